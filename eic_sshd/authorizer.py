@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One decision from start to end: which pushed keys, if any, may log in as this user."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from . import keyblob, sshkey
+from .deadline import Clock, Deadline
+from .decision import Decision, NotGranted, Outcome, Reason, Request, Source
+from .fallback import KeysOnDisk, NoKeys
+from .keyblob import Block
+from .settings import Config
+from .sshkey import KeyPolicy, PublicKey
+
+if TYPE_CHECKING:
+    from .hardware import Hardware
+    from .imds import Imds
+    from .signer import Signer, SignerVerifier
+
+# The names that EC2 Instance Connect carries: InstanceOSUser in the API reference of SendSSHPublicKey.
+_USER_NAME = r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
+
+
+class World(NamedTuple):
+    """Everything outside that a decision touches; `verifier` is made only when a signer must be verified."""
+
+    imds: Imds
+    hardware: Hardware
+    user_exists: Callable[[str], bool]
+    verifier: Callable[[], SignerVerifier]
+    keys_on_disk: KeysOnDisk
+    now: Clock
+    monotonic: Clock
+
+
+class _Granted(NamedTuple):
+    block: Block
+    key: PublicKey
+
+
+class Authorizer:
+    """Decides by `config`, looking at `world`."""
+
+    def __init__(self, config: Config, world: World) -> None:
+        self._config = config
+        self._world = world
+        self._policy = KeyPolicy(config.keys.types, config.keys.min_rsa_bits)
+
+    def decide(self, request: Request) -> Decision:
+        """The decision on `request`. Raises nothing: what was not foreseen is Reason.INTERNAL_ERROR."""
+        begun = self._world.monotonic()
+        try:
+            decision = self._judge(request, Deadline.after(self._config.imds.deadline, self._world.monotonic))
+        except NotGranted as refusal:
+            decision = refuse(request, refusal, self._world.keys_on_disk)
+        except Exception as error:  # I1: whatever happens, nothing is handed out and a record says why
+            unforeseen = NotGranted(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+            decision = refuse(request, unforeseen, self._world.keys_on_disk)
+        return decision._replace(elapsed_us=int((self._world.monotonic() - begun) * 1_000_000))
+
+    def _judge(self, request: Request, deadline: Deadline) -> Decision:
+        require_user_name(request.user)
+        self._require_user(request.user)
+        self._world.hardware.require_ec2()
+        try:
+            return self._verified(request, deadline)
+        except NotGranted as refusal:
+            if refusal.reason not in _LIKE_ROTATION:
+                raise
+            return self._once_more(request, deadline, refusal)
+
+    def _once_more(self, request: Request, deadline: Deadline, refusal: NotGranted) -> Decision:
+        """What was read may stem from before and after a rotation of the signer: then all of it must be read anew."""
+        try:
+            return self._verified(request, deadline)
+        except NotGranted as again:
+            raise refusal if again.reason.outcome is Outcome.ERROR else again from None
+
+    def _verified(self, request: Request, deadline: Deadline) -> Decision:
+        blocks = self._pushed(request, deadline)
+        instance_id = self._world.imds.instance_id(deadline)
+        self._world.hardware.require_instance(instance_id)
+        signer = self._signer(deadline)
+        granted, refusals = [], []
+        for block in blocks:
+            try:
+                granted.append(self._grant(block, signer, instance_id, request.fingerprint))
+            except NotGranted as refusal:
+                refusals.append(refusal)
+        if not granted:
+            raise _most_telling(refusals)
+        if deadline.remaining() <= 0:
+            raise NotGranted(Reason.DEADLINE_EXCEEDED, "the answer came too late")
+        return _decision(request, instance_id, granted)
+
+    def _grant(self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]) -> _Granted:
+        signer.verify(block)
+        _require_instance(block, instance_id)
+        self._require_fresh(block)
+        key = self._allowed_key(block)
+        _require_fingerprint(key, fingerprint)
+        return _Granted(block, key)
+
+    def _require_user(self, user: str) -> None:
+        if not self._world.user_exists(user):
+            raise NotGranted(Reason.USER_UNKNOWN, f"there is no OS user {user}")
+
+    def _pushed(self, request: Request, deadline: Deadline) -> List[Block]:
+        """The blocks worth verifying. Raises NotGranted if there are none: then nothing more need be asked for."""
+        blob = self._world.imds.active_keys(request.user, deadline)
+        if blob is None or not blob.strip():
+            raise NotGranted(Reason.NO_ACTIVE_KEYS, "no key is pushed")
+        blocks: List[Block] = []
+        refusals: List[NotGranted] = []
+        for lines in keyblob.split(blob):
+            try:
+                block = keyblob.parse(lines)
+                if request.fingerprint is not None:
+                    _require_fingerprint(_key(block), request.fingerprint)
+                blocks.append(block)
+            except keyblob.MalformedBlock as problem:
+                refusals.append(NotGranted(Reason.BLOCK_MALFORMED, str(problem)))
+            except NotGranted as refusal:
+                refusals.append(refusal)
+        if not blocks:
+            raise _most_telling(refusals)
+        return blocks
+
+    def _signer(self, deadline: Deadline) -> Signer:
+        imds = self._world.imds
+        region, domain = imds.region(deadline), imds.domain(deadline)
+        pem = imds.signer_chain(deadline)
+        now = int(self._world.now())
+        return self._world.verifier().verify(pem, lambda: imds.staples(deadline), region, domain, now, deadline)
+
+    def _require_fresh(self, block: Block) -> None:
+        now, keys = self._world.now(), self._config.keys
+        if block.timestamp <= now:
+            raise NotGranted(Reason.EXPIRED, f"the key expired {now - block.timestamp:.0f} s ago")
+        if block.timestamp > now + keys.window + keys.clock_skew:
+            ahead = f"{block.timestamp - now:.0f} s ahead"
+            raise NotGranted(Reason.EXPIRY_BEYOND_WINDOW, f"the key's Timestamp lies {ahead}")
+
+    def _allowed_key(self, block: Block) -> PublicKey:
+        key = _key(block)
+        try:
+            self._policy.verify(key)
+        except sshkey.ForbiddenType as problem:
+            raise NotGranted(Reason.KEY_TYPE_FORBIDDEN, str(problem)) from None
+        except sshkey.TooShort as problem:
+            raise NotGranted(Reason.KEY_TOO_SHORT, str(problem)) from None
+        return key
+
+
+def require_user_name(user: str) -> None:
+    """Raises NotGranted with user-name-invalid unless EC2 Instance Connect can carry the name."""
+    if not re.fullmatch(_USER_NAME, user):
+        raise NotGranted(Reason.USER_NAME_INVALID, f"EC2 Instance Connect cannot carry the user name {user[:64]!r}")
+
+
+def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> Decision:
+    """The decision where no pushed key is granted: keys on disk if the site wants them, nothing otherwise."""
+    try:
+        keys = keys_on_disk(request.user, request.fingerprint, refusal)
+    except NoKeys as problem:
+        detail = f"{refusal.detail}; {problem}" if str(problem) else refusal.detail
+        return Decision(request, refusal.reason, detail)
+    except Exception as error:  # the refusal stands, whatever is wrong with the fallback
+        return Decision(request, refusal.reason, f"{refusal.detail}; fallback: {type(error).__name__}: {error}")
+    return Decision(request, Reason.FALLBACK_FILE, str(refusal), keys, source=Source.FILE)
+
+
+def _key(block: Block) -> PublicKey:
+    try:
+        return sshkey.parse(block.key_line)
+    except sshkey.MalformedKey as problem:
+        raise NotGranted(Reason.KEY_MALFORMED, str(problem)) from None
+
+
+def _require_instance(block: Block, instance_id: str) -> None:
+    if block.instance != instance_id:
+        raise NotGranted(Reason.INSTANCE_MISMATCH, f"the key was pushed to {block.instance[:64]}, this is {instance_id}")
+
+
+def _require_fingerprint(key: PublicKey, fingerprint: Optional[str]) -> None:
+    if fingerprint is not None and not key.has_fingerprint(fingerprint):
+        raise NotGranted(Reason.FINGERPRINT_MISMATCH, "the client offered a key that is not pushed")
+
+
+def _decision(request: Request, instance_id: str, granted: Sequence[_Granted]) -> Decision:
+    latest: Dict[PublicKey, Block] = {}
+    for one in sorted(granted, key=lambda one: one.block.timestamp):
+        latest[one.key] = one.block
+    blocks = latest.values()
+    return Decision(
+        request=request,
+        reason=Reason.GRANTED,
+        detail="",
+        keys=tuple(latest),
+        callers=_distinct(block.caller for block in blocks),
+        request_ids=_distinct(block.request_id for block in blocks),
+        expires=min(block.timestamp for block in blocks),
+        instance_id=instance_id,
+        source=Source.IMDS,
+    )
+
+
+def _distinct(values: Iterable[Optional[str]]) -> Tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value is not None))
+
+
+# What a rotation of the signer between two reads looks like.
+_LIKE_ROTATION = frozenset({
+    Reason.BAD_SIGNATURE, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_UNTRUSTED, Reason.STAPLE_MISSING,
+    Reason.STAPLE_INVALID,
+})  # fmt: skip
+
+# How far a block came, by the order of the checks: the one that came furthest says most about what went wrong.
+_FURTHEST = (
+    Reason.FINGERPRINT_MISMATCH,
+    Reason.BLOCK_MALFORMED,
+    Reason.BAD_SIGNATURE,
+    Reason.INSTANCE_MISMATCH,
+    Reason.EXPIRED,
+    Reason.EXPIRY_BEYOND_WINDOW,
+    Reason.KEY_MALFORMED,
+    Reason.KEY_TYPE_FORBIDDEN,
+    Reason.KEY_TOO_SHORT,
+)
+
+
+def _most_telling(refusals: Sequence[NotGranted]) -> NotGranted:
+    """Of several refused blocks the refusal to report, saying how many there were."""
+    if not refusals:
+        return NotGranted(Reason.BLOCK_MALFORMED, "IMDS gave no block")
+    first = max(refusals, key=lambda refusal: _FURTHEST.index(refusal.reason))
+    others = len(refusals) - 1
+    return NotGranted(first.reason, f"{first.detail} ({others} more refused)") if others else first

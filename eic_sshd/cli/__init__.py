@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""eic-sshd for people: one module a subcommand.
+
+A subcommand's module has `HELP` (a line), `configure(parser)` and `run(arguments) -> exit status`. Its name is the
+module's with `-` for `_`; which there are is what lies in this folder, so that a package may add one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+from typing import List, Optional
+
+from .. import __version__
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run `eic-sshd ARGUMENTS`; the exit status: 0 done, 1 a fault that was said, 2 wrong arguments."""
+    parser = argparse.ArgumentParser(
+        prog="eic-sshd", description="Keys pushed through EC2 Instance Connect, for sshd.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"eic-sshd {__version__}")
+    subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
+    for module in sorted(found.name for found in pkgutil.iter_modules(__path__)):
+        subcommand = importlib.import_module(f"{__name__}.{module}")
+        sub = subparsers.add_parser(
+            module.replace("_", "-"), help=subcommand.HELP, description=subcommand.HELP, allow_abbrev=False
+        )
+        subcommand.configure(sub)
+        sub.set_defaults(run=subcommand.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading eic-sshd.conf and its drop-ins (INI), naming file and line of whatever does not read."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from typing import Any, Dict, List, Tuple
+
+from . import guarded
+from .settings import SETTINGS, Config, build
+
+DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"
+_LIMIT = 256 * 1024
+_KNOWN = {(setting.section, setting.key): setting for setting in SETTINGS}
+_SECTIONS = sorted({setting.section for setting in SETTINGS})
+# No section is special to us, so the parser's name for the one that is special to it can't be written in a file.
+_NO_SECTION = "\0"
+
+
+class ConfigError(Exception):
+    """The configuration does not read.
+
+    `problems` says, a line each, what is wrong and in which file and line. `salvaged` has the sections that read
+    without a fault, the others at their defaults: enough to write a record where the site looks for it.
+    """
+
+    def __init__(self, problems: List[str], salvaged: Config) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+        self.salvaged = salvaged
+
+
+class _Reading:
+    """What has been read so far: values, problems, and the sections that have a problem."""
+
+    def __init__(self) -> None:
+        self.values: Dict[str, Dict[str, Any]] = {}
+        self.problems: List[str] = []
+        self.spoilt: List[str] = []
+
+    def spoil(self, problem: str, sections: List[str]) -> None:
+        self.problems.append(problem)
+        self.spoilt += sections
+
+
+def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
+    """The configuration of `path` and, on top and in name order, of `conf.d/*.conf` beside it.
+
+    Raises:
+        ConfigError: if any of it does not read, or (unless `missing_ok`) there is no file at `path`.
+    """
+    reading = _Reading()
+    for file in [path, *_drop_ins(path, reading)]:
+        _read_file(file, reading, missing_ok and file == path)
+    if reading.problems:
+        sound = {name: keys for name, keys in reading.values.items() if name not in reading.spoilt}
+        raise ConfigError(reading.problems, build(sound))
+    return build(reading.values)
+
+
+def _drop_ins(path: str, reading: _Reading) -> List[str]:
+    folder = os.path.join(os.path.dirname(path), "conf.d")
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        reading.spoil(f"{folder}: {error.strerror}", _SECTIONS)
+        return []
+    return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
+
+
+def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
+    try:
+        text = guarded.read(file, _LIMIT, owners=(0, os.geteuid())).decode()
+        parser = configparser.ConfigParser(
+            delimiters=("=",), interpolation=None, default_section=_NO_SECTION, empty_lines_in_values=False
+        )
+        parser.read_string(text, file)
+    except FileNotFoundError:
+        if not missing_ok:
+            reading.spoil(f"{file}: there is no such file", _SECTIONS)
+    except OSError as error:
+        reading.spoil(f"{file}: {error.strerror}", _SECTIONS)
+    except guarded.Unsafe as error:
+        reading.spoil(str(error), _SECTIONS)
+    except UnicodeDecodeError as error:
+        reading.spoil(f"{file}: byte {error.start} is not UTF-8", _SECTIONS)
+    except configparser.Error as error:
+        reading.spoil(_syntax(file, error), _SECTIONS)
+    else:
+        for section in parser.sections():
+            _read_section(file, text, section, dict(parser.items(section)), reading)
+
+
+def _syntax(file: str, error: configparser.Error) -> str:
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"{file}:{error.lineno}: [{error.section}] {error.option} stands there twice"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"{file}:{error.lineno}: section [{error.section}] stands there twice"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"{file}:{error.lineno}: a line before the first [section]"
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        return f"{file}:{error.errors[0][0]}: not `key = value`, [section] or a comment"
+    return f"{file}: {error}"
+
+
+def _read_section(file: str, text: str, section: str, keys: Dict[str, str], reading: _Reading) -> None:
+    if section not in _SECTIONS:
+        where = f"{file}:{_line(text, section)}"
+        reading.spoil(f"{where}: unknown section [{section}]; there are: {', '.join(_SECTIONS)}", [section])
+        return
+    for key, value in keys.items():
+        setting = _KNOWN.get((section, key))
+        if setting is None:
+            known = ", ".join(s.key for s in SETTINGS if s.section == section)
+            where = f"{file}:{_line(text, section, key)}"
+            reading.spoil(f"{where}: unknown key {key} in [{section}]; there are: {known}", [section])
+            continue
+        try:
+            reading.values.setdefault(section, {})[key] = setting.read(value.strip())
+        except ValueError as error:
+            where = f"{file}:{_line(text, section, key)}"
+            reading.spoil(f"{where}: [{section}] {key} = {value!r}: {error}", [section])
+
+
+def _line(text: str, section: str, key: str = "") -> int:
+    """The number of the line where `section`, or `key` in it, stands (configparser keeps none)."""
+    current = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\[(?P<name>.+)\]", line.strip())
+        if header:
+            current = header.group("name")
+            if current == section and not key:
+                return number
+        elif current == section and key and line.partition("=")[0].strip().lower() == key:
+            return number
+    return 1
+
+
+def commented_file() -> str:
+    """What the packages install as eic-sshd.conf: every key with its default, as comments."""
+    parts: List[str] = [
+        "# eic-sshd.conf: see eic-sshd.conf(5). Every key stands here with its default;\n"
+        "# to change one, take its `#` away, or write it to a file of its own in conf.d/.\n"
+    ]
+    for section in dict.fromkeys(setting.section for setting in SETTINGS):
+        parts.append(f"\n[{section}]\n")
+        parts += [_commented(s.help, s.key, s.default) for s in SETTINGS if s.section == section]
+    return "".join(parts)
+
+
+def _commented(text: str, key: str, default: str) -> str:
+    lines: List[Tuple[str, ...]] = [()]
+    for word in text.split():
+        if len(" ".join((*lines[-1], word))) > 76:
+            lines.append(())
+        lines[-1] += (word,)
+    return "".join(f"# {' '.join(line)}\n" for line in lines) + f"#{key} = {default}".rstrip() + "\n"

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was decided, and why: the words that every record and every document uses."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple, Optional, Tuple
+
+from .sshkey import PublicKey
+
+# syslog(3) severities.
+ERR, WARNING, NOTICE, INFO, DEBUG = 3, 4, 5, 6, 7
+
+
+class Outcome(enum.Enum):
+    """The kind of a decision; each kind has its own journal MESSAGE_ID."""
+
+    GRANTED = "granted"
+    NONE = "none"
+    REFUSED = "refused"
+    FALLBACK = "fallback"
+    ERROR = "error"
+
+    @property
+    def message_id(self) -> str:
+        """The fixed 128-bit id by which `journalctl MESSAGE_ID=...` finds this kind."""
+        return _MESSAGE_IDS[self]
+
+
+_MESSAGE_IDS = {
+    Outcome.GRANTED: "bcd03c2ca683407ba0beeb928eb35a5f",
+    Outcome.NONE: "84069affc0614a7190a0366da71aac29",
+    Outcome.REFUSED: "524aa25255634f2a9251fe41983637ef",
+    Outcome.FALLBACK: "8ead89fd343c49b49a448a7ab37ab16e",
+    Outcome.ERROR: "1b5dadad890b45b4a52f19587fe18ed3",
+}
+
+
+class Source(enum.Enum):
+    """Where the answer came from."""
+
+    IMDS = "imds"
+    CACHE = "cache"
+    FILE = "file"
+
+
+class Reason(enum.Enum):
+    """Why a decision came out as it did.
+
+    Each reason knows its `word` (the record's EIC_REASON), the `outcome` it leads to, its syslog
+    `severity`, whether it means that pushed keys cannot be had at all (`unavailable`), what it
+    says (`meaning`) and what an administrator can do about it (`remedy`).
+    """
+
+    def __init__(
+        self, word: str, outcome: Outcome, severity: int, unavailable: bool, meaning: str, remedy: str
+    ) -> None:
+        self.word = word
+        self.outcome = outcome
+        self.severity = severity
+        self.unavailable = unavailable
+        self.meaning = meaning
+        self.remedy = remedy
+
+    GRANTED = (
+        "granted", Outcome.GRANTED, NOTICE, False,
+        "A pushed key passed every check and was handed to sshd.",
+        "Nothing: this is a login through EC2 Instance Connect. EIC_CALLER says who pushed the key.",
+    )  # fmt: skip
+    NO_ACTIVE_KEYS = (
+        "no-active-keys", Outcome.NONE, INFO, False,
+        "No key is pushed for this user at this moment. This is the answer at every ordinary login.",
+        "Nothing, unless a key was pushed: then check that it was pushed to this instance, for this OS user, "
+        "less than 60 seconds ago.",
+    )  # fmt: skip
+    FINGERPRINT_MISMATCH = (
+        "fingerprint-mismatch", Outcome.REFUSED, INFO, False,
+        "Keys are pushed for this user, but not the one that the client offered.",
+        "Ordinary when a client offers several keys. Otherwise log in with the private half of the pushed key "
+        "(`ssh -o IdentitiesOnly=yes -i KEY`).",
+    )  # fmt: skip
+    EXPIRED = (
+        "expired", Outcome.REFUSED, WARNING, False,
+        "The pushed key's Timestamp has passed.",
+        "Push the key again and log in within 60 seconds. If it happens at once, the instance's clock is ahead: "
+        "check chrony or systemd-timesyncd.",
+    )  # fmt: skip
+    EXPIRY_BEYOND_WINDOW = (
+        "expiry-beyond-window", Outcome.REFUSED, WARNING, False,
+        "The pushed key's Timestamp lies further ahead than `window` plus `clock_skew` allow.",
+        "If the instance's clock is behind, mend it. If it is right, somebody may be answering in IMDS's place: "
+        "look for ARP or router-advertisement spoofing from a container on this host.",
+    )  # fmt: skip
+    INSTANCE_MISMATCH = (
+        "instance-mismatch", Outcome.REFUSED, WARNING, False,
+        "The block is genuine but was signed for another instance.",
+        "Nothing on this instance asks for it; somebody may be replaying another instance's keys through IMDS.",
+    )  # fmt: skip
+    BAD_SIGNATURE = (
+        "bad-signature", Outcome.REFUSED, WARNING, False,
+        "The block's signature was not made by the signer over these bytes.",
+        "Push the key again (the signer may have changed in between). If it stays, something between IMDS and "
+        "this instance alters the answers.",
+    )  # fmt: skip
+    KEY_MALFORMED = (
+        "key-malformed", Outcome.REFUSED, WARNING, False,
+        "The block's key is not one whole OpenSSH public key.",
+        "Push the contents of a `.pub` file as ssh-keygen wrote it.",
+    )  # fmt: skip
+    KEY_TYPE_FORBIDDEN = (
+        "key-type-forbidden", Outcome.REFUSED, WARNING, False,
+        "The key's type is not among `[keys] types`. DSA keys and certificates never are.",
+        "Push a key of an allowed type, for example one from `ssh-keygen -t ed25519`.",
+    )  # fmt: skip
+    KEY_TOO_SHORT = (
+        "key-too-short", Outcome.REFUSED, WARNING, False,
+        "The RSA key is shorter than `[keys] min_rsa_bits`.",
+        "Push a longer RSA key (`ssh-keygen -t rsa -b 3072`) or an Ed25519 key.",
+    )  # fmt: skip
+    BLOCK_MALFORMED = (
+        "block-malformed", Outcome.REFUSED, WARNING, False,
+        "IMDS gave a block that lacks its Timestamp, Instance, key or signature, or has one twice.",
+        "Push the key again. If it stays, what answers at the IMDS address is not EC2's IMDS.",
+    )  # fmt: skip
+    SIGNER_NAME_MISMATCH = (
+        "signer-name-mismatch", Outcome.REFUSED, WARNING, True,
+        "The signer certificate's CN is not managed-ssh-signer.REGION.DOMAIN of this instance.",
+        "Somebody may be answering in IMDS's place. Compare `placement/region` and `services/domain` in IMDS with "
+        "where the instance runs.",
+    )  # fmt: skip
+    SIGNER_UNTRUSTED = (
+        "signer-untrusted", Outcome.REFUSED, WARNING, True,
+        "The signer certificate does not chain to a trusted root.",
+        "Check that ca-certificates is installed and current and that `[trust]` is as intended; otherwise somebody "
+        "may be answering in IMDS's place.",
+    )  # fmt: skip
+    SIGNER_REVOKED = (
+        "signer-revoked", Outcome.REFUSED, ERR, True,
+        "A staple says that a certificate in the signer's chain is revoked.",
+        "Wait for AWS to rotate the signer, and use an on-disk key meanwhile.",
+    )  # fmt: skip
+    STAPLE_MISSING = (
+        "staple-missing", Outcome.REFUSED, WARNING, True,
+        "A certificate in the signer's chain has no OCSP staple.",
+        "Try again in a minute (a rotation may be under way). `[trust] require_ocsp = no` would accept it, at the "
+        "price of trusting revoked signers.",
+    )  # fmt: skip
+    STAPLE_INVALID = (
+        "staple-invalid", Outcome.REFUSED, WARNING, True,
+        "A certificate's OCSP staple is unreadable, stale, not GOOD, or not made by its issuer or the issuer's "
+        "delegated responder.",
+        "Check the instance's clock first; then try again in a minute.",
+    )  # fmt: skip
+    DOMAIN_UNKNOWN = (
+        "domain-unknown", Outcome.REFUSED, WARNING, True,
+        "IMDS named a `services/domain` that is none of AWS's.",
+        "Somebody may be answering in IMDS's place. If AWS opened a new partition, a newer eic-sshd knows it.",
+    )  # fmt: skip
+    USER_UNKNOWN = (
+        "user-unknown", Outcome.REFUSED, INFO, False,
+        "No OS user has this name.",
+        "Create the user, or push the key for one that exists (ec2-user, admin, ubuntu, ...).",
+    )  # fmt: skip
+    USER_NAME_INVALID = (
+        "user-name-invalid", Outcome.REFUSED, INFO, False,
+        "EC2 Instance Connect cannot carry this user name, so no key can have been pushed for it.",
+        "Use an on-disk key for this user, or an OS user whose name has letters, digits and @ . _ - only.",
+    )  # fmt: skip
+    NOT_EC2 = (
+        "not-ec2", Outcome.REFUSED, INFO, True,
+        "This machine is not the EC2 instance that IMDS speaks of.",
+        "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`.",
+    )  # fmt: skip
+    IMDS_UNREACHABLE = (
+        "imds-unreachable", Outcome.ERROR, WARNING, True,
+        "IMDS did not answer within `[imds] request_timeout`.",
+        "Check routes and firewall rules for 169.254.169.254 (or [fd00:ec2::254]), also per user: the command runs "
+        "as the AuthorizedKeysCommandUser.",
+    )  # fmt: skip
+    IMDS_DISABLED = (
+        "imds-disabled", Outcome.ERROR, WARNING, True,
+        "IMDS answered 403: it is turned off for this instance.",
+        "Turn it on: `aws ec2 modify-instance-metadata-options --http-endpoint enabled`.",
+    )  # fmt: skip
+    IMDS_ERROR = (
+        "imds-error", Outcome.ERROR, WARNING, True,
+        "IMDS answered with an error, or with something that no IMDS says.",
+        "Try again; the message names the path and the answer. If it stays, what answers is not EC2's IMDS.",
+    )  # fmt: skip
+    DEADLINE_EXCEEDED = (
+        "deadline-exceeded", Outcome.ERROR, WARNING, True,
+        "The decision took longer than `[imds] deadline` in all.",
+        "Look at what is slow: IMDS, the user database (SSSD, LDAP) or the machine itself.",
+    )  # fmt: skip
+    CONFIG_INVALID = (
+        "config-invalid", Outcome.ERROR, ERR, True,
+        "The configuration does not read, so no pushed key is handed out until it is mended.",
+        "`eic-sshd check-config` names the file and the line.",
+    )  # fmt: skip
+    INTERNAL_ERROR = (
+        "internal-error", Outcome.ERROR, ERR, True,
+        "Something happened that eic-sshd did not foresee; no pushed key was handed out.",
+        "Report it with the record's message. On-disk keys go on working.",
+    )  # fmt: skip
+    FALLBACK_FILE = (
+        "fallback-file", Outcome.FALLBACK, NOTICE, False,
+        "Keys from `[fallback] keys_file` were handed to sshd, since no pushed key could be.",
+        "Nothing, if on-disk keys are meant to work; the message says why pushed keys were not used.",
+    )  # fmt: skip
+
+
+class NotGranted(Exception):
+    """A check failed, or could not be made: no key is handed out on its account.
+
+    `reason` is for machines, `detail` completes the sentence for a person.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.word}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Request(NamedTuple):
+    """What sshd asks: may the key with this fingerprint (any key, if None) log in as `user`?"""
+
+    user: str
+    fingerprint: Optional[str] = None
+    sshd_pid: Optional[int] = None
+
+
+class Decision(NamedTuple):
+    """One decision. `expires` is in seconds since the epoch, `elapsed_us` in microseconds."""
+
+    request: Request
+    reason: Reason
+    detail: str
+    keys: Tuple[PublicKey, ...] = ()
+    callers: Tuple[str, ...] = ()
+    request_ids: Tuple[str, ...] = ()
+    expires: Optional[int] = None
+    instance_id: Optional[str] = None
+    source: Optional[Source] = None
+    elapsed_us: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.reason.outcome

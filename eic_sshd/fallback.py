@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On-disk keys, for sites that set `AuthorizedKeysFile none` and still want a way in when pushed keys can't be had."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, List, Optional, Tuple
+
+from . import guarded, sshkey
+from .decision import NotGranted, Reason
+from .settings import FallbackSettings
+from .sshkey import KeyPolicy, PublicKey
+
+_LIMIT = 256 * 1024
+
+
+class NoKeys(Exception):
+    """The keys file has no key that may be handed out; says why."""
+
+
+KeysOnDisk = Callable[[str, Optional[str], NotGranted], Tuple[PublicKey, ...]]
+"""Gives the keys on disk for (user, fingerprint) where a decision came to nothing; raises NoKeys."""
+
+
+class KeysFile:
+    """The keys of `[fallback] keys_file`, as far as `policy` allows them. `owner` is the uid that must own the file."""
+
+    def __init__(self, settings: FallbackSettings, policy: KeyPolicy, owner: int = 0) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._owner = owner
+
+    def __call__(self, user: str, fingerprint: Optional[str], refusal: NotGranted) -> Tuple[PublicKey, ...]:
+        """The keys for `user` that have `fingerprint` (all, if None), given why no pushed key was granted."""
+        if self._settings.keys_file is None or not self._applies(refusal.reason):
+            raise NoKeys("")
+        path = _path(self._settings.keys_file, user)
+        try:
+            content = guarded.read(path, _LIMIT, owners=(self._owner,))
+        except OSError as error:
+            raise NoKeys(f"fallback {path}: {error.strerror}") from error
+        except guarded.Unsafe as error:
+            raise NoKeys(f"fallback: {error}") from error
+        keys = [key for line in content.split(b"\n") for key in self._allowed(line)]
+        asked = [key for key in keys if fingerprint is None or key.has_fingerprint(fingerprint)]
+        if not asked:
+            raise NoKeys(f"fallback {path} has no such key")
+        return tuple(dict.fromkeys(asked))
+
+    def _applies(self, reason: Reason) -> bool:
+        if reason is Reason.USER_UNKNOWN:
+            return False
+        if self._settings.when == "no-key":
+            return True
+        return self._settings.when == "unavailable" and reason.unavailable
+
+    def _allowed(self, line: bytes) -> List[PublicKey]:
+        """The key on `line`, if it is one. A key with options is none: handed out without them it would allow more."""
+        try:
+            key = sshkey.parse(line.strip())
+            self._policy.verify(key)
+        except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
+            return []
+        return [key]
+
+
+def _path(pattern: str, user: str) -> str:
+    if "/" in user or "\0" in user or user.startswith("."):
+        raise NoKeys(f"fallback: the user name {user!r} cannot be part of a path")
+    return re.sub("%([u%])", lambda token: user if token.group(1) == "u" else "%", pattern)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether this machine is an EC2 instance, and which: what the hypervisor says, not what the network says.
+
+On Nitro the DMI board asset tag is the instance id; on Xen the hypervisor's uuid begins with `ec2` (EC2 User Guide,
+"Detect whether a host is an EC2 instance").
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Optional, Union
+
+from .decision import NotGranted, Reason
+
+_TAG = "sys/devices/virtual/dmi/id/board_asset_tag"
+_UUID = "sys/hypervisor/uuid"
+_LIMIT = 256
+
+
+class Ec2Hardware:
+    """The hardware as sysfs shows it below `root`; both checks raise NotGranted with Reason.NOT_EC2."""
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+
+    def require_ec2(self) -> None:
+        """This is an EC2 instance at all."""
+        if not self._is_xen() and not self._tag().startswith("i-"):
+            raise NotGranted(Reason.NOT_EC2, "neither the board asset tag nor the hypervisor uuid is EC2's")
+
+    def require_instance(self, instance_id: str) -> None:
+        """This is the EC2 instance `instance_id`."""
+        if not self._is_xen() and self._tag() != instance_id:
+            raise NotGranted(Reason.NOT_EC2, f"IMDS speaks of {instance_id}, the board asset tag says otherwise")
+
+    def _is_xen(self) -> bool:
+        return (self._read(_UUID) or "").lower().startswith("ec2")
+
+    def _tag(self) -> str:
+        return self._read(_TAG) or ""
+
+    def _read(self, path: str) -> Optional[str]:
+        try:
+            with open(os.path.join(self._root, path), "rb") as file:
+                return file.read(_LIMIT).decode("ascii", "replace").strip()
+        except OSError:
+            return None  # the other kind of hardware, or none of EC2's
+
+
+class AnyHardware:
+    """`[instance] require_ec2_hardware = no`: whatever runs this is taken for the instance that IMDS names."""
+
+    def require_ec2(self) -> None:
+        pass
+
+    def require_instance(self, instance_id: str) -> None:
+        pass
+
+
+Hardware = Union[Ec2Hardware, AnyHardware]

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instance metadata service, version 2, as far as EC2 Instance Connect needs it.
+
+EC2 User Guide, "Use IMDSv2": a PUT gives a token, every GET carries it; 401 means that it is missing or has expired,
+403 that IMDS is turned off. Every answer is bounded in size and time, and no redirect is followed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http.client
+import re
+from typing import Dict, List, NamedTuple, Optional
+
+import requests
+import urllib3
+
+from .deadline import Deadline
+from .decision import NotGranted, Reason
+from .transport import TimeLimit, session
+
+_TOKEN_TTL = 21600  # seconds, the longest that IMDS grants
+_TOKEN = rb"[!-~]{1,1024}"
+_INSTANCE_ID = r"i-[0-9a-f]{8,32}"
+_REGION = r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}"
+# A zone may be local or wavelength: us-west-2-lax-1a, us-east-1-wl1-bos-wlz-1.
+_ZONE = rf"(?P<region>{_REGION})([a-z]|(-[a-z0-9]{{1,8}}){{1,4}})"
+_STAPLE_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+
+DOMAINS = frozenset({
+    "amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov",
+    "cloud.adc-e.uk",
+})  # fmt: skip
+"""The domains of AWS's partitions; a signer of any other name is nobody's."""
+
+# The largest answers taken, in bytes.
+_FACT_LIMIT = 1024
+_KEYS_LIMIT = 256 * 1024
+_CHAIN_LIMIT = 64 * 1024
+_LIST_LIMIT = 4 * 1024
+_STAPLE_LIMIT = 32 * 1024
+_MAX_STAPLES = 16
+
+
+class Response(NamedTuple):
+    status: int
+    body: bytes
+
+
+class Imds:
+    """One IMDS, spoken to by one thread over one kept-alive connection.
+
+    Every method raises NotGranted: imds-unreachable, imds-disabled, imds-error or deadline-exceeded.
+    """
+
+    def __init__(self, endpoint: str, request_timeout: float) -> None:
+        self._endpoint = endpoint
+        self._request_timeout = request_timeout
+        self._limit = TimeLimit()
+        self._session = session(self._limit)
+        self._token: Optional[str] = None
+
+    def active_keys(self, user: str, deadline: Deadline) -> Optional[bytes]:
+        """The signed keys pushed for `user`; None when there are none. `user` must be a checked name."""
+        return self._get(f"managed-ssh-keys/active-keys/{user}", _KEYS_LIMIT, deadline)
+
+    def instance_id(self, deadline: Deadline) -> str:
+        return _shaped("instance-id", self._require("instance-id", _FACT_LIMIT, deadline), _INSTANCE_ID).group()
+
+    def region(self, deadline: Deadline) -> str:
+        """The region, from `placement/region`; cut out of the zone only where an IMDS does not know that path."""
+        body = self._get("placement/region", _FACT_LIMIT, deadline)
+        if body is not None:
+            return _shaped("placement/region", body, _REGION).group()
+        body = self._require("placement/availability-zone", _FACT_LIMIT, deadline)
+        return _shaped("placement/availability-zone", body, _ZONE).group("region")
+
+    def domain(self, deadline: Deadline) -> str:
+        """The partition's domain. Raises NotGranted with domain-unknown if it is none of DOMAINS."""
+        domain = self._require("services/domain", _FACT_LIMIT, deadline).decode("ascii", "replace").strip()
+        if domain not in DOMAINS:
+            raise NotGranted(Reason.DOMAIN_UNKNOWN, f"services/domain is {domain[:80]!r}")
+        return domain
+
+    def signer_chain(self, deadline: Deadline) -> bytes:
+        """The signer's certificate and its issuers, PEM."""
+        return self._require("managed-ssh-keys/signer-cert", _CHAIN_LIMIT, deadline)
+
+    def staples(self, deadline: Deadline) -> List[bytes]:
+        """The OCSP responses, DER. What is not base64 comes as b"", which no certificate can use."""
+        listing = self._get("managed-ssh-keys/signer-ocsp", _LIST_LIMIT, deadline) or b""
+        names = listing.decode("ascii", "replace").split()
+        if len(names) > _MAX_STAPLES:
+            raise NotGranted(Reason.IMDS_ERROR, f"signer-ocsp lists {len(names)} staples, at most {_MAX_STAPLES} do")
+        fetched: Dict[str, Optional[bytes]] = {}
+        for name in names:
+            if re.fullmatch(_STAPLE_NAME, name) and name not in fetched:
+                fetched[name] = self._get(f"managed-ssh-keys/signer-ocsp/{name}", _STAPLE_LIMIT, deadline)
+        return [_der(text) for text in fetched.values() if text is not None]
+
+    def _require(self, path: str, limit: int, deadline: Deadline) -> bytes:
+        body = self._get(path, limit, deadline)
+        if body is None:
+            raise NotGranted(Reason.IMDS_ERROR, f"{path} answered 404")
+        return body
+
+    def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
+        response = self._get_once(path, limit, deadline)
+        if response.status == 401:
+            self._token = None
+            response = self._get_once(path, limit, deadline)
+        if response.status == 200:
+            return response.body
+        if response.status == 404:
+            return None
+        raise _refusal(path, response.status)
+
+    def _get_once(self, path: str, limit: int, deadline: Deadline) -> Response:
+        if self._token is None:
+            self._token = self._fresh_token(deadline)
+        headers = {"X-aws-ec2-metadata-token": self._token}
+        return self._send("GET", f"meta-data/{path}", headers, limit, deadline)
+
+    def _fresh_token(self, deadline: Deadline) -> str:
+        headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_TTL)}
+        response = self._send("PUT", "api/token", headers, _FACT_LIMIT, deadline)
+        if response.status != 200:
+            raise _refusal("api/token", response.status)
+        if not re.fullmatch(_TOKEN, response.body):
+            raise NotGranted(Reason.IMDS_ERROR, "api/token gave something that is no token")
+        return response.body.decode("ascii")
+
+    def _send(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
+        if deadline.remaining() <= 0:
+            raise NotGranted(Reason.DEADLINE_EXCEEDED, f"no time was left to ask IMDS for {path}")
+        self._limit.deadline = deadline.capped(self._request_timeout)
+        try:
+            with self._session.request(
+                method,
+                f"{self._endpoint}/latest/{path}",
+                headers=headers,
+                timeout=self._limit.remaining(),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                return Response(answer.status_code, _body(answer, path, limit))
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise self._failure(path, error, deadline) from error
+
+    def _failure(self, path: str, error: Exception, deadline: Deadline) -> NotGranted:
+        if _spoke_no_http(error):
+            return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} was not HTTP")
+        if deadline.remaining() <= 0:
+            return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
+        if self._limit.deadline is not None and self._limit.deadline.remaining() <= 0:
+            wait = f"within {self._request_timeout:g} s"
+            return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
+        return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} could not be asked for {path}: {_innermost(error)}")
+
+
+def _shaped(path: str, body: bytes, shape: str) -> re.Match[str]:
+    fact = body.decode("ascii", "replace").strip()
+    match = re.fullmatch(shape, fact)
+    if match is None:
+        raise NotGranted(Reason.IMDS_ERROR, f"{path} is {fact[:80]!r}")
+    return match
+
+
+def _body(answer: requests.Response, path: str, limit: int) -> bytes:
+    """The body as it came, whole and at most `limit` bytes."""
+    body: bytes = answer.raw.read(limit + 1, decode_content=False)
+    if len(body) > limit:
+        raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is longer than {limit} bytes")
+    length = answer.headers.get("Content-Length")
+    if length is not None and length != str(len(body)):
+        raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} broke off")
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is compressed, which was not asked for")
+    return body
+
+
+def _refusal(path: str, status: int) -> NotGranted:
+    if status == 403:
+        return NotGranted(Reason.IMDS_DISABLED, f"{path} answered 403")
+    return NotGranted(Reason.IMDS_ERROR, f"{path} answered {status}")
+
+
+def _der(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _causes(error: Optional[BaseException]) -> List[BaseException]:
+    """`error` and what led to it, outermost first; urllib3 also hides causes among the arguments."""
+    found: List[BaseException] = []
+    waiting = [error]
+    while waiting and len(found) < 16:
+        one = waiting.pop(0)
+        if one is not None and one not in found:
+            found.append(one)
+            waiting += [one.__cause__, one.__context__, *(arg for arg in one.args if isinstance(arg, BaseException))]
+    return found
+
+
+def _spoke_no_http(error: BaseException) -> bool:
+    no_http = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.HeaderParsingError)
+    return any(isinstance(cause, no_http) for cause in _causes(error))
+
+
+def _innermost(error: BaseException) -> str:
+    systems = [cause for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+    return systems[-1].strerror if systems and systems[-1].strerror else type(error).__name__

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A decision as a record: one sentence for a person, and fields for machines."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional, Tuple, Union
+
+from .decision import Decision, Outcome
+
+Fields = Dict[str, Union[str, int]]
+
+_LIMIT = 1024  # characters of one value, so that a lying IMDS cannot flood the log
+
+
+def fields(decision: Decision) -> Fields:
+    """The record's own fields, by their names in JSON; in the journal they are upper case behind `EIC_`.
+
+    A field that the decision knows nothing of is left out. `expires` is in seconds since the epoch.
+    """
+    request = decision.request
+    found: Dict[str, Union[str, int, None]] = {
+        "decision": decision.outcome.value,
+        "reason": decision.reason.word,
+        "user": request.user,
+        "fingerprint": _joined(tuple(key.fingerprint for key in decision.keys)) or request.fingerprint,
+        "key_type": _joined(tuple(dict.fromkeys(key.key_type for key in decision.keys))),
+        "caller": _joined(decision.callers),
+        "request_id": _joined(decision.request_ids),
+        "expires": decision.expires,
+        "instance_id": decision.instance_id,
+        "source": decision.source.value if decision.source else None,
+        "elapsed_us": decision.elapsed_us,
+        "sshd_pid": request.sshd_pid,
+    }
+    return {name: _clean(value) if isinstance(value, str) else value for name, value in found.items() if value is not None}
+
+
+def sentence(decision: Decision) -> str:
+    """What happened, to whom and why, in one line."""
+    user, detail = _clean(decision.request.user), _clean(decision.detail)
+    offered = f"key {_clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
+    word = decision.reason.word
+    keys = ", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys)
+    if decision.outcome is Outcome.GRANTED:
+        pushed_by = f", pushed by {_clean(_joined(decision.callers) or '')}" if decision.callers else ""
+        return f"granted {keys} to {user}{pushed_by}"
+    if decision.outcome is Outcome.NONE:
+        return f"no key is pushed for {user}"
+    if decision.outcome is Outcome.FALLBACK:
+        return f"gave on-disk {keys} to {user}, since no pushed key could be granted ({detail})"
+    if decision.outcome is Outcome.REFUSED:
+        return f"refused {offered} for {user}: {detail} ({word})"
+    return f"could not decide on {offered} for {user}: {detail} ({word})"
+
+
+def _joined(values: Tuple[str, ...]) -> Optional[str]:
+    return ", ".join(values) or None
+
+
+def _clean(text: str) -> str:
+    """`text` without anything that could begin a line, move a cursor or pass for another record."""
+    short = text if len(text) <= _LIMIT else text[:_LIMIT] + "..."
+    return "".join(char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in short)

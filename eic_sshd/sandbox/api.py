@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox's EC2 Instance Connect API: SendSSHPublicKey, as the AWS SDKs and the AWS CLI speak it.
+
+AWS JSON 1.1: POST / with `X-Amz-Target: AWSEC2InstanceConnectService.SendSSHPublicKey`; shapes, patterns and error
+names from the service's API reference (version 2018-04-02). Key types and lengths from the EC2 User Guide, "Connect
+using EC2 Instance Connect": RSA of 2048 bits or more, and Ed25519. Any credentials will do, but there must be some.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any, Dict, Optional
+
+from aiohttp import web
+
+from .. import sshkey
+from .instance import Instance
+
+_TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
+_ACCOUNT = "123456789012"
+_CREDENTIAL = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[A-Za-z0-9_]{4,128})/[0-9]{8}/(?P<region>[a-z0-9-]+)/ec2-instance-connect/aws4_request,"
+)
+_INSTANCE_ID = re.compile(r"i-[a-f0-9]{8,30}")
+_OS_USER = re.compile(
+    r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
+    r"|(?=.{2,32}$)[0-9]{1,32}[A-Za-z@._-][A-Za-z0-9@._-]*[A-Za-z0-9$_-]?"
+)
+_ZONE = re.compile(r"(?=.{6,32}$)(\w+-){2,3}\d+\w+", re.ASCII)
+_KEY_TYPES = frozenset({sshkey.RSA, sshkey.ED25519})
+
+_FAULTS = {
+    "api-auth": ("AuthException", "The caller may not connect to this instance.", 400),
+    "api-throttling": ("ThrottlingException", "Too many requests.", 400),
+    "api-service": ("ServiceException", "The service met an error.", 500),
+    "api-instance-stopped": ("EC2InstanceStateInvalidException", "The instance is not running.", 400),
+    "api-instance-unavailable": ("EC2InstanceUnavailableException", "The instance is unavailable.", 400),
+}
+
+
+class ApiError(Exception):
+    """An error of the service: its name, its message, its HTTP status."""
+
+    def __init__(self, name: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+        self.message = message
+        self.status = status
+
+
+class Api:
+    """Takes keys for `instance`."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post("/", self._handle)
+        return application
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        request_id = str(uuid.uuid4())
+        try:
+            body = self._send(request, await request.read())
+            status = 200
+            request_id = str(body["RequestId"])
+        except ApiError as error:
+            body, status = {"__type": error.name, "Message": error.message}, error.status
+        return web.Response(
+            status=status,
+            body=json.dumps(body).encode(),
+            headers={"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id},
+        )
+
+    def _send(self, request: web.Request, raw: bytes) -> Dict[str, Any]:
+        caller = _caller(request.headers.get("Authorization", ""))
+        target = request.headers.get("X-Amz-Target", "")
+        if target != _TARGET:
+            raise ApiError("UnknownOperationException", f"the sandbox has no {target or 'operation without a target'}")
+        fault = self._instance.faults.take_api()
+        if fault is not None:
+            raise ApiError(*_FAULTS[fault])
+        arguments = _arguments(raw)
+        self._require_instance(arguments)
+        line = _checked_key(arguments["SSHPublicKey"])
+        request_id = self._instance.push(arguments["InstanceOSUser"], line, caller)
+        return {"RequestId": request_id, "Success": True}
+
+    def _require_instance(self, arguments: Dict[str, str]) -> None:
+        facts = self._instance.facts
+        zone = arguments.get("AvailabilityZone", facts.zone)
+        if arguments["InstanceId"] != facts.instance_id or zone != facts.zone:
+            raise ApiError("EC2InstanceNotFoundException", f"there is no {arguments['InstanceId']} in {zone}")
+
+
+def _caller(authorization: str) -> str:
+    """The ARN that will stand in the block as Caller."""
+    credential = _CREDENTIAL.match(authorization)
+    if credential is None:
+        raise ApiError("AuthException", "the request is not signed for ec2-instance-connect (AWS Signature Version 4)")
+    return f"arn:aws:sts::{_ACCOUNT}:assumed-role/Sandbox/{credential.group('key')}"
+
+
+def _arguments(raw: bytes) -> Dict[str, str]:
+    try:
+        arguments = json.loads(raw)
+    except ValueError:
+        raise ApiError("SerializationException", "the request's body is not JSON") from None
+    if not isinstance(arguments, dict) or not all(isinstance(value, str) for value in arguments.values()):
+        raise ApiError("SerializationException", "the request's body is not an object of strings")
+    _require(arguments, "InstanceId", _INSTANCE_ID)
+    _require(arguments, "InstanceOSUser", _OS_USER)
+    _require(arguments, "SSHPublicKey", None)
+    if "AvailabilityZone" in arguments:
+        _require(arguments, "AvailabilityZone", _ZONE)
+    return arguments
+
+
+def _require(arguments: Dict[str, str], name: str, shape: Optional[re.Pattern[str]]) -> None:
+    if name not in arguments:
+        raise ApiError("InvalidArgsException", f"{name} is missing")
+    if shape is not None and not shape.fullmatch(arguments[name]):
+        raise ApiError("InvalidArgsException", f"{name} {arguments[name][:64]!r} does not have the form that it must have")
+
+
+def _checked_key(text: str) -> str:
+    line = text.strip()
+    if not 80 <= len(text) <= 4096 or not line.isprintable():
+        raise ApiError("InvalidArgsException", "SSHPublicKey is not one line of 80 to 4096 characters")
+    try:
+        key = sshkey.parse(line.encode())
+        sshkey.KeyPolicy(types=_KEY_TYPES).verify(key)
+    except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort) as problem:
+        raise ApiError("InvalidArgsException", f"SSHPublicKey: {problem}") from None
+    return line

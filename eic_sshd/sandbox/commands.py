@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`eic-sshd sandbox ...`: run the sandbox, and tell a running one what to do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from typing import Any, Dict
+
+import requests
+
+from .faults import ALL
+from .instance import Facts, Instance
+from .pki import Pki
+from .server import PortTaken, Sandbox, serve
+
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the sandbox's own subcommands."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _configure_run(commands.add_parser("run", help="run IMDS, the API and the control until interrupted"))
+    for name, run, text in (
+        ("status", _status, "where a running sandbox listens and which faults are set"),
+        ("faults", _faults, "every fault there is, with what it does"),
+        ("fault", _fault, "set a fault"),
+        ("clear", _clear, "clear a fault, or all"),
+        ("rotate", _rotate, "make a new signer or new staples, or let all tokens expire"),
+        ("push", _push, "push a public key, past the API's checks"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(sandbox_command=run)
+        if run is not _faults:
+            command.add_argument(
+                "--control", metavar="URL", help="the control's URL (default: what sandbox.json in --directory says)"
+            )
+            command.add_argument("--directory", default=".", help="the folder that `run --directory` wrote to")
+        if run is _fault:
+            command.add_argument("name", choices=ALL, metavar="NAME")
+            command.add_argument("--path", default="", help="only for IMDS paths that contain this")
+            command.add_argument("--times", type=int, help="only for so many requests")
+        elif run is _clear:
+            command.add_argument("name", nargs="?", choices=ALL, metavar="NAME")
+        elif run is _rotate:
+            command.add_argument("what", choices=["signer", "staples", "tokens"])
+        elif run is _push:
+            command.add_argument("user")
+            command.add_argument("key", help="a file with one public key")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what was asked; a fault that a user can cause is said in one line."""
+    try:
+        return int(arguments.sandbox_command(arguments))
+    except PortTaken as error:
+        return _say(f"{error}; choose another with --imds-port, --api-port or --control-port")
+    except requests.RequestException as error:
+        return _say(f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sshd sandbox run")
+    except (OSError, ValueError) as error:
+        return _say(str(error))
+
+
+def _say(problem: str) -> int:
+    print(f"eic-sshd sandbox: {problem}", file=sys.stderr)
+    return 1
+
+
+def _configure_run(parser: argparse.ArgumentParser) -> None:
+    facts = Facts()
+    parser.set_defaults(sandbox_command=_run)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    for part in ("imds", "api", "control"):
+        parser.add_argument(f"--{part}-port", type=int, default=0, metavar="PORT", help="default: any free port")
+    parser.add_argument("--directory", help="write root.pem, eic-sshd.conf and sandbox.json there")
+    parser.add_argument("--instance-id", default=facts.instance_id, help="default: %(default)s")
+    parser.add_argument("--region", default=facts.region, help="default: %(default)s")
+    parser.add_argument("--zone", default=facts.zone, help="default: %(default)s")
+    parser.add_argument("--domain", default=facts.domain, help="default: %(default)s")
+    parser.add_argument("--window", type=int, default=60, help="seconds a pushed key is valid (default: %(default)s)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not _INSTANCE_ID.fullmatch(arguments.instance_id):
+        raise ValueError(f"--instance-id {arguments.instance_id}: it is i- and 8 to 32 hex digits")
+    facts = Facts(arguments.instance_id, arguments.region, arguments.zone, arguments.domain)
+    instance = Instance(facts, Pki(facts.region, facts.domain), arguments.window)
+    ports = {part: getattr(arguments, f"{part}_port") for part in ("imds", "api", "control")}
+    sandbox = Sandbox(instance, arguments.host, ports)
+
+    def ready() -> None:
+        if arguments.directory:
+            sandbox.describe(arguments.directory)
+        for name, url in sandbox.endpoints.items():
+            print(f"{name:8} {url}")
+        print("ready", flush=True)
+
+    serve(sandbox, ready)
+    return 0
+
+
+def _control(arguments: argparse.Namespace) -> str:
+    if arguments.control:
+        return str(arguments.control).rstrip("/")
+    file = os.path.join(arguments.directory, "sandbox.json")
+    try:
+        with open(file, encoding="utf-8") as text:
+            return str(json.load(text)["endpoints"]["control"])
+    except FileNotFoundError:
+        raise ValueError(f"{file}: no such file; name the sandbox with --control URL or --directory DIR") from None
+
+
+def _ask(arguments: argparse.Namespace, method: str, path: str, **more: Any) -> Dict[str, Any]:
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.request(method, f"{_control(arguments)}/{path}", timeout=5, **more)
+    body: Dict[str, Any] = answer.json()
+    if answer.status_code != 200:
+        raise ValueError(body.get("error", f"the control answered {answer.status_code}"))
+    return body
+
+
+def _print(body: Dict[str, Any]) -> int:
+    print(json.dumps(body, indent=2))
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    return _print(_ask(arguments, "GET", "status"))
+
+
+def _faults(arguments: argparse.Namespace) -> int:
+    for name, text in ALL.items():
+        print(f"{name:26} {text}")
+    return 0
+
+
+def _fault(arguments: argparse.Namespace) -> int:
+    wanted = {"path": arguments.path, **({"times": arguments.times} if arguments.times is not None else {})}
+    return _print(_ask(arguments, "PUT", f"faults/{arguments.name}", params=wanted))
+
+
+def _clear(arguments: argparse.Namespace) -> int:
+    return _print(_ask(arguments, "DELETE", f"faults/{arguments.name}" if arguments.name else "faults"))
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    return _print(_ask(arguments, "POST", f"rotate/{arguments.what}"))
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    with open(arguments.key, encoding="utf-8") as file:
+        line = file.read().strip()
+    return _print(_ask(arguments, "POST", "keys", json={"user": arguments.user, "key": line}))

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make demo`: the main job, with real parts. Every step says what it expects; one that goes wrong ends the demo."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Dict, Iterator, List
+
+from . import private_host
+from .sshd import Login, Sshd, keygen
+
+_USER = "ec2-user"
+_FOLDER = os.path.join(private_host.HOME, "demo")
+_TREE = os.path.join(_FOLDER, "tree")
+_SANDBOX = os.path.join(_FOLDER, "sandbox")
+_CONFIG = os.path.join(_SANDBOX, "eic-sshd.conf")
+_LOG = os.path.join(_FOLDER, "log", "decisions.jsonl")
+
+
+class Unexpected(Exception):
+    """A step did not go as it must."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description="See eic-sshd work. ARGS=--fast: a short window.")
+    parser.add_argument("--fast", action="store_true", help="let a pushed key expire after 6 seconds, not 60")
+    arguments = parser.parse_args()
+    if not private_host.is_inside():
+        print("eic-sshd: the demo runs on a private host only; start it with `make demo`", file=sys.stderr)
+        return 1
+    try:
+        _demo(window=6 if arguments.fast else 60)
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing is left behind")
+        return 130
+    except Unexpected as problem:
+        print(f"\neic-sshd: the demo went wrong: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _demo(window: int) -> None:
+    _step("eic-sshd is installed below a folder, as its packages lay it out")
+    _install()
+    pushed = os.path.join(_FOLDER, "pushed_key")
+    on_disk = os.path.join(_FOLDER, "on_disk_key")
+    pushed_line, on_disk_line = keygen(pushed), keygen(on_disk)
+    with Sshd(_FOLDER, f"{_TREE}/usr/lib/eic-sshd/authorized-keys --socket none --config {_CONFIG}") as sshd:
+        sshd.authorize(_USER, on_disk_line)
+        with _sandbox(window) as facts:
+            _say(f"sandbox: IMDSv2 at {facts['endpoints']['imds']}, API at {facts['endpoints']['api']}")
+            _say(f"sshd:    127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
+            _step("A key that nobody pushed is refused")
+            _expect(sshd.login(_USER, [pushed]), False)
+            _step("The key is pushed through boto3 (SendSSHPublicKey)")
+            _push(facts, pushed_line)
+            pushed_at = time.monotonic()
+            _step(f"ssh logs {_USER} in with it")
+            _expect(sshd.login(_USER, [pushed]), True)
+            _say("the record of that decision:")
+            for name, value in _records()[-1].items():
+                print(f"      {name:12} {value}")
+            _step(f"Once its {window} seconds have passed, the same login is refused")
+            _wait(pushed_at + window + 1)
+            _expect(sshd.login(_USER, [pushed]), False)
+        _step("IMDS is dead; the key on disk still logs in")
+        _expect(sshd.login(_USER, [on_disk]), True)
+    _step("What eic-sshd decided (sshd asks once for an offered key and once more for its signature)")
+    _table(_records())
+
+
+def _install() -> None:
+    # Folders that sshd's command may be in are root's, and nobody else may write to them.
+    os.makedirs(os.path.dirname(_LOG), mode=0o755)
+    uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
+    os.chown(os.path.dirname(_LOG), uid, uid)
+    subprocess.run(["make", "-s", "install", f"DESTDIR={_TREE}"], check=True)
+    _say(f"make install DESTDIR={_TREE}")
+
+
+@contextlib.contextmanager
+def _sandbox(window: int) -> Iterator[Dict[str, Any]]:
+    command = [sys.executable, "-m", "eic_sshd", "sandbox", "run", "--directory", _SANDBOX, "--window", str(window)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "ready\n":
+            break
+    else:
+        raise Unexpected("the sandbox did not start")
+    with open(_CONFIG, "a", encoding="utf-8") as file:
+        file.write(f"[log]\ndestination = {_LOG}\n")
+    try:
+        with open(os.path.join(_SANDBOX, "sandbox.json"), encoding="utf-8") as file:
+            yield json.load(file)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _push(facts: Dict[str, Any], line: str) -> None:
+    import boto3
+
+    client = boto3.client(
+        "ec2-instance-connect",
+        endpoint_url=facts["endpoints"]["api"],
+        region_name=facts["instance"]["region"],
+        aws_access_key_id="SANDBOX",
+        aws_secret_access_key="sandbox",  # noqa: S106 - any will do
+    )
+    answer = client.send_ssh_public_key(
+        InstanceId=facts["instance"]["instance_id"], InstanceOSUser=_USER, SSHPublicKey=line
+    )
+    _say(f"Success: {answer['Success']}, RequestId: {answer['RequestId']}")
+
+
+def _expect(login: Login, ok: bool) -> None:
+    said = login.output if login.ok else login.errors.splitlines()[-1] if login.errors else "refused"
+    _say(f"{'logged in as' if login.ok else 'not logged in:'} {said} ({login.seconds:.2f} s)")
+    if login.ok != ok:
+        raise Unexpected(f"the login should have been {'granted' if ok else 'refused'}: {login.errors}")
+
+
+def _wait(until: float) -> None:
+    begun = time.monotonic()
+    total = max(until - begun, 0.001)
+    for _ in range(100000):
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        if sys.stdout.isatty():
+            done = int(40 * (1 - left / total))
+            print(f"\r    [{'#' * done}{'.' * (40 - done)}] {left:4.0f} s ", end="", flush=True)
+        time.sleep(min(0.25, left))
+    print("\r" + " " * 60 + "\r" if sys.stdout.isatty() else f"    waited {total:.0f} s", end="" if sys.stdout.isatty() else "\n")
+
+
+def _records() -> List[Dict[str, Any]]:
+    with open(_LOG, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _table(records: List[Dict[str, Any]]) -> None:
+    columns = ("decision", "reason", "user", "fingerprint", "elapsed_us", "sshd_pid")
+    rows = [columns, *([_short(record.get(name, "")) for name in columns] for record in records)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
+    for row in rows:
+        print("    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:21] + "..."
+
+
+def _step(text: str) -> None:
+    print(f"\n==> {text}", flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"    {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

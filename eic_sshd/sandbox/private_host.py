@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a command on a private copy of this machine's accounts: `python3 -m eic_sshd.sandbox.private_host COMMAND...`
+
+In mount and PID namespaces of its own, with a /run of its own and extra accounts in /etc/passwd. When the command ends,
+is interrupted or killed, the kernel takes all of it away, processes included; the machine's own sshd, accounts and
+files are never touched. Needs root, since sshd runs only an AuthorizedKeysCommand that root owns.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import List
+
+INSIDE = "EIC_SSHD_PRIVATE_HOST"
+HOME = "/run/eic-sshd-private"
+COMMAND_USER = "eic-sshd"
+# uids of the top of the range that Debian and Red Hat leave to administrators
+ACCOUNTS = {COMMAND_USER: 59980, "ec2-user": 59981, "deploy": 59982}
+
+
+class Unable(Exception):
+    """No private host can be made here; says why."""
+
+
+def is_inside() -> bool:
+    """Whether this process runs on a private host."""
+    return os.environ.get(INSIDE) == "1"
+
+
+def run(command: List[str]) -> int:
+    """Run `command` on a private host; its exit status. Raises Unable."""
+    if os.geteuid() != 0:
+        raise Unable(
+            "this must be run as root: sshd runs an AuthorizedKeysCommand only if root owns it and every folder above "
+            "it. Try: sudo make demo"
+        )
+    if shutil.which("unshare") is None:
+        raise Unable("unshare is missing: install util-linux")
+    namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    probe = subprocess.run([*namespaces, "true"], capture_output=True, text=True)
+    if probe.returncode != 0:
+        raise Unable(f"this machine lets root make no namespaces ({probe.stderr.strip()}); in a container, allow it to")
+    inside = [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--inside", *command]
+    process = subprocess.Popen([*namespaces, *inside])
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the terminal interrupted the command too: it ends by itself, and the namespace with it
+
+
+def prepare() -> None:
+    """Within the namespaces: a fresh /run, the accounts, sshd's privilege separation folder."""
+    _mount("-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run")
+    os.makedirs("/run/sshd", mode=0o755)
+    os.makedirs(HOME, mode=0o755)
+    lines = {"passwd": [], "group": [], "shadow": []}  # type: dict[str, List[str]]
+    for name, uid in ACCOUNTS.items():
+        home = os.path.join(HOME, "home", name)
+        os.makedirs(home, mode=0o755)
+        os.chown(home, uid, uid)
+        lines["passwd"].append(f"{name}:x:{uid}:{uid}::{home}:/bin/sh")
+        lines["group"].append(f"{name}:x:{uid}:")
+        lines["shadow"].append(f"{name}:*:19000:0:99999:7:::")
+    for file, extra in lines.items():
+        original, copy = f"/etc/{file}", os.path.join(HOME, file)
+        shutil.copy2(original, copy)
+        with open(copy, "a", encoding="utf-8") as text:
+            text.write("".join(f"{line}\n" for line in extra))
+        _mount("--bind", copy, original)
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def main(arguments: List[str]) -> int:
+    if arguments[:1] == ["--inside"]:
+        prepare()
+        os.environ[INSIDE] = "1"
+        os.execvp(arguments[1], arguments[1:])
+    try:
+        return run(arguments)
+    except Unable as problem:
+        print(f"eic-sshd: {problem}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

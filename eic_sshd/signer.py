@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The signer of pushed keys: that it is who it says, and that it signed a block."""
+
+from __future__ import annotations
+
+from typing import Callable, List, NamedTuple, Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
+
+from . import chain
+from .deadline import Deadline
+from .decision import NotGranted, Reason
+from .keyblob import Block
+from .roots import RootsFor
+from .settings import Config
+from .staple import require_good, utc
+
+_MIN_SIGNER_BITS = 2048
+_SALT_BYTES = 32
+
+
+class Signer(NamedTuple):
+    """A signer whose name, chain and staples were verified; that holds until `valid_until` (seconds since epoch)."""
+
+    key: rsa.RSAPublicKey
+    valid_until: int
+
+    def verify(self, block: Block) -> None:
+        """RSASSA-PSS with SHA-256 over the block's exact bytes. Raises NotGranted with bad-signature."""
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=_SALT_BYTES)
+        try:
+            self.key.verify(block.signature, block.signed, pss, hashes.SHA256())
+        except InvalidSignature:
+            raise NotGranted(Reason.BAD_SIGNATURE, "the signer did not sign these bytes") from None
+
+
+class SignerVerifier:
+    """Verifies a chain as `[trust]` asks: `roots_for` gives the roots of a domain."""
+
+    def __init__(self, config: Config, roots_for: RootsFor, verify_path: chain.Verify = chain.path_to_root) -> None:
+        self._require_ocsp = config.trust.require_ocsp
+        self._clock_skew = config.keys.clock_skew
+        self._roots_for = roots_for
+        self._verify_path = verify_path
+
+    def verify(
+        self,
+        pem: bytes,
+        staples: Callable[[], Sequence[bytes]],
+        region: str,
+        domain: str,
+        now: int,
+        deadline: Deadline,
+    ) -> Signer:
+        """The signer of `region` and `domain` that the chain `pem` (signer first) proves at `now`.
+
+        `staples` is called only once the chain is known to be good.
+
+        Raises:
+            NotGranted: signer-name-mismatch, signer-untrusted, signer-revoked, staple-missing, staple-invalid,
+                config-invalid, deadline-exceeded.
+        """
+        certificates = chain.parse_chain(pem)
+        _require_name(certificates[0], f"managed-ssh-signer.{region}.{domain}")
+        path = self._verify_path(certificates, self._roots_for(domain), now, deadline)
+        key = _signing_key(certificates[0])
+        ends: List[int] = [end for end in (utc(one, "not_valid_after") for one in path) if end is not None]
+        if self._require_ocsp:
+            fetched = staples()
+            pairs = zip(path, path[1:])
+            ends += [require_good(one, issuer, fetched, now, self._clock_skew) for one, issuer in pairs]
+        return Signer(key, min(ends))
+
+
+def _require_name(certificate: x509.Certificate, expected: str) -> None:
+    names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if names != [expected]:
+        raise NotGranted(Reason.SIGNER_NAME_MISMATCH, f"its CN is {names!r:.200}, {expected!r} was expected")
+
+
+def _signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
+    try:
+        key = certificate.public_key()
+    except ValueError as error:
+        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the signer's key does not read: {error}") from error
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _MIN_SIGNER_BITS:
+        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the signer's key is not RSA of at least {_MIN_SIGNER_BITS} bits")
+    return key

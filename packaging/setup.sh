@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the demo, the tests and the benchmarks need: the distribution's packages that the instance uses, and a
+# virtual environment on the system's Python that sees them. Does nothing where all of it is there.
+set -eu
+
+venv=${1:-.venv}
+here=$(dirname "$0")
+requirements=$here/../tests/requirements.txt
+packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client util-linux ca-certificates"
+
+missing=
+for package in $packages; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "eic-sshd: these packages are missing:$missing" >&2
+        echo "eic-sshd: run this as root, or: sudo apt-get install$missing" >&2
+        exit 1
+    fi
+    command -v apt-get >/dev/null || { echo "eic-sshd: no apt-get here; install:$missing" >&2; exit 1; }
+    apt-get update -qq
+    # The machine's own sshd is neither started nor enabled for the sake of a demo: only its binary is wanted.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 0755 "$policy"
+    fi
+    # shellcheck disable=SC2086 # the list is meant to be split
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+stamp=$venv/.requirements
+if ! cmp -s "$requirements" "$stamp"; then
+    /usr/bin/python3 -m venv --system-site-packages "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+    "$venv/bin/python" - <<'CHECK'
+import cryptography, requests, systemd
+
+for module in (cryptography, requests, systemd):
+    if not module.__file__.startswith("/usr/lib"):
+        raise SystemExit(f"eic-sshd: {module.__name__} is {module.__file__}, not the distribution's own")
+CHECK
+    cp "$requirements" "$stamp"
+fi
