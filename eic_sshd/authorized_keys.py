@@ -23,7 +23,9 @@ def main(arguments: list[str]) -> int:
         import syslog
 
         syslog.openlog("eic-sshd", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-        syslog.syslog(syslog.LOG_ERR, "wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
+        syslog.syslog(
+            syslog.LOG_ERR, "wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`"
+        )
         return 2
     user, fingerprint, config, _ = parsed
     try:

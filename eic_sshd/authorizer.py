@@ -181,7 +181,9 @@ def _key(block: Block) -> PublicKey:
 
 def _require_instance(block: Block, instance_id: str) -> None:
     if block.instance != instance_id:
-        raise NotGranted(Reason.INSTANCE_MISMATCH, f"the key was pushed to {block.instance[:64]}, this is {instance_id}")
+        raise NotGranted(
+            Reason.INSTANCE_MISMATCH, f"the key was pushed to {block.instance[:64]}, this is {instance_id}"
+        )
 
 
 def _require_fingerprint(key: PublicKey, fingerprint: Optional[str]) -> None:

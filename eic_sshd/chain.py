@@ -129,7 +129,12 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     try:
         finished = subprocess.run(
-            command, input=stdin, capture_output=True, pass_fds=descriptors, env={}, timeout=max(deadline.remaining(), 0)
+            command,
+            input=stdin,
+            capture_output=True,
+            pass_fds=descriptors,
+            env={},
+            timeout=max(deadline.remaining(), 0),
         )
     except subprocess.TimeoutExpired as error:
         raise NotGranted(Reason.DEADLINE_EXCEEDED, "openssl verify took too long") from error

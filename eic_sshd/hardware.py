@@ -19,6 +19,7 @@ _LIMIT = 256
 
 class Ec2Hardware:
     """The hardware as sysfs shows it below `root`; both checks raise NotGranted with Reason.NOT_EC2."""
+
     def __init__(self, root: str = "/") -> None:
         self._root = root
 

@@ -156,7 +156,9 @@ class Imds:
         if self._limit.deadline is not None and self._limit.deadline.remaining() <= 0:
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
-        return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} could not be asked for {path}: {_innermost(error)}")
+        return NotGranted(
+            Reason.IMDS_UNREACHABLE, f"{self._endpoint} could not be asked for {path}: {_innermost(error)}"
+        )
 
 
 def _shaped(path: str, body: bytes, shape: str) -> re.Match[str]:

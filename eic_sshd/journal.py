@@ -47,14 +47,14 @@ def _destination(destination: str) -> Write:
 def to_journal(decision: Decision) -> None:
     """One journal entry (systemd.journal-fields(7)). Without a journal or its Python binding, to syslog."""
     try:
-        from systemd import journal
+        import systemd.journal
     except ImportError:
         return to_syslog(decision)
     # sd_journal_send(3) says nothing when no journald listens.
     if not os.path.exists(_JOURNAL_SOCKET):
         return to_syslog(decision)
     fields = {f"EIC_{name.upper()}": str(value) for name, value in record.fields(decision).items()}
-    journal.send(
+    systemd.journal.send(
         record.sentence(decision),
         MESSAGE_ID=decision.outcome.message_id,
         PRIORITY=str(decision.reason.severity),
@@ -98,15 +98,18 @@ def _json_line(decision: Decision) -> str:
     import json
 
     now = datetime.datetime.now(datetime.timezone.utc)
-    return json.dumps(
-        {
-            "timestamp": now.isoformat(timespec="microseconds"),
-            **record.fields(decision),
-            "message": record.sentence(decision),
-            "message_id": decision.outcome.message_id,
-            "priority": decision.reason.severity,
-        }
-    ) + "\n"
+    return (
+        json.dumps(
+            {
+                "timestamp": now.isoformat(timespec="microseconds"),
+                **record.fields(decision),
+                "message": record.sentence(decision),
+                "message_id": decision.outcome.message_id,
+                "priority": decision.reason.severity,
+            }
+        )
+        + "\n"
+    )
 
 
 DEFAULT = LogSettings("journal", INFO)

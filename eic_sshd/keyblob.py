@@ -51,7 +51,7 @@ def split(blob: bytes) -> List[List[bytes]]:
             lines = []
         if line.strip():
             lines.append(line)
-    return blocks + [lines] if lines else blocks
+    return [*blocks, lines] if lines else blocks
 
 
 def parse(lines: List[bytes]) -> Block:

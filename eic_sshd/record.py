@@ -32,7 +32,9 @@ def fields(decision: Decision) -> Fields:
         "elapsed_us": decision.elapsed_us,
         "sshd_pid": request.sshd_pid,
     }
-    return {name: _clean(value) if isinstance(value, str) else value for name, value in found.items() if value is not None}
+    return {
+        name: _clean(value) if isinstance(value, str) else value for name, value in found.items() if value is not None
+    }
 
 
 def sentence(decision: Decision) -> str:
@@ -60,4 +62,6 @@ def _joined(values: Tuple[str, ...]) -> Optional[str]:
 def _clean(text: str) -> str:
     """`text` without anything that could begin a line, move a cursor or pass for another record."""
     short = text if len(text) <= _LIMIT else text[:_LIMIT] + "..."
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in short)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in short
+    )

@@ -52,7 +52,7 @@ def session(limit: TimeLimit) -> requests.Session:
 
     class Connection(HTTPConnection):
         def connect(self) -> None:
-            super().connect()
+            super().connect()  # type: ignore[no-untyped-call,unused-ignore] # urllib3 1.26 has no annotations
             plain = self.sock
             self.sock = _LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
             self.sock.limit = limit

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 
 from ..config import DEFAULT_FILE, ConfigError, load
@@ -25,9 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"eic-sshd: {problem}", file=sys.stderr)
         print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
         return 1
-    for section, keys in dataclasses.asdict(config).items():
+    for section, keys in config._asdict().items():
         print(f"[{section}]")
-        for key, value in keys.items():
+        for key, value in keys._asdict().items():
             print(f"{key} = {_text(key, value)}".rstrip())
     return 0
 

@@ -59,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     except PortTaken as error:
         return _say(f"{error}; choose another with --imds-port, --api-port or --control-port")
     except requests.RequestException as error:
-        return _say(f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sshd sandbox run")
+        return _say(
+            f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sshd sandbox run"
+        )
     except (OSError, ValueError) as error:
         return _say(str(error))
 
@@ -132,7 +134,7 @@ def _status(arguments: argparse.Namespace) -> int:
     return _print(_ask(arguments, "GET", "status"))
 
 
-def _faults(arguments: argparse.Namespace) -> int:
+def _faults(_: argparse.Namespace) -> int:
     for name, text in ALL.items():
         print(f"{name:26} {text}")
     return 0

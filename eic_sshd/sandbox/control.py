@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sandbox's control API: faults, rotations and raw pushes, from outside while it runs. JSON over HTTP.
 
-    GET    /status                          where everything listens, the instance, the faults that are set
-    GET    /faults                          every fault there is, with what it does
-    PUT    /faults/NAME?path=P&times=N      set one; path and times narrow faults of the connection to IMDS
-    DELETE /faults/NAME, DELETE /faults     clear one, clear all
-    POST   /rotate/signer, /rotate/staples  make new ones; /rotate/tokens lets every IMDS token expire
-    POST   /keys {"user": U, "key": LINE}   push any line at all, past the API's checks
-    DELETE /keys                            take back every pushed key
-    GET    /root.pem, /eic-sshd.conf        what an instance under test needs
+GET    /status                          where everything listens, the instance, the faults that are set
+GET    /faults                          every fault there is, with what it does
+PUT    /faults/NAME?path=P&times=N      set one; path and times narrow faults of the connection to IMDS
+DELETE /faults/NAME, DELETE /faults     clear one, clear all
+POST   /rotate/signer, /rotate/staples  make new ones; /rotate/tokens lets every IMDS token expire
+POST   /keys {"user": U, "key": LINE}   push any line at all, past the API's checks
+DELETE /keys                            take back every pushed key
+GET    /root.pem, /eic-sshd.conf        what an instance under test needs
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def _demo(window: int) -> None:
             _step(f"Once its {window} seconds have passed, the same login is refused")
             _wait(pushed_at + window + 1)
             _expect(sshd.login(_USER, [pushed]), False)
-        _step("IMDS is dead; the key on disk still logs in")
-        _expect(sshd.login(_USER, [on_disk]), True)
+        _step("IMDS is dead; a client that offers both keys still logs in, with the one on disk")
+        _expect(sshd.login(_USER, [pushed, on_disk]), True)
     _step("What eic-sshd decided (sshd asks once for an offered key and once more for its signature)")
     _table(_records())
 
@@ -138,7 +138,10 @@ def _wait(until: float) -> None:
             done = int(40 * (1 - left / total))
             print(f"\r    [{'#' * done}{'.' * (40 - done)}] {left:4.0f} s ", end="", flush=True)
         time.sleep(min(0.25, left))
-    print("\r" + " " * 60 + "\r" if sys.stdout.isatty() else f"    waited {total:.0f} s", end="" if sys.stdout.isatty() else "\n")
+    print(
+        "\r" + " " * 60 + "\r" if sys.stdout.isatty() else f"    waited {total:.0f} s",
+        end="" if sys.stdout.isatty() else "\n",
+    )
 
 
 def _records() -> List[Dict[str, Any]]:

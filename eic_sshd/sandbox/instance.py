@@ -182,9 +182,11 @@ class Instance:
     def _blocks(self, key: PushedKey) -> List[bytes]:
         if not self.faults.has("mixed-blocks"):
             return [self._block(key)]
-        return [self._block(key, fault) for fault in _MIXED[:5]] + [self._block(key, "")] + [
-            self._block(key, fault) for fault in _MIXED[5:]
-        ]
+        return (
+            [self._block(key, fault) for fault in _MIXED[:5]]
+            + [self._block(key, "")]
+            + [self._block(key, fault) for fault in _MIXED[5:]]
+        )
 
     def _block(self, key: PushedKey, fault: Optional[str] = None) -> bytes:
         """The block of `key`; `fault` None means the faults that are set."""

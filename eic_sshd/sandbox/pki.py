@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's PKI, shaped like the real one: a root, intermediates, a cross-signed twin of the root, a signer, staples.
+"""The sandbox's PKI, shaped like the real one: a root and its cross-signed twin, intermediates, a signer, staples.
 
-    Sandbox Old Root ── signs ──> Sandbox Root CA 1 (the twin that ends the chain IMDS gives)
-    Sandbox Root CA 1 ── signs ──> Sandbox CA 1 ──> Sandbox CA 2 ──> managed-ssh-signer.REGION.DOMAIN
+Sandbox Old Root ── signs ──> Sandbox Root CA 1 (the twin that ends the chain IMDS gives)
+Sandbox Root CA 1 ── signs ──> Sandbox CA 1 ──> Sandbox CA 2 ──> managed-ssh-signer.REGION.DOMAIN
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(_key_usage(ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
     )
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
@@ -112,9 +110,9 @@ def _key_usage(ca: bool) -> x509.KeyUsage:
 def staple(kind: StapleKind, subject: Identity, issuer: Identity, fresh_for: float = 3600) -> bytes:
     """A DER OCSP response (RFC 6960) about `subject`, fresh for so many seconds."""
     if kind is StapleKind.REFUSED:
-        return ocsp.OCSPResponseBuilder.build_unsuccessful(
-            ocsp.OCSPResponseStatus.TRY_LATER
-        ).public_bytes(serialization.Encoding.DER)
+        return ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(
+            serialization.Encoding.DER
+        )
     now = utcnow()
     this_update = now - _BACKDATED
     next_update: Optional[datetime.datetime] = now + datetime.timedelta(seconds=fresh_for)

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import List
+from typing import Dict, List
 
 INSIDE = "EIC_SSHD_PRIVATE_HOST"
 HOME = "/run/eic-sshd-private"
@@ -57,7 +57,7 @@ def prepare() -> None:
     _mount("-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run")
     os.makedirs("/run/sshd", mode=0o755)
     os.makedirs(HOME, mode=0o755)
-    lines = {"passwd": [], "group": [], "shadow": []}  # type: dict[str, List[str]]
+    lines: Dict[str, List[str]] = {"passwd": [], "group": [], "shadow": []}
     for name, uid in ACCOUNTS.items():
         home = os.path.join(HOME, "home", name)
         os.makedirs(home, mode=0o755)

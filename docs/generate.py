@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes what is made from the code: docs/reasons.md and etc/eic-sshd.conf. `make docs`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Dict
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from eic_sshd.config import commented_file  # noqa: E402 - the repository comes first
+from eic_sshd.decision import Outcome, Reason  # noqa: E402
+
+_SEVERITIES = {3: "err", 4: "warning", 5: "notice", 6: "info", 7: "debug"}
+
+_HEAD = """\
+# Reasons
+
+Every decision leaves one record. Its `EIC_REASON` (in JSON lines: `reason`) is one of the words below; `EIC_DECISION`
+is the heading it stands under. This page is made from the code by `make docs`.
+"""
+
+_INTROS = {
+    Outcome.GRANTED: "A pushed key was handed to sshd.",
+    Outcome.NONE: "There was nothing to hand out; sshd goes on to its other ways in.",
+    Outcome.REFUSED: "Nothing was handed out, because a check failed; sshd goes on to its other ways in.",
+    Outcome.FALLBACK: "On-disk keys of `[fallback] keys_file` were handed to sshd.",
+    Outcome.ERROR: "Nothing was handed out, because a check could not be made; sshd goes on to its other ways in.",
+}
+
+
+def reasons() -> str:
+    """docs/reasons.md."""
+    parts = [_HEAD]
+    for outcome in Outcome:
+        parts.append(f"\n## {outcome.value}\n\n{_INTROS[outcome]} `MESSAGE_ID={outcome.message_id}`\n")
+        parts += [_reason(reason) for reason in Reason if reason.outcome is outcome]
+    return "".join(parts)
+
+
+def _reason(reason: Reason) -> str:
+    severity = _SEVERITIES[reason.severity]
+    return f"\n### `{reason.word}`\n\n{reason.meaning}\n\nWhat to do: {reason.remedy}\n\nSeverity: {severity}\n"
+
+
+def generated() -> Dict[str, str]:
+    """The text of each generated file, by its path in the repository."""
+    return {"docs/reasons.md": reasons(), "etc/eic-sshd.conf": commented_file()}
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        with open(os.path.join(ROOT, path), "w", encoding="utf-8") as file:
+            file.write(text)
