@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What unit and integration tests share: one PKI for all of them (its keys are slow to make), keys, an instance."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from eic_sshd.sandbox.instance import Facts, Instance
+from eic_sshd.sandbox.pki import Pki
+
+from . import keys
+
+
+@pytest.fixture(scope="session")
+def pki() -> Pki:
+    facts = Facts()
+    return Pki(facts.region, facts.domain)
+
+
+@pytest.fixture()
+def instance(pki: Pki) -> Instance:
+    return Instance(Facts(), pki)
+
+
+@pytest.fixture(scope="session")
+def ed25519() -> str:
+    return keys.ed25519_line()
+
+
+def pytest_report_header() -> str:
+    import cryptography
+    import requests
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"Python {version}, cryptography {cryptography.__version__}, requests {requests.__version__}"

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Public keys for tests: whole ones of every type, and the pieces to build broken ones from."""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+from typing import Any, Dict
+
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from eic_sshd import sshkey
+
+
+def string(data: bytes) -> bytes:
+    """An RFC 4251 string."""
+    return struct.pack(">I", len(data)) + data
+
+
+def mpint(number: int) -> bytes:
+    """An RFC 4251 mpint, for positive numbers."""
+    return string(number.to_bytes(number.bit_length() // 8 + 1, "big")) if number else string(b"")
+
+
+def line(key_type: str, *fields: bytes, inner_type: str = "", comment: str = " a comment") -> bytes:
+    """An authorized_keys line of the given wire fields."""
+    blob = string((inner_type or key_type).encode()) + b"".join(fields)
+    return f"{key_type} {base64.b64encode(blob).decode()}{comment}".encode()
+
+
+def openssh(private: Any) -> str:
+    """The public half of a private key of cryptography's, as ssh-keygen would write it."""
+    written: bytes = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return f"{written.decode()} someone@example"
+
+
+def ed25519_line() -> str:
+    return openssh(ed25519.Ed25519PrivateKey.generate())
+
+
+def rsa_line(bits: int) -> str:
+    return openssh(rsa.generate_private_key(65537, bits))
+
+
+def dsa_line() -> str:
+    numbers = dsa.generate_private_key(1024).public_key().public_numbers()
+    parameters = numbers.parameter_numbers
+    fields = [mpint(number) for number in (parameters.p, parameters.q, parameters.g, numbers.y)]
+    return line("ssh-dss", *fields).decode()
+
+
+def certificate_line() -> str:
+    """An Ed25519 certificate by shape (OpenSSH's PROTOCOL.certkeys); its signature is nothing."""
+    kind = "ssh-ed25519-cert-v01@openssh.com"
+    fields = [string(os.urandom(32)), string(os.urandom(32)), struct.pack(">QI", 0, 1), string(b"id"), string(b"root")]
+    return line(kind, *fields, struct.pack(">QQ", 0, 2**64 - 1), *[string(b"")] * 5).decode()
+
+
+def point(curve: ec.EllipticCurve) -> bytes:
+    public = ec.generate_private_key(curve).public_key()
+    return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def every_type() -> Dict[str, bytes]:
+    """A whole key of every type that a policy can allow."""
+    p256, application = ec.SECP256R1(), string(b"ssh:")
+    return {
+        "ssh-ed25519": ed25519_line().encode(),
+        "ecdsa-sha2-nistp256": openssh(ec.generate_private_key(p256)).encode(),
+        "ecdsa-sha2-nistp384": openssh(ec.generate_private_key(ec.SECP384R1())).encode(),
+        "ecdsa-sha2-nistp521": openssh(ec.generate_private_key(ec.SECP521R1())).encode(),
+        "ssh-rsa": rsa_line(2048).encode(),
+        sshkey.SK_ED25519: line(sshkey.SK_ED25519, string(os.urandom(32)), application),
+        sshkey.SK_ECDSA: line(sshkey.SK_ECDSA, string(b"nistp256"), string(point(p256)), application),
+    }

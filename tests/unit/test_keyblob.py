@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eic_sshd import keyblob
+from eic_sshd.keyblob import MalformedBlock
+
+HEAD = b"#Timestamp=1700000060\n#Instance=i-0123456789abcdef0\n#Caller=arn:aws:x\n#Request=r-1\n"
+KEY = b"ssh-ed25519 AAAA comment\n"
+SIGNATURE = base64.b64encode(b"s" * 256)
+BLOCK = HEAD + KEY + SIGNATURE + b"\n"
+
+
+def parse(text: bytes) -> keyblob.Block:
+    (lines,) = keyblob.split(text)
+    return keyblob.parse(lines)
+
+
+def test_a_block_is_read_whole() -> None:
+    assert parse(BLOCK) == keyblob.Block(
+        timestamp=1700000060,
+        instance="i-0123456789abcdef0",
+        caller="arn:aws:x",
+        request_id="r-1",
+        key_line=KEY.rstrip(),
+        signed=HEAD + KEY,
+        signature=b"s" * 256,
+    )
+
+
+def test_a_signature_may_take_several_lines() -> None:
+    wrapped = b"\n".join(SIGNATURE[at : at + 64] for at in range(0, len(SIGNATURE), 64))
+    assert parse(HEAD + KEY + wrapped).signature == b"s" * 256
+
+
+def test_unknown_headers_are_signed_too() -> None:
+    text = b"#New=1\n#odd\n" + HEAD + b"#Newer\n" + KEY
+    assert parse(text + SIGNATURE).signed == text
+
+
+def test_bytes_under_the_signature_are_kept_to_the_letter() -> None:
+    text = b"#Odd=\xff\r\n" + HEAD + b"ssh-ed25519 AAAA \xff\t \n"
+    assert parse(text + SIGNATURE).signed == text
+
+
+def test_caller_and_request_may_lack() -> None:
+    block = parse(b"#Timestamp=1\n#Instance=i\n" + KEY + SIGNATURE)
+    assert (block.caller, block.request_id) == (None, None)
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b"\n\n\n", b" \n\t\n"])
+def test_blocks_are_told_apart(between: bytes) -> None:
+    blocks = [keyblob.parse(lines) for lines in keyblob.split(between + BLOCK + between + BLOCK + between)]
+    assert blocks == [parse(BLOCK)] * 2
+
+
+def test_a_block_without_signature_does_not_swallow_the_next() -> None:
+    first, second = keyblob.split(HEAD + KEY + BLOCK)
+    with pytest.raises(MalformedBlock):
+        keyblob.parse(first)
+    assert keyblob.parse(second) == parse(BLOCK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD,
+        KEY,
+        KEY + SIGNATURE,
+        HEAD + KEY,
+        HEAD + KEY + b"%%%",
+        HEAD + KEY + SIGNATURE[:-1],
+        b"#Instance=i-1\n" + KEY + SIGNATURE,
+        b"#Timestamp=\n#Instance=i-1\n" + KEY + SIGNATURE,
+        b"#Timestamp=-1\n#Instance=i-1\n" + KEY + SIGNATURE,
+        b"#Timestamp=1e9\n#Instance=i-1\n" + KEY + SIGNATURE,
+        b"#Timestamp= 1\n#Instance=i-1\n" + KEY + SIGNATURE,
+        "#Timestamp=\u0661\n#Instance=i-1\n".encode() + KEY + SIGNATURE,
+        b"#Timestamp=" + b"9" * 400 + b"\n#Instance=i-1\n" + KEY + SIGNATURE,
+        b"#Timestamp=1\n" + KEY + SIGNATURE,
+        b"#Timestamp=1\n#Instance=\n" + KEY + SIGNATURE,
+        b"#Timestamp=1\n" + HEAD + KEY + SIGNATURE,
+        b"#Instance=i-2\n" + HEAD + KEY + SIGNATURE,
+        b"#Caller=me\n" + HEAD + KEY + SIGNATURE,
+        b"#Request=me\n" + HEAD + KEY + SIGNATURE,
+        b"<html>not found</html>",
+    ],
+)
+def test_what_is_not_one_signed_key_is_malformed(text: bytes) -> None:
+    with pytest.raises(MalformedBlock):
+        parse(text)
+
+
+@given(st.binary(max_size=2000))
+def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
+    for lines in keyblob.split(raw):
+        try:
+            block = keyblob.parse(lines)
+        except MalformedBlock:
+            continue
+        assert block.signed in raw + b"\n"
+
+
+@given(st.lists(st.sampled_from([HEAD, KEY, SIGNATURE, b"\n", b"#Timestamp=5\n", b"#", b"x", b"\r\n"]), max_size=20))
+def test_no_order_of_pieces_makes_the_parser_raise_anything_else(pieces: list[bytes]) -> None:
+    for lines in keyblob.split(b"".join(pieces)):
+        try:
+            block = keyblob.parse(lines)
+        except MalformedBlock:
+            continue
+        assert block.signature
+        assert block.signed.endswith(block.key_line + b"\n")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from typing import Dict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eic_sshd import sshkey
+from eic_sshd.sshkey import KeyPolicy, MalformedKey
+from tests import keys
+from tests.keys import line, mpint, string
+
+WHOLE = keys.every_type()
+RSA_N = (1 << 2047) + 1
+P256 = keys.point(keys.ec.SECP256R1())
+SK = sshkey.SK_ED25519
+
+
+@pytest.mark.parametrize("key_type", WHOLE)
+def test_a_whole_key_of_every_allowed_type_is_read_and_allowed(key_type: str) -> None:
+    key = sshkey.parse(WHOLE[key_type])
+    KeyPolicy().verify(key)
+    assert key.key_type == key_type
+
+
+@pytest.mark.parametrize("key_type", WHOLE)
+def test_a_key_is_written_anew_without_comment(key_type: str) -> None:
+    words = WHOLE[key_type].decode().split()
+    assert sshkey.parse(WHOLE[key_type]).authorized_keys_line == f"{words[0]} {words[1]}"
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="compares with ssh-keygen")
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+@pytest.mark.parametrize("key_type", WHOLE)
+def test_fingerprints_are_those_of_ssh_keygen(key_type: str, algorithm: str) -> None:
+    command = ["ssh-keygen", "-l", "-E", algorithm, "-f", "-"]
+    listed = subprocess.run(command, input=WHOLE[key_type], capture_output=True, check=True)
+    assert sshkey.parse(WHOLE[key_type]).has_fingerprint(listed.stdout.decode().split()[1])
+
+
+def stray(encoded: bytes) -> bytes:
+    """The same bytes in base64 that no encoder writes: bits set that the padding makes meaningless."""
+    assert encoded.endswith(b"=")
+    assert not encoded.endswith(b"==")
+    changed = encoded[:-2] + bytes([encoded[-2] + 1]) + b"="
+    assert base64.b64decode(changed.split()[1]) == base64.b64decode(encoded.split()[1])
+    return changed
+
+
+BROKEN: Dict[str, bytes] = {
+    "empty": b"",
+    "type alone": b"ssh-ed25519",
+    "no base64": b"ssh-ed25519 !!!!",
+    "base64 with a hole": b"ssh-ed25519 " + WHOLE["ssh-ed25519"].split()[1][:20] + b"\0" + b"AAAA",
+    "base64 with stray bits": stray(line("ecdsa-sha2-nistp256", string(b"nistp256"), string(P256), comment="")),
+    "options before the key": b'command="id" ' + WHOLE["ssh-ed25519"],
+    "leading blank": b" " + WHOLE["ssh-ed25519"],
+    "another type within": line("ssh-ed25519", string(b"k" * 32), inner_type="ssh-rsa"),
+    "rsa dressed as ed25519": line("ssh-ed25519", mpint(65537), mpint(RSA_N), inner_type="ssh-rsa"),
+    "blob of three bytes": b"ssh-ed25519 AAAA",
+    "type that is no text": line("ssh-ed25519", string(b"k" * 32), inner_type="\u00e9"),
+    "31 bytes": line("ssh-ed25519", string(b"k" * 31)),
+    "33 bytes": line("ssh-ed25519", string(b"k" * 33)),
+    "cut short": line("ssh-ed25519", string(b"k" * 32)[:-1]),
+    "length past the end": line("ssh-ed25519", b"\xff\xff\xff\xff" + b"k" * 32),
+    "bytes behind": line("ssh-ed25519", string(b"k" * 32), b"x"),
+    "rsa negative modulus": line("ssh-rsa", mpint(65537), string(b"\x80" + b"\x01" * 255)),
+    "rsa padded modulus": line("ssh-rsa", mpint(65537), string(b"\0\0\x80" + b"\x01" * 255)),
+    "rsa zero modulus": line("ssh-rsa", mpint(65537), string(b"\0")),
+    "rsa empty modulus": line("ssh-rsa", mpint(65537), string(b"")),
+    "rsa even modulus": line("ssh-rsa", mpint(65537), mpint(RSA_N + 1)),
+    "rsa endless modulus": line("ssh-rsa", mpint(65537), mpint((1 << 16400) + 1)),
+    "rsa exponent 1": line("ssh-rsa", mpint(1), mpint(RSA_N)),
+    "rsa even exponent": line("ssh-rsa", mpint(65536), mpint(RSA_N)),
+    "rsa without modulus": line("ssh-rsa", mpint(65537)),
+    "ecdsa of another curve": line("ecdsa-sha2-nistp256", string(b"nistp384"), string(P256)),
+    "ecdsa compressed": line("ecdsa-sha2-nistp256", string(b"nistp256"), string(b"\x02" + P256[1:33])),
+    "ecdsa at infinity": line("ecdsa-sha2-nistp256", string(b"nistp256"), string(b"\0")),
+    "ecdsa long": line("ecdsa-sha2-nistp256", string(b"nistp256"), string(P256 + b"x")),
+    "ecdsa short": line("ecdsa-sha2-nistp384", string(b"nistp384"), string(P256)),
+    "sk without application": line(SK, string(b"k" * 32)),
+    "sk with an empty application": line(SK, string(b"k" * 32), string(b"")),
+    "sk with more": line(SK, string(b"k" * 32), string(b"ssh:"), string(b"more")),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_not_one_whole_key_is_malformed(broken: str) -> None:
+    with pytest.raises(MalformedKey):
+        sshkey.parse(BROKEN[broken])
+
+
+@pytest.mark.parametrize("forbidden", [keys.dsa_line(), keys.certificate_line(), line("ssh-unknown", b"x").decode()])
+def test_dsa_certificates_and_unknown_types_are_read_by_name_and_never_allowed(forbidden: str) -> None:
+    key = sshkey.parse(forbidden.encode())
+    everything = KeyPolicy(types=frozenset([key.key_type, *sshkey.SUPPORTED_TYPES]))
+    with pytest.raises(sshkey.ForbiddenType):
+        everything.verify(key)
+
+
+def test_a_type_that_the_site_does_not_list_is_forbidden() -> None:
+    with pytest.raises(sshkey.ForbiddenType):
+        KeyPolicy(types=frozenset(["ssh-rsa"])).verify(sshkey.parse(WHOLE["ssh-ed25519"]))
+
+
+@pytest.mark.parametrize(("bits", "least", "allowed"), [(2047, 2048, False), (2048, 2048, True), (2048, 3072, False)])
+def test_rsa_keys_need_their_bits(bits: int, least: int, allowed: bool) -> None:
+    key = sshkey.parse(line("ssh-rsa", mpint(65537), mpint((1 << (bits - 1)) + 1)))
+    assert key.bits == bits
+    if allowed:
+        KeyPolicy(min_rsa_bits=least).verify(key)
+    else:
+        with pytest.raises(sshkey.TooShort):
+            KeyPolicy(min_rsa_bits=least).verify(key)
+
+
+@pytest.mark.parametrize("fingerprint", ["", "SHA256:", "MD5:", "SHA256:AAAA", "sha256:x", "x"])
+def test_no_key_has_a_fingerprint_that_is_none(fingerprint: str) -> None:
+    assert not sshkey.parse(WHOLE["ssh-ed25519"]).has_fingerprint(fingerprint)
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
+    try:
+        sshkey.parse(raw)
+    except MalformedKey:
+        return
+
+
+@given(st.sampled_from(sorted(WHOLE)), st.data())
+def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -> None:
+    blob = bytearray(base64.b64decode(WHOLE[key_type].split()[1]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(blob)))
+    mangled = key_type.encode() + b" " + base64.b64encode(bytes(blob[:cut]))
+    try:
+        key = sshkey.parse(mangled)
+        KeyPolicy().verify(key)
+    except (MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
+        return
+    # What is allowed is of the type it says, as long as the key was, and comes out as it went in.
+    assert (key.key_type, cut) == (key_type, len(blob))
+    assert sshkey.parse(key.authorized_keys_line.encode()) == key
+
+
