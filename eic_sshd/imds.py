@@ -61,6 +61,16 @@ class Imds:
         self._session = session(self._limit)
         self._token: Optional[str] = None
 
+    def __enter__(self) -> Imds:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next read opens another."""
+        self._session.close()
+
     def active_keys(self, user: str, deadline: Deadline) -> Optional[bytes]:
         """The signed keys pushed for `user`; None when there are none. `user` must be a checked name."""
         return self._get(f"managed-ssh-keys/active-keys/{user}", _KEYS_LIMIT, deadline)

@@ -1,0 +1,593 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Tuple
+
+import pytest
+
+from eic_sshd import roots
+from eic_sshd.authorizer import Authorizer, World
+from eic_sshd.decision import Decision, NotGranted, Outcome, Reason, Request
+from eic_sshd.fallback import KeysFile
+from eic_sshd.hardware import AnyHardware, Ec2Hardware, Hardware
+from eic_sshd.keyblob import Block
+from eic_sshd.roots import Roots
+from eic_sshd.sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
+from eic_sshd.sandbox.instance import Facts, Instance
+from eic_sshd.sandbox.pki import Pki
+from eic_sshd.settings import Config, build
+from eic_sshd.signer import Signer, SignerVerifier
+from eic_sshd.sshkey import KeyPolicy, PublicKey, parse
+from tests import keys
+
+from .memory_imds import MemoryImds
+
+USER = "ec2-user"
+
+
+class House:
+    """An authorizer over an in-memory IMDS, every part of its world replaceable before `ask`."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.imds = MemoryImds(instance)
+        self.settings: Dict[str, Dict[str, object]] = {}
+        self.users = {USER, "root"}
+        self.hardware: Hardware = AnyHardware()
+        self.now: Callable[[], float] = time.time
+        self.monotonic: Callable[[], float] = time.monotonic
+        self.verified = 0
+        self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
+
+    def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
+        config = build(self.settings)
+        policy = KeyPolicy(config.keys.types, config.keys.min_rsa_bits)
+        world = World(
+            imds=self.imds,
+            hardware=self.hardware,
+            user_exists=lambda name: name in self.users,
+            verifier=lambda: self._verifier(config),
+            keys_on_disk=KeysFile(config.fallback, policy),
+            now=self.now,
+            monotonic=self.monotonic,
+        )
+        return Authorizer(config, world).decide(Request(user, fingerprint, sshd_pid=42))
+
+    def _verifier(self, config: Config) -> SignerVerifier:
+        self.verified += 1
+        return SignerVerifier(config, self.roots_for)
+
+
+@pytest.fixture()
+def house(instance: Instance) -> House:
+    return House(instance)
+
+
+def fingerprint(line: str) -> str:
+    return parse(line.encode()).fingerprint
+
+
+def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(house: House, ed25519: str) -> None:
+    request_id = house.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Admin/alice")
+    decision = house.ask(fingerprint=fingerprint(ed25519))
+    assert decision.reason is Reason.GRANTED
+    assert decision.keys == (parse(ed25519.encode()),)
+    assert decision.callers == ("arn:aws:sts::1:assumed-role/Admin/alice",)
+    assert decision.request_ids == (request_id,)
+    assert decision.instance_id == house.instance.facts.instance_id
+    assert decision.expires == pytest.approx(time.time() + 60, abs=2)
+    assert decision.source is not None
+    assert decision.source.value == "imds"
+
+
+@pytest.mark.parametrize("key_type", sorted(keys.every_type()))
+def test_keys_of_every_allowed_type_are_granted(house: House, key_type: str) -> None:
+    line = keys.every_type()[key_type].decode()
+    house.instance.push(USER, line, "arn")
+    assert house.ask(fingerprint=fingerprint(line)).keys == (parse(line.encode()),)
+
+
+def test_without_a_fingerprint_every_good_key_is_granted_once(house: House) -> None:
+    lines = [keys.ed25519_line() for _ in range(3)]
+    for line in [*lines, lines[0]]:
+        house.instance.push(USER, line, "arn")
+    granted = house.ask().keys
+    assert len(granted) == 3
+    assert {key.fingerprint for key in granted} == {fingerprint(line) for line in lines}
+
+
+def test_the_md5_fingerprint_of_a_site_with_that_fingerprinthash_is_known(house: House, ed25519: str) -> None:
+    import hashlib
+
+    house.instance.push(USER, ed25519, "arn")
+    digest = hashlib.new("md5", parse(ed25519.encode()).blob, usedforsecurity=False).hexdigest()
+    colons = ":".join(digest[at : at + 2] for at in range(0, 32, 2))
+    assert house.ask(fingerprint=f"MD5:{colons}").outcome is Outcome.GRANTED
+
+
+# Each refusal of DESIGN.md section 2, and what the sandbox's faults lead to.
+
+FAULTS: Dict[str, Reason] = {
+    "wrong-signer-name": Reason.SIGNER_NAME_MISMATCH,
+    "other-root": Reason.SIGNER_UNTRUSTED,
+    "expired-signer": Reason.SIGNER_UNTRUSTED,
+    "no-certificate": Reason.SIGNER_UNTRUSTED,
+    "revoked": Reason.SIGNER_REVOKED,
+    "unknown-staples": Reason.STAPLE_INVALID,
+    "stale-staples": Reason.STAPLE_INVALID,
+    "early-staples": Reason.STAPLE_INVALID,
+    "endless-staples": Reason.STAPLE_INVALID,
+    "foreign-staples": Reason.STAPLE_INVALID,
+    "undelegated-staples": Reason.STAPLE_INVALID,
+    "delegated-staples": Reason.GRANTED,
+    "refused-staples": Reason.STAPLE_INVALID,
+    "garbage-staples": Reason.STAPLE_INVALID,
+    "missing-staples": Reason.STAPLE_MISSING,
+    "missing-staple": Reason.STAPLE_MISSING,
+    "sha256-staple-names": Reason.GRANTED,
+    "hostile-staple-names": Reason.GRANTED,
+    "bad-signature": Reason.BAD_SIGNATURE,
+    "other-instance": Reason.INSTANCE_MISMATCH,
+    "past-timestamp": Reason.EXPIRED,
+    "far-future-timestamp": Reason.EXPIRY_BEYOND_WINDOW,
+    "malformed-blocks": Reason.BLOCK_MALFORMED,
+    "malformed-keys": Reason.KEY_MALFORMED,
+    "wrapped-signatures": Reason.GRANTED,
+    "mixed-blocks": Reason.GRANTED,
+    "unknown-domain": Reason.DOMAIN_UNKNOWN,
+    "no-region": Reason.GRANTED,
+    "bad-instance-id": Reason.IMDS_ERROR,
+}
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_the_sandbox_is_told_by_its_reason(house: House, ed25519: str, fault: str, named: bool) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.faults.set(fault)
+    decision = house.ask(fingerprint=fingerprint(ed25519) if named else None)
+    assert decision.reason is FAULTS[fault], decision.detail
+    assert bool(decision.keys) == (decision.reason is Reason.GRANTED)
+
+
+def test_every_fault_of_the_sandbox_that_is_no_matter_of_the_wire_is_tried_here() -> None:
+    assert set(FAULTS) == set(SIGNER_FAULTS) | set(BLOCK_FAULTS) | set(FACT_FAULTS)
+    assert not set(FAULTS) & set(API_FAULTS)
+
+
+PUSHED: Dict[str, Tuple[str, Reason]] = {
+    "dsa": (keys.dsa_line(), Reason.KEY_TYPE_FORBIDDEN),
+    "certificate": (keys.certificate_line(), Reason.KEY_TYPE_FORBIDDEN),
+    "short rsa": (keys.rsa_line(1024), Reason.KEY_TOO_SHORT),
+    "options": (f'command="id" {keys.ed25519_line()}', Reason.KEY_MALFORMED),
+    "another type within": (
+        keys.line("ssh-ed25519", keys.string(b"k" * 32), inner_type="ssh-rsa").decode(),
+        Reason.KEY_MALFORMED,
+    ),
+    "words": ("not a key", Reason.KEY_MALFORMED),
+}
+
+
+@pytest.mark.parametrize("pushed", PUSHED)
+def test_a_signed_key_that_the_policy_forbids_is_refused(house: House, pushed: str) -> None:
+    line, reason = PUSHED[pushed]
+    house.instance.push(USER, line, "arn")
+    assert house.ask().reason is reason
+
+
+@pytest.mark.parametrize("pushed", ["dsa", "certificate", "short rsa"])
+def test_so_it_is_where_sshd_names_its_fingerprint(house: House, pushed: str) -> None:
+    line, reason = PUSHED[pushed]
+    house.instance.push(USER, line, "arn")
+    assert house.ask(fingerprint=fingerprint(line)).reason is reason
+
+
+def test_a_type_that_the_site_took_off_its_list_is_refused(house: House, ed25519: str) -> None:
+    house.settings = {"keys": {"types": frozenset(["ssh-rsa"])}}
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.KEY_TYPE_FORBIDDEN
+
+
+def test_a_key_of_another_fingerprint_is_refused(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask(fingerprint=fingerprint(keys.ed25519_line())).reason is Reason.FINGERPRINT_MISMATCH
+
+
+def test_a_key_pushed_for_another_user_is_not_given_out(house: House, ed25519: str) -> None:
+    house.instance.push("root", ed25519, "arn")
+    decision = house.ask()
+    assert (decision.reason, decision.outcome, decision.keys) == (Reason.NO_ACTIVE_KEYS, Outcome.NONE, ())
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 59, 60, 61, 120, 121, 200])
+@pytest.mark.parametrize(("window", "clock_skew"), [(60, 60), (60, 0), (30, 30)])
+def test_a_key_is_good_until_its_timestamp_and_no_further_ahead_than_allowed(
+    pki: Pki, ed25519: str, ahead: int, window: int, clock_skew: int
+) -> None:
+    pushed_at = int(time.time())
+    house = House(Instance(Facts(), pki, window=60, clock=lambda: float(pushed_at)))
+    house.settings = {"keys": {"window": window, "clock_skew": clock_skew}}
+    house.instance.push(USER, ed25519, "arn")
+    house.now = lambda: float(pushed_at + 60 - ahead)
+    expected = Reason.GRANTED
+    if ahead == 0:
+        expected = Reason.EXPIRED
+    elif ahead > window + clock_skew:
+        expected = Reason.EXPIRY_BEYOND_WINDOW
+    assert house.ask().reason is expected
+
+
+def test_a_user_that_does_not_exist_is_refused_before_anything_is_read(house: House) -> None:
+    assert house.ask("nobody-here").reason is Reason.USER_UNKNOWN
+    assert house.imds.reads == []
+
+
+NAMES_REFUSED = ["1user", "-x", "a/b", "../root", "a b", "a\nb", "a?b", "a#b", "a%2e", "\u00fcser", "a" * 33, "$", "."]
+NAMES_ALLOWED = ["a", "_apt", "ec2-user", "user@example.com", "a.b", "machine$", "A" * 32]
+
+
+@pytest.mark.parametrize("name", NAMES_REFUSED)
+def test_a_name_that_ec2_instance_connect_cannot_carry_is_refused(house: House, name: str) -> None:
+    house.users.add(name)
+    assert house.ask(name).reason is Reason.USER_NAME_INVALID
+    assert house.imds.reads == []
+
+
+@pytest.mark.parametrize("name", NAMES_ALLOWED)
+def test_a_name_that_it_can_carry_is_asked_for(house: House, name: str, ed25519: str) -> None:
+    house.users.add(name)
+    house.instance.push(name, ed25519, "arn")
+    assert house.ask(name).reason is Reason.GRANTED
+
+
+def nitro(folder: Path, tag: str) -> Ec2Hardware:
+    path = folder / "sys/devices/virtual/dmi/id"
+    path.mkdir(parents=True)
+    (path / "board_asset_tag").write_text(tag + "\n")
+    return Ec2Hardware(str(folder))
+
+
+def xen(folder: Path, uuid: str) -> Ec2Hardware:
+    (folder / "sys/hypervisor").mkdir(parents=True)
+    (folder / "sys/hypervisor/uuid").write_text(uuid + "\n")
+    return Ec2Hardware(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("make", "text", "granted"),
+    [
+        (nitro, Facts().instance_id, True),
+        (nitro, "i-0fedcba9876543210", False),
+        (nitro, "Not Specified", False),
+        (nitro, "", False),
+        (xen, "ec2e1916-9099-7caf-fd21-012345abcdef", True),
+        (xen, "EC2E1916-9099-7CAF-FD21-012345ABCDEF", True),
+        (xen, "45e12aec-dcd1-b213-94ed-012345abcdef", False),
+    ],
+)
+def test_the_hardware_must_be_the_instance(
+    house: House, ed25519: str, tmp_path: Path, make: Callable[[Path, str], Ec2Hardware], text: str, granted: bool
+) -> None:
+    house.hardware = make(tmp_path, text)
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is (Reason.GRANTED if granted else Reason.NOT_EC2)
+
+
+def test_off_ec2_imds_is_not_even_asked(house: House, tmp_path: Path) -> None:
+    house.hardware = Ec2Hardware(str(tmp_path))
+    assert house.ask().reason is Reason.NOT_EC2
+    assert house.imds.reads == []
+
+
+# No work that the answer does not need.
+
+
+def test_no_key_for_the_user_ends_after_one_read(house: House) -> None:
+    house.ask()
+    assert house.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
+
+
+def test_where_no_block_carries_the_fingerprint_nothing_more_is_read(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.ask(fingerprint=fingerprint(keys.ed25519_line()))
+    assert house.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
+    assert house.verified == 0
+
+
+# Which refusal is told, where several blocks are refused.
+
+
+def test_a_broken_block_is_told_rather_than_that_another_key_is_pushed(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.push(USER, "broken", "arn")
+    decision = house.ask(fingerprint=fingerprint(keys.ed25519_line()))
+    assert decision.reason is Reason.KEY_MALFORMED
+    assert "1 more" in decision.detail
+
+
+def test_an_empty_answer_means_no_keys(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house.imds, "active_keys", lambda user, deadline: b"\n \n")
+    assert house.ask().reason is Reason.NO_ACTIVE_KEYS
+
+
+@pytest.mark.parametrize("blob", [b"\0" * 1000, b"#\n" * 1000, b"<html>", b"\xff\xfe\n\n\xff"])
+def test_an_answer_that_is_no_blocks_is_refused(house: House, blob: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house.imds, "active_keys", lambda user, deadline: blob)
+    assert house.ask().reason is Reason.BLOCK_MALFORMED
+
+
+# Rotation between two reads.
+
+
+def test_a_rotation_between_reading_keys_and_signer_costs_no_login(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    read, rotated = house.instance.read, []
+
+    def rotating(path: str) -> Optional[bytes]:
+        if path == "managed-ssh-keys/signer-cert" and not rotated:
+            rotated.append(path)
+            house.instance.rotate_signer()
+        return read(path)
+
+    house.instance.read = rotating  # type: ignore[method-assign]
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    assert rotated
+
+
+def test_what_stays_wrong_is_read_twice_and_no_more(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.faults.set("bad-signature")
+    assert house.ask().reason is Reason.BAD_SIGNATURE
+    assert house.imds.reads.count("managed-ssh-keys/signer-cert") == 2
+
+
+# Invariant I1: whatever happens, nothing is given out and the reason is told.
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.IMDS_UNREACHABLE, Reason.IMDS_DISABLED, Reason.IMDS_ERROR, Reason.DEADLINE_EXCEEDED]
+)
+@pytest.mark.parametrize("after", range(6))
+def test_imds_failing_at_any_read_is_told(
+    house: House, ed25519: str, reason: Reason, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    read = house.instance.read
+
+    def failing(path: str) -> Optional[bytes]:
+        if len(house.imds.reads) > after:
+            raise NotGranted(reason, "as the test wants it")
+        return read(path)
+
+    monkeypatch.setattr(house.instance, "read", failing)
+    decision = house.ask()
+    assert (decision.reason, decision.keys) == (reason, ())
+
+
+@pytest.mark.parametrize("place", ["user_exists", "hardware", "imds", "verifier"])
+@pytest.mark.parametrize("error", [RuntimeError("odd"), OSError(5, "odd"), RecursionError(), UnicodeError("odd")])
+def test_what_nobody_foresaw_is_an_internal_error(
+    house: House, ed25519: str, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    house.instance.push(USER, ed25519, "arn")
+    if place == "user_exists":
+        house.users = None  # type: ignore[assignment]
+    elif place == "hardware":
+        monkeypatch.setattr(house.hardware, "require_ec2", fail)
+    elif place == "imds":
+        monkeypatch.setattr(house.imds, "active_keys", fail)
+    else:
+        house.roots_for = fail  # type: ignore[assignment]
+    decision = house.ask()
+    assert (decision.reason, decision.keys) == (Reason.INTERNAL_ERROR, ())
+
+
+def test_an_answer_that_comes_after_the_deadline_is_none(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    ticks = iter(range(0, 10_000, 1))
+    house.monotonic = lambda: float(next(ticks))
+    house.settings = {"imds": {"deadline": 2.0}, "trust": {"require_ocsp": False}}
+    assert house.ask().reason is Reason.DEADLINE_EXCEEDED
+
+
+# A mutation of any check in the story must show.
+
+
+def test_each_check_of_a_block_is_made_on_verified_bytes_only(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    seen: List[Block] = []
+
+    class Suspicious(Signer):
+        def verify(self, block: Block) -> None:
+            seen.append(block)
+            raise NotGranted(Reason.BAD_SIGNATURE, "never good")
+
+    class Verifier(SignerVerifier):
+        def verify(self, *arguments: object) -> Signer:  # type: ignore[override]
+            return Suspicious(house.instance.pki.signer.key.public_key(), 0)
+
+    house._verifier = lambda config: Verifier(config, house.roots_for)  # type: ignore[method-assign]
+    assert house.ask().reason is Reason.BAD_SIGNATURE
+    assert seen
+
+
+def test_what_a_signed_block_says_is_not_trusted_when_its_signature_is_not(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Forged/name")
+    house.instance.faults.set("bad-signature")
+    decision = house.ask()
+    assert (decision.callers, decision.request_ids, decision.expires) == ((), (), None)
+
+
+# On-disk fallback.
+
+
+def fallback(house: House, folder: Path, when: str, *lines: str) -> None:
+    (folder / USER).write_text("# on disk\n\n" + "".join(f"{line}\n" for line in lines))
+    (folder / USER).chmod(0o644)
+    house.settings["fallback"] = {"keys_file": str(folder / "%u"), "when": when}
+
+
+def owner_is_me(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    from eic_sshd import fallback as module
+
+    if os.geteuid() != 0:
+        monkeypatch.setattr(module.KeysFile.__init__, "__defaults__", (os.geteuid(),))
+
+
+@pytest.fixture(autouse=True)
+def _any_owner(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner_is_me(house, monkeypatch)
+
+
+UNAVAILABLE = ["other-root", "missing-staples", "unknown-domain", "bad-instance-id", "revoked"]
+
+
+@pytest.mark.parametrize(
+    ("when", "fault", "given"),
+    [
+        ("never", "", False),
+        ("never", "other-root", False),
+        ("unavailable", "", False),
+        *(("unavailable", fault, True) for fault in UNAVAILABLE),
+        ("unavailable", "bad-signature", False),
+        ("no-key", "", True),
+        ("no-key", "other-root", True),
+        ("no-key", "bad-signature", True),
+        ("no-key", "past-timestamp", True),
+    ],
+)
+def test_keys_on_disk_are_given_out_when_the_site_says_so(
+    house: House, ed25519: str, tmp_path: Path, when: str, fault: str, given: bool
+) -> None:
+    fallback(house, tmp_path, when, ed25519)
+    if fault:
+        house.instance.push(USER, ed25519, "arn")
+        house.instance.faults.set(fault)
+    decision = house.ask(fingerprint=fingerprint(ed25519))
+    assert (decision.reason is Reason.FALLBACK_FILE) == given
+    assert decision.keys == ((parse(ed25519.encode()),) if given else ())
+    if given:
+        assert decision.source is not None
+        assert decision.source.value == "file"
+
+
+def test_a_pushed_key_goes_before_the_ones_on_disk(house: House, ed25519: str, tmp_path: Path) -> None:
+    fallback(house, tmp_path, "no-key", keys.ed25519_line())
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.GRANTED
+
+
+def test_another_key_pushed_for_the_user_does_not_lock_the_one_on_disk_out(
+    house: House, ed25519: str, tmp_path: Path
+) -> None:
+    fallback(house, tmp_path, "no-key", ed25519)
+    house.instance.push(USER, keys.ed25519_line(), "arn")
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.FALLBACK_FILE
+
+
+def test_keys_on_disk_pass_the_same_checks(house: House, ed25519: str, tmp_path: Path) -> None:
+    refused = [
+        keys.dsa_line(),
+        keys.certificate_line(),
+        keys.rsa_line(1024),
+        f'from="10.0.0.1" {keys.ed25519_line()}',
+        f"cert-authority {keys.ed25519_line()}",
+        "nonsense",
+    ]
+    fallback(house, tmp_path, "no-key", *refused, ed25519)
+    assert house.ask().keys == (parse(ed25519.encode()),)
+
+
+def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(house: House, ed25519: str, tmp_path: Path) -> None:
+    fallback(house, tmp_path, "no-key", keys.ed25519_line())
+    decision = house.ask(fingerprint=fingerprint(ed25519))
+    assert (decision.reason, decision.keys) == (Reason.NO_ACTIVE_KEYS, ())
+    assert "has no such key" in decision.detail
+
+
+@pytest.mark.parametrize("fault", ["missing", "writable", "folder", "fifo"])
+def test_a_keys_file_that_is_no_good_is_told_and_not_used(
+    house: House, ed25519: str, tmp_path: Path, fault: str
+) -> None:
+    import os
+
+    fallback(house, tmp_path, "no-key", ed25519)
+    path = tmp_path / USER
+    if fault == "writable":
+        path.chmod(0o666)
+    else:
+        path.unlink()
+        if fault == "folder":
+            path.mkdir()
+        elif fault == "fifo":
+            os.mkfifo(path)
+    decision = house.ask()
+    assert (decision.reason, decision.keys) == (Reason.NO_ACTIVE_KEYS, ())
+    assert str(path) in decision.detail
+
+
+@pytest.mark.parametrize("name", ["../" + USER, "a/b", ".", "..", ".hidden"])
+def test_a_user_name_does_not_leave_the_folder_of_the_keys_file(
+    house: House, ed25519: str, tmp_path: Path, name: str
+) -> None:
+    fallback(house, tmp_path, "no-key", ed25519)
+    (tmp_path / ".hidden").write_text(ed25519)
+    house.settings["fallback"]["keys_file"] = str(tmp_path / "sub" / "%u")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".hidden").write_text(ed25519)
+    house.users.add(name)
+    assert house.ask(name).keys == ()
+
+
+def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(
+    house: House, ed25519: str, tmp_path: Path
+) -> None:
+    name = "1a-name-that-is-longer-than-thirty-two-characters"
+    fallback(house, tmp_path, "no-key", ed25519)
+    (tmp_path / name).write_text(ed25519)
+    house.users.add(name)
+    assert house.ask(name).keys == (PublicKey("ssh-ed25519", parse(ed25519.encode()).blob),)
+
+
+def test_a_user_that_does_not_exist_has_no_key_on_disk(house: House, ed25519: str, tmp_path: Path) -> None:
+    fallback(house, tmp_path, "no-key", ed25519)
+    house.users.clear()
+    assert house.ask().reason is Reason.USER_UNKNOWN
+
+
+# Every reason.
+
+
+def test_the_sandbox_speaks_for_other_partitions_too(pki: Pki, ed25519: str) -> None:
+    facts = Facts(region="cn-north-1", zone="cn-north-1a", domain="amazonaws.com.cn")
+    house = House(Instance(facts, Pki(facts.region, facts.domain, intermediates=1)))
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.GRANTED
+
+
+@pytest.mark.parametrize(
+    ("zone", "region"),
+    [
+        ("us-west-2a", "us-west-2"),
+        ("us-west-2-lax-1a", "us-west-2"),
+        ("us-east-1-wl1-bos-wlz-1", "us-east-1"),
+        ("us-gov-east-1b", "us-gov-east-1"),
+        ("ap-southeast-2-akl-1a", "ap-southeast-2"),
+    ],
+)
+def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: str, region: str) -> None:
+    from eic_sshd.deadline import Deadline
+
+    instance = Instance(Facts(region="eu-central-1", zone=zone), None)  # type: ignore[arg-type]
+    imds = MemoryImds(instance)
+    deadline = Deadline.after(5, time.monotonic)
+    assert imds.region(deadline) == "eu-central-1"
+    instance.faults.set("no-region")
+    assert imds.region(deadline) == region

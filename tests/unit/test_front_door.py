@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import List, Optional, Set, Tuple
+
+import pytest
+
+from docs.generate import ROOT, generated
+from eic_sshd import authorized_keys
+from eic_sshd.authorized_keys import SOCKET, parse
+
+SOURCE = Path(authorized_keys.__file__)
+
+Parsed = Optional[Tuple[str, Optional[str], Optional[str], str]]
+
+ARGUMENTS: List[Tuple[List[str], Parsed]] = [
+    (["root"], ("root", None, None, SOCKET)),
+    (["root", "SHA256:x"], ("root", "SHA256:x", None, SOCKET)),
+    (["root", ""], ("root", None, None, SOCKET)),
+    (["--socket", "none", "--config", "/c", "root"], ("root", None, "/c", "none")),
+    (["--socket=/s", "--config=/c", "root", "f"], ("root", "f", "/c", "/s")),
+    (["--", "--socket", "f"], ("--socket", "f", None, SOCKET)),
+    (["-x"], ("-x", None, None, SOCKET)),
+    (["root", "--socket"], ("root", "--socket", None, SOCKET)),
+    ([], None),
+    ([""], None),
+    (["root", "f", "more"], None),
+    (["--socket"], None),
+    (["--socket", "none"], None),
+    (["--config", "", "root"], None),
+    (["--socket=", "root"], None),
+    (["--other", "root"], None),
+    (["--help"], None),
+    (["--"], None),
+]
+
+
+@pytest.mark.parametrize(("arguments", "parsed"), ARGUMENTS)
+def test_arguments_are_those_of_the_interface(arguments: List[str], parsed: Parsed) -> None:
+    assert parse(arguments) == parsed
+
+
+def top_level_imports(source: str) -> Set[str]:
+    names = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def test_the_front_door_imports_nothing_that_is_not_built_in() -> None:
+    names = top_level_imports(SOURCE.read_text())
+    assert names == {"posix", "sys"}
+    assert names <= set(sys.builtin_module_names)
+
+
+def test_the_front_door_stays_small() -> None:
+    assert len(SOURCE.read_text().splitlines()) <= 130
+
+
+def test_the_front_door_keeps_the_environment_and_the_site_out() -> None:
+    assert SOURCE.read_text().startswith("#!/usr/bin/python3 -IS\n")
+
+
+@pytest.mark.parametrize("path", sorted(generated()))
+def test_what_is_made_from_the_code_is_up_to_date(path: str) -> None:
+    assert (Path(ROOT) / path).read_text() == generated()[path], f"run `make docs` ({path})"

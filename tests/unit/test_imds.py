@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+
+from eic_sshd.deadline import Deadline
+from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.imds import DOMAINS, Imds
+
+from .raw_server import Talk, response, serving
+
+KEYS_PATH = b"GET /latest/meta-data/managed-ssh-keys/active-keys/root "
+
+
+def deadline(seconds: float = 3.0) -> Deadline:
+    return Deadline.after(seconds, time.monotonic)
+
+
+def answering(answer: bytes) -> Talk:
+    """Grants tokens; answers every read with `answer`."""
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        peer.sendall(response(200, b"a-token") if head.startswith(b"PUT") else answer)
+
+    return talk
+
+
+def refused(endpoint: str, timeout: float = 0.5, whole: float = 3.0) -> NotGranted:
+    with Imds(endpoint, timeout) as imds, pytest.raises(NotGranted) as caught:
+        imds.active_keys("root", deadline(whole))
+    return caught.value
+
+
+def test_a_read_carries_the_token_that_a_put_gave() -> None:
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.sendall(response(200, b"tok-1=="))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        assert imds.active_keys("root", deadline()) == b"tok-1=="
+    assert heads[0].startswith(b"PUT /latest/api/token HTTP/1.1\r\n")
+    assert b"\r\nX-aws-ec2-metadata-token-ttl-seconds: 21600\r\n" in heads[0]
+    assert heads[1].startswith(KEYS_PATH)
+    assert b"\r\nX-aws-ec2-metadata-token: tok-1==\r\n" in heads[1]
+
+
+def test_one_token_and_one_connection_serve_every_read() -> None:
+    peers = set()
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        peers.add(peer.getpeername())
+        heads.append(head)
+        peer.sendall(response(200, b"i-0123456789abcdef0"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        for _ in range(5):
+            imds.instance_id(deadline())
+    assert len(peers) == 1
+    assert sum(head.startswith(b"PUT") for head in heads) == 1
+
+
+def test_404_means_that_there_are_no_keys() -> None:
+    with serving(answering(response(404, b"not found"))) as endpoint, Imds(endpoint, 1) as imds:
+        assert imds.active_keys("root", deadline()) is None
+
+
+def test_an_expired_token_is_renewed_once() -> None:
+    puts, gets = [], []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if head.startswith(b"PUT"):
+            puts.append(head)
+            peer.sendall(response(200, b"token-%d" % len(puts)))
+        else:
+            gets.append(head)
+            peer.sendall(response(200, b"keys") if b"token-2" in head else response(401))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        assert imds.active_keys("root", deadline()) == b"keys"
+    assert (len(puts), len(gets)) == (2, 2)
+
+
+def test_401_for_ever_is_an_error_after_two_tries() -> None:
+    gets = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        gets.append(head)
+        peer.sendall(response(200, b"token") if head.startswith(b"PUT") else response(401))
+
+    with serving(talk) as endpoint:
+        assert refused(endpoint).reason is Reason.IMDS_ERROR
+    assert len(gets) == 4
+
+
+ANSWERS = [
+    (response(403), Reason.IMDS_DISABLED),
+    (response(500), Reason.IMDS_ERROR),
+    (response(503), Reason.IMDS_ERROR),
+    (response(204), Reason.IMDS_ERROR),
+    (response(302, b"", "Location: /latest/meta-data/elsewhere"), Reason.IMDS_ERROR),
+    (response(200, b"x", "Content-Encoding: gzip"), Reason.IMDS_ERROR),
+    (response(200, b"x" * (256 * 1024 + 1)), Reason.IMDS_ERROR),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", Reason.IMDS_ERROR),
+    (b"\0" * 100_000, Reason.IMDS_ERROR),
+    (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", Reason.IMDS_ERROR),
+    (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", Reason.IMDS_ERROR),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a length\r\n", Reason.IMDS_ERROR),
+]
+
+
+@pytest.mark.parametrize(("answer", "reason"), ANSWERS)
+def test_what_is_no_good_answer_is_told_by_its_reason(answer: bytes, reason: Reason) -> None:
+    with serving(answering(answer)) as endpoint:
+        assert refused(endpoint).reason is reason
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 500])
+def test_no_token_is_told(status: int) -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        peer.sendall(response(status))
+
+    with serving(talk) as endpoint:
+        assert refused(endpoint).reason is (Reason.IMDS_DISABLED if status == 403 else Reason.IMDS_ERROR)
+
+
+@pytest.mark.parametrize("token", [b"", b"a b", b"a\r\nX: y", b"t" * 1025, b"\xff", b"a\n"])
+def test_a_token_that_is_none_is_not_sent(token: bytes) -> None:
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.sendall(response(200, token))
+
+    with serving(talk) as endpoint:
+        assert refused(endpoint).reason is Reason.IMDS_ERROR
+    assert len(heads) == 1
+
+
+def hang(peer: socket.socket, head: bytes) -> None:
+    time.sleep(1.5)
+
+
+def drip_from_the_status_line(peer: socket.socket, head: bytes) -> None:
+    for byte in response(200, b"x" * 20):
+        peer.sendall(bytes([byte]))
+        time.sleep(0.1)
+
+
+def drip_headers_without_end(peer: socket.socket, head: bytes) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(15):
+        peer.sendall(b"X: y\r\n")
+        time.sleep(0.1)
+
+
+def drip_the_body(peer: socket.socket, head: bytes) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    for _ in range(15):
+        peer.sendall(b"x")
+        time.sleep(0.1)
+
+
+def drip_chunks(peer: socket.socket, head: bytes) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(15):
+        peer.sendall(b"1\r\nx\r\n")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "talk", [hang, drip_from_the_status_line, drip_headers_without_end, drip_the_body, drip_chunks]
+)
+def test_no_peer_however_slow_holds_a_request_longer_than_its_time(talk: Talk) -> None:
+    with serving(talk) as endpoint:
+        begun = time.monotonic()
+        assert refused(endpoint, timeout=0.4).reason is Reason.IMDS_UNREACHABLE
+        assert time.monotonic() - begun < 1.0
+
+
+def test_the_whole_decision_has_its_own_time() -> None:
+    with serving(hang) as endpoint:
+        begun = time.monotonic()
+        assert refused(endpoint, timeout=1.0, whole=0.3).reason is Reason.DEADLINE_EXCEEDED
+        assert time.monotonic() - begun < 0.9
+
+
+def test_nothing_is_asked_when_no_time_is_left() -> None:
+    assert refused("http://127.0.0.1:9", whole=-1).reason is Reason.DEADLINE_EXCEEDED
+
+
+def test_a_closed_port_is_told_at_once() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        begun = time.monotonic()
+        problem = refused("http://127.0.0.1:%d" % unused.getsockname()[1], timeout=1.0)
+    assert problem.reason is Reason.IMDS_UNREACHABLE
+    assert "refused" in problem.detail
+    assert time.monotonic() - begun < 0.5
+
+
+def test_a_peer_that_does_not_accept_is_waited_for_no_longer_than_a_request() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(full.getsockname())
+            begun = time.monotonic()
+            problem = refused("http://127.0.0.1:%d" % full.getsockname()[1], timeout=0.4)
+            assert problem.reason is Reason.IMDS_UNREACHABLE
+            assert time.monotonic() - begun < 1.0
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+def test_a_closed_connection_is_told_at_once() -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        peer.shutdown(socket.SHUT_RDWR)
+
+    with serving(talk) as endpoint:
+        begun = time.monotonic()
+        assert refused(endpoint, timeout=1.0).reason is Reason.IMDS_ERROR
+        assert time.monotonic() - begun < 0.5
+
+
+@pytest.mark.parametrize("where", ["body", "chunk"])
+def test_half_an_answer_is_none(where: str) -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if head.startswith(b"PUT"):
+            peer.sendall(response(200, b"token"))
+            return
+        if where == "body":
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"x" * 50)
+        else:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + b"x" * 50)
+        peer.shutdown(socket.SHUT_RDWR)
+
+    with serving(talk) as endpoint:
+        assert refused(endpoint).reason is Reason.IMDS_ERROR
+
+
+def test_nothing_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    heads: List[bytes] = []
+
+    def record(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.sendall(response(502))
+
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    keys = answering(response(200, b"keys"))
+    with serving(record) as proxy, serving(keys) as endpoint, Imds(endpoint, 1) as imds:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        assert imds.active_keys("root", deadline()) == b"keys"
+    assert heads == []
+
+
+def fact(read: Callable[[Imds], str], body: bytes) -> str:
+    with serving(answering(response(200, body))) as endpoint, Imds(endpoint, 1) as imds:
+        return read(imds)
+
+
+def test_an_instance_id_may_end_with_a_newline() -> None:
+    assert fact(lambda imds: imds.instance_id(deadline()), b"i-0123456789abcdef0\n") == "i-0123456789abcdef0"
+
+
+BAD_IDS = [b"", b"i-123", b"i-0123456789ABCDEF0", b"i-" + b"0" * 33, b"x i-01234567", b"i-01234567\ni-01234567", b"\xff"]
+
+
+@pytest.mark.parametrize("body", BAD_IDS)
+def test_an_instance_id_that_is_none_is_an_error(body: bytes) -> None:
+    with pytest.raises(NotGranted) as caught:
+        fact(lambda imds: imds.instance_id(deadline()), body)
+    assert caught.value.reason is Reason.IMDS_ERROR
+
+
+@pytest.mark.parametrize("body", [b"", b"us-west-2.example.com", b"us-west", b"us_west_2", b"..", b"us-west-2\nx"])
+def test_a_region_that_is_none_is_an_error(body: bytes) -> None:
+    with pytest.raises(NotGranted) as caught:
+        fact(lambda imds: imds.region(deadline()), body)
+    assert caught.value.reason is Reason.IMDS_ERROR
+
+
+@pytest.mark.parametrize("domain", sorted(DOMAINS))
+def test_the_domains_of_awss_partitions_are_known(domain: str) -> None:
+    assert fact(lambda imds: imds.domain(deadline()), domain.encode()) == domain
+
+
+@pytest.mark.parametrize("body", [b"example.com", b"amazonaws.com.example.com", b"", b"amazonaws.com\nx", b"amazonaws"])
+def test_any_other_domain_is_refused(body: bytes) -> None:
+    with pytest.raises(NotGranted) as caught:
+        fact(lambda imds: imds.domain(deadline()), body)
+    assert caught.value.reason is Reason.DOMAIN_UNKNOWN
+
+
+def test_staples_that_are_listed_and_gone_or_named_oddly_are_passed_over() -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if head.startswith(b"PUT"):
+            peer.sendall(response(200, b"token"))
+        elif b"signer-ocsp/GOOD " in head:
+            peer.sendall(response(200, b"AAAA\nAAAA\n"))
+        elif b"signer-ocsp " in head:
+            peer.sendall(response(200, b"GOOD\nGONE\n../../up\nGOOD\n.\n..\n"))
+        else:
+            peer.sendall(response(404))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        assert imds.staples(deadline()) == [b"\0\0\0\0\0\0"]
+
+
+def test_no_more_staples_are_read_than_a_chain_can_need() -> None:
+    listing = "\n".join(f"S{number}" for number in range(17)).encode()
+    with serving(answering(response(200, listing))) as endpoint, Imds(endpoint, 1) as imds:
+        with pytest.raises(NotGranted) as caught:
+            imds.staples(deadline())
+    assert caught.value.reason is Reason.IMDS_ERROR

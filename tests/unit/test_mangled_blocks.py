@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""However IMDS's answer is mangled, nothing comes out that was not signed for this user's instance and moment."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eic_sshd.authorizer import Authorizer, World
+from eic_sshd.decision import NotGranted, Outcome, Reason, Request
+from eic_sshd.fallback import KeysFile
+from eic_sshd.hardware import AnyHardware
+from eic_sshd.sandbox.instance import Facts, Instance
+from eic_sshd.sandbox.pki import Pki
+from eic_sshd.settings import FallbackSettings, build
+from eic_sshd.signer import Signer, SignerVerifier
+from eic_sshd.sshkey import KeyPolicy, parse
+from tests import keys
+
+from .memory_imds import MemoryImds
+
+USER = "ec2-user"
+REFUSALS = {
+    Reason.GRANTED,
+    Reason.NO_ACTIVE_KEYS,
+    Reason.BLOCK_MALFORMED,
+    Reason.BAD_SIGNATURE,
+    Reason.KEY_MALFORMED,
+    Reason.FINGERPRINT_MISMATCH,
+}
+
+
+class Answering(MemoryImds):
+    """Says `blob` for the keys."""
+
+    blob = b""
+
+    def _get(self, path: str, limit: int, deadline: object) -> bytes:  # type: ignore[override]
+        return self.blob if "active-keys" in path else super()._get(path, limit, deadline) or b""  # type: ignore[arg-type]
+
+
+class AlreadyVerified(SignerVerifier):
+    """The chain is not what is tried here."""
+
+    def __init__(self, pki: Pki) -> None:
+        self.signer = Signer(pki.signer.key.public_key(), 2**40)
+
+    def verify(self, *_: object) -> Signer:  # type: ignore[override]
+        return self.signer
+
+
+@pytest.fixture(scope="module")
+def house(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
+    instance = Instance(Facts(), pki)
+    line = keys.ed25519_line()
+    instance.push(USER, line, "arn:aws:x")
+    blob = instance.read(f"managed-ssh-keys/active-keys/{USER}")
+    assert blob is not None
+    imds = Answering(instance)
+    begun = time.time()
+    world = World(
+        imds=imds,
+        hardware=AnyHardware(),
+        user_exists=lambda user: True,
+        verifier=lambda: AlreadyVerified(pki),
+        keys_on_disk=KeysFile(FallbackSettings(None, "never"), KeyPolicy()),
+        now=lambda: begun,
+        monotonic=time.monotonic,
+    )
+    return Authorizer(build({}), world), imds, blob, line
+
+
+quick = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def test_the_block_as_it_is_is_granted(house: tuple[Authorizer, Answering, bytes, str]) -> None:
+    authorizer, imds, blob, line = house
+    imds.blob = blob
+    assert authorizer.decide(Request(USER, parse(line.encode()).fingerprint)).outcome is Outcome.GRANTED
+
+
+@quick
+@given(st.data())
+def test_a_change_anywhere_grants_nothing_but_the_signed_key(
+    house: tuple[Authorizer, Answering, bytes, str], data: st.DataObject
+) -> None:
+    authorizer, imds, blob, line = house
+    mangled = bytearray(blob)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(mangled) - 1))
+        how = data.draw(st.sampled_from(["set", "cut", "insert", "move"]))
+        if how == "set":
+            mangled[at] = data.draw(st.integers(0, 255))
+        elif how == "cut":
+            del mangled[at : at + data.draw(st.integers(1, 40))]
+        elif how == "insert":
+            mangled[at:at] = data.draw(st.sampled_from([b"\n", b"#", b"\n\n", b"\r", b"#Timestamp=9\n", blob]))
+        else:
+            mangled = mangled[at:] + mangled[:at]
+        if not mangled:
+            mangled = bytearray(b"\n")
+    imds.blob = bytes(mangled)
+    fingerprint = data.draw(st.sampled_from([None, parse(line.encode()).fingerprint]))
+    decision = authorizer.decide(Request(USER, fingerprint))
+    assert decision.reason in REFUSALS
+    assert set(decision.keys) <= {parse(line.encode())}
+
+
+@quick
+@given(st.binary(max_size=500), st.sampled_from([None, "SHA256:x"]))
+def test_no_bytes_are_granted(
+    house: tuple[Authorizer, Answering, bytes, str], blob: bytes, fingerprint: str | None
+) -> None:
+    authorizer, imds, _, _ = house
+    imds.blob = blob
+    decision = authorizer.decide(Request(USER, fingerprint))
+    assert decision.keys == ()
+    assert decision.reason is not Reason.INTERNAL_ERROR
+
+
+@pytest.mark.parametrize("signed_for", ["i-0fedcba9876543210", ""])
+def test_a_signed_header_twice_does_not_choose_the_better_one(
+    house: tuple[Authorizer, Answering, bytes, str], pki: Pki, signed_for: str
+) -> None:
+    import base64
+
+    authorizer, imds, _, line = house
+    instance_id = Facts().instance_id
+    signed = f"#Timestamp={int(time.time()) + 60}\n#Instance={signed_for}\n#Instance={instance_id}\n{line}\n".encode()
+    imds.blob = signed + base64.b64encode(pki.sign(pki.signer, signed))
+    assert authorizer.decide(Request(USER)).reason is Reason.BLOCK_MALFORMED
+
+
+def test_not_granted_names_its_reason() -> None:
+    assert str(NotGranted(Reason.EXPIRED, "the key expired")) == "expired: the key expired"

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from eic_sshd import journal, record
+from eic_sshd.decision import DEBUG, ERR, INFO, WARNING, Decision, Outcome, Reason, Request, Source
+from eic_sshd.settings import LogSettings
+from eic_sshd.sshkey import parse
+from tests import keys
+
+KEY = parse(keys.ed25519_line().encode())
+REQUEST = Request("ec2-user", KEY.fingerprint, sshd_pid=4242)
+GRANTED = Decision(
+    request=REQUEST,
+    reason=Reason.GRANTED,
+    detail="",
+    keys=(KEY,),
+    callers=("arn:aws:sts::1:assumed-role/Admin/alice",),
+    request_ids=("r-1",),
+    expires=1700000060,
+    instance_id="i-0123456789abcdef0",
+    source=Source.IMDS,
+    elapsed_us=1234,
+)
+HOSTILE = 'a\n2026 sshd: Accepted\r\x1b[2J\x00\u2028\u202e" decision="granted'
+
+
+def test_a_grant_has_every_field_of_the_design() -> None:
+    assert record.fields(GRANTED) == {
+        "decision": "granted",
+        "reason": "granted",
+        "user": "ec2-user",
+        "fingerprint": KEY.fingerprint,
+        "key_type": "ssh-ed25519",
+        "caller": "arn:aws:sts::1:assumed-role/Admin/alice",
+        "request_id": "r-1",
+        "expires": 1700000060,
+        "instance_id": "i-0123456789abcdef0",
+        "source": "imds",
+        "elapsed_us": 1234,
+        "sshd_pid": 4242,
+    }
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_makes_a_sentence_and_fields(reason: Reason) -> None:
+    decision = Decision(REQUEST, reason, "some detail", (KEY,) if reason.outcome is Outcome.GRANTED else ())
+    fields = record.fields(decision)
+    assert (fields["reason"], fields["decision"]) == (reason.word, reason.outcome.value)
+    assert "ec2-user" in record.sentence(decision)
+    assert "\n" not in record.sentence(decision)
+
+
+def test_an_ordinary_login_says_nothing_alarming() -> None:
+    sentence = record.sentence(Decision(REQUEST, Reason.NO_ACTIVE_KEYS, "no key is pushed"))
+    assert sentence == "no key is pushed for ec2-user"
+    assert Reason.NO_ACTIVE_KEYS.severity == INFO
+
+
+def test_no_value_can_pass_for_another_record(tmp_path: Path) -> None:
+    decision = Decision(Request(HOSTILE, HOSTILE), Reason.IMDS_ERROR, HOSTILE, callers=(HOSTILE,))
+    for text in (record.sentence(decision), *map(str, record.fields(decision).values())):
+        assert text.isprintable()
+    path = tmp_path / "log"
+    journal.to_file(decision, str(path))
+    (line,) = path.read_text().splitlines()
+    assert json.loads(line)["decision"] == "error"
+
+
+def test_no_value_floods_the_log() -> None:
+    decision = Decision(Request("u" * 10_000, "f" * 10_000), Reason.IMDS_ERROR, "d" * 100_000)
+    assert len(record.sentence(decision)) < 5000
+    assert all(len(str(value)) < 2000 for value in record.fields(decision).values())
+
+
+def test_surrogates_of_undecodable_arguments_can_be_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    journal.to_file(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff"), str(path))
+    assert json.loads(path.read_text())["user"] == "\\udcff"
+
+
+def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    write = journal.writer(LogSettings(str(path), INFO))
+    write(GRANTED)
+    write(GRANTED)
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first["message"] == second["message"]
+    assert first["message_id"] == Outcome.GRANTED.message_id
+    assert stat.S_IMODE(os.stat(path).st_mode) & 0o007 == 0
+
+
+def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
+    journal.writer(LogSettings("stderr", INFO))(GRANTED)
+    assert json.loads(capfd.readouterr().err)["reason"] == "granted"
+
+
+@pytest.mark.parametrize(
+    ("level", "reason", "written"),
+    [
+        (INFO, Reason.NO_ACTIVE_KEYS, True),
+        (WARNING, Reason.NO_ACTIVE_KEYS, False),
+        (WARNING, Reason.GRANTED, False),
+        (WARNING, Reason.BAD_SIGNATURE, True),
+        (ERR, Reason.BAD_SIGNATURE, False),
+        (ERR, Reason.CONFIG_INVALID, True),
+        (DEBUG, Reason.NO_ACTIVE_KEYS, True),
+    ],
+)
+def test_the_level_says_what_is_written(tmp_path: Path, level: int, reason: Reason, written: bool) -> None:
+    path = tmp_path / "log"
+    journal.writer(LogSettings(str(path), level))(Decision(REQUEST, reason, ""))
+    assert path.exists() == written
+
+
+@pytest.mark.parametrize("make", ["folder", "symlink", "fifo", "nowhere"])
+def test_a_log_that_cannot_be_written_costs_no_login_and_is_told_to_syslog(
+    tmp_path: Path, make: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    if make == "folder":
+        path.mkdir()
+    elif make == "symlink":
+        path.symlink_to(tmp_path / "elsewhere")
+    elif make == "fifo":
+        os.mkfifo(path)
+    else:
+        path = tmp_path / "none" / "log"
+    told = []
+    monkeypatch.setattr(journal, "to_syslog", lambda decision, note="": told.append(note))
+    journal.writer(LogSettings(str(path), INFO))(GRANTED)
+    assert len(told) == 1
+    assert str(path) in told[0]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_syslog_gets_one_line_of_sentence_and_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    import syslog
+
+    lines = []
+    monkeypatch.setattr(syslog, "syslog", lambda priority, text: lines.append((priority, text)))
+    journal.writer(LogSettings("syslog", INFO))(GRANTED)
+    ((priority, text),) = lines
+    assert priority == Reason.GRANTED.severity
+    assert text.startswith(record.sentence(GRANTED))
+    assert f'fingerprint="{KEY.fingerprint}"' in text
+
+
+def test_the_journal_gets_every_field_with_its_kinds_message_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    systemd_journal = pytest.importorskip("systemd.journal")
+    sent = []
+    monkeypatch.setattr(systemd_journal, "send", lambda message, **fields: sent.append((message, fields)))
+    monkeypatch.setattr(journal, "_JOURNAL_SOCKET", "/")
+    journal.writer(LogSettings("journal", INFO))(GRANTED)
+    ((message, fields),) = sent
+    assert message == record.sentence(GRANTED)
+    assert fields["MESSAGE_ID"] == Outcome.GRANTED.message_id
+    assert fields["SYSLOG_IDENTIFIER"] == "eic-sshd"
+    assert fields["SYSLOG_FACILITY"] == "10"
+    assert fields["EIC_SSHD_PID"] == "4242"
+    assert {name for name in fields if name.startswith("EIC_")} == {
+        "EIC_DECISION", "EIC_REASON", "EIC_USER", "EIC_FINGERPRINT", "EIC_KEY_TYPE", "EIC_CALLER", "EIC_REQUEST_ID",
+        "EIC_EXPIRES", "EIC_INSTANCE_ID", "EIC_SOURCE", "EIC_ELAPSED_US", "EIC_SSHD_PID",
+    }  # fmt: skip
+
+
+def test_without_a_journal_syslog_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr(journal, "_JOURNAL_SOCKET", "/nonexistent/socket")
+    monkeypatch.setattr(journal, "to_syslog", lambda decision, note="": told.append(decision))
+    journal.writer(LogSettings("journal", INFO))(GRANTED)
+    assert told == [GRANTED]
+
+
+def test_every_reason_is_documented_once_and_kinds_have_ids_of_their_own() -> None:
+    assert len({reason.word for reason in Reason}) == len(Reason)
+    assert len({outcome.message_id for outcome in Outcome}) == len(Outcome)
+    for reason in Reason:
+        assert reason.meaning.endswith(".")
+        assert reason.remedy.endswith((".", "`."))
