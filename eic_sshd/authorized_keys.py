@@ -96,8 +96,11 @@ def complain(user: str, fingerprint: "str | None", config: "str | None", error: 
 def write(lines: list[str]) -> None:
     """The whole answer at once: sshd reads all of it or none (I2)."""
     rest = "".join(line + "\n" for line in lines).encode()
-    while rest:
-        rest = rest[posix.write(1, rest) :]
+    try:
+        while rest:
+            rest = rest[posix.write(1, rest) :]
+    except OSError:
+        return  # sshd went away (its client did, or LoginGraceTime passed): there is nobody left to tell
 
 
 if __name__ == "__main__":

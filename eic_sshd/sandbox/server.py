@@ -8,14 +8,21 @@ import contextlib
 import json
 import os
 import threading
-from typing import Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
+import aiohttp
 from aiohttp import web
 
 from .api import Api
 from .control import Control
 from .imds import Imds
 from .instance import Instance
+
+
+# How long a stop waits for requests under way; aiohttp 3.9 moved the setting from the site to the runner.
+_IMPATIENT: Dict[str, Any] = {"shutdown_timeout": 0.1}
+_NEWER = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)
+_ON_RUNNER, _ON_SITE = (_IMPATIENT, {}) if _NEWER else ({}, _IMPATIENT)
 
 
 class PortTaken(OSError):
@@ -38,12 +45,12 @@ class Sandbox:
     async def start(self) -> None:
         """Raises PortTaken."""
         for name, part in (("imds", self.imds), ("api", self.api), ("control", self.control)):
-            runner = web.AppRunner(part.application(), access_log=None)
+            runner = web.AppRunner(part.application(), access_log=None, **_ON_RUNNER)
             await runner.setup()
             self._runners.append(runner)
             port = self._ports.get(name, 0)
             try:
-                await web.TCPSite(runner, self._host, port, shutdown_timeout=0.1).start()
+                await web.TCPSite(runner, self._host, port, **_ON_SITE).start()
             except OSError as error:
                 raise PortTaken(f"{name} cannot listen on {self._host} port {port}: {error.strerror}") from error
             bound = runner.addresses[0][1]

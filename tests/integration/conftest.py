@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The installed tree, a running sandbox and the front door, as sshd would call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import pytest
+
+from docs.generate import ROOT
+from eic_sshd.sandbox import private_host
+from eic_sshd.sandbox.instance import Facts, Instance
+from eic_sshd.sandbox.pki import Pki
+from eic_sshd.sandbox.server import Sandbox, running
+
+USER = "root"  # any user that every machine has
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the front door printed and recorded; `seconds` is its wall time."""
+
+    status: int
+    printed: str
+    errors: str
+    records: List[Dict[str, Any]]
+    seconds: float
+
+    @property
+    def reason(self) -> str:
+        (record,) = self.records
+        return str(record["reason"])
+
+
+class Door:
+    """The installed front door with a configuration of its own, against `sandbox`."""
+
+    def __init__(self, tree: Path, folder: Path, sandbox: Sandbox) -> None:
+        self.command = str(tree / "usr/lib/eic-sshd/authorized-keys")
+        self.config = folder / "eic-sshd.conf"
+        self.log = folder / "decisions.jsonl"
+        self.sandbox = sandbox
+        self.root_pem = folder / "root.pem"
+        self.root_pem.write_bytes(sandbox.instance.pki.root.pem)
+        self.configure()
+
+    def configure(self, extra: str = "", endpoint: Optional[str] = None) -> None:
+        """Write the configuration, `extra` being more of it."""
+        self.config.write_text(
+            f"[imds]\nendpoint = {endpoint or self.sandbox.endpoints['imds']}\n"
+            f"[instance]\nrequire_ec2_hardware = no\n"
+            f"[trust]\nca_file = {self.root_pem}\n"
+            f"[log]\ndestination = {self.log}\n{extra}"
+        )
+        self.config.chmod(0o644)
+
+    def arguments(self, *rest: str) -> List[str]:
+        return [self.command, "--socket", "none", "--config", str(self.config), *rest]
+
+    def ask(self, user: str = USER, fingerprint: Optional[str] = None, env: Optional[Dict[str, str]] = None) -> Answer:
+        before = self._lines()
+        begun = time.monotonic()
+        arguments = self.arguments(user, *([] if fingerprint is None else [fingerprint]))
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, env=env, cwd="/")
+        seconds = time.monotonic() - begun
+        records = [json.loads(line) for line in self._lines()[len(before) :]]
+        return Answer(done.returncode, done.stdout, done.stderr, records, seconds)
+
+    def _lines(self) -> List[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make install DESTDIR=D` lays out, where sshd would run it from: root's, if this is root."""
+    base = Path(private_host.HOME) if private_host.is_inside() else tmp_path_factory.mktemp("installed")
+    destination = base / "tree"
+    subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={destination}"], check=True, env=clean_environment())
+    return destination
+
+
+def clean_environment() -> Dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+
+
+@pytest.fixture(scope="session")
+def _running_sandbox(pki: Pki) -> Iterator[Sandbox]:
+    with running(Sandbox(Instance(Facts(), pki))) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture()
+def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox without faults or keys, its requests counted from nought."""
+    _running_sandbox.instance.faults.clear()
+    _running_sandbox.instance.forget_keys()
+    _running_sandbox.imds.requests.clear()
+    yield _running_sandbox
+    _running_sandbox.instance.faults.clear()
+
+
+@pytest.fixture()
+def door(tree: Path, tmp_path: Path, sandbox: Sandbox) -> Door:
+    return Door(tree, tmp_path, sandbox)

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox as its users see it: IMDSv2, the API through the real AWS SDK, the control."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import boto3
+import pytest
+import requests
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from eic_sshd.sandbox.faults import ALL
+from eic_sshd.sandbox.instance import Facts, Instance
+from eic_sshd.sandbox.pki import Pki
+from eic_sshd.sandbox.server import Sandbox, running
+from tests import keys
+
+TTL = "X-aws-ec2-metadata-token-ttl-seconds"
+TOKEN = "X-aws-ec2-metadata-token"
+ID = Facts().instance_id
+
+
+@pytest.fixture()
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        made.trust_env = False
+        yield made
+
+
+def token(session: requests.Session, sandbox: Sandbox, ttl: str = "60") -> requests.Response:
+    return session.put(f"{sandbox.endpoints['imds']}/latest/api/token", headers={TTL: ttl}, timeout=5)
+
+
+def read(session: requests.Session, sandbox: Sandbox, path: str, **headers: str) -> requests.Response:
+    headers = headers or {TOKEN: token(session, sandbox).text}
+    return session.get(f"{sandbox.endpoints['imds']}/latest/meta-data/{path}", headers=headers, timeout=5)
+
+
+# IMDSv2.
+
+
+@pytest.mark.parametrize(
+    ("ttl", "status"),
+    [("1", 200), ("21600", 200), ("0", 400), ("21601", 400), ("", 400), ("-1", 400), ("x", 400), ("9" * 9, 400)],
+)
+def test_a_token_lives_from_1_to_21600_seconds(
+    session: requests.Session, sandbox: Sandbox, ttl: str, status: int
+) -> None:
+    answer = token(session, sandbox, ttl)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.headers[TTL] == ttl
+
+
+@pytest.mark.parametrize("headers", [{"X-Nothing": "x"}, {TOKEN: "made-up"}, {TOKEN: ""}])
+def test_a_read_without_a_good_token_is_401(
+    session: requests.Session, sandbox: Sandbox, headers: Dict[str, str]
+) -> None:
+    assert read(session, sandbox, "instance-id", **headers).status_code == 401
+
+
+def test_a_token_expires(session: requests.Session, pki: Pki) -> None:
+    now = [0.0]
+    sandbox = Sandbox(Instance(Facts(), pki))
+    sandbox.imds._clock = lambda: now[0]
+    with running(sandbox):
+        good = token(session, sandbox, "10").text
+        now[0] = 9.9
+        assert read(session, sandbox, "instance-id", **{TOKEN: good}).status_code == 200
+        now[0] = 10.0
+        assert read(session, sandbox, "instance-id", **{TOKEN: good}).status_code == 401
+
+
+def test_a_forwarded_request_for_a_token_is_403(session: requests.Session, sandbox: Sandbox) -> None:
+    url = f"{sandbox.endpoints['imds']}/latest/api/token"
+    answer = session.put(url, headers={TTL: "60", "X-Forwarded-For": "10.0.0.1"}, timeout=5)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("instance-id", ID),
+        ("placement/region", "us-west-2"),
+        ("placement/availability-zone", "us-west-2a"),
+        ("services/domain", "amazonaws.com"),
+    ],
+)
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_facts_are_read_with_and_without_a_closing_slash(
+    session: requests.Session, sandbox: Sandbox, path: str, text: str, slash: str
+) -> None:
+    assert read(session, sandbox, path + slash).text == text
+
+
+def test_a_user_without_keys_is_404_also_for_a_head_request(session: requests.Session, sandbox: Sandbox) -> None:
+    path = "managed-ssh-keys/active-keys/root/"
+    assert read(session, sandbox, path).status_code == 404
+    url = f"{sandbox.endpoints['imds']}/latest/meta-data/{path}"
+    assert session.head(url, headers={TOKEN: token(session, sandbox).text}, timeout=5).status_code == 404
+
+
+def test_staples_are_listed_by_name_and_the_chain_ends_with_a_cross_signed_root(
+    session: requests.Session, sandbox: Sandbox
+) -> None:
+    names = read(session, sandbox, "managed-ssh-keys/signer-ocsp").text.split()
+    chain = read(session, sandbox, "managed-ssh-keys/signer-cert").text
+    assert len(names) == chain.count("BEGIN CERTIFICATE") == 4
+    assert all(len(name) == 40 for name in names)
+    assert chain.endswith(sandbox.instance.pki.cross_signed_root.pem.decode())
+    assert read(session, sandbox, f"managed-ssh-keys/signer-ocsp/{names[0]}").status_code == 200
+
+
+def test_connections_are_kept_alive(session: requests.Session, sandbox: Sandbox) -> None:
+    before = sandbox.imds.connections
+    for _ in range(5):
+        read(session, sandbox, "instance-id")
+    assert sandbox.imds.connections == before + 1
+
+
+def test_a_pushed_key_is_gone_once_its_window_has_passed(pki: Pki, ed25519: str) -> None:
+    now = [1000.0]
+    instance = Instance(Facts(), pki, window=60, clock=lambda: now[0])
+    instance.push("root", ed25519, "arn")
+    now[0] = 1059.0
+    keys_path = "managed-ssh-keys/active-keys/root"
+    assert instance.read(keys_path) is not None
+    now[0] = 1060.0
+    assert instance.read(keys_path) is None
+
+
+# The API, through the real SDK.
+
+
+_clients: List[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_clients() -> Iterator[None]:
+    yield
+    while _clients:
+        _clients.pop().close()
+
+
+def client(sandbox: Sandbox, **config: Any) -> Any:
+    made = boto3.client(
+        "ec2-instance-connect",
+        endpoint_url=sandbox.endpoints["api"],
+        region_name="us-west-2",
+        aws_access_key_id="SANDBOX",
+        aws_secret_access_key="sandbox",
+        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False, proxies={}, **config),
+    )
+    _clients.append(made)
+    return made
+
+
+def push(sandbox: Sandbox, key: str, **changed: str) -> Dict[str, Any]:
+    wanted = {"InstanceId": ID, "InstanceOSUser": "root", "SSHPublicKey": key, **changed}
+    answer: Dict[str, Any] = client(sandbox).send_ssh_public_key(**wanted)
+    return answer
+
+
+def test_a_key_pushed_through_the_sdk_appears_in_imds(
+    session: requests.Session, sandbox: Sandbox, ed25519: str
+) -> None:
+    answer = push(sandbox, ed25519, AvailabilityZone="us-west-2a")
+    assert answer["Success"] is True
+    blob = read(session, sandbox, "managed-ssh-keys/active-keys/root").text
+    assert f"#Request={answer['RequestId']}\n" in blob
+    assert "#Caller=arn:aws:sts::123456789012:assumed-role/Sandbox/SANDBOX\n" in blob
+    assert f"{ed25519}\n" in blob
+
+
+def test_rsa_keys_are_taken_too(sandbox: Sandbox) -> None:
+    assert push(sandbox, keys.rsa_line(2048))["Success"]
+
+
+BAD = [
+    ({"InstanceId": "i-xyz"}, "InvalidArgsException"),
+    ({"InstanceId": ""}, "InvalidArgsException"),
+    ({"InstanceId": "i-0fedcba9876543210"}, "EC2InstanceNotFoundException"),
+    ({"AvailabilityZone": "us-west-2b"}, "EC2InstanceNotFoundException"),
+    ({"AvailabilityZone": "nowhere"}, "InvalidArgsException"),
+    ({"InstanceOSUser": "../root"}, "InvalidArgsException"),
+    ({"InstanceOSUser": ""}, "InvalidArgsException"),
+    ({"InstanceOSUser": "x" * 33}, "InvalidArgsException"),
+    ({"SSHPublicKey": ""}, "InvalidArgsException"),
+    ({"SSHPublicKey": "ssh-ed25519 AAAA"}, "InvalidArgsException"),
+    ({"SSHPublicKey": "x" * 5000}, "InvalidArgsException"),
+    ({"SSHPublicKey": f"{keys.ed25519_line()}\n{keys.ed25519_line()}"}, "InvalidArgsException"),
+    ({"SSHPublicKey": keys.dsa_line()}, "InvalidArgsException"),
+    ({"SSHPublicKey": keys.rsa_line(1024)}, "InvalidArgsException"),
+    ({"SSHPublicKey": keys.every_type()["ecdsa-sha2-nistp256"].decode()}, "InvalidArgsException"),
+]
+
+
+@pytest.mark.parametrize(("changed", "error"), BAD)
+def test_bad_input_gets_the_services_own_error(
+    sandbox: Sandbox, ed25519: str, changed: Dict[str, str], error: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        push(sandbox, ed25519, **changed)
+    assert caught.value.response["Error"]["Code"] == error
+    assert caught.value.response["Error"]["Message"]
+    assert sandbox.instance.read("managed-ssh-keys/active-keys/root") is None
+
+
+FAULTS = {
+    "api-auth": "AuthException",
+    "api-throttling": "ThrottlingException",
+    "api-service": "ServiceException",
+    "api-instance-stopped": "EC2InstanceStateInvalidException",
+    "api-instance-unavailable": "EC2InstanceUnavailableException",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_services_other_errors_can_be_had(sandbox: Sandbox, ed25519: str, fault: str) -> None:
+    sandbox.instance.faults.set(fault, times=1)
+    with pytest.raises(ClientError) as caught:
+        push(sandbox, ed25519)
+    assert caught.value.response["Error"]["Code"] == FAULTS[fault]
+    assert push(sandbox, ed25519)["Success"]
+
+
+def test_an_unsigned_request_is_refused(sandbox: Sandbox, ed25519: str) -> None:
+    unsigned = client(sandbox, signature_version=UNSIGNED)
+    with pytest.raises(unsigned.exceptions.AuthException):
+        unsigned.send_ssh_public_key(InstanceId=ID, InstanceOSUser="root", SSHPublicKey=ed25519)
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"InstanceId": 1}'])
+def test_a_body_that_is_no_request_is_refused(session: requests.Session, sandbox: Sandbox, body: str) -> None:
+    headers = {
+        "X-Amz-Target": "AWSEC2InstanceConnectService.SendSSHPublicKey",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=SANDBOX/20260101/us-west-2/ec2-instance-connect/aws4_request, x",
+    }
+    answer = session.post(sandbox.endpoints["api"], data=body, headers=headers, timeout=5)
+    assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
+
+
+def test_another_operation_is_unknown(sandbox: Sandbox, ed25519: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        client(sandbox).send_serial_console_ssh_public_key(InstanceId=ID, SSHPublicKey=ed25519)
+    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
+
+
+# The control, over HTTP and by the command.
+
+
+def test_the_control_sets_narrows_and_clears_faults(session: requests.Session, sandbox: Sandbox) -> None:
+    control = sandbox.endpoints["control"]
+    answer = session.put(f"{control}/faults/error-500", params={"path": "instance-id", "times": "1"}, timeout=5)
+    assert answer.json()["faults"] == [{"name": "error-500", "path": "instance-id", "times": 1}]
+    assert read(session, sandbox, "placement/region").status_code == 200
+    assert read(session, sandbox, "instance-id").status_code == 500
+    assert read(session, sandbox, "instance-id").status_code == 200
+    session.put(f"{control}/faults/hang", timeout=5)
+    assert session.delete(f"{control}/faults", timeout=5).json()["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "faults/nonsense", ""),
+        ("PUT", "faults/hang?times=0", ""),
+        ("PUT", "faults/hang?times=x", ""),
+        ("DELETE", "faults/nonsense", ""),
+        ("POST", "rotate/nonsense", ""),
+        ("POST", "keys", "nonsense"),
+        ("POST", "keys", "[]"),
+        ("POST", "keys", '{"user": 1, "key": "x"}'),
+    ],
+)
+def test_what_the_control_does_not_understand_it_says(
+    session: requests.Session, sandbox: Sandbox, method: str, path: str, body: str
+) -> None:
+    answer = session.request(method, f"{sandbox.endpoints['control']}/{path}", data=body, timeout=5)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("what", ["signer", "staples", "tokens"])
+def test_rotation_while_it_runs(session: requests.Session, sandbox: Sandbox, what: str) -> None:
+    cert, ocsp = "managed-ssh-keys/signer-cert", "managed-ssh-keys/signer-ocsp"
+    good = token(session, sandbox).text
+    chain, names = (read(session, sandbox, path).text for path in (cert, ocsp))
+    session.post(f"{sandbox.endpoints['control']}/rotate/{what}", timeout=5)
+    assert (read(session, sandbox, cert).text != chain) == (what == "signer")
+    assert (read(session, sandbox, ocsp).text != names) == (what == "signer")
+    assert (read(session, sandbox, cert, **{TOKEN: good}).status_code == 401) == (what == "tokens")
+
+
+def eic_sshd(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "eic_sshd", "sandbox", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where a sandbox that was started by its command describes itself."""
+    directory = tmp_path_factory.mktemp("sandbox")
+    command = [sys.executable, "-m", "eic_sshd", "sandbox", "run", "--directory", str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == "ready\n":
+                break
+        yield directory
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+
+
+def test_the_command_runs_a_sandbox_and_describes_it(folder: Path) -> None:
+    assert json.loads((folder / "sandbox.json").read_text())["instance"]["instance_id"] == ID
+    assert (folder / "root.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
+    checked = subprocess.run(
+        [sys.executable, "-m", "eic_sshd", "check-config", "--config", str(folder / "eic-sshd.conf")],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert checked.returncode == 0
+    assert f"ca_file = {folder / 'root.pem'}\n" in checked.stdout
+
+
+def test_the_command_tells_a_running_sandbox_what_to_do(folder: Path, ed25519: str) -> None:
+    at = ["--directory", str(folder)]
+    assert json.loads(eic_sshd("fault", *at, "slow", "--times", "3").stdout)["faults"][0]["times"] == 3
+    assert json.loads(eic_sshd("clear", *at).stdout)["faults"] == []
+    assert json.loads(eic_sshd("rotate", *at, "signer").stdout)["faults"] == []
+    (folder / "key.pub").write_text(ed25519)
+    assert json.loads(eic_sshd("push", *at, "root", str(folder / "key.pub")).stdout)["request_id"]
+    assert json.loads(eic_sshd("status", *at).stdout)["endpoints"]["imds"].startswith("http://127.0.0.1:")
+
+
+def test_the_command_lists_every_fault() -> None:
+    assert [line.split()[0] for line in eic_sshd("faults").stdout.splitlines()] == list(ALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["status", "--directory", "/nonexistent"], "/nonexistent/sandbox.json: no such file"),
+        (["status", "--control", "http://127.0.0.1:9"], "no sandbox answers"),
+        (["run", "--instance-id", "x"], "--instance-id x"),
+        (["push", "--control", "http://127.0.0.1:9", "root", "/nonexistent"], "/nonexistent"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line(arguments: list[str], says: str) -> None:
+    done = eic_sshd(*arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["fault", "nonsense"], [], ["nonsense"], ["rotate", "x"]])
+def test_a_wrong_word_is_a_usage_error(arguments: list[str]) -> None:
+    done = eic_sshd(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = eic_sshd("run", "--imds-port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "imds cannot listen on 127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
