@@ -58,7 +58,7 @@ def path_to_root(
     Raises:
         NotGranted: signer-untrusted, with what OpenSSL said; deadline-exceeded.
     """
-    # Self-signed certificates in the chain are no help: a root is one of ours or none, and OpenSSL may take a wrong turn.
+    # Self-signed certificates in it are no help: a root is one of ours or none, and OpenSSL may take a wrong turn.
     chain = [chain[0], *(certificate for certificate in chain[1:] if certificate.subject != certificate.issuer)]
     issuers = {certificate.issuer for certificate in chain}
     anchors = [root for root in map(load, roots.certificates) if root.subject in issuers]

@@ -19,7 +19,7 @@ def pki() -> Pki:
     return Pki(facts.region, facts.domain)
 
 
-@pytest.fixture()
+@pytest.fixture
 def instance(pki: Pki) -> Instance:
     return Instance(Facts(), pki)
 

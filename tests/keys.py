@@ -45,7 +45,7 @@ def rsa_line(bits: int) -> str:
 
 
 def dsa_line() -> str:
-    numbers = dsa.generate_private_key(1024).public_key().public_numbers()
+    numbers = dsa.generate_private_key(2048).public_key().public_numbers()
     parameters = numbers.parameter_numbers
     fields = [mpint(number) for number in (parameters.p, parameters.q, parameters.g, numbers.y)]
     return line("ssh-dss", *fields).decode()

@@ -18,7 +18,6 @@ from .control import Control
 from .imds import Imds
 from .instance import Instance
 
-
 # How long a stop waits for requests under way; aiohttp 3.9 moved the setting from the site to the runner.
 _IMPATIENT: Dict[str, Any] = {"shutdown_timeout": 0.1}
 _NEWER = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)

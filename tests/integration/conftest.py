@@ -95,7 +95,7 @@ def _running_sandbox(pki: Pki) -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture()
+@pytest.fixture
 def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
     """The sandbox without faults or keys, its requests counted from nought."""
     _running_sandbox.instance.faults.clear()
@@ -105,6 +105,6 @@ def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
     _running_sandbox.instance.faults.clear()
 
 
-@pytest.fixture()
+@pytest.fixture
 def door(tree: Path, tmp_path: Path, sandbox: Sandbox) -> Door:
     return Door(tree, tmp_path, sandbox)

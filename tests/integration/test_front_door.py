@@ -309,7 +309,7 @@ def test_an_answer_of_many_keys_is_one_write(door: Door) -> None:
     # A datagram socket keeps each write apart.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
-        subprocess.run(door.arguments(USER), stdout=theirs, timeout=20, check=True)
+        subprocess.run(door.arguments(USER), stdout=theirs.fileno(), timeout=20, check=True)
         ours.setblocking(False)
         written = ours.recv(1 << 20)
         with pytest.raises(BlockingIOError):

@@ -29,7 +29,7 @@ TOKEN = "X-aws-ec2-metadata-token"
 ID = Facts().instance_id
 
 
-@pytest.fixture()
+@pytest.fixture
 def session() -> Iterator[requests.Session]:
     with requests.Session() as made:
         made.trust_env = False

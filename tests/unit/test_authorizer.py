@@ -60,7 +60,7 @@ class House:
         return SignerVerifier(config, self.roots_for)
 
 
-@pytest.fixture()
+@pytest.fixture
 def house(instance: Instance) -> House:
     return House(instance)
 
@@ -323,7 +323,8 @@ def test_an_answer_that_is_no_blocks_is_refused(house: House, blob: bytes, monke
 
 def test_a_rotation_between_reading_keys_and_signer_costs_no_login(house: House, ed25519: str) -> None:
     house.instance.push(USER, ed25519, "arn")
-    read, rotated = house.instance.read, []
+    read = house.instance.read
+    rotated: List[str] = []
 
     def rotating(path: str) -> Optional[bytes]:
         if path == "managed-ssh-keys/signer-cert" and not rotated:
@@ -408,7 +409,7 @@ def test_each_check_of_a_block_is_made_on_verified_bytes_only(house: House, ed25
             raise NotGranted(Reason.BAD_SIGNATURE, "never good")
 
     class Verifier(SignerVerifier):
-        def verify(self, *arguments: object) -> Signer:  # type: ignore[override]
+        def verify(self, *arguments: object) -> Signer:
             return Suspicious(house.instance.pki.signer.key.public_key(), 0)
 
     house._verifier = lambda config: Verifier(config, house.roots_for)  # type: ignore[method-assign]
@@ -546,9 +547,7 @@ def test_a_user_name_does_not_leave_the_folder_of_the_keys_file(
     assert house.ask(name).keys == ()
 
 
-def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(
-    house: House, ed25519: str, tmp_path: Path
-) -> None:
+def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(house: House, ed25519: str, tmp_path: Path) -> None:
     name = "1a-name-that-is-longer-than-thirty-two-characters"
     fallback(house, tmp_path, "no-key", ed25519)
     (tmp_path / name).write_text(ed25519)

@@ -277,7 +277,15 @@ def test_an_instance_id_may_end_with_a_newline() -> None:
     assert fact(lambda imds: imds.instance_id(deadline()), b"i-0123456789abcdef0\n") == "i-0123456789abcdef0"
 
 
-BAD_IDS = [b"", b"i-123", b"i-0123456789ABCDEF0", b"i-" + b"0" * 33, b"x i-01234567", b"i-01234567\ni-01234567", b"\xff"]
+BAD_IDS = [
+    b"",
+    b"i-123",
+    b"i-0123456789ABCDEF0",
+    b"i-" + b"0" * 33,
+    b"x i-01234567",
+    b"i-01234567\ni-01234567",
+    b"\xff",
+]
 
 
 @pytest.mark.parametrize("body", BAD_IDS)
@@ -323,7 +331,7 @@ def test_staples_that_are_listed_and_gone_or_named_oddly_are_passed_over() -> No
 
 def test_no_more_staples_are_read_than_a_chain_can_need() -> None:
     listing = "\n".join(f"S{number}" for number in range(17)).encode()
-    with serving(answering(response(200, listing))) as endpoint, Imds(endpoint, 1) as imds:
+    with serving(answering(response(200, listing))) as endpoint, Imds(endpoint, 1) as imds:  # noqa: SIM117
         with pytest.raises(NotGranted) as caught:
             imds.staples(deadline())
     assert caught.value.reason is Reason.IMDS_ERROR

@@ -38,7 +38,7 @@ class Answering(MemoryImds):
 
     blob = b""
 
-    def _get(self, path: str, limit: int, deadline: object) -> bytes:  # type: ignore[override]
+    def _get(self, path: str, limit: int, deadline: object) -> bytes:
         return self.blob if "active-keys" in path else super()._get(path, limit, deadline) or b""  # type: ignore[arg-type]
 
 
@@ -48,7 +48,7 @@ class AlreadyVerified(SignerVerifier):
     def __init__(self, pki: Pki) -> None:
         self.signer = Signer(pki.signer.key.public_key(), 2**40)
 
-    def verify(self, *_: object) -> Signer:  # type: ignore[override]
+    def verify(self, *_: object) -> Signer:
         return self.signer
 
 

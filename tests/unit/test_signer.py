@@ -202,9 +202,7 @@ def test_a_verification_that_takes_too_long_ends(pki: Pki) -> None:
     config = build({})
     verifier = SignerVerifier(config, trusting(pki.root))
     with pytest.raises(NotGranted) as caught:
-        verifier.verify(
-            pem(pki.chain()), list, REGION, DOMAIN, int(time.time()), Deadline.after(-1, time.monotonic)
-        )
+        verifier.verify(pem(pki.chain()), list, REGION, DOMAIN, int(time.time()), Deadline.after(-1, time.monotonic))
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
 
 
@@ -317,9 +315,7 @@ def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki
 
 
 @pytest.mark.parametrize(("setting", "domain", "trusted"), [("amazon", "amazonaws.com.cn", 0), ("system", DOMAIN, 1)])
-def test_the_setting_wins_over_the_domain(
-    pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int
-) -> None:
+def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int) -> None:
     made = roots.configured(TrustSettings(setting, None, True), [bundle(tmp_path / "bundle.pem", pki.root)])
     if trusted:
         assert made(domain).certificates == [pki.root.der]

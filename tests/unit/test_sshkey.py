@@ -7,6 +7,7 @@ import subprocess
 from typing import Dict
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from tests.keys import line, mpint, string
 
 WHOLE = keys.every_type()
 RSA_N = (1 << 2047) + 1
-P256 = keys.point(keys.ec.SECP256R1())
+P256 = keys.point(ec.SECP256R1())
 SK = sshkey.SK_ED25519
 
 
@@ -147,5 +148,3 @@ def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -
     # What is allowed is of the type it says, as long as the key was, and comes out as it went in.
     assert (key.key_type, cut) == (key_type, len(blob))
     assert sshkey.parse(key.authorized_keys_line.encode()) == key
-
-

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make install DESTDIR=D` lays out, and that it runs from there."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from docs.generate import ROOT
+from eic_sshd.settings import SETTINGS
+
+from .conftest import clean_environment
+
+
+def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(tree / "usr/bin/eic-sshd"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, env={}, cwd="/")
+
+
+def test_every_module_of_the_instances_side_is_installed_and_byte_compiled(tree: Path) -> None:
+    package = Path(ROOT) / "eic_sshd"
+    wanted = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "sandbox" not in path.relative_to(package).parts and path.name != "sandbox.py"
+    }
+    installed = tree / "usr/lib/eic-sshd/eic_sshd"
+    assert {str(path.relative_to(installed)) for path in installed.rglob("*.py")} == wanted
+    assert len(list(installed.rglob("*.pyc"))) == len(wanted)
+
+
+def test_nothing_of_the_sandbox_is_installed(tree: Path) -> None:
+    assert not [path for path in tree.rglob("*") if "sandbox" in path.name]
+
+
+def test_files_are_readable_by_all_and_writable_by_their_owner_only(tree: Path) -> None:
+    for path in tree.rglob("*"):
+        mode = stat.S_IMODE(os.lstat(path).st_mode)
+        runs = path.is_dir() or path.name in ("authorized-keys", "eic-sshd")
+        assert mode == (0o755 if runs else 0o644), path
+
+
+def test_no_path_of_the_build_is_in_what_is_installed(tree: Path) -> None:
+    for path in tree.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert str(tree).encode() not in content, path
+            assert ROOT.encode() not in content, path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "usr/lib/eic-sshd/authorized-keys",
+        "usr/bin/eic-sshd",
+        "etc/eic-sshd/eic-sshd.conf",
+        "etc/eic-sshd/conf.d",
+        "usr/share/eic-sshd/60-eic-sshd.conf",
+        "usr/share/doc/eic-sshd/LICENSE",
+        "usr/share/doc/eic-sshd/reasons.md",
+    ],
+)
+def test_the_layout_is_that_of_the_packages(tree: Path, path: str) -> None:
+    assert (tree / path).exists()
+
+
+def test_the_command_runs_from_there_with_the_systems_python(tree: Path) -> None:
+    done = run(tree, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "check-config" in done.stdout
+    assert "sandbox" not in done.stdout
+
+
+def test_the_installed_configuration_reads_and_every_setting_is_shown(tree: Path) -> None:
+    done = run(tree, "check-config", "--config", str(tree / "etc/eic-sshd/eic-sshd.conf"))
+    assert (done.returncode, done.stderr) == (0, "")
+    for setting in SETTINGS:
+        assert f"\n{setting.key} =" in done.stdout
+
+
+def test_a_bad_configuration_is_said_with_its_line(tree: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "eic-sshd.conf"
+    bad.write_text("[keys]\nwindow = soon\n")
+    done = run(tree, "check-config", "--config", str(bad))
+    assert done.returncode == 1
+    assert f"eic-sshd: {bad}:2: [keys] window = 'soon': it takes a whole number from 1 to 3600" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check-config", "--nonsense"]])
+def test_wrong_words_are_usage_errors(tree: Path, arguments: list[str]) -> None:
+    done = run(tree, *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_the_sandbox_can_be_laid_on_top(tmp_path: Path) -> None:
+    for target in ("install", "install-sandbox"):
+        subprocess.run(["make", "-s", "-C", ROOT, target, f"DESTDIR={tmp_path}"], check=True, env=clean_environment())
+    assert (tmp_path / "usr/lib/eic-sshd/eic_sshd/sandbox/server.py").exists()
+    assert (tmp_path / "usr/lib/eic-sshd/eic_sshd/cli/sandbox.py").exists()

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins of a real ssh through a real sshd, on a private host."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import paramiko
+import pytest
+
+from eic_sshd import sshkey
+from eic_sshd.sandbox import private_host
+from eic_sshd.sandbox.sshd import Sshd, keygen
+
+from .conftest import Door
+from .sk_agent import SoftwareSecurityKey, agent
+
+pytestmark = pytest.mark.skipif(
+    not private_host.is_inside(), reason="a real sshd needs root: run `make test` as root for a private host"
+)
+
+USER, OTHER = "ec2-user", "deploy"
+CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder that sshd takes its files from: root's, and nobody else's to write."""
+    path = Path(private_host.HOME) / f"sshd-{abs(hash(request.node.nodeid))}"
+    path.mkdir(mode=0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def login_door(tree: Path, folder: Path, sandbox: Any) -> Door:
+    """The front door, its log in a folder that the command's user may write to."""
+    door = Door(tree, folder, sandbox)
+    logs = folder / "log"
+    logs.mkdir()
+    uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
+    os.chown(logs, uid, uid)
+    door.log = logs / "decisions.jsonl"
+    door.configure()
+    return door
+
+
+@pytest.fixture
+def sshd(login_door: Door, folder: Path) -> Iterator[Sshd]:
+    with Sshd(str(folder), " ".join(login_door.arguments())) as running:
+        yield running
+
+
+@pytest.fixture
+def key(folder: Path) -> Callable[..., str]:
+    """Makes a key pair; gives the private key's path."""
+    made: List[str] = []
+
+    def make(*options: str) -> str:
+        path = str(folder / f"key{len(made)}")
+        keygen(path, *options)
+        made.append(path)
+        return path
+
+    return make
+
+
+def public(path: str) -> str:
+    return Path(f"{path}.pub").read_text()
+
+
+def reasons(door: Door) -> List[str]:
+    return [str(record["reason"]) for record in records(door)]
+
+
+def records(door: Door) -> List[Dict[str, Any]]:
+    import json
+
+    return [json.loads(line) for line in door._lines()]
+
+
+KEYGEN = {
+    "ssh-ed25519": ["-t", "ed25519"],
+    "ssh-rsa": ["-t", "rsa", "-b", "2048"],
+    "ecdsa-sha2-nistp256": ["-t", "ecdsa", "-b", "256"],
+    "ecdsa-sha2-nistp384": ["-t", "ecdsa", "-b", "384"],
+    "ecdsa-sha2-nistp521": ["-t", "ecdsa", "-b", "521"],
+}
+SECURITY_KEYS = [sshkey.SK_ED25519, sshkey.SK_ECDSA]
+
+
+@pytest.mark.parametrize("key_type", KEYGEN)
+def test_a_pushed_key_of_each_type_logs_in(sshd: Sshd, login_door: Door, key: Any, key_type: str) -> None:
+    private = key(*KEYGEN[key_type])
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login = sshd.login(USER, [private])
+    assert (login.ok, login.output) == (True, USER), login.errors
+    assert {record["key_type"] for record in records(login_door)} == {key_type}
+
+
+@pytest.mark.parametrize("key_type", SECURITY_KEYS)
+def test_a_pushed_security_key_logs_in(sshd: Sshd, login_door: Door, folder: Path, key_type: str) -> None:
+    security_key = SoftwareSecurityKey(key_type)
+    login_door.sandbox.instance.push(USER, security_key.line, CALLER)
+    with agent(security_key, str(folder / "agent")) as path:
+        login = sshd.login(USER, [], agent=path)
+    assert (login.ok, login.output) == (True, USER), login.errors
+
+
+def test_every_type_that_a_policy_can_allow_has_logged_in() -> None:
+    assert {*KEYGEN, *SECURITY_KEYS} == set(sshkey.SUPPORTED_TYPES)
+
+
+def test_paramiko_logs_in_too(sshd: Sshd, login_door: Door, key: Any) -> None:
+    private = key()
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        loaded = paramiko.Ed25519Key.from_private_key(io.StringIO(Path(private).read_text()))
+        client.connect("127.0.0.1", sshd.port, USER, pkey=loaded, allow_agent=False, look_for_keys=False)
+        _, output, _ = client.exec_command("id -un")
+        assert output.read().decode().strip() == USER
+
+
+def test_a_client_that_offers_four_keys_logs_in_with_the_pushed_one(sshd: Sshd, login_door: Door, key: Any) -> None:
+    offered = [key() for _ in range(4)]
+    login_door.sandbox.instance.push(USER, public(offered[3]), CALLER)
+    assert sshd.login(USER, offered).ok
+    assert reasons(login_door) == ["fingerprint-mismatch"] * 3 + ["granted"] * 2
+
+
+def test_records_name_the_sshd_process_that_asked(sshd: Sshd, login_door: Door, key: Any) -> None:
+    private = key()
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    # The shell's parent, or its parent's parent, is the sshd process whose record says "Accepted publickey".
+    shown = "ppid=$PPID; echo $ppid; ps -o ppid= -p $ppid 2>/dev/null || cut -d' ' -f4 /proc/$ppid/stat"
+    login = sshd.login(USER, [private], shown)
+    assert login.ok
+    assert {record["sshd_pid"] for record in records(login_door)} <= set(map(int, login.output.split()))
+
+
+def test_a_key_that_is_not_pushed_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
+    assert not sshd.login(USER, [key()]).ok
+    assert reasons(login_door) == ["no-active-keys"]
+
+
+def test_a_key_pushed_for_another_user_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
+    private = key()
+    login_door.sandbox.instance.push(OTHER, public(private), CALLER)
+    assert not sshd.login(USER, [private]).ok
+    assert sshd.login(OTHER, [private]).output == OTHER
+
+
+def test_a_key_is_refused_once_it_is_gone(sshd: Sshd, login_door: Door, key: Any) -> None:
+    private = key()
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    assert sshd.login(USER, [private]).ok
+    login_door.sandbox.instance.forget_keys()
+    assert not sshd.login(USER, [private]).ok
+
+
+@pytest.mark.parametrize("fault", ["other-root", "bad-signature", "past-timestamp", "far-future-timestamp", "revoked"])
+def test_a_key_that_cannot_be_believed_is_refused(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+    private = key()
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_door.sandbox.instance.faults.set(fault)
+    assert not sshd.login(USER, [private]).ok
+
+
+def test_a_key_pushed_between_two_attempts_works_at_once(sshd: Sshd, login_door: Door, key: Any) -> None:
+    private = key()
+    assert not sshd.login(USER, [private]).ok
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    assert sshd.login(USER, [private]).ok
+
+
+# I5: a key on disk logs in whatever IMDS does.
+
+WAYS_TO_FAIL = ["", "hang", "error-500", "garbage", "slow", "huge-body", "forbidden", "drop", "other-root"]
+
+
+@pytest.mark.parametrize("fault", WAYS_TO_FAIL)
+def test_a_key_on_disk_logs_in_whatever_imds_does(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+    on_disk = key()
+    sshd.authorize(USER, public(on_disk))
+    if fault:
+        login_door.sandbox.instance.faults.set(fault)
+    assert sshd.login(USER, [on_disk]).output == USER
+
+
+@pytest.mark.parametrize("fault", WAYS_TO_FAIL)
+def test_so_it_does_behind_a_key_that_sshd_had_to_ask_for(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+    unknown, on_disk = key(), key()
+    sshd.authorize(USER, public(on_disk))
+    if fault:
+        login_door.sandbox.instance.faults.set(fault)
+    assert sshd.login(USER, [unknown, on_disk]).output == USER
+    assert len(records(login_door)) >= 1
+
+
+def test_without_imds_a_key_on_disk_logs_in(sshd: Sshd, login_door: Door, key: Any) -> None:
+    unknown, on_disk = key(), key()
+    sshd.authorize(USER, public(on_disk))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        login_door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
+        assert sshd.login(USER, [unknown, on_disk]).output == USER
+    assert "imds-unreachable" in reasons(login_door)
+
+
+def test_a_broken_configuration_keeps_nobody_out_who_has_a_key_on_disk(sshd: Sshd, login_door: Door, key: Any) -> None:
+    unknown, on_disk = key(), key()
+    sshd.authorize(USER, public(on_disk))
+    login_door.configure("[keys]\nwindow = x\n")
+    assert sshd.login(USER, [unknown, on_disk]).output == USER
+    assert "config-invalid" in reasons(login_door)
+
+
+def test_a_front_door_that_is_gone_keeps_nobody_out_who_has_a_key_on_disk(folder: Path, key: Any) -> None:
+    on_disk = key()
+    with Sshd(str(folder), "/nonexistent/authorized-keys") as sshd:
+        sshd.authorize(USER, public(on_disk))
+        assert sshd.login(USER, [key(), on_disk]).output == USER
+
+
+def test_where_sshd_reads_no_files_the_fallback_is_the_way_in(login_door: Door, folder: Path, key: Any) -> None:
+    on_disk, unknown = key(), key()
+    (folder / "keys").mkdir()
+    (folder / "keys" / USER).write_text(public(on_disk))
+    login_door.configure(f"[fallback]\nkeys_file = {folder}/keys/%u\nwhen = unavailable\n")
+    with Sshd(str(folder), " ".join(login_door.arguments()), ["AuthorizedKeysFile none"]) as sshd:
+        assert not sshd.login(USER, [on_disk]).ok
+        login_door.sandbox.instance.faults.set("error-500")
+        assert sshd.login(USER, [on_disk]).output == USER
+        assert not sshd.login(USER, [unknown]).ok
+        assert not sshd.login(OTHER, [on_disk]).ok
+    assert "fallback-file" in reasons(login_door)

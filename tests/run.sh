@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs every check and every test: tests/run.sh VENV [PYTEST ARGUMENTS]
+set -eu
+
+venv=$1
+shift
+here=$(dirname "$0")
+cd "$here/.."
+python=$PWD/$venv/bin/python
+
+echo "== lint, types, import contracts"
+"$venv/bin/ruff" check .
+"$venv/bin/ruff" format --check .
+"$venv/bin/mypy"
+"$venv/bin/lint-imports" --no-logo
+
+echo "== unit tests on the oldest and the newest versions that are supported"
+tests/versions.sh "$@"
+
+echo "== unit and integration tests, logins through a real sshd"
+if [ "$(id -u)" = 0 ]; then
+    "$python" -m eic_sshd.sandbox.private_host "$python" -m pytest "$@"
+else
+    echo "eic-sshd: not root: logins through a real sshd are skipped"
+    "$python" -m pytest "$@"
+fi
