@@ -11,6 +11,7 @@ from .deadline import Clock, Deadline
 from .decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from .fallback import KeysOnDisk, NoKeys
 from .keyblob import Block
+from .memory import Grant, Memory, Place
 from .settings import Config
 from .sshkey import KeyPolicy, PublicKey
 
@@ -35,17 +36,16 @@ class World(NamedTuple):
     monotonic: Clock
 
 
-class _Granted(NamedTuple):
-    block: Block
-    key: PublicKey
-
-
 class Authorizer:
-    """Decides by `config`, looking at `world`."""
+    """Decides by `config`, looking at `world`; what `memory` holds need not be asked for again.
 
-    def __init__(self, config: Config, world: World) -> None:
+    One thread at a time uses it; several may share a memory.
+    """
+
+    def __init__(self, config: Config, world: World, memory: Optional[Memory] = None) -> None:
         self._config = config
         self._world = world
+        self._memory = memory or Memory()
         self._policy = KeyPolicy(config.keys.types, config.keys.min_rsa_bits)
 
     def decide(self, request: Request) -> Decision:
@@ -64,6 +64,9 @@ class Authorizer:
         require_user_name(request.user)
         self._require_user(request.user)
         self._world.hardware.require_ec2()
+        remembered = self._remembered(request)
+        if remembered is not None:
+            return _decision(request, [remembered], Source.CACHE)
         try:
             return self._verified(request, deadline)
         except NotGranted as refusal:
@@ -74,15 +77,21 @@ class Authorizer:
     def _once_more(self, request: Request, deadline: Deadline, refusal: NotGranted) -> Decision:
         """What was read may stem from before and after a rotation of the signer: then all of it must be read anew."""
         try:
-            return self._verified(request, deadline)
+            return self._verified(request, deadline, anew=True)
         except NotGranted as again:
             raise refusal if again.reason.outcome is Outcome.ERROR else again from None
 
-    def _verified(self, request: Request, deadline: Deadline) -> Decision:
+    def _remembered(self, request: Request) -> Optional[Grant]:
+        """The key that sshd asks for, if it was granted a moment ago and may still log in."""
+        if request.fingerprint is None:
+            return None
+        grant = self._memory.grant(request.user, request.fingerprint, self._world.now())
+        return grant if grant is not None and self._freshness(grant.block) is None else None
+
+    def _verified(self, request: Request, deadline: Deadline, anew: bool = False) -> Decision:
         blocks = self._pushed(request, deadline)
-        instance_id = self._world.imds.instance_id(deadline)
-        self._world.hardware.require_instance(instance_id)
-        signer = self._signer(deadline)
+        instance_id = self._instance_id(deadline)
+        signer = self._signer(deadline, anew)
         granted, refusals = [], []
         for block in blocks:
             try:
@@ -93,15 +102,25 @@ class Authorizer:
             raise _most_telling(refusals)
         if deadline.remaining() <= 0:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, "the answer came too late")
-        return _decision(request, instance_id, granted)
+        self._memory.remember_grants(request.user, granted, self._world.now())
+        return _decision(request, granted, Source.IMDS)
 
-    def _grant(self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]) -> _Granted:
+    def _grant(self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]) -> Grant:
         signer.verify(block)
         _require_instance(block, instance_id)
         self._require_fresh(block)
         key = self._allowed_key(block)
         _require_fingerprint(key, fingerprint)
-        return _Granted(block, key)
+        return Grant(block, key, instance_id)
+
+    def _instance_id(self, deadline: Deadline) -> str:
+        """The instance id that the hardware confirms."""
+        instance_id = self._memory.instance_id
+        if instance_id is None:
+            instance_id = self._world.imds.instance_id(deadline)
+            self._world.hardware.require_instance(instance_id)
+            self._memory.instance_id = instance_id
+        return instance_id
 
     def _require_user(self, user: str) -> None:
         if not self._world.user_exists(user):
@@ -128,20 +147,37 @@ class Authorizer:
             raise _most_telling(refusals)
         return blocks
 
-    def _signer(self, deadline: Deadline) -> Signer:
+    def _signer(self, deadline: Deadline, anew: bool) -> Signer:
+        """The verified signer: the remembered one, or (if `anew`, or it no longer holds) that of the present chain."""
+        with self._memory.verifying(deadline):
+            now = self._world.now()
+            remembered = None if anew else self._memory.signer(now)
+            if remembered is not None:
+                return remembered
+            pem = self._world.imds.signer_chain(deadline)
+            return self._memory.signer(now, pem) or self._verify(pem, int(now), deadline)
+
+    def _verify(self, pem: bytes, now: int, deadline: Deadline) -> Signer:
         imds = self._world.imds
-        region, domain = imds.region(deadline), imds.domain(deadline)
-        pem = imds.signer_chain(deadline)
-        now = int(self._world.now())
-        return self._world.verifier().verify(pem, lambda: imds.staples(deadline), region, domain, now, deadline)
+        region, domain = place = self._memory.place or Place(imds.region(deadline), imds.domain(deadline))
+        self._memory.place = place
+        signer = self._world.verifier().verify(pem, lambda: imds.staples(deadline), region, domain, now, deadline)
+        self._memory.remember_signer(pem, signer, now)
+        return signer
 
     def _require_fresh(self, block: Block) -> None:
+        refusal = self._freshness(block)
+        if refusal is not None:
+            raise refusal
+
+    def _freshness(self, block: Block) -> Optional[NotGranted]:
         now, keys = self._world.now(), self._config.keys
         if block.timestamp <= now:
-            raise NotGranted(Reason.EXPIRED, f"the key expired {now - block.timestamp:.0f} s ago")
+            return NotGranted(Reason.EXPIRED, f"the key expired {now - block.timestamp:.0f} s ago")
         if block.timestamp > now + keys.window + keys.clock_skew:
             ahead = f"{block.timestamp - now:.0f} s ahead"
-            raise NotGranted(Reason.EXPIRY_BEYOND_WINDOW, f"the key's Timestamp lies {ahead}")
+            return NotGranted(Reason.EXPIRY_BEYOND_WINDOW, f"the key's Timestamp lies {ahead}")
+        return None
 
     def _allowed_key(self, block: Block) -> PublicKey:
         key = _key(block)
@@ -191,7 +227,7 @@ def _require_fingerprint(key: PublicKey, fingerprint: Optional[str]) -> None:
         raise NotGranted(Reason.FINGERPRINT_MISMATCH, "the client offered a key that is not pushed")
 
 
-def _decision(request: Request, instance_id: str, granted: Sequence[_Granted]) -> Decision:
+def _decision(request: Request, granted: Sequence[Grant], source: Source) -> Decision:
     latest: Dict[PublicKey, Block] = {}
     for one in sorted(granted, key=lambda one: one.block.timestamp):
         latest[one.key] = one.block
@@ -204,8 +240,8 @@ def _decision(request: Request, instance_id: str, granted: Sequence[_Granted]) -
         callers=_distinct(block.caller for block in blocks),
         request_ids=_distinct(block.request_id for block in blocks),
         expires=min(block.timestamp for block in blocks),
-        instance_id=instance_id,
-        source=Source.IMDS,
+        instance_id=granted[0].instance_id,
+        source=source,
     )
 
 
