@@ -34,6 +34,11 @@ DOMAINS = frozenset({
 })  # fmt: skip
 """The domains of AWS's partitions; a signer of any other name is nobody's."""
 
+# Seconds for which an IMDS that let a request time out is not waited for again.
+_SILENCE = 5.0
+# What requests and what it is made of raise when an exchange comes to nothing.
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+
 # The largest answers taken, in bytes.
 _FACT_LIMIT = 1024
 _KEYS_LIMIT = 256 * 1024
@@ -48,18 +53,26 @@ class Response(NamedTuple):
     body: bytes
 
 
+class ImdsState:
+    """What clients of one IMDS share: the token, and that it was found to be silent (`Deadline.clock`'s seconds)."""
+
+    def __init__(self) -> None:
+        self.token: Optional[str] = None
+        self.silent_until: Optional[float] = None
+
+
 class Imds:
     """One IMDS, spoken to by one thread over one kept-alive connection.
 
     Every method raises NotGranted: imds-unreachable, imds-disabled, imds-error or deadline-exceeded.
     """
 
-    def __init__(self, endpoint: str, request_timeout: float) -> None:
+    def __init__(self, endpoint: str, request_timeout: float, state: Optional[ImdsState] = None) -> None:
         self._endpoint = endpoint
+        self._state = state or ImdsState()
         self._request_timeout = request_timeout
         self._limit = TimeLimit()
         self._session = session(self._limit)
-        self._token: Optional[str] = None
 
     def __enter__(self) -> Imds:
         return self
@@ -118,7 +131,7 @@ class Imds:
     def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
         response = self._get_once(path, limit, deadline)
         if response.status == 401:
-            self._token = None
+            self._state.token = None
             response = self._get_once(path, limit, deadline)
         if response.status == 200:
             return response.body
@@ -127,9 +140,10 @@ class Imds:
         raise _refusal(path, response.status)
 
     def _get_once(self, path: str, limit: int, deadline: Deadline) -> Response:
-        if self._token is None:
-            self._token = self._fresh_token(deadline)
-        headers = {"X-aws-ec2-metadata-token": self._token}
+        token = self._state.token
+        if token is None:
+            self._state.token = token = self._fresh_token(deadline)
+        headers = {"X-aws-ec2-metadata-token": token}
         return self._send("GET", f"meta-data/{path}", headers, limit, deadline)
 
     def _fresh_token(self, deadline: Deadline) -> str:
@@ -142,28 +156,49 @@ class Imds:
         return response.body.decode("ascii")
 
     def _send(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
+        self._require_voice(path, deadline)
+        try:
+            return self._exchange(method, path, headers, limit, deadline)
+        except _FAILURES as error:
+            # IMDS may close a connection that was kept for the next request; then the request goes over a new one.
+            if self._limit.connected or deadline.remaining() <= 0 or self._timed_out():
+                raise self._failure(path, error, deadline) from error
+        try:
+            return self._exchange(method, path, headers, limit, deadline)
+        except _FAILURES as error:
+            raise self._failure(path, error, deadline) from error
+
+    def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
+        self._limit.begin(deadline.capped(self._request_timeout))
+        with self._session.request(
+            method,
+            f"{self._endpoint}/latest/{path}",
+            headers=headers,
+            timeout=self._limit.remaining(),
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            return Response(answer.status_code, _body(answer, path, limit))
+
+    def _require_voice(self, path: str, deadline: Deadline) -> None:
+        """There is time to ask, and IMDS has not just let a request time out."""
         if deadline.remaining() <= 0:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, f"no time was left to ask IMDS for {path}")
-        self._limit.deadline = deadline.capped(self._request_timeout)
-        try:
-            with self._session.request(
-                method,
-                f"{self._endpoint}/latest/{path}",
-                headers=headers,
-                timeout=self._limit.remaining(),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                return Response(answer.status_code, _body(answer, path, limit))
-        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise self._failure(path, error, deadline) from error
+        silent = (self._state.silent_until or 0.0) - deadline.clock()
+        if self._state.silent_until is not None and silent > 0:
+            again = f"it is asked again in {silent:.1f} s"
+            raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
+
+    def _timed_out(self) -> bool:
+        return self._limit.deadline is not None and self._limit.deadline.remaining() <= 0
 
     def _failure(self, path: str, error: Exception, deadline: Deadline) -> NotGranted:
         if _spoke_no_http(error):
             return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} was not HTTP")
         if deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
-        if self._limit.deadline is not None and self._limit.deadline.remaining() <= 0:
+        if self._timed_out():
+            self._state.silent_until = deadline.clock() + _SILENCE
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
         return NotGranted(

@@ -24,6 +24,12 @@ class TimeLimit:
 
     def __init__(self) -> None:
         self.deadline: Optional[Deadline] = None
+        self.connected = False  # whether the request under way had to open a connection
+
+    def begin(self, deadline: Deadline) -> None:
+        """The next request begins, and must be over by `deadline`."""
+        self.deadline = deadline
+        self.connected = False
 
     def remaining(self) -> float:
         """Seconds that the next wait may take. Raises TimeoutError if none are left."""
@@ -53,6 +59,7 @@ def session(limit: TimeLimit) -> requests.Session:
     class Connection(HTTPConnection):
         def connect(self) -> None:
             super().connect()  # type: ignore[no-untyped-call,unused-ignore] # urllib3 1.26 has no annotations
+            limit.connected = True
             plain = self.sock
             self.sock = _LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
             self.sock.limit = limit
