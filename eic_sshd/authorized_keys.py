@@ -11,29 +11,32 @@ in; 2 for wrong arguments.
 
 import posix
 import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing is slow to load
+    from types import ModuleType
 
 USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] USER [FINGERPRINT]"
 SOCKET = "/run/eic-sshd/authorize.sock"
+# Seconds to wait for the authorizer until it has said how long its answer may take.
+PATIENCE = 3.0
 
 
 def main(arguments: list[str]) -> int:
     parsed = parse(arguments)
     if parsed is None:
         posix.write(2, (USAGE + "\n").encode())
-        import syslog
-
-        syslog.openlog("eic-sshd", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-        syslog.syslog(
-            syslog.LOG_ERR, "wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`"
-        )
+        to_syslog("wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
         return 2
-    user, fingerprint, config, _ = parsed
+    user, fingerprint, config, path = parsed
     try:
-        lines = decide_here(user, fingerprint, config)
+        answer = ask(user, fingerprint, config, path) if path != "none" else None
+        if answer is None:
+            answer = cold().decide(user, fingerprint, config)
     except BaseException as error:  # I1: never a traceback, never half an answer
-        complain(user, fingerprint, config, error)
-        lines = []
-    write(lines)
+        answer = give_up(user, fingerprint, config, error)
+    write(answer)
     return 0
 
 
@@ -53,52 +56,77 @@ def parse(arguments: list[str]) -> "tuple[str, str | None, str | None, str] | No
     return rest[0], (rest[1] if len(rest) == 2 else "") or None, options["--config"], options["--socket"]
 
 
-def decide_here(user: str, fingerprint: "str | None", config: "str | None") -> list[str]:
-    """Decide without the authorizer: slower, never different."""
-    import gc
-    import os
-
-    os.environ.clear()  # for the libraries loaded from here on: no proxy, no OPENSSL_CONF, no locale
-    sys.path += library_paths()
-    gc.disable()  # a process that is gone in a moment need not tidy up
-    from eic_sshd import oneshot
-    from eic_sshd.decision import Request
-
-    request = Request(user, fingerprint, sshd_pid=posix.getppid())
-    return oneshot.answer(request, config)
+class NoWholeAnswer(Exception):
+    """The authorizer took the question and then failed."""
 
 
-def library_paths() -> list[str]:
-    """This package's folder and the distribution's own packages: no /usr/local, no .pth files, no user's folder."""
-    here = __file__.rpartition("/")[0]
-    version = "python%d.%d" % sys.version_info[:2]
-    lib64 = "%s/%s/%s/site-packages" % (sys.base_prefix, getattr(sys, "platlibdir", "lib"), version)
-    lib = "%s/lib/%s/site-packages" % (sys.base_prefix, version)
-    return [here, "/usr/lib/python3/dist-packages", lib64, lib]
+def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -> "bytes | None":
+    """The authorizer's answer, whole; None where there is none to ask, or it will not answer. wire.py has the layout."""
+    import _socket
 
-
-def complain(user: str, fingerprint: "str | None", config: "str | None", error: BaseException) -> None:
-    """Say why there was no decision: in the log that the configuration names, or at least in syslog."""
-    detail = "%s: %s" % (type(error).__name__, error)
+    fields = ("1", user, fingerprint or "", str(posix.getppid()), config or "")
+    request = b"\0".join(field.encode("utf-8", "surrogateescape") for field in fields)
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    until = time.monotonic() + PATIENCE
     try:
-        from eic_sshd import oneshot
-        from eic_sshd.decision import Reason, Request
+        connection.settimeout(PATIENCE)
+        connection.connect(path)
+        peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+        if int.from_bytes(peer[4:8], sys.byteorder) not in (0, posix.geteuid()):
+            return None  # neither root (systemd) nor this user listens there: unix(7), struct ucred
+        connection.send(len(request).to_bytes(4, "big") + request)
+    except OSError:
+        return None
+    said = b""
+    while True:
+        connection.settimeout(max(until - time.monotonic(), 0.001))
+        try:
+            more = connection.recv(65536)
+        except _socket.timeout:
+            raise NoWholeAnswer("no answer in time") from None
+        except OSError:
+            more = b""
+        if not more:
+            break
+        if len(said) < 5 <= len(said + more):
+            until += int.from_bytes((said + more)[1:5], "big") / 1000 - PATIENCE
+        said += more
+    if not said:
+        return None
+    if said[:1] != b"W" or said[5:6] != b"K" or len(said) - 10 != int.from_bytes(said[6:10], "big"):
+        raise NoWholeAnswer("the answer broke off")
+    return said[10:]
 
-        request = Request(user, fingerprint, sshd_pid=posix.getppid())
-        oneshot.record_failure(request, Reason.INTERNAL_ERROR, detail, config)
+
+def give_up(user: str, fingerprint: "str | None", config: "str | None", error: BaseException) -> bytes:
+    """Say why there was no decision, where the configuration names a log, or at least in syslog."""
+    try:
+        return cold().give_up(user, fingerprint, config, error, isinstance(error, NoWholeAnswer))
     except BaseException as unrecorded:
-        import syslog
-
-        syslog.openlog("eic-sshd", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-        syslog.syslog(syslog.LOG_ERR, "no keys given to %r: %r (and no record of it: %r)" % (user, detail, unrecorded))
+        to_syslog("no keys given to %r: %r (and no record of it: %r)" % (user, error, unrecorded))
+        return b""
 
 
-def write(lines: list[str]) -> None:
+def cold() -> "ModuleType":
+    """The slow way's module, from the folder that this file lies in."""
+    sys.path.append(__file__.rpartition("/")[0])
+    from eic_sshd import cold
+
+    return cold
+
+
+def to_syslog(text: str) -> None:
+    import syslog
+
+    syslog.openlog("eic-sshd", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+    syslog.syslog(syslog.LOG_ERR, text)
+
+
+def write(answer: bytes) -> None:
     """The whole answer at once: sshd reads all of it or none (I2)."""
-    rest = "".join(line + "\n" for line in lines).encode()
     try:
-        while rest:
-            rest = rest[posix.write(1, rest) :]
+        while answer:
+            answer = answer[posix.write(1, answer) :]
     except OSError:
         return  # sshd went away (its client did, or LoginGraceTime passed): there is nobody left to tell
 

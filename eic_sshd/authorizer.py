@@ -48,11 +48,14 @@ class Authorizer:
         self._memory = memory or Memory()
         self._policy = KeyPolicy(config.keys.types, config.keys.min_rsa_bits)
 
-    def decide(self, request: Request) -> Decision:
-        """The decision on `request`. Raises nothing: what was not foreseen is Reason.INTERNAL_ERROR."""
-        begun = self._world.monotonic()
+    def decide(self, request: Request, asked_at: Optional[float] = None) -> Decision:
+        """The decision on `request`, whose time runs from `asked_at` on (`World.monotonic`'s seconds; None: from now).
+
+        Raises nothing: what was not foreseen is Reason.INTERNAL_ERROR.
+        """
+        begun = self._world.monotonic() if asked_at is None else asked_at
         try:
-            decision = self._judge(request, Deadline.after(self._config.imds.deadline, self._world.monotonic))
+            decision = self._judge(request, Deadline(begun + self._config.imds.deadline, self._world.monotonic))
         except NotGranted as refusal:
             decision = refuse(request, refusal, self._world.keys_on_disk)
         except Exception as error:  # I1: whatever happens, nothing is handed out and a record says why

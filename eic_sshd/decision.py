@@ -197,6 +197,12 @@ class Reason(enum.Enum):
         "The configuration does not read, so no pushed key is handed out until it is mended.",
         "`eic-sshd check-config` names the file and the line.",
     )  # fmt: skip
+    AUTHORIZER_FAILED = (
+        "authorizer-failed", Outcome.ERROR, ERR, True,
+        "The resident authorizer took the question and then gave no whole answer in time.",
+        "Look at `systemctl status eic-sshd.service`; restart it if it hangs. Without it sshd's question is decided "
+        "all the same, only slower.",
+    )  # fmt: skip
     INTERNAL_ERROR = (
         "internal-error", Outcome.ERROR, ERR, True,
         "Something happened that eic-sshd did not foresee; no pushed key was handed out.",

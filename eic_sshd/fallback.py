@@ -8,7 +8,7 @@ from typing import Callable, List, Optional, Tuple
 
 from . import guarded, sshkey
 from .decision import NotGranted, Reason
-from .settings import FallbackSettings
+from .settings import Config, FallbackSettings
 from .sshkey import KeyPolicy, PublicKey
 
 _LIMIT = 256 * 1024
@@ -62,6 +62,11 @@ class KeysFile:
         except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
             return []
         return [key]
+
+
+def configured(config: Config) -> KeysFile:
+    """The fallback that `config` asks for."""
+    return KeysFile(config.fallback, KeyPolicy(config.keys.types, config.keys.min_rsa_bits))
 
 
 def _path(pattern: str, user: str) -> str:

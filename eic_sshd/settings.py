@@ -36,6 +36,10 @@ class TrustSettings(NamedTuple):
     require_ocsp: bool
 
 
+class ServiceSettings(NamedTuple):
+    idle_exit: int
+
+
 class FallbackSettings(NamedTuple):
     keys_file: Optional[str]
     when: str
@@ -157,6 +161,9 @@ SETTINGS = (
             "A PEM file whose certificates are then the only roots."),
     Setting("trust", "require_ocsp", "yes", _yes_no,
             "Refuse a signer without a fresh OCSP staple for each certificate of its chain."),
+    Setting("service", "idle_exit", "600", _number(0, 86400, int),
+            "Seconds without a request after which the resident authorizer ends; systemd starts it again at the next "
+            "one. 0 means never."),
     Setting("fallback", "keys_file", "", _keys_file,
             "For sites with `AuthorizedKeysFile none`: a root-owned file of public keys per user, %u being the user."),
     Setting("fallback", "when", "never", _one_of("never", "unavailable", "no-key"),
@@ -176,6 +183,7 @@ class Config(NamedTuple):
     instance: InstanceSettings
     keys: KeysSettings
     trust: TrustSettings
+    service: ServiceSettings
     fallback: FallbackSettings
     log: LogSettings
 
@@ -185,6 +193,7 @@ _SECTIONS: Any = {
     "instance": InstanceSettings,
     "keys": KeysSettings,
     "trust": TrustSettings,
+    "service": ServiceSettings,
     "fallback": FallbackSettings,
     "log": LogSettings,
 }

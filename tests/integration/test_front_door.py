@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -243,6 +244,7 @@ def test_every_reason_is_produced_somewhere_above() -> None:
     elsewhere = {
         "granted", "no-active-keys", "fingerprint-mismatch", "user-unknown", "user-name-invalid", "not-ec2",
         "deadline-exceeded", "config-invalid", "fallback-file", "internal-error", "imds-unreachable",
+        "authorizer-failed",
     }  # fmt: skip
     assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
 
@@ -269,24 +271,25 @@ def run_altered(door: Door, tmp_path: Path, old: str, new: str) -> subprocess.Co
 
 
 def test_a_missing_library_is_no_traceback(door: Door, tmp_path: Path) -> None:
-    here = str(Path(door.command).parent)
-    old = '    here = __file__.rpartition("/")[0]\n'
-    done = run_altered(door, tmp_path, old, f"    return [{here!r}]\n")
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / "transport.py").write_text("import a_library_that_is_not_there\n")
+    done = run_altered(door, tmp_path, "", "")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert '"internal-error"' in door.log.read_text()
 
 
 def test_a_missing_package_is_no_traceback(door: Door, tmp_path: Path) -> None:
-    done = run_altered(door, tmp_path, "from eic_sshd import oneshot", "from eic_sshd_gone import oneshot")
+    done = run_altered(door, tmp_path, "from eic_sshd import cold", "from eic_sshd_gone import cold")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 HANGING = """
     import sys, time
     sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
-    from eic_sshd import oneshot
+    from eic_sshd import house, oneshot
     from eic_sshd.decision import Request
-    oneshot.pwd.getpwnam = lambda name: time.sleep(60)
+    house.pwd.getpwnam = lambda name: time.sleep(60)
     print(oneshot.answer(Request("root"), {config!r}))
 """
 

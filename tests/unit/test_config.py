@@ -33,6 +33,7 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     assert read.instance.require_ec2_hardware
     assert read.keys == (60, 60, frozenset(SUPPORTED_TYPES), 2048)
     assert read.trust == ("auto", None, True)
+    assert read.service == (600,)
     assert read.fallback == (None, "never")
     assert read.log == ("journal", 6)
 

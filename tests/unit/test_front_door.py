@@ -55,12 +55,12 @@ def top_level_imports(source: str) -> Set[str]:
 
 def test_the_front_door_imports_nothing_that_is_not_built_in() -> None:
     names = top_level_imports(SOURCE.read_text())
-    assert names == {"posix", "sys"}
+    assert names == {"posix", "sys", "time"}
     assert names <= set(sys.builtin_module_names)
 
 
 def test_the_front_door_stays_small() -> None:
-    assert len(SOURCE.read_text().splitlines()) <= 130
+    assert len(SOURCE.read_text().splitlines()) <= 140
 
 
 def test_the_front_door_keeps_the_environment_and_the_site_out() -> None:

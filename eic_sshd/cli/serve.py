@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`eic-sshd serve`: the resident authorizer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+HELP = "run the resident authorizer (systemd does it, at the first login)"
+
+# What systemd tells a service through its environment; nothing else of the environment counts.
+_FROM_SYSTEMD = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--socket", metavar="PATH", help="make the socket there (default: the one that systemd hands over)"
+    )
+    parser.add_argument("--config", metavar="FILE", help="the configuration file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    for name in set(os.environ) - set(_FROM_SYSTEMD):
+        del os.environ[name]
+    from .. import resident  # after the environment is clean, and only where it is wanted: it is slow to load
+
+    try:
+        resident.serve(arguments.socket, arguments.config)
+    except resident.CannotServe as problem:
+        print(f"eic-sshd: {problem}", file=sys.stderr)
+        return 1
+    return 0

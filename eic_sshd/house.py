@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the rooms together: the real world for an authorizer, as the configuration asks."""
+
+from __future__ import annotations
+
+import pwd
+import time
+from typing import TYPE_CHECKING, Optional
+
+from . import fallback
+from .authorizer import World
+from .hardware import AnyHardware, Ec2Hardware
+from .imds import Imds, ImdsState
+from .settings import Config
+
+if TYPE_CHECKING:
+    from .signer import SignerVerifier
+
+
+def world(config: Config, state: Optional[ImdsState] = None) -> World:
+    """IMDS over the network, sysfs, the user database, the clocks; worlds of several threads may share `state`."""
+    return World(
+        imds=Imds(config.imds.endpoint, config.imds.request_timeout, state),
+        hardware=Ec2Hardware() if config.instance.require_ec2_hardware else AnyHardware(),
+        user_exists=_user_exists,
+        verifier=lambda: _verifier(config),
+        keys_on_disk=fallback.configured(config),
+        now=time.time,
+        monotonic=time.monotonic,
+    )
+
+
+def _verifier(config: Config) -> SignerVerifier:
+    from . import roots
+    from .signer import SignerVerifier  # imported late: cryptography is slow to load, and most logins need none of it
+
+    return SignerVerifier(config, roots.configured(config.trust))
+
+
+def _user_exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is warm behind the socket: configuration, memory and an authorizer a thread; and the life of its process."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+from typing import Iterator, List, NamedTuple, Optional
+
+from . import config as config_files
+from . import fallback, house, journal
+from .authorizer import Authorizer, refuse
+from .decision import NotGranted, Reason, Request
+from .imds import ImdsState
+from .memory import Memory
+from .service import House, Service
+from .settings import Config
+
+SOCKET = "/run/eic-sshd/authorize.sock"
+_BACKLOG = 1024
+
+
+class CannotServe(Exception):
+    """The socket cannot be had; says why and what to do."""
+
+
+class _Mind(NamedTuple):
+    """All that a reload replaces. `refusal` is why nothing is granted, where the configuration does not read."""
+
+    config: Config
+    refusal: Optional[NotGranted]
+    memory: Memory
+    imds: ImdsState
+    authorizers: threading.local
+
+
+class Resident:
+    """Answers by the configuration of `config_file` (None: the packaged one)."""
+
+    def __init__(self, config_file: Optional[str]) -> None:
+        self._config_file = config_file
+        self._mind = self._read()
+
+    @property
+    def idle_exit(self) -> float:
+        """Seconds."""
+        return self._mind.config.service.idle_exit
+
+    def reload(self) -> None:
+        """Read the configuration anew; one that does not read is said and not taken."""
+        mind = self._read()
+        if mind.refusal is None:
+            self._mind = mind
+        else:
+            print(f"<3>eic-sshd: the configuration is not taken: {mind.refusal.detail}", file=sys.stderr, flush=True)
+
+    def house(self) -> House:
+        """What to answer the next request with."""
+        if self._mind.refusal is not None:
+            self._mind = self._read()  # it may have been mended
+        mind = self._mind
+        return House(
+            lambda request, asked_at: _answer(mind, request, asked_at), mind.config.imds.deadline, self._config_file
+        )
+
+    def _read(self) -> _Mind:
+        try:
+            path = self._config_file or config_files.DEFAULT_FILE
+            config, refusal = config_files.load(path, missing_ok=self._config_file is None), None
+        except config_files.ConfigError as error:
+            config, refusal = error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
+        return _Mind(config, refusal, Memory(), ImdsState(), threading.local())
+
+
+def _answer(mind: _Mind, request: Request, asked_at: float) -> List[str]:
+    if mind.refusal is not None:
+        decision = refuse(request, mind.refusal, fallback.configured(mind.config))
+    else:
+        if not hasattr(mind.authorizers, "own"):
+            mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
+        decision = mind.authorizers.own.decide(request, asked_at)
+    journal.writer(mind.config.log)(decision)
+    return [key.authorized_keys_line for key in decision.keys]
+
+
+def serve(path: Optional[str], config_file: Optional[str]) -> None:
+    """Answer until stopped (SIGTERM, SIGINT) or idle; SIGHUP reads the configuration anew.
+
+    The socket is the one that systemd hands over (sd_listen_fds(3)), or made at `path`. Raises CannotServe.
+    """
+    resident = Resident(config_file)
+    with _listener(path) as listener:
+        service = Service(listener, resident.house, resident.idle_exit, _Watchdog().beat)
+        signal.signal(signal.SIGTERM, lambda *_: service.stop())
+        signal.signal(signal.SIGINT, lambda *_: service.stop())
+        signal.signal(signal.SIGHUP, lambda *_: resident.reload())
+        _notify("READY=1")
+        service.run()
+        _notify("STOPPING=1")
+
+
+class _Watchdog:
+    """Tells systemd's watchdog that all is well, about as often as it wants to hear it (sd_watchdog_enabled(3))."""
+
+    def __init__(self) -> None:
+        self._every = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
+        self._next = time.monotonic()
+
+    def beat(self) -> None:
+        if self._every and time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._every
+            _notify("WATCHDOG=1")
+
+
+def _notify(state: str) -> None:
+    """sd_notify(3); without NOTIFY_SOCKET nobody wants to know."""
+    if "NOTIFY_SOCKET" in os.environ:
+        import systemd.daemon
+
+        systemd.daemon.notify(state)
+
+
+@contextlib.contextmanager
+def _listener(path: Optional[str]) -> Iterator[socket.socket]:
+    if "LISTEN_FDS" in os.environ and path is None:
+        yield _inherited()
+        return
+    path = path or SOCKET
+    _clear_stale(path)
+    listener = socket.socket(socket.AF_UNIX)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotServe(f"{path}: {error.strerror}") from error
+    finally:
+        os.umask(umask)
+    with listener:
+        try:
+            yield listener
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _inherited() -> socket.socket:
+    import systemd.daemon
+
+    descriptors = systemd.daemon.listen_fds()
+    if len(descriptors) != 1 or not systemd.daemon.is_socket_unix(descriptors[0], socket.SOCK_STREAM, 1):
+        raise CannotServe(
+            f"one listening Unix stream socket was to be handed over, there are {len(descriptors)} sockets"
+        )
+    return socket.socket(fileno=descriptors[0])
+
+
+def _clear_stale(path: str) -> None:
+    """Take away a socket that nobody answers at. Raises CannotServe if somebody does, or it is no socket."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise CannotServe(f"{path} is there and is no socket; name another with --socket")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CannotServe(f"{path}: {error.strerror}") from error
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(path) not in (errno.ECONNREFUSED, errno.ENOENT):
+            raise CannotServe(f"an authorizer answers at {path} already")
+    os.unlink(path)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resident authorizer: one warm process behind a socket, which answers front doors.
+
+One thread looks after the connections and never waits for anything else; a bounded pool decides. A peer that says
+nothing, half or too much costs its own connection, nothing more. Who asks is read from the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
+
+from . import wire
+from .decision import Request
+
+Answer = Callable[[Request, float], List[str]]
+"""Gives the lines for a request that came at a moment of time.monotonic; raises nothing, records by itself."""
+
+# Threads that may wait for IMDS at one time. They are started as they are needed, and cost little when idle.
+WORKERS = 32
+# Connections that have not said a whole request yet; beyond it the oldest makes room.
+_MOST_UNSAID = 512
+# Seconds for a peer to say its request, and to take its answer; a front door does either at once.
+_PATIENCE = 2.0
+# Seconds on top of a decision's deadline that a front door should wait.
+_GRACE = 0.25
+_UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
+
+
+class House(NamedTuple):
+    """What the service answers with: `deadline` in seconds, `config_file` as front doors name it."""
+
+    answer: Answer
+    deadline: float
+    config_file: Optional[str]
+
+
+class _Unsaid(NamedTuple):
+    """A connection that has not said its whole request; `since` on time.monotonic."""
+
+    peer: socket.socket
+    said: bytearray
+    since: float
+
+
+class Service:
+    """Answers on `listener` until it is told to stop or has been idle for `idle` seconds (0: for ever).
+
+    `house` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
+    `beat` is called every so often while all is well.
+    """
+
+    def __init__(
+        self, listener: socket.socket, house: Callable[[], House], idle: float, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._listener = listener
+        self._house = house
+        self._idle = idle
+        self._beat = beat
+        self._selector = selectors.DefaultSelector()
+        self._unsaid: Dict[int, _Unsaid] = {}
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="authorizer")
+        self._under_way: Dict[int, float] = {}
+        self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._stopping = False
+        self._last_request = time.monotonic()
+        self._trusted = {0, os.geteuid()}
+
+    def stop(self) -> None:
+        """Take no more requests, finish those under way, return from `run`. May be called from a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Answer until stopped or idle."""
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake_in, selectors.EVENT_READ)
+        with self._waking_on_signals():
+            while not self._stopping and not self._is_idle():
+                self._turn()
+        self._listener.close()
+        for unsaid in list(self._unsaid.values()):
+            self._drop(unsaid)
+        self._pool.shutdown(wait=True)
+        self._selector.close()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(timeout=0.5 if self._unsaid else 1.0):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fd == self._wake_in:
+                os.read(self._wake_in, 4096)
+            else:
+                self._listen(self._unsaid[key.fd])
+        now = time.monotonic()
+        for unsaid in [one for one in self._unsaid.values() if now - one.since > _PATIENCE]:
+            self._drop(unsaid)
+        if not any(now > latest for latest in list(self._under_way.values())):
+            self._beat()
+
+    def _is_idle(self) -> bool:
+        if self._idle <= 0 or self._under_way or self._unsaid:
+            return False
+        return time.monotonic() - self._last_request > self._idle
+
+    @contextlib.contextmanager
+    def _waking_on_signals(self) -> Iterator[None]:
+        """A signal ends the wait at once, so that its handler's word counts."""
+        before = signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+
+    def _accept(self) -> None:
+        for _ in range(_MOST_UNSAID):
+            try:
+                peer, _address = self._listener.accept()
+            except OSError:
+                return  # nobody waits any more, or this one went away, or descriptors ran out: select says so again
+            peer.setblocking(False)
+            _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+            if uid not in self._trusted:
+                peer.close()
+                continue
+            if len(self._unsaid) >= _MOST_UNSAID:
+                self._drop(next(iter(self._unsaid.values())))
+            self._unsaid[peer.fileno()] = _Unsaid(peer, bytearray(), time.monotonic())
+            self._selector.register(peer, selectors.EVENT_READ)
+
+    def _listen(self, unsaid: _Unsaid) -> None:
+        try:
+            data = unsaid.peer.recv(wire.LONGEST_REQUEST)
+            unsaid.said.extend(data)
+            if not data:
+                self._drop(unsaid)
+            elif wire.complete(bytes(unsaid.said)):
+                self._take(unsaid)
+        except (OSError, wire.MalformedRequest):
+            self._drop(unsaid)
+
+    def _take(self, unsaid: _Unsaid) -> None:
+        question = wire.parse_request(bytes(unsaid.said))
+        house = self._house()
+        if question.config_file != house.config_file:
+            self._drop(unsaid)  # the front door decides by the configuration that it was told to use
+            return
+        peer = unsaid.peer
+        peer.send(wire.taken(house.deadline + _GRACE))
+        self._forget(unsaid)
+        self._last_request = time.monotonic()
+        # Whoever is under way for much longer than it may be hangs in something that has no time limit.
+        self._under_way[peer.fileno()] = unsaid.since + house.deadline + 10
+        self._pool.submit(self._decide, house, question.request, unsaid.since, peer)
+
+    def _decide(self, house: House, request: Request, since: float, peer: socket.socket) -> None:
+        descriptor = peer.fileno()
+        with peer:
+            try:
+                lines = house.answer(request, since)
+                peer.settimeout(_PATIENCE)
+                peer.sendall(wire.answer(lines))
+            except OSError:
+                pass  # the front door went away; the decision is recorded, and nobody got half of it
+            finally:
+                self._under_way.pop(descriptor, None)
+                self._last_request = time.monotonic()
+
+    def _forget(self, unsaid: _Unsaid) -> None:
+        self._selector.unregister(unsaid.peer)
+        del self._unsaid[unsaid.peer.fileno()]
+
+    def _drop(self, unsaid: _Unsaid) -> None:
+        self._forget(unsaid)
+        unsaid.peer.close()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the front door and the authorizer say to each other over their socket, each once.
+
+    front door -> authorizer      length (4 bytes) | version NUL user NUL fingerprint NUL sshd pid NUL config file
+    authorizer -> front door      "W" | milliseconds (4 bytes)       taken: wait for no longer than this
+    authorizer -> front door      "K" | length (4 bytes) | lines     the answer, then the end of the stream
+
+Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. The authorizer closes the
+stream without a word where it will not answer; the front door writes its half of this by itself (authorized_keys.py),
+since it can import nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import List, NamedTuple, Optional
+
+from .decision import Request
+
+VERSION = b"1"
+# An OS user name, a fingerprint, a pid and a path; longer is nothing that sshd sends.
+LONGEST_REQUEST = 8192
+_LENGTH = struct.Struct(">I")
+_TAKEN = struct.Struct(">cI")
+
+
+class MalformedRequest(ValueError):
+    """What the peer said is no request of this version."""
+
+
+class Question(NamedTuple):
+    """A request, and the configuration file that the front door was told to use (None: the packaged one)."""
+
+    request: Request
+    config_file: Optional[str]
+
+
+def complete(data: bytes) -> bool:
+    """Whether `data` holds a whole request. Raises MalformedRequest where it never will."""
+    if len(data) < _LENGTH.size:
+        return False
+    (length,) = _LENGTH.unpack_from(data)
+    if length > LONGEST_REQUEST or len(data) > _LENGTH.size + length:
+        raise MalformedRequest("longer than a request is")
+    return bool(len(data) == _LENGTH.size + length)
+
+
+def parse_request(data: bytes) -> Question:
+    """Read a whole request. Raises MalformedRequest."""
+    fields = data[_LENGTH.size :].split(b"\0")
+    if len(fields) != 5 or fields[0] != VERSION:
+        raise MalformedRequest("not a request of this version")
+    user, fingerprint, pid, config_file = fields[1:]
+    if not user or not (pid.isdigit() and len(pid) <= 10):
+        raise MalformedRequest("no user or no pid")
+    request = Request(os.fsdecode(user), os.fsdecode(fingerprint) or None, int(pid))
+    return Question(request, os.fsdecode(config_file) or None)
+
+
+def taken(seconds: float) -> bytes:
+    """That the request was taken, and how long the front door should wait for the answer."""
+    return _TAKEN.pack(b"W", int(seconds * 1000))
+
+
+def answer(lines: List[str]) -> bytes:
+    """The whole answer."""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    return _TAKEN.pack(b"K", len(text)) + text
