@@ -118,7 +118,8 @@ class Instance:
         """The PKI and the signer in force, faults considered."""
         if self.faults.has("other-root"):
             if self._other_pki is None:
-                self._other_pki = Pki(self.facts.region, self.facts.domain, len(self.pki.intermediates))
+                many, key = len(self.pki.intermediates), self.pki.signer.key
+                self._other_pki = Pki(self.facts.region, self.facts.domain, many, key)
             return self._other_pki, self._other_pki.signer
         if self.faults.has("wrong-signer-name"):
             return self.pki, self._odd_signer("wrong-signer-name", self.pki.misnamed_signer)

@@ -61,6 +61,10 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
+def ec_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def issue(
     name: str,
     key: Any,
@@ -148,7 +152,7 @@ def staple(kind: StapleKind, subject: Identity, issuer: Identity, fresh_for: flo
 
 
 def _responder(kind: StapleKind, issuer: Identity) -> Identity:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec_key()
     if kind is StapleKind.FOREIGN:
         return issue("Foreign Responder", key, ca=False, usages=[ExtendedKeyUsageOID.OCSP_SIGNING])
     if kind is StapleKind.DELEGATED:
@@ -161,29 +165,29 @@ def _responder(kind: StapleKind, issuer: Identity) -> Identity:
 class Pki:
     """The certificates of one region, and the keys behind them."""
 
-    def __init__(self, region: str, domain: str, intermediates: int = 2) -> None:
+    def __init__(self, region: str, domain: str, intermediates: int = 2, signer_key: Any = None) -> None:
         self.signer_name = f"managed-ssh-signer.{region}.{domain}"
-        self.old_root = issue("Sandbox Old Root", ec.generate_private_key(ec.SECP256R1()), ca=True)
-        self.root = issue("Sandbox Root CA 1", rsa_key(), ca=True)
+        self.old_root = issue("Sandbox Old Root", ec_key(), ca=True)
+        self.root = issue("Sandbox Root CA 1", ec_key(), ca=True)
         self.cross_signed_root = issue("Sandbox Root CA 1", self.root.key, self.old_root, ca=True)
         self.intermediates: List[Identity] = []
         above = self.root
         for number in range(1, intermediates + 1):
-            above = issue(f"Sandbox CA {number}", rsa_key(), above, ca=True)
+            above = issue(f"Sandbox CA {number}", ec_key(), above, ca=True)
             self.intermediates.insert(0, above)
-        self.signer = self._new_signer(self.signer_name)
+        self.signer = self._new_signer(self.signer_name, signer_key or rsa_key())
 
-    def _new_signer(self, name: str) -> Identity:
+    def _new_signer(self, name: str, key: Any) -> Identity:
         issuer = self.intermediates[0] if self.intermediates else self.root
-        return issue(name, rsa_key(), issuer, ca=False, usages=[ExtendedKeyUsageOID.SERVER_AUTH])
+        return issue(name, key, issuer, ca=False, usages=[ExtendedKeyUsageOID.SERVER_AUTH])
 
     def rotate_signer(self) -> None:
         """A new key and certificate for the signer, by the same intermediate."""
-        self.signer = self._new_signer(self.signer_name)
+        self.signer = self._new_signer(self.signer_name, rsa_key())
 
     def misnamed_signer(self) -> Identity:
         """A genuine signer of a region that is not this one."""
-        return self._new_signer("managed-ssh-signer.us-east-2.example.com")
+        return self._new_signer("managed-ssh-signer.us-east-2.example.com", self.signer.key)
 
     def chain(self, signer: Optional[Identity] = None) -> List[Identity]:
         """What `signer-cert` gives: signer first, the cross-signed root last."""
