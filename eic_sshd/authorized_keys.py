@@ -26,8 +26,8 @@ PATIENCE = 3.0
 def main(arguments: list[str]) -> int:
     parsed = parse(arguments)
     if parsed is None:
-        posix.write(2, (USAGE + "\n").encode())
         to_syslog("wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
+        write((USAGE + "\n").encode(), 2)
         return 2
     user, fingerprint, config, path = parsed
     try:
@@ -61,7 +61,7 @@ class NoWholeAnswer(Exception):
 
 
 def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -> "bytes | None":
-    """The authorizer's answer, whole; None where there is none to ask, or it will not answer. wire.py has the layout."""
+    """The authorizer's whole answer; None where there is none, or it will not answer. wire.py has the layout."""
     import _socket
 
     fields = ("1", user, fingerprint or "", str(posix.getppid()), config or "")
@@ -101,7 +101,8 @@ def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -
 def give_up(user: str, fingerprint: "str | None", config: "str | None", error: BaseException) -> bytes:
     """Say why there was no decision, where the configuration names a log, or at least in syslog."""
     try:
-        return cold().give_up(user, fingerprint, config, error, isinstance(error, NoWholeAnswer))
+        answer: bytes = cold().give_up(user, fingerprint, config, error, isinstance(error, NoWholeAnswer))
+        return answer
     except BaseException as unrecorded:
         to_syslog("no keys given to %r: %r (and no record of it: %r)" % (user, error, unrecorded))
         return b""
@@ -122,11 +123,11 @@ def to_syslog(text: str) -> None:
     syslog.syslog(syslog.LOG_ERR, text)
 
 
-def write(answer: bytes) -> None:
+def write(answer: bytes, descriptor: int = 1) -> None:
     """The whole answer at once: sshd reads all of it or none (I2)."""
     try:
         while answer:
-            answer = answer[posix.write(1, answer) :]
+            answer = answer[posix.write(descriptor, answer) :]
     except OSError:
         return  # sshd went away (its client did, or LoginGraceTime passed): there is nobody left to tell
 

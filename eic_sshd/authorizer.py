@@ -133,7 +133,7 @@ class Authorizer:
         """The blocks worth verifying. Raises NotGranted if there are none: then nothing more need be asked for."""
         blob = self._world.imds.active_keys(request.user, deadline)
         if blob is None or not blob.strip():
-            raise NotGranted(Reason.NO_ACTIVE_KEYS, "no key is pushed")
+            raise NotGranted(Reason.NO_ACTIVE_KEYS, "")
         blocks: List[Block] = []
         refusals: List[NotGranted] = []
         for lines in keyblob.split(blob):
@@ -204,8 +204,8 @@ def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> D
     try:
         keys = keys_on_disk(request.user, request.fingerprint, refusal)
     except NoKeys as problem:
-        detail = f"{refusal.detail}; {problem}" if str(problem) else refusal.detail
-        return Decision(request, refusal.reason, detail)
+        details = (detail for detail in (refusal.detail, str(problem)) if detail)
+        return Decision(request, refusal.reason, "; ".join(details))
     except Exception as error:  # the refusal stands, whatever is wrong with the fallback
         return Decision(request, refusal.reason, f"{refusal.detail}; fallback: {type(error).__name__}: {error}")
     return Decision(request, Reason.FALLBACK_FILE, str(refusal), keys, source=Source.FILE)

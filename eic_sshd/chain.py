@@ -14,6 +14,7 @@ import subprocess
 from typing import Callable, Iterator, List, Sequence
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .deadline import Deadline
@@ -46,8 +47,15 @@ def load(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         certificate.subject, certificate.issuer  # noqa: B018 - parsed on demand, so that they fail here
         return certificate
-    except ValueError as error:
-        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"a certificate does not read: {error}") from error
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"a certificate cannot be parsed: {error}") from error
+
+
+def _readable(ders: Sequence[bytes]) -> Iterator[x509.Certificate]:
+    """The roots that can be parsed: one odd one in a bundle of a hundred must not keep everybody out."""
+    for der in ders:
+        with contextlib.suppress(NotGranted):
+            yield load(der)
 
 
 def path_to_root(
@@ -61,7 +69,7 @@ def path_to_root(
     # Self-signed certificates in it are no help: a root is one of ours or none, and OpenSSL may take a wrong turn.
     chain = [chain[0], *(certificate for certificate in chain[1:] if certificate.subject != certificate.issuer)]
     issuers = {certificate.issuer for certificate in chain}
-    anchors = [root for root in map(load, roots.certificates) if root.subject in issuers]
+    anchors = [root for root in _readable(roots.certificates) if root.subject in issuers]
     if not anchors:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, "none of the trusted roots issued any certificate of its chain")
     length = _openssl_verify(chain[0], chain[1:], anchors, roots.private, now, deadline)
@@ -141,7 +149,7 @@ def _run(
     except subprocess.TimeoutExpired as error:
         raise NotGranted(Reason.DEADLINE_EXCEEDED, "openssl verify took too long") from error
     except OSError as error:
-        raise NotGranted(Reason.INTERNAL_ERROR, f"{OPENSSL} could not be run: {error.strerror}") from error
+        raise NotGranted(Reason.OPENSSL_MISSING, f"{OPENSSL} could not be run: {error.strerror}") from error
     out, err = finished.stdout.decode("utf-8", "replace"), finished.stderr.decode("utf-8", "replace")
     return subprocess.CompletedProcess(command, finished.returncode, out, err)
 

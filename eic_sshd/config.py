@@ -15,6 +15,7 @@ DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"
 _LIMIT = 256 * 1024
 _KNOWN = {(setting.section, setting.key): setting for setting in SETTINGS}
 _SECTIONS = sorted({setting.section for setting in SETTINGS})
+_SEVERAL_LINES = ("types",)
 # No section is special to us, so the parser's name for the one that is special to it can't be written in a file.
 _NO_SECTION = "\0"
 
@@ -23,7 +24,8 @@ class ConfigError(Exception):
     """The configuration does not read.
 
     `problems` says, a line each, what is wrong and in which file and line. `salvaged` has the sections that read
-    without a fault, the others at their defaults: enough to write a record where the site looks for it.
+    without a fault, the others at their defaults: enough to write a record where the site looks for it, and for the
+    on-disk fallback where neither it nor the policy for its keys is touched.
     """
 
     def __init__(self, problems: List[str], salvaged: Config) -> None:
@@ -55,9 +57,16 @@ def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
     for file in [path, *_drop_ins(path, reading)]:
         _read_file(file, reading, missing_ok and file == path)
     if reading.problems:
-        sound = {name: keys for name, keys in reading.values.items() if name not in reading.spoilt}
-        raise ConfigError(reading.problems, build(sound))
+        raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)
+
+
+def _salvaged(reading: _Reading) -> Config:
+    """The sections without a fault; no fallback where it, or the policy for its keys, has one."""
+    lost = set(reading.spoilt)
+    if "keys" in lost:
+        lost.add("fallback")
+    return build({name: keys for name, keys in reading.values.items() if name not in lost})
 
 
 def _drop_ins(path: str, reading: _Reading) -> List[str]:
@@ -97,9 +106,9 @@ def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
 
 def _syntax(file: str, error: configparser.Error) -> str:
     if isinstance(error, configparser.DuplicateOptionError):
-        return f"{file}:{error.lineno}: [{error.section}] {error.option} stands there twice"
+        return f"{file}:{error.lineno}: [{error.section}] {error.option} is set twice"
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"{file}:{error.lineno}: section [{error.section}] stands there twice"
+        return f"{file}:{error.lineno}: section [{error.section}] begins twice"
     if isinstance(error, configparser.MissingSectionHeaderError):
         return f"{file}:{error.lineno}: a line before the first [section]"
     if isinstance(error, configparser.ParsingError) and error.errors:
@@ -120,6 +129,8 @@ def _read_section(file: str, text: str, section: str, keys: Dict[str, str], read
             reading.spoil(f"{where}: unknown key {key} in [{section}]; there are: {known}", [section])
             continue
         try:
+            if re.search(r"[\0-\x1f\x7f]", value) and key not in _SEVERAL_LINES:
+                raise ValueError("it takes one line; was the next one indented?")
             reading.values.setdefault(section, {})[key] = setting.read(value.strip())
         except ValueError as error:
             where = f"{file}:{_line(text, section, key)}"

@@ -151,6 +151,11 @@ class Reason(enum.Enum):
         "delegated responder.",
         "Check the instance's clock first; then try again in a minute.",
     )  # fmt: skip
+    OPENSSL_MISSING = (
+        "openssl-missing", Outcome.ERROR, ERR, True,
+        "OpenSSL's command, which validates the signer's chain, could not be run.",
+        "Install the package `openssl`.",
+    )  # fmt: skip
     DOMAIN_UNKNOWN = (
         "domain-unknown", Outcome.REFUSED, WARNING, True,
         "IMDS named a `services/domain` that is none of AWS's.",
@@ -247,7 +252,7 @@ class Decision(NamedTuple):
     expires: Optional[int] = None
     instance_id: Optional[str] = None
     source: Optional[Source] = None
-    elapsed_us: int = 0
+    elapsed_us: Optional[int] = None
 
     @property
     def outcome(self) -> Outcome:

@@ -1,37 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading files that decide who may log in: only whole, of bounded size, and writable by nobody else."""
+"""Reading files that decide who may log in: only whole, of bounded size, and with nobody else able to change them."""
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import Collection
+from typing import Collection, Iterator
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Unsafe(Exception):
-    """The file is there, but somebody who should not could have written it, or it is no plain file."""
+    """The file is there, but somebody who should not could have put it there, or it is no plain file."""
 
 
 def read(path: str, limit: int, owners: Collection[int]) -> bytes:
-    """The bytes of the file at `path`.
+    """The bytes of the file at the absolute `path`.
 
-    Like sshd's StrictModes (sshd_config(5)): the file must belong to one of `owners` (uids) and, like the folder it
-    lies in, be writable by its owner only; a folder with the sticky bit will do.
+    Much as sshd does under StrictModes (sshd_config(5)): the file must belong to one of `owners` (uids), every folder
+    above it to one of them or root, and none may be writable by others. A folder with the sticky bit will do, since
+    nobody can take another's file away there. Both the path as given and where its links lead are held to this.
 
     Raises:
         Unsafe: if it is not so, or the file is longer than `limit` bytes.
         OSError: if it cannot be read.
     """
-    _check_folder(os.path.dirname(path) or ".")
+    real = os.path.realpath(path)
+    for folder in dict.fromkeys([*_folders(path), *_folders(real)]):
+        _check_folder(folder, {0, *owners})
     # O_NONBLOCK: a fifo put in the file's place must not hang the login.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unsafe(f"{path} is not a regular file")
         if status.st_uid not in owners:
             raise Unsafe(f"{path} belongs to uid {status.st_uid}: chown root {path}")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_mode & _OTHERS_WRITE:
             raise Unsafe(f"{path} is writable by others: chmod go-w {path}")
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -39,7 +44,17 @@ def read(path: str, limit: int, owners: Collection[int]) -> bytes:
     return content
 
 
-def _check_folder(folder: str) -> None:
-    mode = os.stat(folder).st_mode
-    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+def _folders(path: str) -> Iterator[str]:
+    folder = os.path.dirname(os.path.abspath(path))
+    while folder != "/":
+        yield folder
+        folder = os.path.dirname(folder)
+    yield "/"
+
+
+def _check_folder(folder: str, owners: Collection[int]) -> None:
+    status = os.stat(folder)
+    if status.st_uid not in owners:
+        raise Unsafe(f"the folder {folder} belongs to uid {status.st_uid}: chown root {folder}")
+    if status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
         raise Unsafe(f"the folder {folder} is writable by others: chmod go-w {folder}")

@@ -9,7 +9,7 @@ import sys
 from typing import Callable
 
 from . import record
-from .decision import INFO, Decision
+from .decision import Decision
 from .settings import LogSettings
 
 IDENTIFIER = "eic-sshd"
@@ -23,7 +23,7 @@ def writer(settings: LogSettings) -> Write:
     """What writes a decision where `[log]` says; a destination that fails is told to syslog, with the record."""
     write = _destination(settings.destination)
 
-    def guarded(decision: Decision) -> None:
+    def write_or_tell(decision: Decision) -> None:
         if decision.reason.severity > settings.level:
             return
         try:
@@ -31,7 +31,7 @@ def writer(settings: LogSettings) -> Write:
         except Exception as error:  # a record must not cost a login, and must not be lost silently
             to_syslog(decision, f" [log destination {settings.destination} failed: {error}]")
 
-    return guarded
+    return write_or_tell
 
 
 def _destination(destination: str) -> Write:
@@ -110,7 +110,3 @@ def _json_line(decision: Decision) -> str:
         )
         + "\n"
     )
-
-
-DEFAULT = LogSettings("journal", INFO)
-"""Where records go when no configuration could be read."""

@@ -47,7 +47,7 @@ def sentence(decision: Decision) -> str:
         pushed_by = f", pushed by {_clean(_joined(decision.callers) or '')}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}"
     if decision.outcome is Outcome.NONE:
-        return f"no key is pushed for {user}"
+        return f"no key is pushed for {user}{f' ({detail})' if detail else ''}"
     if decision.outcome is Outcome.FALLBACK:
         return f"gave on-disk {keys} to {user}, since no pushed key could be granted ({detail})"
     if decision.outcome is Outcome.REFUSED:

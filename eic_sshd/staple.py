@@ -19,7 +19,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from .decision import NotGranted, Reason
 
 # What a certificate or a response cannot be read or verified with raises one of these in cryptography.
-_UNUSABLE = (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, AttributeError)
+_UNUSABLE = (
+    InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 _HASHES = (hashes.SHA1, hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _SIGNING_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 

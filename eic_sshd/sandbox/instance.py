@@ -158,7 +158,7 @@ class Instance:
         kind = next((kind for fault, kind in _STAPLE_FAULTS.items() if self.faults.has(fault)), StapleKind.GOOD)
         algorithm = "sha256" if self.faults.has("sha256-staple-names") else "sha1"
         named = {}
-        for subject, issuer in zip(pki.chain(signer), pki.issuers(signer)):
+        for subject, issuer in zip(pki.chain(signer), pki.issuers()):
             if subject is signer and self.faults.has("missing-staple"):
                 continue
             name = hashlib.new(algorithm, subject.der).hexdigest().upper()

@@ -193,7 +193,7 @@ class Pki:
         """What `signer-cert` gives: signer first, the cross-signed root last."""
         return [signer or self.signer, *self.intermediates, self.cross_signed_root]
 
-    def issuers(self, signer: Optional[Identity] = None) -> List[Identity]:
+    def issuers(self) -> List[Identity]:
         """The issuer of each certificate of `chain`."""
         return [*self.intermediates, self.root, self.old_root]
 

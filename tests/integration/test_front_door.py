@@ -244,7 +244,7 @@ def test_every_reason_is_produced_somewhere_above() -> None:
     elsewhere = {
         "granted", "no-active-keys", "fingerprint-mismatch", "user-unknown", "user-name-invalid", "not-ec2",
         "deadline-exceeded", "config-invalid", "fallback-file", "internal-error", "imds-unreachable",
-        "authorizer-failed",
+        "authorizer-failed", "openssl-missing",
     }  # fmt: skip
     assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
 

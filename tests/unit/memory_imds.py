@@ -6,22 +6,18 @@ from __future__ import annotations
 from typing import List, Optional
 
 from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted
 from eic_sshd.imds import Imds
 from eic_sshd.sandbox.instance import Instance
 
 
 class MemoryImds(Imds):
-    """`reads` lists the paths that were read; `failures` are raised one a read, before `instance` is asked."""
+    """`reads` lists the paths that were read."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__("http://127.0.0.1:9", 1.0)
         self.reads: List[str] = []
-        self.failures: List[NotGranted] = []
         self.instance = instance
 
     def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
         self.reads.append(path)
-        if self.failures:
-            raise self.failures.pop(0)
         return self.instance.read(path)

@@ -107,6 +107,8 @@ BAD = [
     ("log", "destination", "file"),
     ("log", "destination", "/var/log/"),
     ("log", "level", "loud"),
+    ("log", "destination", "/var/log/eic\n  level = err"),
+    ("trust", "ca_file", "/etc/ca\x01.pem"),
 ]
 
 
@@ -116,13 +118,24 @@ def test_a_bad_value_is_named_with_file_and_line(tmp_path: Path, section: str, k
     assert problem(path).startswith(f"{path}:4: [{section}] {key} = ")
 
 
+@pytest.mark.parametrize(("spoilt", "kept"), [("keys", False), ("fallback", False), ("imds", True)])
+def test_the_fallback_is_salvaged_only_with_the_policy_for_its_keys(tmp_path: Path, spoilt: str, kept: bool) -> None:
+    sections = {"keys": "min_rsa_bits = 4096\n", "fallback": "keys_file = /k/%u\nwhen = no-key\n", "imds": ""}
+    sections[spoilt] += "windwo = 5\n"
+    path = write(tmp_path, "".join(f"[{name}]\n{text}" for name, text in sections.items()))
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert (caught.value.salvaged.fallback.when == "no-key") == kept
+    assert not kept or caught.value.salvaged.keys.min_rsa_bits == 4096
+
+
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
         ("[keys]\nwindwo = 60\n", 2, "unknown key windwo in [keys]"),
         ("[keys]\n\n[kyes]\n", 3, "unknown section [kyes]"),
-        ("[keys]\nwindow = 60\nwindow = 61\n", 3, "window stands there twice"),
-        ("[keys]\n[imds]\n[keys]\n", 3, "section [keys] stands there twice"),
+        ("[keys]\nwindow = 60\nwindow = 61\n", 3, "window is set twice"),
+        ("[keys]\n[imds]\n[keys]\n", 3, "section [keys] begins twice"),
         ("window = 60\n", 1, "before the first [section]"),
         ("[keys]\nwindow 60\n", 2, "not `key = value`"),
         ("[DEFAULT]\nwindow = 60\n", 1, "unknown section [DEFAULT]"),

@@ -364,7 +364,7 @@ def test_no_system_bundle_is_said(tmp_path: Path) -> None:
 
 def test_openssl_is_what_validates(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "OPENSSL", "/nonexistent/openssl")
-    assert refusal(pem(pki.chain()), staples_of(pki), trusting(pki.root)) is Reason.INTERNAL_ERROR
+    assert refusal(pem(pki.chain()), staples_of(pki), trusting(pki.root)) is Reason.OPENSSL_MISSING
 
 
 def test_a_subject_cannot_pass_for_openssls_output(pki: Pki) -> None:
