@@ -71,7 +71,9 @@ def path_to_root(
     issuers = {certificate.issuer for certificate in chain}
     anchors = [root for root in _readable(roots.certificates) if root.subject in issuers]
     if not anchors:
-        raise NotGranted(Reason.SIGNER_UNTRUSTED, "none of the trusted roots issued any certificate of its chain")
+        raise NotGranted(
+            Reason.SIGNER_UNTRUSTED, "none of the trusted roots issued any certificate of the signer's chain"
+        )
     length = _openssl_verify(chain[0], chain[1:], anchors, roots.private, now, deadline)
     paths = list(_paths(chain, length))
     for path in paths[:_MAX_PATHS]:
@@ -82,7 +84,7 @@ def path_to_root(
         for root in issuers_of_last:
             if len(issuers_of_last) == 1 or _is_path(path, [root], roots.private, now, deadline):
                 return [*path, root]
-    raise NotGranted(Reason.SIGNER_UNTRUSTED, "the path that OpenSSL took through its chain is not clear")
+    raise NotGranted(Reason.SIGNER_UNTRUSTED, "the path that OpenSSL took through the signer's chain is not clear")
 
 
 def _paths(chain: Sequence[x509.Certificate], length: int) -> Iterator[List[x509.Certificate]]:

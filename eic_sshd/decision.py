@@ -200,7 +200,7 @@ class Reason(enum.Enum):
     CONFIG_INVALID = (
         "config-invalid", Outcome.ERROR, ERR, True,
         "The configuration does not read, so no pushed key is handed out until it is mended.",
-        "`eic-sshd check-config` names the file and the line.",
+        "`eic-sshd check-config` says what is wrong, and where.",
     )  # fmt: skip
     AUTHORIZER_FAILED = (
         "authorizer-failed", Outcome.ERROR, ERR, True,

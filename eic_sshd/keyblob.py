@@ -64,12 +64,12 @@ def parse(lines: List[bytes]) -> Block:
     count = next((at for at, line in enumerate(lines) if not line.startswith(b"#")), len(lines))
     fields = _fields(lines[:count])
     if count == len(lines):
-        raise MalformedBlock("it has no key")
+        raise MalformedBlock("the block has no key")
     timestamp = fields.get(b"Timestamp", b"")
     if not re.fullmatch(_TIMESTAMP, timestamp):
-        raise MalformedBlock("its Timestamp is missing or not a number of seconds")
+        raise MalformedBlock("the block's Timestamp is missing or not a number of seconds")
     if not fields.get(b"Instance"):
-        raise MalformedBlock("it names no Instance")
+        raise MalformedBlock("the block names no Instance")
     return Block(
         timestamp=int(timestamp),
         instance=_text(fields[b"Instance"]),
@@ -87,7 +87,7 @@ def _fields(lines: List[bytes]) -> Dict[bytes, bytes]:
         name, equals, value = line[1:].partition(b"=")
         if equals and name in _KNOWN:
             if name in fields:
-                raise MalformedBlock(f"it has {_text(name)} twice")
+                raise MalformedBlock(f"the block has {_text(name)} twice")
             fields[name] = value
     return fields
 
@@ -96,9 +96,9 @@ def _signature(lines: List[bytes]) -> bytes:
     try:
         signature = base64.b64decode(b"".join(line.strip() for line in lines), validate=True)
     except (binascii.Error, ValueError):
-        raise MalformedBlock("its signature is not base64") from None
+        raise MalformedBlock("the block's signature is not base64") from None
     if not signature:
-        raise MalformedBlock("it has no signature")
+        raise MalformedBlock("the block has no signature")
     return signature
 
 

@@ -13,30 +13,36 @@ from .authorizer import Authorizer, refuse
 from .decision import Decision, NotGranted, Reason, Request
 from .settings import Config
 
-# Seconds past the decision's deadline after which this process ends, whatever it is still waiting for: a user database
-# or a log that hangs can't be given a deadline of their own.
+# Seconds past the decision's deadline after which this process ends, whatever it is still waiting for (a user database
+# that hangs can't be given a deadline of its own), and seconds that the record of a decision is waited for.
 _GRACE = 0.25
 
 
 def answer(request: Request, config_file: Optional[str]) -> List[str]:
     """The authorized_keys lines for sshd, after the record is written. `config_file` None is the packaged one."""
     config, refusal = _read(config_file)
-    with _Watchdog(request, config):
-        if refusal is None:
-            from . import house  # imported late: requests is slow to load
+    watchdog = _Watchdog(request, config)
+    if refusal is None:
+        from . import house  # imported late: requests is slow to load
 
-            decision = Authorizer(config, house.world(config)).decide(request)
-        else:
-            decision = refuse(request, refusal, fallback.configured(config))
-        journal.writer(config.log)(decision)
-    return [key.authorized_keys_line for key in decision.keys]
+        decision = Authorizer(config, house.world(config)).decide(request)
+    else:
+        decision = refuse(request, refusal, fallback.configured(config))
+    watchdog.stop()
+    return _recorded(decision, config)
 
 
 def give_up(request: Request, reason: Reason, detail: str, config_file: Optional[str]) -> List[str]:
     """Record that no decision was reached; the lines are those of the configuration's fallback, if it has one."""
     config, refusal = _read(config_file)
-    decision = refuse(request, refusal or NotGranted(reason, detail), fallback.configured(config))
-    journal.writer(config.log)(decision)
+    return _recorded(refuse(request, refusal or NotGranted(reason, detail), fallback.configured(config)), config)
+
+
+def _recorded(decision: Decision, config: Config) -> List[str]:
+    """The decision's lines, once it is recorded. A log that hangs costs the grace and its record, never the login."""
+    recording = threading.Thread(target=journal.writer(config.log), args=(decision,), daemon=True)
+    recording.start()
+    recording.join(_GRACE)
     return [key.authorized_keys_line for key in decision.keys]
 
 
@@ -54,20 +60,19 @@ class _Watchdog:
     def __init__(self, request: Request, config: Config) -> None:
         self._request = request
         self._config = config
+        self._over = threading.Lock()  # whoever gets it speaks for this process
         self._timer = threading.Timer(config.imds.deadline + _GRACE, self._expired)
         self._timer.daemon = True
-
-    def __enter__(self) -> None:
         self._timer.start()
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """The decision is made. Where the time was over before, that has been said, and this does not return."""
         self._timer.cancel()
+        if not self._over.acquire(blocking=False):
+            self._timer.join()
 
     def _expired(self) -> None:
-        detail = "the user database, the disk or the log did not answer in time"
-        decision = Decision(self._request, Reason.DEADLINE_EXCEEDED, detail)
-        # The log may be what hangs, so it is not waited for either.
-        recording = threading.Thread(target=journal.writer(self._config.log), args=(decision,), daemon=True)
-        recording.start()
-        recording.join(_GRACE)
-        os._exit(0)
+        if self._over.acquire(blocking=False):
+            detail = "the user database or the disk did not answer in time"
+            _recorded(Decision(self._request, Reason.DEADLINE_EXCEEDED, detail), self._config)
+            os._exit(0)

@@ -17,7 +17,7 @@ from .decision import NotGranted, Reason
 from .keyblob import Block
 from .roots import RootsFor
 from .settings import Config
-from .staple import require_good, utc
+from .staple import epoch_seconds, require_good
 
 _MIN_SIGNER_BITS = 2048
 _SALT_BYTES = 32
@@ -68,7 +68,7 @@ class SignerVerifier:
         _require_name(certificates[0], f"managed-ssh-signer.{region}.{domain}")
         path = self._verify_path(certificates, self._roots_for(domain), now, deadline)
         key = _signing_key(certificates[0])
-        ends: List[int] = [end for end in (utc(one, "not_valid_after") for one in path) if end is not None]
+        ends: List[int] = [end for end in (epoch_seconds(one, "not_valid_after") for one in path) if end is not None]
         if self._require_ocsp:
             fetched = staples()
             pairs = zip(path, path[1:])
@@ -79,7 +79,9 @@ class SignerVerifier:
 def _require_name(certificate: x509.Certificate, expected: str) -> None:
     names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [expected]:
-        raise NotGranted(Reason.SIGNER_NAME_MISMATCH, f"its CN is {names!r:.200}, {expected!r} was expected")
+        raise NotGranted(
+            Reason.SIGNER_NAME_MISMATCH, f"the signer certificate's CN is {names!r:.200}, {expected!r} was expected"
+        )
 
 
 def _signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:

@@ -37,7 +37,7 @@ class Status(NamedTuple):
     next_update: int
 
 
-def utc(value: Any, name: str) -> Optional[int]:
+def epoch_seconds(value: Any, name: str) -> Optional[int]:
     """The time `name` of a certificate or response in seconds since the epoch.
 
     cryptography 42 and 43 renamed these times to `*_utc`; the older names give naive UTC.
@@ -101,20 +101,20 @@ def _speaks_of(single: Any, certificate: x509.Certificate, issuer: x509.Certific
 
 
 def _status(single: Any, now: int, clock_skew: int) -> Status:
-    this_update, next_update = utc(single, "this_update"), utc(single, "next_update")
+    this_update, next_update = epoch_seconds(single, "this_update"), epoch_seconds(single, "next_update")
     if this_update is None or this_update > now + clock_skew:
-        raise _Invalid("its staple is not valid yet")
+        raise _Invalid("the staple is not valid yet")
     if next_update is None or next_update <= now:
-        raise _Invalid("its staple is stale")
+        raise _Invalid("the staple is stale")
     if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
-        raise _Invalid("its staple says that the responder does not know it")
+        raise _Invalid("the staple says that the responder does not know the certificate")
     return Status(single.certificate_status is ocsp.OCSPCertStatus.REVOKED, next_update)
 
 
 def _require_authorized(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: int) -> None:
     """The issuer signed the response, or a responder to which it delegated that (RFC 6960 section 4.2.2.2)."""
     if not isinstance(response.signature_hash_algorithm, _SIGNING_HASHES):
-        raise _Invalid("its staple is signed with a hash that is too weak")
+        raise _Invalid("the staple is signed with a hash that is too weak")
     signers = [issuer, *(one for one in response.certificates if _is_delegate(one, issuer, now))]
     for signer in signers:
         try:
@@ -124,7 +124,7 @@ def _require_authorized(response: ocsp.OCSPResponse, issuer: x509.Certificate, n
             return
         except _UNUSABLE:
             continue  # not this one: the next may have signed it
-    raise _Invalid("its staple was made neither by its issuer nor by a responder of the issuer's")
+    raise _Invalid("the staple was made neither by the certificate's issuer nor by a responder of the issuer's")
 
 
 def _is_delegate(certificate: x509.Certificate, issuer: x509.Certificate, now: int) -> bool:
@@ -133,7 +133,10 @@ def _is_delegate(certificate: x509.Certificate, issuer: x509.Certificate, now: i
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if certificate.issuer != issuer.subject or ExtendedKeyUsageOID.OCSP_SIGNING not in usage:
             return False
-        not_before, not_after = utc(certificate, "not_valid_before"), utc(certificate, "not_valid_after")
+        not_before, not_after = (
+            epoch_seconds(certificate, "not_valid_before"),
+            epoch_seconds(certificate, "not_valid_after"),
+        )
         if not_before is None or not_after is None or not not_before <= now <= not_after:
             return False
         hash_algorithm = certificate.signature_hash_algorithm

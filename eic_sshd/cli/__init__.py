@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
+import sys
 from typing import List, Optional
 
 from .. import __version__
@@ -22,7 +24,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"eic-sshd {__version__}")
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
-    for module in sorted(found.name for found in pkgutil.iter_modules(__path__)):
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    chosen = (sys.argv[1:] if arguments is None else arguments)[:1]
+    for module in [name for name in names if [name.replace("_", "-")] == chosen] or names:
         subcommand = importlib.import_module(f"{__name__}.{module}")
         sub = subparsers.add_parser(
             module.replace("_", "-"), help=subcommand.HELP, description=subcommand.HELP, allow_abbrev=False
@@ -31,6 +35,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
         sub.set_defaults(run=subcommand.run)
     parsed = parser.parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        status = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        # What subcommands read and listen on they answer for themselves: here it is what they print to.
+        print(f"eic-sshd: {error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would complain once more at its end
+        return 1

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from typing import Iterator
 
+from .. import roots
 from ..config import DEFAULT_FILE, ConfigError, load
-from ..settings import LEVELS
+from ..decision import NotGranted
+from ..settings import LEVELS, Config
 
 HELP = "say whether the configuration reads, and every setting in force"
 
@@ -24,11 +28,26 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"eic-sshd: {problem}", file=sys.stderr)
         print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
         return 1
+    problems = list(_beyond_the_file(config))
+    for problem in problems:
+        print(f"eic-sshd: {problem}", file=sys.stderr)
     for section, keys in config._asdict().items():
         print(f"[{section}]")
         for key, value in keys._asdict().items():
             print(f"{key} = {_text(key, value)}".rstrip())
-    return 0
+    return 1 if problems else 0
+
+
+def _beyond_the_file(config: Config) -> Iterator[str]:
+    """What is wrong with the files that the configuration names."""
+    try:
+        roots.configured(config.trust)("amazonaws.com")
+    except NotGranted as problem:
+        yield problem.detail
+    if config.fallback.keys_file is not None and config.fallback.when != "never":
+        folder = os.path.dirname(config.fallback.keys_file)
+        if "%u" not in folder and not os.path.isdir(folder):
+            yield f"[fallback] keys_file: there is no folder {folder}"
 
 
 def _text(key: str, value: object) -> str:

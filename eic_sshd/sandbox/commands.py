@@ -15,7 +15,6 @@ import requests
 from .faults import ALL
 from .instance import Facts, Instance
 from .pki import Pki
-from .server import PortTaken, Sandbox, serve
 
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
 
@@ -56,12 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run what was asked; a fault that a user can cause is said in one line."""
     try:
         return int(arguments.sandbox_command(arguments))
-    except PortTaken as error:
-        return _say(f"{error}; choose another with --imds-port, --api-port or --control-port")
     except requests.RequestException as error:
         return _say(
             f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sshd sandbox run"
         )
+    except ModuleNotFoundError as error:
+        return _say(f"the Python module {error.name} is missing; the sandbox needs aiohttp and cryptography")
     except (OSError, ValueError) as error:
         return _say(str(error))
 
@@ -86,8 +85,9 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if not _INSTANCE_ID.fullmatch(arguments.instance_id):
-        raise ValueError(f"--instance-id {arguments.instance_id}: it is i- and 8 to 32 hex digits")
+    from .server import Sandbox, serve  # aiohttp is wanted here only
+
+    _check(arguments)
     facts = Facts(arguments.instance_id, arguments.region, arguments.zone, arguments.domain)
     instance = Instance(facts, Pki(facts.region, facts.domain), arguments.window)
     ports = {part: getattr(arguments, f"{part}_port") for part in ("imds", "api", "control")}
@@ -104,6 +104,19 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    if not _INSTANCE_ID.fullmatch(arguments.instance_id):
+        raise ValueError(f"--instance-id {arguments.instance_id}: it is i- and 8 to 32 hex digits")
+    for name in ("region", "zone", "domain"):
+        if not re.fullmatch(r"[a-z0-9.-]{2,64}", getattr(arguments, name)):
+            raise ValueError(f"--{name} {getattr(arguments, name)!r}: it is small letters, digits, dots and dashes")
+    if not 1 <= arguments.window <= 86400:
+        raise ValueError(f"--window {arguments.window}: it is 1 to 86400 seconds")
+    for part in ("imds", "api", "control"):
+        if not 0 <= getattr(arguments, f"{part}_port") <= 65535:
+            raise ValueError(f"--{part}-port {getattr(arguments, f'{part}_port')}: it is 1 to 65535, or 0 for any")
+
+
 def _control(arguments: argparse.Namespace) -> str:
     if arguments.control:
         return str(arguments.control).rstrip("/")
@@ -111,6 +124,8 @@ def _control(arguments: argparse.Namespace) -> str:
     try:
         with open(file, encoding="utf-8") as text:
             return str(json.load(text)["endpoints"]["control"])
+    except (ValueError, LookupError, TypeError):
+        raise ValueError(f"{file}: it was not written by `eic-sshd sandbox run --directory`") from None
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; name the sandbox with --control URL or --directory DIR") from None
 
@@ -119,7 +134,10 @@ def _ask(arguments: argparse.Namespace, method: str, path: str, **more: Any) -> 
     with requests.Session() as session:
         session.trust_env = False
         answer = session.request(method, f"{_control(arguments)}/{path}", timeout=5, **more)
-    body: Dict[str, Any] = answer.json()
+    try:
+        body: Dict[str, Any] = json.loads(answer.text)
+    except ValueError:
+        raise ValueError(f"what answers at {answer.url} is no sandbox's control") from None
     if answer.status_code != 200:
         raise ValueError(body.get("error", f"the control answered {answer.status_code}"))
     return body
@@ -154,6 +172,9 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace) -> int:
-    with open(arguments.key, encoding="utf-8") as file:
-        line = file.read().strip()
+    try:
+        with open(arguments.key, encoding="ascii") as file:
+            line = file.read().strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{arguments.key}: it is no public key") from None
     return _print(_ask(arguments, "POST", "keys", json={"user": arguments.user, "key": line}))

@@ -39,7 +39,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left behind")
         return 130
-    except Unexpected as problem:
+    except (Unexpected, RuntimeError, subprocess.SubprocessError) as problem:
         print(f"\neic-sshd: the demo went wrong: {problem}", file=sys.stderr)
         return 1
     return 0

@@ -82,6 +82,9 @@ def main(arguments: List[str]) -> int:
         prepare()
         os.environ[INSIDE] = "1"
         os.execvp(arguments[1], arguments[1:])
+    if not arguments:
+        print(f"usage: python3 -m {__spec__.name if __spec__ else __name__} COMMAND...", file=sys.stderr)
+        return 2
     try:
         return run(arguments)
     except Unable as problem:

@@ -24,7 +24,7 @@ _NEWER = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)
 _ON_RUNNER, _ON_SITE = (_IMPATIENT, {}) if _NEWER else ({}, _IMPATIENT)
 
 
-class PortTaken(OSError):
+class PortTaken(ValueError):
     """An address cannot be listened on; says which and why."""
 
 
@@ -51,7 +51,8 @@ class Sandbox:
             try:
                 await web.TCPSite(runner, self._host, port, **_ON_SITE).start()
             except OSError as error:
-                raise PortTaken(f"{name} cannot listen on {self._host} port {port}: {error.strerror}") from error
+                where, hint = f"{self._host} port {port}", f"choose another with --host or --{name}-port"
+                raise PortTaken(f"{name} cannot listen on {where}: {error.strerror or error}; {hint}") from error
             bound = runner.addresses[0][1]
             host = f"[{self._host}]" if ":" in self._host else self._host
             self.endpoints[name] = f"http://{host}:{bound}" if bound != 80 else f"http://{host}"

@@ -354,6 +354,13 @@ def test_the_command_lists_every_fault() -> None:
         (["status", "--directory", "/nonexistent"], "/nonexistent/sandbox.json: no such file"),
         (["status", "--control", "http://127.0.0.1:9"], "no sandbox answers"),
         (["run", "--instance-id", "x"], "--instance-id x"),
+        (["run", "--imds-port", "99999"], "--imds-port 99999"),
+        (["run", "--api-port", "-1"], "--api-port -1"),
+        (["run", "--window", "0"], "--window 0"),
+        (["run", "--region", ""], "--region ''"),
+        (["run", "--host", "192.0.2.1"], "imds cannot listen on 192.0.2.1"),
+        (["status", "--control", "nonsense"], "no sandbox answers"),
+        (["push", "root", "/usr/bin/env"], "/usr/bin/env: it is no public key"),
         (["push", "--control", "http://127.0.0.1:9", "root", "/nonexistent"], "/nonexistent"),
     ],
 )

@@ -19,7 +19,7 @@ from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, issue, rsa_key, staple, utcnow
 from eic_sshd.settings import TrustSettings, build
 from eic_sshd.signer import Signer, SignerVerifier
-from eic_sshd.staple import utc
+from eic_sshd.staple import epoch_seconds
 
 REGION, DOMAIN = "us-west-2", "amazonaws.com"
 NAME = f"managed-ssh-signer.{REGION}.{DOMAIN}"
@@ -295,7 +295,7 @@ def test_a_signer_holds_no_longer_than_its_first_staple_and_certificate(pki: Pki
     assert signer.valid_until - time.time() == pytest.approx(100, abs=3)
     signer = verify(pem(pki.chain()), [], trusting(pki.root), require_ocsp=False)
     path = [pki.signer, *pki.intermediates, pki.root]
-    assert signer.valid_until == min(utc(one.certificate, "not_valid_after") or 0 for one in path)
+    assert signer.valid_until == min(epoch_seconds(one.certificate, "not_valid_after") or 0 for one in path)
 
 
 # The roots.
