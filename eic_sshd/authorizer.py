@@ -213,7 +213,7 @@ def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> D
 
 def _key(block: Block) -> PublicKey:
     try:
-        return sshkey.parse(block.key_line)
+        return sshkey.parse(block.key_line.rstrip())
     except sshkey.MalformedKey as problem:
         raise NotGranted(Reason.KEY_MALFORMED, str(problem)) from None
 

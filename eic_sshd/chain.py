@@ -8,18 +8,19 @@ neither OPENSSL_CONF nor SSL_CERT_FILE can add a root.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import subprocess
 from typing import Callable, Iterator, List, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .deadline import Deadline
 from .decision import NotGranted, Reason
 from .roots import Roots, pem_certificates
+from .signature import UNUSABLE, issued
 
 OPENSSL = "/usr/bin/openssl"
 _MAX_CERTIFICATES = 10
@@ -38,7 +39,8 @@ def parse_chain(pem: bytes) -> List[x509.Certificate]:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, "signer-cert has no certificate in it")
     if len(ders) > _MAX_CERTIFICATES:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, f"signer-cert has more than {_MAX_CERTIFICATES} certificates")
-    return [load(der) for der in ders]
+    # Behind the signer, what cannot be parsed cannot be part of a path either, and need not be.
+    return [load(ders[0]), *_readable(ders[1:])]
 
 
 def load(der: bytes) -> x509.Certificate:
@@ -47,12 +49,12 @@ def load(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         certificate.subject, certificate.issuer  # noqa: B018 - parsed on demand, so that they fail here
         return certificate
-    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+    except UNUSABLE as error:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, f"a certificate cannot be parsed: {error}") from error
 
 
 def _readable(ders: Sequence[bytes]) -> Iterator[x509.Certificate]:
-    """The roots that can be parsed: one odd one in a bundle of a hundred must not keep everybody out."""
+    """The certificates that can be parsed: one odd one in a bundle of a hundred must not keep everybody out."""
     for der in ders:
         with contextlib.suppress(NotGranted):
             yield load(der)
@@ -75,27 +77,26 @@ def path_to_root(
             Reason.SIGNER_UNTRUSTED, "none of the trusted roots issued any certificate of the signer's chain"
         )
     length = _openssl_verify(chain[0], chain[1:], anchors, roots.private, now, deadline)
-    paths = list(_paths(chain, length))
-    for path in paths[:_MAX_PATHS]:
+    paths = list(itertools.islice(_paths(chain, length), _MAX_PATHS))
+    for path in paths:
         # With one candidate it is the path that OpenSSL took; with several (cross-signed twins) each is put to it.
         if len(paths) > 1 and not _is_path(path, anchors, roots.private, now, deadline):
             continue
-        issuers_of_last = [root for root in anchors if root.subject == path[-1].issuer]
-        for root in issuers_of_last:
-            if len(issuers_of_last) == 1 or _is_path(path, [root], roots.private, now, deadline):
-                return [*path, root]
+        root = next((root for root in anchors if issued(root, path[-1])), None)
+        if root is not None:
+            return [*path, root]
     raise NotGranted(Reason.SIGNER_UNTRUSTED, "the path that OpenSSL took through the signer's chain is not clear")
 
 
 def _paths(chain: Sequence[x509.Certificate], length: int) -> Iterator[List[x509.Certificate]]:
-    """The ways to line up `length` certificates of `chain`, signer first, each issued in the name of the next."""
+    """The ways to line up `length` certificates of `chain`, signer first, each issued by the next."""
 
     def extend(path: List[x509.Certificate]) -> Iterator[List[x509.Certificate]]:
         if len(path) == length:
             yield path
             return
         for certificate in chain[1:]:
-            if certificate.subject == path[-1].issuer and certificate not in path:
+            if certificate not in path and issued(certificate, path[-1]):
                 yield from extend([*path, certificate])
 
     return extend([chain[0]])

@@ -4,6 +4,7 @@ while one does: the front door is compiled anew at each run."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -17,7 +18,7 @@ def decide(user: str, fingerprint: Optional[str], config: Optional[str]) -> byte
     _prepare()
     from . import oneshot
 
-    return _encoded(oneshot.answer(Request(user, fingerprint, os.getppid()), config))
+    return _encoded(oneshot.answer(Request(user, fingerprint, os.getppid()), config, _finish))
 
 
 def give_up(
@@ -46,6 +47,12 @@ def _prepare() -> None:
     gc.disable()  # a process that is gone in a moment need not tidy up
     os.environ.clear()  # for the libraries loaded from here on: no proxy, no OPENSSL_CONF, no locale
     sys.path += [path for path in library_paths() if path not in sys.path]
+
+
+def _finish(lines: List[str]) -> None:
+    with contextlib.suppress(OSError):  # sshd went away
+        os.write(1, _encoded(lines))
+    os._exit(0)
 
 
 def _encoded(lines: List[str]) -> bytes:

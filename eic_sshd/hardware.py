@@ -29,8 +29,9 @@ class Ec2Hardware:
             raise NotGranted(Reason.NOT_EC2, "neither the board asset tag nor the hypervisor uuid is EC2's")
 
     def require_instance(self, instance_id: str) -> None:
-        """This is the EC2 instance `instance_id`."""
-        if not self._is_xen() and self._tag() != instance_id:
+        """This is the EC2 instance `instance_id`; on Xen, which keeps no instance id, that it is EC2 must do."""
+        tag = self._tag()
+        if tag != instance_id and (tag.startswith("i-") or not self._is_xen()):
             raise NotGranted(Reason.NOT_EC2, f"IMDS speaks of {instance_id}, the board asset tag says otherwise")
 
     def _is_xen(self) -> bool:

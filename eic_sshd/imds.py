@@ -18,7 +18,7 @@ import urllib3
 
 from .deadline import Deadline
 from .decision import NotGranted, Reason
-from .transport import TimeLimit, session
+from .transport import Limit, TooLong, session
 
 _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants
 _TOKEN = rb"[!-~]{1,1024}"
@@ -37,7 +37,8 @@ DOMAINS = frozenset({
 # Seconds for which an IMDS that let a request time out is not waited for again.
 _SILENCE = 5.0
 # What requests and what it is made of raise when an exchange comes to nothing.
-_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+# ValueError: http.client, for numbers that make no sense.
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 # The largest answers taken, in bytes.
 _FACT_LIMIT = 1024
@@ -71,7 +72,7 @@ class Imds:
         self._endpoint = endpoint
         self._state = state or ImdsState()
         self._request_timeout = request_timeout
-        self._limit = TimeLimit()
+        self._limit = Limit()
         self._session = session(self._limit)
 
     def __enter__(self) -> Imds:
@@ -111,16 +112,24 @@ class Imds:
         return self._require("managed-ssh-keys/signer-cert", _CHAIN_LIMIT, deadline)
 
     def staples(self, deadline: Deadline) -> List[bytes]:
-        """The OCSP responses, DER. What is not base64 comes as b"", which no certificate can use."""
+        """The OCSP responses, DER, of the first names that are listed.
+
+        What is not base64 comes as b"", which no certificate can use. One that is listed and cannot be had is passed
+        over: whether it was needed is found out where it lacks.
+        """
         listing = self._get("managed-ssh-keys/signer-ocsp", _LIST_LIMIT, deadline) or b""
-        names = listing.decode("ascii", "replace").split()
-        if len(names) > _MAX_STAPLES:
-            raise NotGranted(Reason.IMDS_ERROR, f"signer-ocsp lists {len(names)} staples, at most {_MAX_STAPLES} do")
-        fetched: Dict[str, Optional[bytes]] = {}
-        for name in names:
-            if re.fullmatch(_STAPLE_NAME, name) and name not in fetched:
-                fetched[name] = self._get(f"managed-ssh-keys/signer-ocsp/{name}", _STAPLE_LIMIT, deadline)
-        return [_der(text) for text in fetched.values() if text is not None]
+        names = dict.fromkeys(listing.decode("ascii", "replace").split())
+        sound = [name for name in names if re.fullmatch(_STAPLE_NAME, name)]
+        fetched = (self._staple(name, deadline) for name in sound[:_MAX_STAPLES])
+        return [_der(text) for text in fetched if text is not None]
+
+    def _staple(self, name: str, deadline: Deadline) -> Optional[bytes]:
+        try:
+            return self._get(f"managed-ssh-keys/signer-ocsp/{name}", _STAPLE_LIMIT, deadline)
+        except NotGranted as refusal:
+            if refusal.reason is not Reason.IMDS_ERROR:
+                raise
+            return None
 
     def _require(self, path: str, limit: int, deadline: Deadline) -> bytes:
         body = self._get(path, limit, deadline)
@@ -169,7 +178,7 @@ class Imds:
             raise self._failure(path, error, deadline) from error
 
     def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
-        self._limit.begin(deadline.capped(self._request_timeout))
+        self._limit.begin(deadline.capped(self._request_timeout), limit)
         with self._session.request(
             method,
             f"{self._endpoint}/latest/{path}",
@@ -193,8 +202,9 @@ class Imds:
         return self._limit.deadline is not None and self._limit.deadline.remaining() <= 0
 
     def _failure(self, path: str, error: Exception, deadline: Deadline) -> NotGranted:
-        if _spoke_no_http(error):
-            return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} was not HTTP")
+        nonsense = _nonsense(error)
+        if nonsense is not None:
+            return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
         if deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
         if self._timed_out():
@@ -252,9 +262,17 @@ def _causes(error: Optional[BaseException]) -> List[BaseException]:
     return found
 
 
-def _spoke_no_http(error: BaseException) -> bool:
+def _nonsense(error: BaseException) -> Optional[str]:
+    """What is wrong with an answer that came, or None if none did."""
+    causes = _causes(error)
+    if any(isinstance(cause, TooLong) for cause in causes):
+        return "is longer than any that IMDS gives"
+    if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
+        return "was a closed connection"
     no_http = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.HeaderParsingError)
-    return any(isinstance(cause, no_http) for cause in _causes(error))
+    if any(isinstance(cause, no_http) or type(cause) is ValueError for cause in causes):
+        return "was not HTTP"
+    return None
 
 
 def _innermost(error: BaseException) -> str:

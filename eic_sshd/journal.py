@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import socket
 import sys
 from typing import Callable
 
@@ -14,6 +15,8 @@ from .settings import LogSettings
 
 IDENTIFIER = "eic-sshd"
 _JOURNAL_SOCKET = "/run/systemd/journal/socket"
+_SYSLOG_SOCKET = "/dev/log"
+_PATIENCE = 0.2  # seconds that a log may take for one record
 _AUTHPRIV = 10  # syslog(3): LOG_AUTHPRIV is (10 << 3); the journal's SYSLOG_FACILITY is the bare number
 
 Write = Callable[[Decision], None]
@@ -29,7 +32,10 @@ def writer(settings: LogSettings) -> Write:
         try:
             write(decision)
         except Exception as error:  # a record must not cost a login, and must not be lost silently
-            to_syslog(decision, f" [log destination {settings.destination} failed: {error}]")
+            try:
+                to_syslog(decision, f" [log destination {settings.destination} failed: {error}]")
+            except OSError:
+                to_stderr(decision)  # under systemd that is the journal once more; under sshd it is nowhere
 
     return write_or_tell
 
@@ -45,35 +51,46 @@ def _destination(destination: str) -> Write:
 
 
 def to_journal(decision: Decision) -> None:
-    """One journal entry (systemd.journal-fields(7)). Without a journal or its Python binding, to syslog."""
+    """One journal entry (systemd.journal-fields(7)); without a journal, to syslog.
+
+    In the native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL: lines of FIELD=value in one datagram) and not through
+    the Python binding, whose send waits for a stuck journald, and holds the interpreter's lock meanwhile: nothing else
+    in the process could then end a login in time.
+    """
+    fields = {
+        "MESSAGE": record.sentence(decision),
+        "MESSAGE_ID": decision.outcome.message_id,
+        "PRIORITY": decision.reason.severity,
+        "SYSLOG_FACILITY": _AUTHPRIV,
+        "SYSLOG_IDENTIFIER": IDENTIFIER,
+        "SYSLOG_PID": os.getpid(),
+        **{f"EIC_{name.upper()}": value for name, value in record.fields(decision).items()},
+    }
+    # No value holds a newline: record.py sees to that.
+    entry = "".join(f"{name}={value}\n" for name, value in fields.items())
     try:
-        import systemd.journal
-    except ImportError:
-        return to_syslog(decision)
-    # sd_journal_send(3) says nothing when no journald listens.
-    if not os.path.exists(_JOURNAL_SOCKET):
-        return to_syslog(decision)
-    fields = {f"EIC_{name.upper()}": str(value) for name, value in record.fields(decision).items()}
-    systemd.journal.send(
-        record.sentence(decision),
-        MESSAGE_ID=decision.outcome.message_id,
-        PRIORITY=str(decision.reason.severity),
-        SYSLOG_FACILITY=str(_AUTHPRIV),
-        SYSLOG_IDENTIFIER=IDENTIFIER,
-        SYSLOG_PID=str(os.getpid()),
-        **fields,
-    )
-    return None
+        _send(_JOURNAL_SOCKET, entry.encode("utf-8", "backslashreplace"))
+    except FileNotFoundError:
+        to_syslog(decision)
 
 
 def to_syslog(decision: Decision, note: str = "") -> None:
-    """One line: the sentence, then the fields as name="value"."""
+    """One line (RFC 3164): the sentence, then the fields as name="value"."""
     import json
-    import syslog
 
     fields = " ".join(f"{name}={json.dumps(str(value))}" for name, value in record.fields(decision).items())
-    syslog.openlog(IDENTIFIER, syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    syslog.syslog(decision.reason.severity, f"{record.sentence(decision)}{note} {fields}")
+    sentence = record.sentence(decision).replace('"', "'")  # nothing in it passes for a field
+    priority = _AUTHPRIV * 8 + decision.reason.severity
+    line = f"<{priority}>{IDENTIFIER}[{os.getpid()}]: {sentence}{note} {fields}"
+    _send(_SYSLOG_SOCKET, line.encode("utf-8", "backslashreplace"))
+
+
+def _send(path: str, datagram: bytes) -> None:
+    """Raises OSError if nobody takes it in time."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(_PATIENCE)
+        sender.connect(path)
+        sender.send(datagram)
 
 
 def to_stderr(decision: Decision) -> None:

@@ -42,6 +42,7 @@ class Grant(NamedTuple):
 class _Verified(NamedTuple):
     pem: bytes
     signer: Signer
+    since: float
     until: float
 
 
@@ -69,12 +70,14 @@ class Memory:
     def signer(self, now: float, pem: Optional[bytes] = None) -> Optional[Signer]:
         """The verified signer (of the chain with exactly these bytes, if `pem` is given), if it still holds."""
         verified = self._verified
-        if verified is None or now >= verified.until or (pem is not None and pem != verified.pem):
+        if verified is None or not verified.since <= now < verified.until:
+            return None  # also where the clock was set back
+        if pem is not None and pem != verified.pem:
             return None
         return verified.signer
 
     def remember_signer(self, pem: bytes, signer: Signer, now: float) -> None:
-        self._verified = _Verified(pem, signer, min(signer.valid_until, now + _SIGNER_LIFETIME))
+        self._verified = _Verified(pem, signer, now, min(signer.valid_until, now + _SIGNER_LIFETIME))
 
     def grant(self, user: str, fingerprint: str, now: float) -> Optional[Grant]:
         """A key of that fingerprint that was granted to `user` and has not expired."""

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from . import config as config_files
 from . import fallback, journal
@@ -17,11 +16,17 @@ from .settings import Config
 # that hangs can't be given a deadline of its own), and seconds that the record of a decision is waited for.
 _GRACE = 0.25
 
+Finish = Callable[[List[str]], None]
+"""Prints the lines and ends the process."""
 
-def answer(request: Request, config_file: Optional[str]) -> List[str]:
-    """The authorized_keys lines for sshd, after the record is written. `config_file` None is the packaged one."""
+
+def answer(request: Request, config_file: Optional[str], finish: Finish) -> List[str]:
+    """The authorized_keys lines for sshd, after the record is written. `config_file` None is the packaged one.
+
+    If this does not come to its end in time, another thread calls `finish` with the lines instead.
+    """
     config, refusal = _read(config_file)
-    watchdog = _Watchdog(request, config)
+    watchdog = _Watchdog(request, config, finish)
     if refusal is None:
         from . import house  # imported late: requests is slow to load
 
@@ -55,9 +60,10 @@ def _read(config_file: Optional[str]) -> Tuple[Config, Optional[NotGranted]]:
 
 
 class _Watchdog:
-    """Ends the process with nothing printed, and a record, when a decision does not come to its end by itself."""
+    """Where a decision does not come to its end by itself: refuses, and has `finish` print what is left and end."""
 
-    def __init__(self, request: Request, config: Config) -> None:
+    def __init__(self, request: Request, config: Config, finish: Finish) -> None:
+        self._finish = finish
         self._request = request
         self._config = config
         self._over = threading.Lock()  # whoever gets it speaks for this process
@@ -73,6 +79,6 @@ class _Watchdog:
 
     def _expired(self) -> None:
         if self._over.acquire(blocking=False):
-            detail = "the user database or the disk did not answer in time"
-            _recorded(Decision(self._request, Reason.DEADLINE_EXCEEDED, detail), self._config)
-            os._exit(0)
+            refusal = NotGranted(Reason.DEADLINE_EXCEEDED, "the user database or the disk did not answer in time")
+            lines = _recorded(refuse(self._request, refusal, fallback.configured(self._config)), self._config)
+            self._finish(lines)

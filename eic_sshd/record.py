@@ -42,7 +42,7 @@ def sentence(decision: Decision) -> str:
     user, detail = _clean(decision.request.user), _clean(decision.detail)
     offered = f"key {_clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
     word = decision.reason.word
-    keys = ", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys)
+    keys = _clean(", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
     if decision.outcome is Outcome.GRANTED:
         pushed_by = f", pushed by {_clean(_joined(decision.callers) or '')}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}"
@@ -61,7 +61,9 @@ def _joined(values: Tuple[str, ...]) -> Optional[str]:
 
 def _clean(text: str) -> str:
     """`text` without anything that could begin a line, move a cursor or pass for another record."""
-    short = text if len(text) <= _LIMIT else text[:_LIMIT] + "..."
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in short
-    )
+    escaped = "".join(char if char.isprintable() else _escaped(char) for char in text[: _LIMIT + 1])
+    return escaped if len(escaped) <= _LIMIT else escaped[:_LIMIT] + "..."
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode()

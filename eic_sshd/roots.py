@@ -51,13 +51,16 @@ def pem_certificates(text: bytes) -> List[bytes]:
     return list(dict.fromkeys(found))
 
 
-def configured(settings: TrustSettings, bundles: Sequence[str] = SYSTEM_BUNDLES) -> RootsFor:
-    """The roots that `[trust]` names. Files are read at each call, so a changed bundle counts at once."""
+def configured(settings: TrustSettings, bundles: Sequence[str] = SYSTEM_BUNDLES, owner: int = 0) -> RootsFor:
+    """The roots that `[trust]` names, the system's from a bundle that `owner` (a uid) must own.
+
+    Files are read at each call, so a changed bundle counts at once.
+    """
 
     def roots_for(domain: str) -> Roots:
         if settings.ca_file is not None:
             return _private(settings.ca_file)
-        system = _system(bundles)
+        system = _system(bundles, owner)
         if settings.roots == "system" or (settings.roots == "auto" and domain != "amazonaws.com"):
             return Roots(system, private=False)
         amazon = [der for der in system if hashlib.sha256(der).hexdigest() in AMAZON_ROOTS]
@@ -80,10 +83,10 @@ def _private(path: str) -> Roots:
     return Roots(certificates, private=True)
 
 
-def _system(bundles: Sequence[str]) -> List[bytes]:
+def _system(bundles: Sequence[str], owner: int) -> List[bytes]:
     for path in bundles:
         try:
-            return pem_certificates(guarded.read(path, _BUNDLE_LIMIT, owners=(0,)))
+            return pem_certificates(guarded.read(path, _BUNDLE_LIMIT, owners=(owner,)))
         except FileNotFoundError:
             continue
         except (OSError, guarded.Unsafe) as error:

@@ -10,20 +10,14 @@ import datetime
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .decision import NotGranted, Reason
+from .signature import UNUSABLE, issued, require_signed_by
 
-# What a certificate or a response cannot be read or verified with raises one of these in cryptography.
-_UNUSABLE = (
-    InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
-)  # fmt: skip
 _HASHES = (hashes.SHA1, hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)
-_SIGNING_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
 class _Invalid(Exception):
@@ -87,7 +81,7 @@ def _statuses(
             if _speaks_of(single, certificate, issuer):
                 _require_authorized(response, issuer, now)
                 yield _status(single, now, clock_skew)
-    except _UNUSABLE as error:
+    except UNUSABLE as error:
         raise _Invalid(f"a staple does not read: {error}") from error
 
 
@@ -113,16 +107,12 @@ def _status(single: Any, now: int, clock_skew: int) -> Status:
 
 def _require_authorized(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: int) -> None:
     """The issuer signed the response, or a responder to which it delegated that (RFC 6960 section 4.2.2.2)."""
-    if not isinstance(response.signature_hash_algorithm, _SIGNING_HASHES):
-        raise _Invalid("the staple is signed with a hash that is too weak")
-    signers = [issuer, *(one for one in response.certificates if _is_delegate(one, issuer, now))]
-    for signer in signers:
+    for signer in [issuer, *(one for one in response.certificates if _is_delegate(one, issuer, now))]:
         try:
-            _verify(
-                signer.public_key(), response.signature, response.tbs_response_bytes, response.signature_hash_algorithm
-            )
+            algorithm = response.signature_hash_algorithm
+            require_signed_by(signer.public_key(), response.signature, response.tbs_response_bytes, algorithm)
             return
-        except _UNUSABLE:
+        except UNUSABLE:
             continue  # not this one: the next may have signed it
     raise _Invalid("the staple was made neither by the certificate's issuer nor by a responder of the issuer's")
 
@@ -131,28 +121,9 @@ def _is_delegate(certificate: x509.Certificate, issuer: x509.Certificate, now: i
     """Whether `issuer` itself issued `certificate` to an OCSP responder, and it is valid now."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        if certificate.issuer != issuer.subject or ExtendedKeyUsageOID.OCSP_SIGNING not in usage:
-            return False
-        not_before, not_after = (
-            epoch_seconds(certificate, "not_valid_before"),
-            epoch_seconds(certificate, "not_valid_after"),
-        )
-        if not_before is None or not_after is None or not not_before <= now <= not_after:
-            return False
-        hash_algorithm = certificate.signature_hash_algorithm
-        if not isinstance(hash_algorithm, _SIGNING_HASHES):
-            return False
-        _verify(issuer.public_key(), certificate.signature, certificate.tbs_certificate_bytes, hash_algorithm)
-        return True
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, *_UNUSABLE):
+    except (x509.ExtensionNotFound, *UNUSABLE):
         return False
-
-
-def _verify(key: Any, signature: bytes, signed: bytes, hash_algorithm: hashes.HashAlgorithm) -> None:
-    """Raises InvalidSignature, or TypeError for a key that is neither RSA nor ECDSA."""
-    if isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, signed, padding.PKCS1v15(), hash_algorithm)
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, signed, ec.ECDSA(hash_algorithm))
-    else:
-        raise TypeError("neither an RSA nor an ECDSA key")
+    not_before = epoch_seconds(certificate, "not_valid_before") or 0
+    not_after = epoch_seconds(certificate, "not_valid_after") or 0
+    is_responder = ExtendedKeyUsageOID.OCSP_SIGNING in usage
+    return is_responder and not_before <= now <= not_after and issued(issuer, certificate)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A requests session fit for IMDS: nothing from the environment, and a time limit that a slow peer can't stretch.
+"""A requests session fit for IMDS: nothing from the environment, and limits that no peer can stretch.
 
-The timeout of requests is per read, so a peer that sends a byte now and then holds a caller for ever. Here the socket
-itself knows when the request must be over and never waits longer than what is left.
+The timeout of requests is per read, so a peer that sends a byte now and then holds a caller for ever; and http.client
+reads on for as long as a chunk's length (or a lie about it) says. Here the socket itself knows when the request must be
+over and how much it may bring.
 """
 
 from __future__ import annotations
@@ -18,21 +19,38 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from .deadline import Deadline
 
+# Bytes that a status line and headers may take.
+_HEAD = 16 * 1024
 
-class TimeLimit:
-    """The deadline of the request under way; one for each session, since a session makes one request at a time."""
+
+class TooLong(OSError):
+    """The peer sent more than the request under way may bring."""
+
+
+class Limit:
+    """The bounds of the request under way; one for each session, since a session makes one request at a time."""
 
     def __init__(self) -> None:
         self.deadline: Optional[Deadline] = None
         self.connected = False  # whether the request under way had to open a connection
+        self._bytes = 0
 
-    def begin(self, deadline: Deadline) -> None:
-        """The next request begins, and must be over by `deadline`."""
+    def begin(self, deadline: Deadline, body: int) -> None:
+        """The next request begins; it must be over by `deadline` and bring no more than `body` bytes and a head."""
         self.deadline = deadline
         self.connected = False
+        # What frames a chunked body counts too, and one byte more tells that a body is too long.
+        self._bytes = _HEAD + 2 * body + 1
+
+    def count(self, received: int) -> int:
+        """`received`, counted. Raises TooLong."""
+        self._bytes -= received
+        if self._bytes < 0:
+            raise TooLong("the answer is longer than any that IMDS gives")
+        return received
 
     def remaining(self) -> float:
-        """Seconds that the next wait may take. Raises TimeoutError if none are left."""
+        """Seconds that the next wait may take. Raises socket.timeout if none are left."""
         left = self.deadline.remaining() if self.deadline else 0.0
         if left <= 0:
             raise socket.timeout("the request's time is over")
@@ -40,20 +58,24 @@ class TimeLimit:
 
 
 class _LimitedSocket(socket.socket):
-    """A socket whose every wait ends by the time limit."""
+    """A socket whose every wait ends in time, and which takes no more bytes than it may."""
 
-    limit: TimeLimit
+    limit: Limit
 
     def recv_into(self, *args: Any) -> int:
         self.settimeout(self.limit.remaining())
-        return super().recv_into(*args)
+        return self.limit.count(super().recv_into(*args))
 
     def sendall(self, *args: Any) -> None:
         self.settimeout(self.limit.remaining())
         super().sendall(*args)
 
 
-def session(limit: TimeLimit) -> requests.Session:
+def _nowhere(resp: requests.Response) -> Optional[str]:  # noqa: ARG001 - the shape that requests calls
+    return None
+
+
+def session(limit: Limit) -> requests.Session:
     """A session that speaks plain HTTP, to where it is told and nowhere else, within `limit`."""
 
     class Connection(HTTPConnection):
@@ -74,6 +96,8 @@ def session(limit: TimeLimit) -> requests.Session:
     made.headers.update({"Accept-Encoding": "identity", "User-Agent": "eic-sshd"})
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
+    # Even a redirect that is not followed would be read whole, decompressed and parsed.
+    made.get_redirect_target = _nowhere  # type: ignore[method-assign]
     made.adapters.clear()
     made.mount("http://", adapter)
     return made

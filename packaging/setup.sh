@@ -7,7 +7,7 @@ set -eu
 venv=${1:-.venv}
 here=$(dirname "$0")
 requirements=$here/../tests/requirements.txt
-packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client util-linux ca-certificates"
+packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client systemd util-linux ca-certificates"
 
 missing=
 for package in $packages; do
@@ -21,6 +21,7 @@ if [ -n "$missing" ]; then
     fi
     command -v apt-get >/dev/null || { echo "eic-sshd: no apt-get here; install:$missing" >&2; exit 1; }
     apt-get update -qq
+    echo "eic-sshd: installing:$missing"
     # The machine's own sshd is neither started nor enabled for the sake of a demo: only its binary is wanted.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
@@ -30,10 +31,17 @@ if [ -n "$missing" ]; then
     fi
     # shellcheck disable=SC2086 # the list is meant to be split
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    case $missing in
+        *openssh-server*)
+            deb-systemd-helper disable ssh.service ssh.socket >/dev/null 2>&1 || true
+            update-rc.d ssh disable >/dev/null 2>&1 || true
+            ;;
+    esac
 fi
 
 stamp=$venv/.requirements
 if ! cmp -s "$requirements" "$stamp"; then
+    echo "eic-sshd: making $venv"
     /usr/bin/python3 -m venv --system-site-packages "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
     "$venv/bin/python" - <<'CHECK'

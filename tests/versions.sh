@@ -14,6 +14,7 @@ find_python() {
             fi
         done
     done
+    echo "-- SKIPPED: Python $* is not on this machine; the system's takes its place" >&2
     echo /usr/bin/python3
 }
 

@@ -44,10 +44,15 @@ def _beyond_the_file(config: Config) -> Iterator[str]:
         roots.configured(config.trust)("amazonaws.com")
     except NotGranted as problem:
         yield problem.detail
-    if config.fallback.keys_file is not None and config.fallback.when != "never":
-        folder = os.path.dirname(config.fallback.keys_file)
-        if "%u" not in folder and not os.path.isdir(folder):
-            yield f"[fallback] keys_file: there is no folder {folder}"
+    keys_file, when = config.fallback
+    if keys_file is None and when != "never":
+        yield f"[fallback] when = {when} does nothing without keys_file"
+    for name, path in (("[fallback] keys_file", keys_file), ("[log] destination", config.log.destination)):
+        folder = os.path.dirname(path or "")
+        if folder and "%u" not in folder and not os.path.isdir(folder):
+            yield f"{name}: there is no folder {folder}"
+    if config.imds.request_timeout > config.imds.deadline:
+        yield "[imds] request_timeout is longer than deadline, which ends a decision first"
 
 
 def _text(key: str, value: object) -> str:

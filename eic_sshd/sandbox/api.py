@@ -21,7 +21,7 @@ from .instance import Instance
 _TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
 _ACCOUNT = "123456789012"
 _CREDENTIAL = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key>[A-Za-z0-9_]{4,128})/[0-9]{8}/[a-z0-9-]+/ec2-instance-connect/aws4_request,"
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[!-.0-~]{1,128})/[0-9]{8}/[a-z0-9-]+/ec2-instance-connect/aws4_request,"
 )
 _INSTANCE_ID = re.compile(r"i-[a-f0-9]{8,30}")
 _OS_USER = re.compile(

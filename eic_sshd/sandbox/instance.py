@@ -58,6 +58,7 @@ class Instance:
         self._other_pki: Optional[Pki] = None
         self._odd_signers: Dict[str, Identity] = {}
         self._staples: Dict[Tuple[bytes, StapleKind], bytes] = {}
+        self._signatures: Dict[Tuple[bytes, bytes], bytes] = {}
 
     def push(self, user: str, line: str, caller: str) -> str:
         """Push a key for an OS user; gives the request id."""
@@ -69,6 +70,7 @@ class Instance:
     def forget_keys(self) -> None:
         """Take back every pushed key."""
         self._pushed.clear()
+        self._signatures.clear()
 
     def rotate_signer(self) -> None:
         """A new signer, as AWS makes one every few days."""
@@ -189,6 +191,13 @@ class Instance:
             + [self._block(key, fault) for fault in _MIXED[5:]]
         )
 
+    def _signature(self, signed: bytes) -> bytes:
+        """Made once for the same bytes: signing is slow, and a storm of logins reads the same blocks."""
+        signer = self._source()[1]
+        if (signer.der, signed) not in self._signatures:
+            self._signatures[signer.der, signed] = Pki.sign(signer, signed)
+        return self._signatures[signer.der, signed]
+
     def _block(self, key: PushedKey, fault: Optional[str] = None) -> bytes:
         """The block of `key`; `fault` None means the faults that are set."""
 
@@ -210,7 +219,7 @@ class Instance:
         if wrong("wrapped-signatures"):
             headers.append("#Later=a header of a later version")
         signed = "".join(f"{each}\n" for each in [*headers, line]).encode()
-        signature = bytearray(Pki.sign(self._source()[1], signed))
+        signature = bytearray(self._signature(signed))
         if wrong("bad-signature"):
             signature[-1] ^= 1
         if wrong("no-signature"):

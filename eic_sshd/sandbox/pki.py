@@ -19,6 +19,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _BACKDATED = datetime.timedelta(minutes=5)
+_LIFETIME = datetime.timedelta(days=30)
 
 
 class StapleKind(enum.Enum):
@@ -73,10 +74,15 @@ def issue(
     ca: bool,
     usages: Sequence[x509.ObjectIdentifier] = (),
     not_before: Optional[datetime.datetime] = None,
-    lifetime: datetime.timedelta = datetime.timedelta(days=30),
+    serial: Optional[int] = None,
+    subject: Optional[x509.Name] = None,
+    identifiers: bool = True,
 ) -> Identity:
-    """A certificate in `name` for `key`, by `issuer` (itself, if None)."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    """A certificate for `key`, in `name` (or `subject`), by `issuer` (itself, if None), valid for 30 days.
+
+    `identifiers` says whether it has the key identifiers of RFC 5280 sections 4.2.1.1 and 4.2.1.2.
+    """
+    subject = subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signing_key = issuer.key if issuer else key
     begin = not_before or utcnow() - _BACKDATED
     builder = (
@@ -84,14 +90,16 @@ def issue(
         .subject_name(subject)
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + lifetime)
+        .not_valid_after(begin + _LIFETIME)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(_key_usage(ca), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
     )
+    if identifiers:
+        own, above = key.public_key(), signing_key.public_key()
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
+        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     return Identity(builder.sign(signing_key, hashes.SHA256()), key)
@@ -111,8 +119,14 @@ def _key_usage(ca: bool) -> x509.KeyUsage:
     )
 
 
-def staple(kind: StapleKind, subject: Identity, issuer: Identity, fresh_for: float = 3600) -> bytes:
-    """A DER OCSP response (RFC 6960) about `subject`, fresh for so many seconds."""
+def staple(
+    kind: StapleKind,
+    subject: Identity,
+    issuer: Identity,
+    fresh_for: float = 3600,
+    responder: Optional[Identity] = None,
+) -> bytes:
+    """A DER OCSP response (RFC 6960) about `subject`, fresh for so many seconds, by `responder` if one is given."""
     if kind is StapleKind.REFUSED:
         return ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(
             serialization.Encoding.DER
@@ -131,7 +145,7 @@ def staple(kind: StapleKind, subject: Identity, issuer: Identity, fresh_for: flo
         StapleKind.UNKNOWN: ocsp.OCSPCertStatus.UNKNOWN,
     }.get(kind, ocsp.OCSPCertStatus.GOOD)
     revoked = status is ocsp.OCSPCertStatus.REVOKED
-    responder = _responder(kind, issuer)
+    responder = responder or _responder(kind, issuer)
     builder = (
         ocsp.OCSPResponseBuilder()
         .add_response(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from typing import Dict, List
@@ -39,17 +40,24 @@ def run(command: List[str]) -> int:
         )
     if shutil.which("unshare") is None:
         raise Unable("unshare is missing: install util-linux")
+    # Should this process be killed, unshare dies with it, and with unshare all that runs in the namespaces.
+    mortal = ["setpriv", "--pdeathsig", "KILL"]
     namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    probe = subprocess.run([*namespaces, "true"], capture_output=True, text=True)
+    probe = subprocess.run([*mortal, *namespaces, "true"], capture_output=True, text=True)
     if probe.returncode != 0:
-        raise Unable(f"this machine lets root make no namespaces ({probe.stderr.strip()}); in a container, allow it to")
+        raise Unable(
+            f"root cannot make namespaces here ({probe.stderr.strip()}): a container must be allowed to, and / must be "
+            "a mount point, which it is not in a plain chroot"
+        )
     inside = [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--inside", *command]
-    process = subprocess.Popen([*namespaces, *inside])
+    process = subprocess.Popen([*mortal, *namespaces, *inside])
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: process.kill())
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            continue  # the terminal interrupted the command too: it ends by itself, and the namespace with it
+            continue  # the terminal interrupted the command too: it ends by itself, and the namespaces with it
 
 
 def prepare() -> None:

@@ -46,6 +46,7 @@ class Door:
         self.config = folder / "eic-sshd.conf"
         self.log = folder / "decisions.jsonl"
         self.sandbox = sandbox
+        self.socket = "none"
         self.root_pem = folder / "root.pem"
         self.root_pem.write_bytes(sandbox.instance.pki.root.pem)
         self.configure()
@@ -61,7 +62,7 @@ class Door:
         self.config.chmod(0o644)
 
     def arguments(self, *rest: str) -> List[str]:
-        return [self.command, "--socket", "none", "--config", str(self.config), *rest]
+        return [self.command, "--socket", self.socket, "--config", str(self.config), *rest]
 
     def ask(self, user: str = USER, fingerprint: Optional[str] = None, env: Optional[Dict[str, str]] = None) -> Answer:
         before = self._lines()

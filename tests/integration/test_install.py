@@ -103,3 +103,29 @@ def test_the_sandbox_can_be_laid_on_top(tmp_path: Path) -> None:
         subprocess.run(["make", "-s", "-C", ROOT, target, f"DESTDIR={tmp_path}"], check=True, env=clean_environment())
     assert (tmp_path / "usr/lib/eic-sshd/eic_sshd/sandbox/server.py").exists()
     assert (tmp_path / "usr/lib/eic-sshd/eic_sshd/cli/sandbox.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[trust]\nca_file = /no/such.pem\n", "[trust] ca_file /no/such.pem: No such file or directory"),
+        ("[trust]\nca_file = /etc/hostname\n", "has no certificate in it"),
+        ("[fallback]\nwhen = unavailable\n", "[fallback] when = unavailable does nothing without keys_file"),
+        ("[fallback]\nkeys_file = /no/such/%u\n", "[fallback] keys_file: there is no folder /no/such"),
+        ("[log]\ndestination = /no/such/log\n", "[log] destination: there is no folder /no/such"),
+        ("[imds]\nrequest_timeout = 9\n", "[imds] request_timeout is longer than deadline"),
+    ],
+)
+def test_what_cannot_work_is_said_though_it_reads(tree: Path, tmp_path: Path, text: str, says: str) -> None:
+    config = tmp_path / "eic-sshd.conf"
+    config.write_text(text)
+    done = run(tree, "check-config", "--config", str(config))
+    assert done.returncode == 1
+    assert says in done.stderr
+
+
+def test_output_that_cannot_be_written_is_no_traceback(tree: Path) -> None:
+    command = [str(tree / "usr/bin/eic-sshd"), "check-config"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (1, "eic-sshd: No space left on device\n")

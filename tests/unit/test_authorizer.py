@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
@@ -49,7 +50,7 @@ class House:
             hardware=self.hardware,
             user_exists=lambda name: name in self.users,
             verifier=lambda: self._verifier(config),
-            keys_on_disk=KeysFile(config.fallback, policy),
+            keys_on_disk=KeysFile(config.fallback, policy, owner=os.geteuid()),
             now=self.now,
             monotonic=self.monotonic,
         )
@@ -433,20 +434,6 @@ def fallback(house: House, folder: Path, when: str, *lines: str) -> None:
     house.settings["fallback"] = {"keys_file": str(folder / "%u"), "when": when}
 
 
-def owner_is_me(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    from eic_sshd import fallback as module
-
-    if os.geteuid() != 0:
-        monkeypatch.setattr(module.KeysFile.__init__, "__defaults__", (os.geteuid(),))
-
-
-@pytest.fixture(autouse=True)
-def _any_owner(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner_is_me(house, monkeypatch)
-
-
 UNAVAILABLE = ["other-root", "missing-staples", "unknown-domain", "bad-instance-id", "revoked"]
 
 
@@ -517,8 +504,6 @@ def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(house: House, ed2
 def test_a_keys_file_that_is_no_good_is_told_and_not_used(
     house: House, ed25519: str, tmp_path: Path, fault: str
 ) -> None:
-    import os
-
     fallback(house, tmp_path, "no-key", ed25519)
     path = tmp_path / USER
     if fault == "writable":

@@ -10,7 +10,7 @@ import pytest
 
 from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted, Reason
-from eic_sshd.imds import DOMAINS, Imds
+from eic_sshd.imds import DOMAINS, Imds, ImdsState
 
 from .raw_server import Talk, response, serving
 
@@ -330,8 +330,97 @@ def test_staples_that_are_listed_and_gone_or_named_oddly_are_passed_over() -> No
 
 
 def test_no_more_staples_are_read_than_a_chain_can_need() -> None:
-    listing = "\n".join(f"S{number}" for number in range(17)).encode()
-    with serving(answering(response(200, listing))) as endpoint, Imds(endpoint, 1) as imds:  # noqa: SIM117
-        with pytest.raises(NotGranted) as caught:
-            imds.staples(deadline())
-    assert caught.value.reason is Reason.IMDS_ERROR
+    listing = "\n".join(f"S{number}" for number in range(40)).encode()
+    gets: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        gets.append(head)
+        peer.sendall(response(200, listing if b"signer-ocsp " in head else b"AAAA"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        assert len(imds.staples(deadline())) == 16
+    assert len(gets) == 18
+
+
+@pytest.mark.parametrize("answer", [response(500), b"nonsense\r\n\r\n"])
+def test_a_staple_that_cannot_be_had_is_passed_over(answer: bytes) -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if b"signer-ocsp/ODD " in head:
+            peer.sendall(answer)
+            peer.shutdown(socket.SHUT_RDWR)
+        else:
+            peer.sendall(response(200, b"ODD\nGOOD" if b"signer-ocsp " in head else b"AAAA"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        assert imds.staples(deadline()) == [b"\0\0\0"]
+
+
+def test_a_connection_that_imds_closed_meanwhile_is_opened_anew() -> None:
+    peers = set()
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if peer in peers:
+            peer.shutdown(socket.SHUT_RDWR)  # the second request over it meets a closed door
+            return
+        if head.startswith(b"GET"):
+            peers.add(peer)
+        peer.sendall(response(200, b"i-0123456789abcdef0"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        for _ in range(3):
+            assert imds.instance_id(deadline()) == "i-0123456789abcdef0"
+    assert len(peers) == 3
+
+
+def test_a_silent_imds_is_not_waited_for_again_for_a_while() -> None:
+    now = [0.0]
+    state = ImdsState()
+    with serving(hang) as endpoint, Imds(endpoint, 0.2, state) as imds, Imds(endpoint, 0.2, state) as another:
+        with pytest.raises(NotGranted):
+            imds.active_keys("root", deadline())
+        begun = time.monotonic()
+        for client in (imds, another):
+            with pytest.raises(NotGranted, match="a moment ago"):
+                client.active_keys("root", deadline())
+        assert time.monotonic() - begun < 0.1
+        now[0] = (state.silent_until or 0) + 0.1
+        with pytest.raises(NotGranted, match="within"):
+            imds.active_keys("root", Deadline(now[0] + 3, lambda: now[0] + time.monotonic() - begun))
+
+
+def memory_in_use() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+FIREHOSE = b"x" * 65536
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff0\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 4000000000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+def test_an_answer_without_end_costs_little_memory(head: bytes) -> None:
+    def talk(peer: socket.socket, _: bytes) -> None:
+        peer.sendall(head)
+        for _piece in range(1600):  # 100 MiB
+            peer.sendall(FIREHOSE)
+
+    before = memory_in_use()
+    with serving(talk) as endpoint:
+        assert refused(endpoint, timeout=2).reason in (Reason.IMDS_ERROR, Reason.IMDS_UNREACHABLE)
+    assert memory_in_use() - before < 20_000
+
+
+@pytest.mark.parametrize("location", [b"http://[::1", b"/\xff\xfe", b"http://x:99999/"])
+def test_a_redirect_that_makes_no_sense_is_an_error_like_any(location: bytes) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+    with serving(answering(answer)) as endpoint:
+        assert refused(endpoint).reason is Reason.IMDS_ERROR

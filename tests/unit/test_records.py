@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import stat
+import time
 from pathlib import Path
+from typing import Dict, Iterator
 
 import pytest
 
@@ -145,29 +149,44 @@ def test_a_log_that_cannot_be_written_costs_no_login_and_is_told_to_syslog(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_syslog_gets_one_line_of_sentence_and_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    import syslog
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, socket.socket]]:
+    """Sockets in the place of journald's and syslog's."""
+    with contextlib.ExitStack() as stack:
+        made = {}
+        for name in ("_JOURNAL_SOCKET", "_SYSLOG_SOCKET"):
+            path = str(tmp_path / name)
+            monkeypatch.setattr(journal, name, path)
+            made[name] = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            made[name].bind(path)
+            made[name].settimeout(5)
+        yield made
 
-    lines = []
-    monkeypatch.setattr(syslog, "syslog", lambda priority, text: lines.append((priority, text)))
+
+def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.socket]) -> None:
     journal.writer(LogSettings("syslog", INFO))(GRANTED)
-    ((priority, text),) = lines
-    assert priority == Reason.GRANTED.severity
-    assert text.startswith(record.sentence(GRANTED))
-    assert f'fingerprint="{KEY.fingerprint}"' in text
+    line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
+    assert line.startswith(f"<{10 * 8 + Reason.GRANTED.severity}>eic-sshd[{os.getpid()}]: {record.sentence(GRANTED)} ")
+    assert f'fingerprint="{KEY.fingerprint}"' in line
+    assert "\n" not in line
 
 
-def test_the_journal_gets_every_field_with_its_kinds_message_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    systemd_journal = pytest.importorskip("systemd.journal")
-    sent = []
-    monkeypatch.setattr(systemd_journal, "send", lambda message, **fields: sent.append((message, fields)))
-    monkeypatch.setattr(journal, "_JOURNAL_SOCKET", "/")
+def test_no_value_can_pass_for_a_field_of_syslogs(logs: Dict[str, socket.socket]) -> None:
+    journal.writer(LogSettings("syslog", INFO))(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE))
+    line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
+    assert line.count('decision="') == 1
+    assert 'decision="refused"' in line
+
+
+def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, socket.socket]) -> None:
     journal.writer(LogSettings("journal", INFO))(GRANTED)
-    ((message, fields),) = sent
-    assert message == record.sentence(GRANTED)
+    entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
+    fields = dict(line.split("=", 1) for line in entry.splitlines())
+    assert fields["MESSAGE"] == record.sentence(GRANTED)
     assert fields["MESSAGE_ID"] == Outcome.GRANTED.message_id
     assert fields["SYSLOG_IDENTIFIER"] == "eic-sshd"
     assert fields["SYSLOG_FACILITY"] == "10"
+    assert fields["PRIORITY"] == str(Reason.GRANTED.severity)
     assert fields["EIC_SSHD_PID"] == "4242"
     assert {name for name in fields if name.startswith("EIC_")} == {
         "EIC_DECISION", "EIC_REASON", "EIC_USER", "EIC_FINGERPRINT", "EIC_KEY_TYPE", "EIC_CALLER", "EIC_REQUEST_ID",
@@ -175,12 +194,31 @@ def test_the_journal_gets_every_field_with_its_kinds_message_id(monkeypatch: pyt
     }  # fmt: skip
 
 
-def test_without_a_journal_syslog_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = []
+def test_no_value_can_add_a_field_to_the_journals(logs: Dict[str, socket.socket]) -> None:
+    hostile = "x\nEIC_DECISION=granted\n\nMESSAGE=granted"
+    journal.writer(LogSettings("journal", INFO))(Decision(Request(hostile), Reason.IMDS_ERROR, hostile))
+    entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
+    assert entry.count("\nEIC_DECISION=") == 1
+    assert "\nEIC_DECISION=error\n" in entry
+
+
+def test_without_a_journal_syslog_is_told(logs: Dict[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_JOURNAL_SOCKET", "/nonexistent/socket")
-    monkeypatch.setattr(journal, "to_syslog", lambda decision, note="": told.append(decision))
     journal.writer(LogSettings("journal", INFO))(GRANTED)
-    assert told == [GRANTED]
+    assert b"granted" in logs["_SYSLOG_SOCKET"].recv(65536)
+
+
+@pytest.mark.parametrize("destination", ["journal", "syslog"])
+def test_a_log_that_is_stuck_holds_nobody_up(logs: Dict[str, socket.socket], destination: str) -> None:
+    for stuck in logs.values():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler, contextlib.suppress(BlockingIOError):
+            filler.setblocking(False)
+            filler.connect(stuck.getsockname())
+            for _ in range(10_000):
+                filler.send(b"x" * 100)
+    begun = time.monotonic()
+    journal.writer(LogSettings(destination, INFO))(GRANTED)
+    assert time.monotonic() - begun < 1
 
 
 def test_every_reason_is_documented_once_and_kinds_have_ids_of_their_own() -> None:

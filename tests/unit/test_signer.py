@@ -10,16 +10,22 @@ from pathlib import Path
 from typing import List, Sequence
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from eic_sshd import chain, roots
 from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.keyblob import Block
 from eic_sshd.roots import Roots
-from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, issue, rsa_key, staple, utcnow
+from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, rsa_key, staple, utcnow
 from eic_sshd.settings import TrustSettings, build
+from eic_sshd.signature import require_signed_by
 from eic_sshd.signer import Signer, SignerVerifier
-from eic_sshd.staple import epoch_seconds
+from eic_sshd.staple import epoch_seconds, require_good
 
 REGION, DOMAIN = "us-west-2", "amazonaws.com"
 NAME = f"managed-ssh-signer.{REGION}.{DOMAIN}"
@@ -298,6 +304,120 @@ def test_a_signer_holds_no_longer_than_its_first_staple_and_certificate(pki: Pki
     assert signer.valid_until == min(epoch_seconds(one.certificate, "not_valid_after") or 0 for one in path)
 
 
+def test_a_staple_is_fresh_until_its_next_update_and_no_longer(pki: Pki) -> None:
+    one = [staple(StapleKind.GOOD, pki.signer, pki.intermediates[0], fresh_for=100)]
+    until = require_good(pki.signer.certificate, pki.intermediates[0].certificate, one, int(time.time()), 0)
+    for now, good in ((until - 1, True), (until, False)):
+        if good:
+            require_good(pki.signer.certificate, pki.intermediates[0].certificate, one, now, 60)
+        else:
+            with pytest.raises(NotGranted, match="stale"):
+                require_good(pki.signer.certificate, pki.intermediates[0].certificate, one, now, 60)
+
+
+def test_a_staple_may_be_ahead_of_a_slow_clock_by_the_skew(pki: Pki) -> None:
+    one = [staple(StapleKind.GOOD, pki.signer, pki.intermediates[0])]
+    this_update = int(time.time()) - 300
+    require_good(pki.signer.certificate, pki.intermediates[0].certificate, one, this_update - 50, 60)
+    with pytest.raises(NotGranted, match="not valid yet"):
+        require_good(pki.signer.certificate, pki.intermediates[0].certificate, one, this_update - 70, 60)
+
+
+@pytest.mark.parametrize("which", ["name", "key"])
+def test_a_staple_for_a_serial_of_another_issuer_does_not_count(pki: Pki, which: str) -> None:
+    issuer = pki.intermediates[0]
+    if which == "name":
+        other = issue("Another CA", issuer.key, pki.root, ca=True)
+    else:
+        other = issue("Sandbox CA 2", ec_key(), pki.root, ca=True)
+    twin = issue(NAME, pki.signer.key, other, ca=False, serial=pki.signer.certificate.serial_number)
+    with pytest.raises(NotGranted) as caught:
+        require_good(
+            pki.signer.certificate, issuer.certificate, [staple(StapleKind.GOOD, twin, other)], int(time.time()), 60
+        )
+    assert caught.value.reason is Reason.STAPLE_MISSING
+
+
+@pytest.mark.parametrize("fault", ["none", "expired", "early", "issuer's name"])
+def test_a_delegate_must_be_the_issuers_and_valid_now(pki: Pki, fault: str) -> None:
+    issuer = pki.intermediates[0]
+    begin = {"expired": timedelta(days=-31), "early": timedelta(days=1)}.get(fault, timedelta(minutes=-5))
+    by = Identity(pki.intermediates[1].certificate, issuer.key) if fault == "issuer's name" else issuer
+    usages = [ExtendedKeyUsageOID.OCSP_SIGNING]
+    delegate = issue("Responder", ec_key(), by, ca=False, usages=usages, not_before=utcnow() + begin)
+    one = [staple(StapleKind.GOOD, pki.signer, issuer, responder=delegate)]
+    if fault == "none":
+        require_good(pki.signer.certificate, issuer.certificate, one, int(time.time()), 60)
+    else:
+        with pytest.raises(NotGranted) as caught:
+            require_good(pki.signer.certificate, issuer.certificate, one, int(time.time()), 60)
+        assert caught.value.reason is Reason.STAPLE_INVALID
+
+
+def test_sha1_signs_nothing_any_more(pki: Pki) -> None:
+    key = ec_key()
+    data = b"signed"
+    for algorithm, good in ((hashes.SHA256(), True), (hashes.SHA1(), False)):  # noqa: S303
+        signed = key.sign(data, ec.ECDSA(algorithm))
+        if good:
+            require_signed_by(key.public_key(), signed, data, algorithm)
+        else:
+            with pytest.raises(TypeError):
+                require_signed_by(key.public_key(), signed, data, algorithm)
+
+
+def test_ed25519_authorities_may_issue(pki: Pki) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    require_signed_by(key.public_key(), key.sign(b"signed"), b"signed", None)
+    with pytest.raises(InvalidSignature):
+        require_signed_by(key.public_key(), key.sign(b"signed"), b"other", None)
+
+
+# The chain, once more: what an attacker could lay beside the path that OpenSSL takes.
+
+
+def test_a_decoy_of_the_issuers_name_is_not_taken_for_it(pki: Pki) -> None:
+    real = pki.intermediates[0]
+    decoy = issue("Sandbox CA 2", ec_key(), ca=True)
+    decoy = issue("Sandbox CA 2", decoy.key, Identity(pki.root.certificate, ec_key()), ca=True)
+    staples = [staple(StapleKind.GOOD, pki.signer, decoy), *staples_of(pki)[1:]]
+    for order in ([decoy, real], [real, decoy]):
+        presented = pem([pki.signer, *order, pki.intermediates[1]])
+        assert refusal(presented, staples, trusting(pki.root)) is Reason.STAPLE_MISSING
+
+
+def test_several_names_are_none(pki: Pki) -> None:
+    names = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in (NAME, "another")])
+    both = issue(NAME, pki.signer.key, pki.intermediates[0], ca=False, subject=names)
+    assert refusal(pem(pki.chain(both)), [], trusting(pki.root)) is Reason.SIGNER_NAME_MISMATCH
+
+
+def test_an_unreadable_certificate_behind_a_good_chain_or_among_the_roots_keeps_nobody_out(pki: Pki) -> None:
+    junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    verify(pem(pki.chain()) + junk, staples_of(pki), trusting(pki.root))
+    verify(pem(pki.chain()), staples_of(pki), lambda domain: Roots([b"junk", pki.root.der], private=True))
+
+
+def test_public_chains_without_key_identifiers_are_refused_and_a_sites_own_are_not(pki: Pki) -> None:
+    plain = issue("Plain CA", ec_key(), pki.root, ca=True, identifiers=False)
+    signer = issue(NAME, pki.signer.key, plain, ca=False, identifiers=False)
+    staples = [staple(StapleKind.GOOD, signer, plain), staple(StapleKind.GOOD, plain, pki.root)]
+    verify(pem([signer, plain]), staples, trusting(pki.root))
+    assert refusal(pem([signer, plain]), staples, trusting(pki.root, private=False)) is Reason.SIGNER_UNTRUSTED
+
+
+def test_a_signature_with_a_salt_of_another_length_is_bad(pki: Pki) -> None:
+    signer = Signer(pki.signer.key.public_key(), 2**40)
+    for salt, good in ((32, True), (20, False), (0, False)):
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=salt)
+        block = Block(1, "i-0", None, None, b"", b"signed", pki.signer.key.sign(b"signed", pss, hashes.SHA256()))
+        if good:
+            signer.verify(block)
+        else:
+            with pytest.raises(NotGranted):
+                signer.verify(block)
+
+
 # The roots.
 
 
@@ -309,7 +429,7 @@ def bundle(path: Path, *identities: Identity) -> str:
 
 def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "bundle.pem", pki.root)
-    auto = roots.configured(TrustSettings("auto", None, True), [path])
+    auto = roots.configured(TrustSettings("auto", None, True), [path], os.geteuid())
     assert auto("amazonaws.com.cn").certificates == [pki.root.der]
     with pytest.raises(NotGranted) as caught:
         auto("amazonaws.com")
@@ -318,7 +438,9 @@ def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki
 
 @pytest.mark.parametrize(("setting", "domain", "trusted"), [("amazon", "amazonaws.com.cn", 0), ("system", DOMAIN, 1)])
 def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int) -> None:
-    made = roots.configured(TrustSettings(setting, None, True), [bundle(tmp_path / "bundle.pem", pki.root)])
+    made = roots.configured(
+        TrustSettings(setting, None, True), [bundle(tmp_path / "bundle.pem", pki.root)], os.geteuid()
+    )
     if trusted:
         assert made(domain).certificates == [pki.root.der]
     else:

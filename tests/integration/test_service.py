@@ -1,0 +1,517 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resident authorizer as a process of its own, asked by the installed front door."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional
+
+import pytest
+
+from eic_sshd import wire
+from eic_sshd.sshkey import parse
+from tests import keys
+
+from .conftest import USER, Answer, Door
+
+CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
+STARTING = 1.5
+
+
+def fingerprint(line: str) -> str:
+    return parse(line.encode()).fingerprint
+
+
+def bare(line: str) -> str:
+    return " ".join(line.split()[:2]) + "\n"
+
+
+class Service:
+    """`eic-sshd serve` for `door`, which asks at its socket while it runs."""
+
+    def __init__(self, door: Door, env: Optional[Dict[str, str]] = None) -> None:
+        self.door = door
+        self.errors = door.config.parent / "service.stderr"
+        self._env = env or {}
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        path = str(self.door.config.parent / "authorize.sock")
+        self.door.socket = path
+        command = Path(self.door.command).parent.parent.parent / "bin/eic-sshd"
+        with self.errors.open("ab") as errors:
+            process = subprocess.Popen(
+                [str(command), "serve", "--socket", path, "--config", str(self.door.config)],
+                stderr=errors,
+                env=self._env,
+            )
+        for _ in range(500):
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(path) == 0:
+                    return process
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"the service did not start: {self.errors.read_text()}")
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        return self.process.wait(timeout=15)
+
+
+@pytest.fixture
+def service(door: Door) -> Iterator[Service]:
+    running = Service(door)
+    yield running
+    running.stop()
+
+
+def reads(door: Door) -> int:
+    """Requests to IMDS since this was last asked."""
+    count = len(door.sandbox.imds.requests)
+    door.sandbox.imds.requests.clear()
+    return count
+
+
+def ask(door: Door, line: Optional[str] = None, user: str = USER) -> Answer:
+    return door.ask(user, None if line is None else fingerprint(line))
+
+
+@contextlib.contextmanager
+def asking(door: Door, line: str) -> Iterator[concurrent.futures.Future[Answer]]:
+    """A question under way, whose answer may be had as the future's result."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        door.sandbox.imds.requests.clear()
+        future = pool.submit(ask, door, line)
+        for _ in range(200):
+            if door.sandbox.imds.requests:
+                break
+            time.sleep(0.01)
+        yield future
+
+
+# Answers.
+
+
+def test_the_service_answers_as_the_front_door_would_by_itself(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = ask(door, ed25519)
+    assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519), "")
+    (record,) = answer.records
+    assert (record["decision"], record["source"], record["caller"]) == ("granted", "imds", CALLER)
+    assert record["sshd_pid"] == os.getpid()
+
+
+def test_once_warm_a_login_costs_one_request_to_imds(service: Service, door: Door, ed25519: str) -> None:
+    first = keys.ed25519_line()
+    door.sandbox.instance.push(USER, first, CALLER)
+    ask(door, first)
+    reads(door)
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    # sshd asks once for the offered key and once more for its signature.
+    answers = [ask(door, ed25519) for _ in range(2)]
+    assert [answer.records[0]["source"] for answer in answers] == ["imds", "cache"]
+    assert [answer.printed for answer in answers] == [bare(ed25519)] * 2
+    assert answers[1].records[0]["caller"] == CALLER
+    assert reads(door) == 1
+
+
+def test_once_warm_no_key_costs_one_request(service: Service, door: Door) -> None:
+    ask(door)
+    reads(door)
+    assert ask(door).reason == "no-active-keys"
+    assert reads(door) == 1
+
+
+def test_a_key_pushed_a_moment_after_there_was_none_works_at_once(service: Service, door: Door, ed25519: str) -> None:
+    assert ask(door, ed25519).printed == ""
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+def test_a_remembered_key_is_for_its_user_only(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+    assert ask(door, ed25519, user="nobody").printed == ""
+
+
+def test_a_remembered_key_expires(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.window = 2
+    try:
+        door.sandbox.instance.push(USER, ed25519, CALLER)
+        assert ask(door, ed25519).printed == bare(ed25519)
+        time.sleep(2.1)
+        assert ask(door, ed25519).reason == "no-active-keys"
+    finally:
+        door.sandbox.instance.window = 60
+
+
+def test_a_rotated_signer_is_verified_anew_without_a_login_lost(service: Service, door: Door) -> None:
+    for _ in range(3):
+        line = keys.ed25519_line()
+        door.sandbox.instance.push(USER, line, CALLER)
+        assert ask(door, line).printed == bare(line)
+        door.sandbox.instance.rotate_signer()
+
+
+def test_a_signer_that_is_revoked_after_a_rotation_is_refused(service: Service, door: Door) -> None:
+    first, second = keys.ed25519_line(), keys.ed25519_line()
+    door.sandbox.instance.push(USER, first, CALLER)
+    assert ask(door, first).printed == bare(first)
+    door.sandbox.instance.rotate_signer()
+    door.sandbox.instance.faults.set("revoked")
+    door.sandbox.instance.push(USER, second, CALLER)
+    assert ask(door, second).reason == "signer-revoked"
+
+
+def test_expired_tokens_are_renewed(service: Service, door: Door) -> None:
+    ask(door)
+    door.sandbox.imds.forget_tokens()
+    reads(door)
+    assert ask(door).reason == "no-active-keys"
+    assert reads(door) == 3
+
+
+def test_the_front_door_told_of_another_configuration_decides_by_that(
+    service: Service, door: Door, ed25519: str
+) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    other = door.config.with_name("other.conf")
+    other.write_text(door.config.read_text() + "[keys]\ntypes = ssh-rsa\n")
+    arguments = [door.command, "--socket", door.socket, "--config", str(other), USER]
+    assert subprocess.run(arguments, capture_output=True, text=True, timeout=20).stdout == ""
+    assert '"key-type-forbidden"' in door.log.read_text()
+
+
+# An IMDS that is silent, and one that errs.
+
+
+def test_a_silent_imds_is_waited_for_once_and_not_again_for_a_while(service: Service, door: Door) -> None:
+    door.sandbox.instance.faults.set("hang")
+    first = ask(door)
+    assert (first.reason, first.records[0]["elapsed_us"] > 900_000) == ("imds-unreachable", True)
+    reads(door)
+    for _ in range(3):
+        later = ask(door)
+        assert (later.reason, later.records[0]["elapsed_us"] < 500_000) == ("imds-unreachable", True)
+    assert reads(door) == 0
+
+
+@pytest.mark.parametrize("fault", ["error-500", "drop", "forbidden"])
+def test_an_imds_that_errs_is_asked_each_time_and_a_key_works_as_soon_as_it_is_back(
+    service: Service, door: Door, ed25519: str, fault: str
+) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    door.sandbox.instance.faults.set(fault)
+    assert ask(door, ed25519).printed == ""
+    door.sandbox.instance.faults.clear()
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+def test_an_imds_that_refuses_connections_is_asked_each_time(door: Door, ed25519: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
+        service = Service(door)
+        try:
+            for _ in range(3):
+                answer = ask(door)
+                assert answer.reason == "imds-unreachable"
+                assert "refused" in answer.records[0]["message"]
+        finally:
+            service.stop()
+
+
+# Peers that waste its time.
+
+
+@contextlib.contextmanager
+def connected(door: Door, *spoken: bytes) -> Iterator[List[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for words in spoken:
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.settimeout(5)
+            peer.connect(door.socket)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                peer.sendall(words)
+            peers.append(peer)
+        yield peers
+
+
+def test_silent_halting_and_endless_peers_cost_nobody_else_anything(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    half = b"\0\0\0\x10" + b"1\0ro"
+    with connected(door, *[b""] * 200, *[half] * 50, b"x" * 1_000_000, b"\xff" * 8, b"\0\0\0\x01x"):
+        answer = ask(door, ed25519)
+    assert answer.printed == bare(ed25519)
+    assert answer.seconds < STARTING
+
+
+def test_more_silent_peers_than_are_kept_make_room(service: Service, door: Door) -> None:
+    with connected(door, *[b""] * 600):
+        assert ask(door).reason == "no-active-keys"
+    assert service.process.poll() is None
+
+
+@pytest.mark.parametrize("words", [b"", b"\0\0\0\x10half"])
+def test_a_peer_that_does_not_come_to_the_point_is_dropped(service: Service, door: Door, words: bytes) -> None:
+    with connected(door, words) as (peer,):
+        begun = time.monotonic()
+        assert peer.recv(1) == b""
+        assert 1 < time.monotonic() - begun < 4
+
+
+def test_a_peer_that_goes_away_early_is_no_matter(service: Service, door: Door) -> None:
+    door.sandbox.instance.faults.set("slow")
+    request = b"1\0root\0\x001\0" + str(door.config).encode()
+    with connected(door, *[len(request).to_bytes(4, "big") + request] * 5):
+        pass
+    door.sandbox.instance.faults.clear()
+    assert service.process.poll() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_only_root_and_the_commands_user_are_answered(service: Service, door: Door) -> None:
+    os.chmod(door.socket, 0o666)
+    for folder in (door.config.parent, *door.config.parent.parents):
+        with contextlib.suppress(PermissionError):
+            os.chmod(folder, os.stat(folder).st_mode | 0o011)
+    program = (
+        "import os, socket, sys\nos.setuid(65534)\npeer = socket.socket(socket.AF_UNIX)\npeer.settimeout(5)\n"
+        "peer.connect(sys.argv[1])\nprint(peer.recv(1))\n"
+    )
+    done = subprocess.run(["/usr/bin/python3", "-c", program, door.socket], capture_output=True, text=True, timeout=10)
+    assert done.stdout == "b''\n", done.stderr
+
+
+# Its life.
+
+
+def test_sigterm_finishes_what_is_under_way(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.faults.set("hang")
+    with asking(door, ed25519) as future:
+        service.signal(signal.SIGTERM)
+        assert future.result(timeout=10).reason == "imds-unreachable"
+    assert service.process.wait(timeout=10) == 0
+    assert not os.path.exists(door.socket)
+
+
+def test_sighup_reads_the_configuration_anew(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+    door.configure("[keys]\ntypes = ssh-rsa\n")
+    assert ask(door, ed25519).printed == bare(ed25519)
+    service.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert ask(door, ed25519).reason == "key-type-forbidden"
+
+
+def test_a_bad_configuration_is_said_and_not_taken(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    door.configure("[keys]\nwindow = soon\n")
+    service.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert ask(door, ed25519).printed == bare(ed25519)
+    assert f"the configuration is not taken: {door.config}:" in service.errors.read_text()
+
+
+def test_a_service_started_with_a_bad_configuration_grants_as_soon_as_it_is_mended(door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    good = door.config.read_text()
+    door.configure("[keys]\nwindow = soon\n")
+    service = Service(door)
+    try:
+        assert ask(door, ed25519).reason == "config-invalid"
+        door.config.write_text(good)
+        assert ask(door, ed25519).printed == bare(ed25519)
+    finally:
+        service.stop()
+
+
+def test_it_ends_itself_when_idle(door: Door) -> None:
+    door.configure("[service]\nidle_exit = 1\n")
+    service = Service(door)
+    assert ask(door).reason == "no-active-keys"
+    assert service.process.wait(timeout=10) == 0
+    assert not os.path.exists(door.socket)
+
+
+def test_a_socket_left_behind_is_replaced_and_one_in_use_is_not(service: Service, door: Door) -> None:
+    command = [str(Path(door.command).parent.parent.parent / "bin/eic-sshd"), "serve", "--socket", door.socket]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    assert (second.returncode, second.stderr) == (1, f"eic-sshd: an authorizer answers at {door.socket} already\n")
+    service.signal(signal.SIGKILL)
+    service.process.wait(timeout=5)
+    assert os.path.exists(door.socket)
+    service.process = service.start()
+    assert ask(door).reason == "no-active-keys"
+
+
+@pytest.mark.parametrize("path", ["/nonexistent/sock", "/etc/passwd", "/tmp", "/tmp/" + "x" * 200])
+def test_a_socket_that_cannot_be_had_is_said(door: Door, path: str) -> None:
+    command = [str(Path(door.command).parent.parent.parent / "bin/eic-sshd"), "serve", "--socket", path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"eic-sshd: {path}")
+    assert "Traceback" not in done.stderr
+
+
+# The service failing.
+
+
+def test_without_a_service_the_front_door_decides(door: Door, ed25519: str) -> None:
+    door.socket = str(door.config.parent / "nobody.sock")
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+def test_a_service_killed_in_the_middle_of_a_call_gives_no_keys_and_one_record(
+    service: Service, door: Door, ed25519: str
+) -> None:
+    door.sandbox.instance.faults.set("hang")
+    with asking(door, ed25519) as future:
+        service.signal(signal.SIGKILL)
+        answer = future.result(timeout=10)
+    assert (answer.status, answer.printed, answer.reason) == (0, "", "authorizer-failed")
+    door.sandbox.instance.faults.clear()
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+def test_a_service_that_hangs_gives_no_keys_and_one_record_within_the_deadline(
+    service: Service, door: Door, ed25519: str
+) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    service.signal(signal.SIGSTOP)
+    answer = ask(door, ed25519)
+    assert (answer.status, answer.printed, answer.reason) == (0, "", "authorizer-failed")
+    assert answer.seconds < 3.0 + STARTING
+    service.signal(signal.SIGCONT)
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+@contextlib.contextmanager
+def pretending(door: Door, talk: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Something at the socket that is no authorizer, for one connection."""
+    door.socket = str(door.config.parent / "pretender.sock")
+    with socket.socket(socket.AF_UNIX) as listener, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        listener.bind(door.socket)
+        listener.listen(1)
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(4096)
+                talk(peer)
+
+        pool.submit(serve)
+        yield
+
+
+HALF = wire.answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
+
+
+@pytest.mark.parametrize("spoken", [wire.taken(1), wire.taken(1) + HALF, b"nonsense", wire.taken(1)[:3]])
+def test_half_an_answer_is_none(door: Door, ed25519: str, spoken: bytes) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    with pretending(door, lambda peer: peer.sendall(spoken)):
+        answer = ask(door, ed25519)
+    assert (answer.status, answer.printed, answer.reason) == (0, "", "authorizer-failed")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")
+def test_where_the_service_fails_the_sites_fallback_still_counts(door: Door, ed25519: str) -> None:
+    (door.config.parent / f"{USER}.keys").write_text(ed25519 + "\n")
+    door.configure(f"[fallback]\nkeys_file = {door.config.parent}/%u.keys\nwhen = unavailable\n")
+    with pretending(door, lambda peer: peer.sendall(wire.taken(1))):
+        answer = ask(door, ed25519)
+    assert (answer.printed, answer.reason) == (bare(ed25519), "fallback-file")
+
+
+# A storm.
+
+
+def test_a_hundred_logins_at_once_are_all_answered_right(service: Service, door: Door) -> None:
+    lines = [keys.ed25519_line() for _ in range(100)]
+    for line in lines[::2]:
+        door.sandbox.instance.push(USER, line, CALLER)
+
+    def login(line: str) -> str:
+        arguments = door.arguments(USER, fingerprint(line))
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=60).stdout
+
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(login, lines))
+    assert answers == [bare(line) if at % 2 == 0 else "" for at, line in enumerate(lines)]
+    recorded = door.log.read_text()
+    assert recorded.count('"reason": "granted"') == 50
+    assert recorded.count('"reason": "fingerprint-mismatch"') == 50
+
+
+def test_a_slow_imds_for_one_user_does_not_hold_another_up(service: Service, door: Door, ed25519: str) -> None:
+    ask(door)  # warm: the token is there
+    door.sandbox.instance.push("nobody", ed25519, CALLER)
+    door.sandbox.instance.faults.set("hang", path=f"active-keys/{USER}")
+    with asking(door, ed25519) as slow:
+        other = ask(door, ed25519, user="nobody")
+        assert other.printed == bare(ed25519)
+        assert other.seconds < STARTING
+        assert slow.result(timeout=10).records[-1]["reason"] == "imds-unreachable"
+
+
+# systemd.
+
+
+@pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="needs systemd")
+def test_it_takes_the_socket_that_systemd_hands_over_and_says_how_it_is(
+    door: Door, ed25519: str, tmp_path: Path
+) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    door.socket = str(tmp_path / "activated.sock")
+    command = str(Path(door.command).parent.parent.parent / "bin/eic-sshd")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(tmp_path / "notify.sock"))
+        notified.settimeout(10)
+        environment = ["-E", f"NOTIFY_SOCKET={tmp_path}/notify.sock", "-E", "WATCHDOG_USEC=400000"]
+        activator = subprocess.Popen(
+            [
+                "systemd-socket-activate",
+                *environment,
+                "-l",
+                door.socket,
+                command,
+                "serve",
+                "--config",
+                str(door.config),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            for _ in range(200):
+                if os.path.exists(door.socket):
+                    break
+                time.sleep(0.02)
+            assert ask(door, ed25519).records[0]["source"] == "imds"
+            assert ask(door, ed25519).records[0]["source"] == "cache"
+            states = [notified.recv(100) for _ in range(3)]
+            assert states[0] == b"READY=1"
+            assert b"WATCHDOG=1" in states
+        finally:
+            activator.terminate()
+            assert activator.wait(timeout=10) == 0
+        # The socket is systemd's: it stays.
+        assert os.path.exists(door.socket)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import Callable, List, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eic_sshd import authorized_keys, wire
+from eic_sshd.authorized_keys import NoWholeAnswer
+
+Talk = Callable[[socket.socket], None]
+
+
+def listening(path: str, talk: Talk) -> threading.Thread:
+    """Listens at `path` for one connection and talks."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(1)
+
+    def serve() -> None:
+        with listener:
+            peer, _ = listener.accept()
+            with peer:
+                talk(peer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def path(tmp_path: object) -> str:
+    return str(tmp_path) + "/sock"
+
+
+def said(peer: socket.socket) -> bytes:
+    data = b""
+    while not wire.complete(data):
+        data += peer.recv(4096)
+    return data
+
+
+def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
+    thread = listening(path, talk)
+    try:
+        return authorized_keys.ask(user, fingerprint, "/c", path)
+    finally:
+        thread.join(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("user", "fingerprint"),
+    [("root", "SHA256:x"), ("root", None), ("\udcff\u00e9 x\n", "f\n"), ("u" * 4000, "f" * 3000)],
+)
+def test_the_front_door_and_the_authorizer_speak_the_same_language(
+    path: str, user: str, fingerprint: Optional[str]
+) -> None:
+    heard: List[wire.Question] = []
+
+    def talk(peer: socket.socket) -> None:
+        heard.append(wire.parse_request(said(peer)))
+        peer.sendall(wire.taken(3.25) + wire.answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
+
+    assert ask(path, talk, user, fingerprint) == b"ssh-ed25519 AAAA\nssh-rsa BBBB\n"
+    assert heard[0].request == (user, fingerprint, os.getppid())
+    assert heard[0].config_file == "/c"
+
+
+def test_an_answer_may_come_byte_by_byte(path: str) -> None:
+    def talk(peer: socket.socket) -> None:
+        said(peer)
+        for byte in wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"]):
+            peer.sendall(bytes([byte]))
+
+    assert ask(path, talk) == b"ssh-ed25519 AAAA\n"
+
+
+def test_no_keys_are_an_answer(path: str) -> None:
+    assert ask(path, lambda peer: peer.sendall(said(peer)[:0] + wire.taken(3) + wire.answer([]))) == b""
+
+
+def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
+    assert authorized_keys.ask("root", None, None, path) is None
+    with open(path, "w"):
+        pass
+    assert authorized_keys.ask("root", None, None, path) is None
+    assert authorized_keys.ask("root", None, None, "x" * 200) is None
+
+
+def test_one_that_hangs_up_without_a_word_will_not_answer(path: str) -> None:
+    def talk(peer: socket.socket) -> None:
+        said(peer)
+
+    assert ask(path, talk) is None
+
+
+WHOLE = wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"])
+
+
+@pytest.mark.parametrize("spoken", [WHOLE[:at] for at in range(1, len(WHOLE))] + [WHOLE + b"x", b"X" + WHOLE[1:]])
+def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
+    def talk(peer: socket.socket) -> None:
+        said(peer)
+        peer.sendall(spoken)
+
+    with pytest.raises(NoWholeAnswer):
+        ask(path, talk)
+
+
+def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> None:
+    def talk(peer: socket.socket) -> None:
+        said(peer)
+        peer.sendall(wire.taken(0.2))
+        peer.settimeout(5)
+        peer.recv(1)
+
+    with pytest.raises(NoWholeAnswer, match="in time"):
+        ask(path, talk)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\x05hello",
+        b"\0\0\0\x0a1\0root\0\0x\0",
+        b"\0\0\0\x081\0\0\0\x31\0\0\0",
+        b"\0\0\0\x0a2\0root\0\0\x31\0"[:14],
+        b"\0\0\0\x0c1\0root\0f\0-1\0"[:16],
+    ],
+)
+def test_what_is_no_request_is_malformed(data: bytes) -> None:
+    with pytest.raises(wire.MalformedRequest):
+        wire.parse_request(data)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\0\0\x20\x01", b"\0\0\0\x01xy"])
+def test_what_is_longer_than_a_request_is_malformed(data: bytes) -> None:
+    with pytest.raises(wire.MalformedRequest):
+        wire.complete(data)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_the_parser_raise_anything_else(data: bytes) -> None:
+    try:
+        if wire.complete(data):
+            wire.parse_request(data)
+    except wire.MalformedRequest:
+        return
