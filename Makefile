@@ -53,7 +53,10 @@ install:
 	install -m 0755 packaging/eic-sshd $(DESTDIR)$(PREFIX)/bin/eic-sshd
 	install -m 0644 etc/eic-sshd.conf $(DESTDIR)/etc/eic-sshd/eic-sshd.conf
 	install -m 0644 etc/60-eic-sshd.conf $(DESTDIR)$(PREFIX)/share/eic-sshd/60-eic-sshd.conf
-	install -m 0644 README.md LICENSE docs/reasons.md $(DESTDIR)$(PREFIX)/share/doc/eic-sshd/
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
+	install -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eic-sshd.conf
+	install -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/eic-sshd.conf
+	install -m 0644 README.md LICENSE docs/reasons.md docs/sandbox.md $(DESTDIR)$(PREFIX)/share/doc/eic-sshd/
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd
 
 ## make install-sandbox DESTDIR=D   the sandbox, on top of `make install`

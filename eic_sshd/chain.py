@@ -127,10 +127,10 @@ def _openssl_verify(
         # A site's file may name an intermediate as its root. EC2's public chains meet the strict profile of RFC 5280.
         command += ["-partial_chain"] if private else ["-x509_strict"]
         descriptors = [files.enter_context(_memory_file(anchors))]
-        command += ["-no-CApath", "-no-CAstore", "-CAfile", f"/dev/fd/{descriptors[0]}"]
+        command += ["-no-CApath", "-no-CAstore", "-CAfile", f"/proc/self/fd/{descriptors[0]}"]
         if untrusted:
             descriptors.append(files.enter_context(_memory_file(untrusted)))
-            command += ["-untrusted", f"/dev/fd/{descriptors[1]}"]
+            command += ["-untrusted", f"/proc/self/fd/{descriptors[1]}"]
         finished = _run(command, _pem([signer]), descriptors, deadline)
     if finished.returncode != 0 or not finished.stdout.startswith("stdin: OK\n"):
         raise NotGranted(Reason.SIGNER_UNTRUSTED, f"openssl verify: {_complaint(finished.stderr)}")

@@ -60,7 +60,7 @@ def test_the_front_door_imports_nothing_that_is_not_built_in() -> None:
 
 
 def test_the_front_door_stays_small() -> None:
-    assert len(SOURCE.read_text().splitlines()) <= 140
+    assert len(SOURCE.read_text().splitlines()) <= 150
 
 
 def test_the_front_door_keeps_the_environment_and_the_site_out() -> None:
