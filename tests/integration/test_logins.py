@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -240,3 +244,123 @@ def test_where_sshd_reads_no_files_the_fallback_is_the_way_in(login_door: Door, 
         assert not sshd.login(USER, [unknown]).ok
         assert not sshd.login(OTHER, [on_disk]).ok
     assert "fallback-file" in reasons(login_door)
+
+
+# The same logins with the resident authorizer, in every state that it can be in.
+
+
+class Resident:
+    """`eic-sshd serve` as the command's user, at a socket of the door's folder."""
+
+    def __init__(self, door: Door, folder: Path) -> None:
+        uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
+        run = folder / "run"
+        run.mkdir()
+        os.chown(run, uid, uid)
+        door.socket = str(run / "authorize.sock")
+        command = str(Path(door.command).parent.parent.parent / "bin/eic-sshd")
+        self._arguments = [command, "serve", "--socket", door.socket, "--config", str(door.config)]
+        self._uid = uid
+        self._socket = door.socket
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        setpriv = ["setpriv", f"--reuid={self._uid}", f"--regid={self._uid}", "--clear-groups"]
+        process = subprocess.Popen([*setpriv, *self._arguments], env={})
+        for _ in range(500):
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(self._socket) == 0:
+                    return process
+            time.sleep(0.02)
+        raise AssertionError("the service did not start")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+
+@pytest.fixture
+def resident(login_door: Door, folder: Path) -> Iterator[Resident]:
+    made = Resident(login_door, folder)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def warm_sshd(resident: Resident, login_door: Door, folder: Path) -> Iterator[Sshd]:
+    with Sshd(str(folder), " ".join(login_door.arguments())) as running:
+        yield running
+
+
+def test_a_pushed_key_logs_in_through_the_service(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
+    for _ in range(2):
+        private = key()
+        login_door.sandbox.instance.push(USER, public(private), CALLER)
+        assert warm_sshd.login(USER, [private]).output == USER
+    assert [record["source"] for record in records(login_door)] == ["imds", "cache"] * 2
+
+
+def test_a_warm_login_costs_one_request_to_imds(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
+    first, second = key(), key()
+    login_door.sandbox.instance.push(USER, public(first), CALLER)
+    assert warm_sshd.login(USER, [first]).ok
+    login_door.sandbox.imds.requests.clear()
+    login_door.sandbox.instance.push(USER, public(second), CALLER)
+    assert warm_sshd.login(USER, [second]).ok
+    assert len(login_door.sandbox.imds.requests) == 1
+
+
+@pytest.mark.parametrize("state", ["killed", "stopped", "hung", "socket removed"])
+def test_whatever_the_service_is_in_some_key_logs_in(
+    warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any, state: str
+) -> None:
+    pushed, on_disk = key(), key()
+    warm_sshd.authorize(USER, public(on_disk))
+    login_door.sandbox.instance.push(USER, public(pushed), CALLER)
+    if state == "killed":
+        resident.process.kill()
+        resident.process.wait(timeout=10)
+    elif state == "stopped":
+        resident.process.terminate()
+        resident.process.wait(timeout=10)
+    elif state == "hung":
+        resident.process.send_signal(signal.SIGSTOP)
+    else:
+        os.unlink(login_door.socket)
+    login = warm_sshd.login(USER, [pushed, on_disk])
+    assert login.output == USER
+    assert login.seconds < 3.0 + 3.0
+    expected = ["authorizer-failed"] if state == "hung" else ["granted", "granted"]
+    assert reasons(login_door) == expected
+
+
+def test_a_service_killed_in_the_middle_of_a_call_keeps_nobody_out_who_has_a_key_on_disk(
+    warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any
+) -> None:
+    pushed, on_disk = key(), key()
+    warm_sshd.authorize(USER, public(on_disk))
+    login_door.sandbox.instance.push(USER, public(pushed), CALLER)
+    login_door.sandbox.instance.faults.set("hang")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        login = pool.submit(warm_sshd.login, USER, [pushed, on_disk])
+        for _ in range(500):
+            if login_door.sandbox.imds.requests:
+                break
+            time.sleep(0.01)
+        resident.process.kill()
+        assert login.result(timeout=30).output == USER
+    assert reasons(login_door) == ["authorizer-failed"]
+    login_door.sandbox.instance.faults.clear()
+    assert warm_sshd.login(USER, [pushed]).output == USER
+
+
+def test_a_service_started_again_answers_the_next_login(
+    warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any
+) -> None:
+    private = key()
+    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    resident.stop()
+    resident.process = resident.start()
+    assert warm_sshd.login(USER, [private]).output == USER
+    assert [record["source"] for record in records(login_door)] == ["imds", "cache"]

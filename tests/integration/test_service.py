@@ -515,3 +515,37 @@ def test_it_takes_the_socket_that_systemd_hands_over_and_says_how_it_is(
             assert activator.wait(timeout=10) == 0
         # The socket is systemd's: it stays.
         assert os.path.exists(door.socket)
+
+
+# The units.
+
+UNITS = Path(__file__).parent.parent.parent / "systemd"
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+
+
+@needs_systemd
+def test_the_service_is_exposed_to_at_most_1_5() -> None:
+    # systemd-analyze(1): the threshold is in tenths.
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15"]
+    done = subprocess.run([*command, str(UNITS / "eic-sshd.service")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-500:]
+    assert "Overall exposure level" in done.stdout
+
+
+@needs_systemd
+def test_the_units_are_what_systemd_understands(tree: Path, tmp_path: Path) -> None:
+    for name in ("eic-sshd.socket", "eic-sshd.service"):
+        text = (tree / "usr/lib/systemd/system" / name).read_text()
+        (tmp_path / name).write_text(text.replace("/usr/bin/eic-sshd", str(tree / "usr/bin/eic-sshd")))
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
+    done = subprocess.run([*command, str(tmp_path / "eic-sshd.service")], capture_output=True, text=True, timeout=60)
+    complaints = [line for line in done.stderr.splitlines() if "eic-sshd" in line]
+    assert complaints == []
+
+
+def test_the_socket_is_where_the_front_door_looks() -> None:
+    from eic_sshd import authorized_keys, resident
+
+    listens = f"ListenStream={authorized_keys.SOCKET}\n"
+    assert listens in (UNITS / "eic-sshd.socket").read_text()
+    assert resident.SOCKET == authorized_keys.SOCKET
