@@ -34,7 +34,9 @@ test: setup
 ## make bench      the speed of a decision, as ratios to starting Python
 .PHONY: bench
 bench: setup
-	$(VENV)/bin/python -m benchmarks $(ARGS)
+	$(VENV)/bin/python -m benchmarks.oslogin fetch build/oslogin
+	@if [ "$$(id -u)" = 0 ]; then host="$(VENV)/bin/python -m eic_sshd.sandbox.private_host --net"; fi; \
+	    $$host $(VENV)/bin/python -m benchmarks $(ARGS)
 
 ## make docs       what is made from the code: docs/reasons.md, etc/eic-sshd.conf
 .PHONY: docs

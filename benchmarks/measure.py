@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing commands side by side: the rounds of all cases are interleaved, so that a busy moment hits all of them."""
+"""Timing side by side: the rounds of all cases are interleaved, so that a busy moment hits all of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from typing import Callable, List, Sequence
 
 
+class WrongAnswer(Exception):
+    """A case printed what it must not: its time means nothing."""
+
+
 @dataclass
 class Case:
-    """A command to time; `before` runs ahead of each round, untimed, and `expect` is what must be printed."""
+    """`measure` gives the milliseconds of one round; `rounds` is how many there are, 0: as many as the others."""
 
     name: str
-    command: Sequence[str]
-    expect: Callable[[str], bool]
-    before: Callable[[], None] = lambda: None
-    rounds: int = 0  # 0: as many as the others
+    measure: Callable[[], float]
+    rounds: int = 0
     milliseconds: List[float] = field(default_factory=list)
 
     @property
@@ -27,43 +29,47 @@ class Case:
         return statistics.median(self.milliseconds)
 
 
-class WrongAnswer(Exception):
-    """A case printed what it must not: its time means nothing."""
+def nothing() -> None:
+    """What goes on before a round where nothing has to."""
+
+
+def command(
+    name: str, arguments: Sequence[str], lines: int, before: Callable[[], None] = nothing, rounds: int = 0
+) -> Case:
+    """A command that prints so many lines; `before` runs ahead of each round, untimed."""
+
+    def measure() -> float:
+        before()
+        begun = time.perf_counter()
+        done = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, env={}, check=False, timeout=60)
+        elapsed = (time.perf_counter() - begun) * 1000
+        if done.returncode != 0 or done.stdout.count("\n") != lines:
+            raise WrongAnswer(f"{name}: status {done.returncode}, printed {done.stdout!r}")
+        return elapsed
+
+    return Case(name, measure, rounds)
 
 
 def run(cases: Sequence[Case], rounds: int) -> None:
-    """Time each case `rounds` times, one after another in each round."""
+    """Measure every case `rounds` times, one after another in each round, after a round that only warms up."""
     for at in range(rounds + 1):
         for case in cases:
             if case.rounds and at > case.rounds:
                 continue
-            case.before()
-            begun = time.perf_counter()
-            done = subprocess.run(case.command, stdout=subprocess.PIPE, text=True, env={}, check=False, timeout=60)
-            elapsed = (time.perf_counter() - begun) * 1000
-            if done.returncode != 0 or not case.expect(done.stdout):
-                raise WrongAnswer(f"{case.name}: status {done.returncode}, printed {done.stdout!r}")
-            if at > 0:  # the first round only warms the disk's cache
+            elapsed = case.measure()
+            if at > 0:
                 case.milliseconds.append(elapsed)
 
 
 def table(cases: Sequence[Case], base: Case) -> str:
     """Medians and ratios to `base`."""
     rows = [("case", "median", "ratio", "fastest", "slowest", "rounds")]
-    rows += [
-        (
-            case.name,
-            f"{case.median:.1f} ms",
-            f"{case.median / base.median:.2f}",
-            f"{min(case.milliseconds):.1f}",
-            f"{max(case.milliseconds):.1f}",
-            str(len(case.milliseconds)),
-        )
-        for case in cases
-    ]
+    for case in cases:
+        times = case.milliseconds
+        ends = (f"{min(times):.1f}", f"{max(times):.1f}", str(len(times)))
+        rows.append((case.name, f"{case.median:.1f} ms", f"{case.median / base.median:.2f}", *ends))
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
-        lines.append("  ".join(cells))
-    return "\n".join(lines)
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))])
+        for row in rows
+    )

@@ -73,8 +73,9 @@ def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -
         connection.settimeout(PATIENCE)
         connection.connect(path)
         peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-        if int.from_bytes(peer[4:8], sys.byteorder) not in (0, posix.geteuid()):
-            return None  # neither root (systemd) nor this user listens there: unix(7), struct ucred
+        folder = posix.stat(path.rpartition("/")[0] or ".")
+        if int.from_bytes(peer[4:8], sys.byteorder) not in (0, posix.geteuid(), folder.st_uid):
+            return None  # who listens is not root (systemd), this user or the folder's owner: unix(7), struct ucred
         connection.send(len(request).to_bytes(4, "big") + request)
         more = b"..."
         while more:

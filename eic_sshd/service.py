@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import struct
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
@@ -25,6 +26,9 @@ Answer = Callable[[Request, float], List[str]]
 
 # Threads that may wait for IMDS at one time. They are started as they are needed, and cost little when idle.
 WORKERS = 32
+# Seconds a thread may compute before another gets its turn: short, or the thread that looks after the connections,
+# which gives its turn away at each system call, would be starved by those that decide.
+_SWITCH_INTERVAL = 0.0005
 # Connections that have not said a whole request yet; beyond it the oldest makes room.
 _MOST_UNSAID = 512
 # Seconds for a peer to say its request, and to take its answer; a front door does either at once.
@@ -79,6 +83,7 @@ class Service:
 
     def run(self) -> None:
         """Answer until stopped or idle."""
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_in, selectors.EVENT_READ)
@@ -97,7 +102,7 @@ class Service:
                 self._accept()
             elif key.fd == self._wake_in:
                 os.read(self._wake_in, 4096)
-            else:
+            elif key.fd in self._unsaid:
                 self._listen(self._unsaid[key.fd])
         now = time.monotonic()
         for unsaid in [one for one in self._unsaid.values() if now - one.since > _PATIENCE]:
@@ -143,6 +148,8 @@ class Service:
                 self._drop(unsaid)
             elif wire.complete(bytes(unsaid.said)):
                 self._take(unsaid)
+        except BlockingIOError:
+            return  # the event was for a connection that a worker closed meanwhile, whose descriptor this one got
         except (OSError, wire.MalformedRequest):
             self._drop(unsaid)
 

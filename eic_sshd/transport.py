@@ -51,10 +51,14 @@ class Limit:
 
     def remaining(self) -> float:
         """Seconds that the next wait may take. Raises socket.timeout if none are left."""
-        left = self.deadline.remaining() if self.deadline else 0.0
+        left = self.left()
         if left <= 0:
             raise socket.timeout("the request's time is over")
         return left
+
+    def left(self) -> float:
+        """Seconds that are left; zero or less when none are."""
+        return self.deadline.remaining() if self.deadline else 0.0
 
 
 class _LimitedSocket(socket.socket):
@@ -63,8 +67,12 @@ class _LimitedSocket(socket.socket):
     limit: Limit
 
     def recv_into(self, *args: Any) -> int:
-        self.settimeout(self.limit.remaining())
-        return self.limit.count(super().recv_into(*args))
+        # Once the time is over, what has come already is still taken: on a busy machine it may be ours that was slow.
+        self.settimeout(max(self.limit.left(), 0))
+        try:
+            return self.limit.count(super().recv_into(*args))
+        except BlockingIOError:
+            raise socket.timeout("the request's time is over") from None
 
     def sendall(self, *args: Any) -> None:
         self.settimeout(self.limit.remaining())

@@ -7,7 +7,7 @@ set -eu
 venv=${1:-.venv}
 here=$(dirname "$0")
 requirements=$here/../tests/requirements.txt
-packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client systemd util-linux ca-certificates"
+packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client systemd iproute2 util-linux ca-certificates"
 
 missing=
 for package in $packages; do

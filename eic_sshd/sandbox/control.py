@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import Any, Callable, Dict
 
 from aiohttp import web
@@ -49,6 +50,7 @@ class Control:
     def status(self) -> Dict[str, Any]:
         """What `GET /status` answers."""
         return {
+            "pid": os.getpid(),
             "endpoints": self._endpoints(),
             "instance": dataclasses.asdict(self._instance.facts),
             "window": self._instance.window,

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List
 
-from . import private_host
+from . import private_host, processes
 from .sshd import Login, Sshd, keygen
 
 _USER = "ec2-user"
@@ -20,6 +20,7 @@ _FOLDER = os.path.join(private_host.HOME, "demo")
 _TREE = os.path.join(_FOLDER, "tree")
 _SANDBOX = os.path.join(_FOLDER, "sandbox")
 _CONFIG = os.path.join(_SANDBOX, "eic-sshd.conf")
+_SOCKET = os.path.join(_FOLDER, "run", "authorize.sock")
 _LOG = os.path.join(_FOLDER, "log", "decisions.jsonl")
 
 
@@ -51,25 +52,30 @@ def _demo(window: int) -> None:
     pushed = os.path.join(_FOLDER, "pushed_key")
     on_disk = os.path.join(_FOLDER, "on_disk_key")
     pushed_line, on_disk_line = keygen(pushed), keygen(on_disk)
-    with Sshd(_FOLDER, f"{_TREE}/usr/lib/eic-sshd/authorized-keys --socket none --config {_CONFIG}") as sshd:
+    command = f"{_TREE}/usr/lib/eic-sshd/authorized-keys --socket {_SOCKET} --config {_CONFIG}"
+    with contextlib.ExitStack() as imds, contextlib.ExitStack() as host:
+        facts = imds.enter_context(_sandbox(window))
+        host.enter_context(_authorizer())
+        sshd = host.enter_context(Sshd(_FOLDER, command))
         sshd.authorize(_USER, on_disk_line)
-        with _sandbox(window) as facts:
-            _say(f"sandbox: IMDSv2 at {facts['endpoints']['imds']}, API at {facts['endpoints']['api']}")
-            _say(f"sshd:    127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
-            _step("A key that nobody pushed is refused")
-            _expect(sshd.login(_USER, [pushed]), False)
-            _step("The key is pushed through boto3 (SendSSHPublicKey)")
-            _push(facts, pushed_line)
-            pushed_at = time.monotonic()
-            _step(f"ssh logs {_USER} in with it")
-            _expect(sshd.login(_USER, [pushed]), True)
-            _say("the record of that decision:")
-            for name, value in _records()[-1].items():
-                print(f"      {name:12} {value}")
-            _step(f"Once its {window} seconds have passed, the same login is refused")
-            _wait(pushed_at + window + 1)
-            _expect(sshd.login(_USER, [pushed]), False)
+        _say(f"sandbox:    IMDSv2 at {facts['endpoints']['imds']}, API at {facts['endpoints']['api']}")
+        _say(f"authorizer: eic-sshd serve, as {private_host.COMMAND_USER}")
+        _say(f"sshd:       127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
+        _step("A key that nobody pushed is refused")
+        _expect(sshd.login(_USER, [pushed]), False)
+        _step("The key is pushed through boto3 (SendSSHPublicKey)")
+        _push(facts, pushed_line)
+        pushed_at = time.monotonic()
+        _step(f"ssh logs {_USER} in with it")
+        _expect(sshd.login(_USER, [pushed]), True)
+        _say("the record of that decision:")
+        for name, value in _records()[-1].items():
+            print(f"      {name:12} {value}")
+        _step(f"Once its {window} seconds have passed (IMDS lists it no more), the same login is refused")
+        _wait(pushed_at + window + 1)
+        _expect(sshd.login(_USER, [pushed]), False)
         _step("IMDS is dead; a client that offers both keys still logs in, with the one on disk")
+        imds.close()
         _expect(sshd.login(_USER, [pushed, on_disk]), True)
     _step("What eic-sshd decided (sshd asks once for an offered key and once more for its signature)")
     _table(_records())
@@ -86,22 +92,23 @@ def _install() -> None:
 
 @contextlib.contextmanager
 def _sandbox(window: int) -> Iterator[Dict[str, Any]]:
-    command = [sys.executable, "-m", "eic_sshd", "sandbox", "run", "--directory", _SANDBOX, "--window", str(window)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "ready\n":
-            break
-    else:
-        raise Unexpected("the sandbox did not start")
-    with open(_CONFIG, "a", encoding="utf-8") as file:
-        file.write(f"[log]\ndestination = {_LOG}\n")
+    with processes.sandbox(_SANDBOX, "--window", str(window)) as facts:
+        with open(_CONFIG, "a", encoding="utf-8") as file:
+            file.write(f"[log]\ndestination = {_LOG}\n")
+        yield facts
+
+
+@contextlib.contextmanager
+def _authorizer() -> Iterator[None]:
+    """The resident authorizer, as systemd would run it."""
+    uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
+    os.makedirs(os.path.dirname(_SOCKET), mode=0o755)
+    os.chown(os.path.dirname(_SOCKET), uid, uid)
+    process = processes.authorizer(_TREE, _SOCKET, _CONFIG, uid)
     try:
-        with open(os.path.join(_SANDBOX, "sandbox.json"), encoding="utf-8") as file:
-            yield json.load(file)
+        yield
     finally:
-        process.terminate()
-        process.wait(timeout=10)
+        processes.stop(process)
 
 
 def _push(facts: Dict[str, Any], line: str) -> None:
@@ -150,7 +157,7 @@ def _records() -> List[Dict[str, Any]]:
 
 
 def _table(records: List[Dict[str, Any]]) -> None:
-    columns = ("decision", "reason", "user", "fingerprint", "elapsed_us", "sshd_pid")
+    columns = ("decision", "reason", "source", "user", "fingerprint", "elapsed_us", "sshd_pid")
     rows = [columns, *([_short(record.get(name, "")) for name in columns] for record in records)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
     for row in rows:

@@ -31,8 +31,8 @@ def is_inside() -> bool:
     return os.environ.get(INSIDE) == "1"
 
 
-def run(command: List[str]) -> int:
-    """Run `command` on a private host; its exit status. Raises Unable."""
+def run(command: List[str], network: bool = False) -> int:
+    """Run `command` on a private host, on a loopback `network` of its own if asked; its exit status. Raises Unable."""
     if os.geteuid() != 0:
         raise Unable(
             "this must be run as root: sshd runs an AuthorizedKeysCommand only if root owns it and every folder above "
@@ -43,6 +43,8 @@ def run(command: List[str]) -> int:
     # Should this process be killed, unshare dies with it, and with unshare all that runs in the namespaces.
     mortal = ["setpriv", "--pdeathsig", "KILL"]
     namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if network:
+        namespaces.append("--net")
     probe = subprocess.run([*mortal, *namespaces, "true"], capture_output=True, text=True)
     if probe.returncode != 0:
         raise Unable(
@@ -81,6 +83,13 @@ def prepare() -> None:
         _mount("--bind", copy, original)
 
 
+def bring_up_loopback(*addresses: str) -> None:
+    """In a network namespace of its own: loopback works, and has these addresses too."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for address in addresses:
+        subprocess.run(["ip", "addr", "add", address, "dev", "lo"], check=True)
+
+
 def _mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True)
 
@@ -90,11 +99,14 @@ def main(arguments: List[str]) -> int:
         prepare()
         os.environ[INSIDE] = "1"
         os.execvp(arguments[1], arguments[1:])
+    network = arguments[:1] == ["--net"]
+    if network:
+        arguments = arguments[1:]
     if not arguments:
-        print(f"usage: python3 -m {__spec__.name if __spec__ else __name__} COMMAND...", file=sys.stderr)
+        print(f"usage: python3 -m {__spec__.name if __spec__ else __name__} [--net] COMMAND...", file=sys.stderr)
         return 2
     try:
-        return run(arguments)
+        return run(arguments, network)
     except Unable as problem:
         print(f"eic-sshd: {problem}", file=sys.stderr)
         return 1

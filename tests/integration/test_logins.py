@@ -18,7 +18,7 @@ import paramiko
 import pytest
 
 from eic_sshd import sshkey
-from eic_sshd.sandbox import private_host
+from eic_sshd.sandbox import private_host, processes
 from eic_sshd.sandbox.sshd import Sshd, keygen
 
 from .conftest import Door
@@ -258,21 +258,12 @@ class Resident:
         run.mkdir()
         os.chown(run, uid, uid)
         door.socket = str(run / "authorize.sock")
-        command = str(Path(door.command).parent.parent.parent / "bin/eic-sshd")
-        self._arguments = [command, "serve", "--socket", door.socket, "--config", str(door.config)]
-        self._uid = uid
+        self._tree, self._config, self._uid = str(Path(door.command).parents[3]), str(door.config), uid
         self._socket = door.socket
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        setpriv = ["setpriv", f"--reuid={self._uid}", f"--regid={self._uid}", "--clear-groups"]
-        process = subprocess.Popen([*setpriv, *self._arguments], env={})
-        for _ in range(500):
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(self._socket) == 0:
-                    return process
-            time.sleep(0.02)
-        raise AssertionError("the service did not start")
+        return processes.authorizer(self._tree, self._socket, self._config, self._uid)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGCONT)
