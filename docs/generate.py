@@ -42,7 +42,8 @@ def reasons() -> str:
 
 def _reason(reason: Reason) -> str:
     severity = _SEVERITIES[reason.severity]
-    return f"\n### `{reason.word}`\n\n{reason.meaning}\n\nWhat to do: {reason.remedy}\n\nSeverity: {severity}\n"
+    counts = "; counts as `unavailable` for `[fallback] when`" if reason.unavailable else ""
+    return f"\n### `{reason.word}`\n\n{reason.meaning}\n\nWhat to do: {reason.remedy}\n\nSeverity: {severity}{counts}\n"
 
 
 def generated() -> Dict[str, str]:

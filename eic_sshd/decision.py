@@ -173,12 +173,13 @@ class Reason(enum.Enum):
     )  # fmt: skip
     NOT_EC2 = (
         "not-ec2", Outcome.REFUSED, INFO, True,
-        "This machine is not the EC2 instance that IMDS speaks of.",
-        "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`.",
+        "This machine is no EC2 instance, or not the one that IMDS speaks of.",
+        "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`. On EC2, "
+        "where the message names two instances, somebody may be answering in IMDS's place.",
     )  # fmt: skip
     IMDS_UNREACHABLE = (
         "imds-unreachable", Outcome.ERROR, WARNING, True,
-        "IMDS did not answer within `[imds] request_timeout`.",
+        "IMDS could not be reached, or did not answer within `[imds] request_timeout`.",
         "Check routes and firewall rules for 169.254.169.254 (or [fd00:ec2::254]), also per user: the command runs "
         "as the AuthorizedKeysCommandUser.",
     )  # fmt: skip
@@ -189,7 +190,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     IMDS_ERROR = (
         "imds-error", Outcome.ERROR, WARNING, True,
-        "IMDS answered with an error, or with something that no IMDS says.",
+        "IMDS answered with an error, with something that no IMDS says, or by closing the connection.",
         "Try again; the message names the path and the answer. If it stays, what answers is not EC2's IMDS.",
     )  # fmt: skip
     DEADLINE_EXCEEDED = (
