@@ -174,8 +174,8 @@ class Reason(enum.Enum):
     NOT_EC2 = (
         "not-ec2", Outcome.REFUSED, INFO, True,
         "This machine is no EC2 instance, or not the one that IMDS speaks of.",
-        "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`. On EC2, "
-        "where the message names two instances, somebody may be answering in IMDS's place.",
+        "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`. "
+        "On EC2, where the message names another instance, somebody may be answering in IMDS's place.",
     )  # fmt: skip
     IMDS_UNREACHABLE = (
         "imds-unreachable", Outcome.ERROR, WARNING, True,

@@ -145,8 +145,8 @@ SETTINGS = (
     Setting("imds", "deadline", "3.0", _number(0.1, 30, float),
             "Seconds a whole decision may take."),
     Setting("instance", "require_ec2_hardware", "yes", _yes_no,
-            "Hand out pushed keys only where the hardware says that it is the EC2 instance that IMDS names (on Xen, which "
-            "keeps no instance id: that it is EC2)."),
+            "Hand out pushed keys only where the hardware says that it is the EC2 instance that IMDS names (on Xen, "
+            "which keeps no instance id: that it is EC2)."),
     Setting("keys", "window", "60", _number(1, 3600, int),
             "Seconds a pushed key may be valid after the push."),
     Setting("keys", "clock_skew", "60", _number(0, 3600, int),
@@ -166,8 +166,8 @@ SETTINGS = (
             "Seconds without a request after which the resident authorizer ends; systemd starts it again at the next "
             "one. 0 means never."),
     Setting("fallback", "keys_file", "", _keys_file,
-            "For sites with `AuthorizedKeysFile none`: a root-owned file of public keys per user, %u being the user. The "
-            "user eic-sshd must be able to read it; lines with options are passed over."),
+            "For sites with `AuthorizedKeysFile none`: a root-owned file of public keys per user, %u being the user. "
+            "The user eic-sshd must be able to read it; lines with options are passed over."),
     Setting("fallback", "when", "never", _one_of("never", "unavailable", "no-key"),
             "When its keys are handed out: never; unavailable, when pushed keys can't be had; no-key, whenever no "
             "pushed key can be handed out."),
