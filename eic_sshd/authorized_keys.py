@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # typing is slow to load
 USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] USER [FINGERPRINT]"
 SOCKET = "/run/eic-sshd/authorize.sock"
 # Seconds to wait for the authorizer until it has said how long its answer may take.
-PATIENCE = 3.0
+PATIENCE = 2.5
 
 
 def main(arguments: list[str]) -> int:

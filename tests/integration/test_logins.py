@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List
 import paramiko
 import pytest
 
-from eic_sshd import sshkey
+from eic_sshd import authorized_keys, sshkey
 from eic_sshd.sandbox import private_host, processes
 from eic_sshd.sandbox.sshd import Sshd, keygen
 
@@ -321,7 +321,9 @@ def test_whatever_the_service_is_in_some_key_logs_in(
         os.unlink(login_door.socket)
     login = warm_sshd.login(USER, [pushed, on_disk])
     assert login.output == USER
-    assert login.seconds < 3.0 + 3.0
+    # sshd draws a failed attempt out to the next doubling of 5 to 9 ms (ensure_minimum_time_since in its auth2.c), so a
+    # key that the front door gives up on after 2.5 s may cost the client twice that.
+    assert login.seconds < 2 * authorized_keys.PATIENCE + 3.0, records(login_door)
     expected = ["authorizer-failed"] if state == "hung" else ["granted", "granted"]
     assert reasons(login_door) == expected
 
