@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import keyblob, sshkey
+from . import checks, keyblob
 from .deadline import Clock, Deadline
 from .decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from .fallback import KeysOnDisk, NoKeys
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from .hardware import Hardware
     from .imds import Imds
     from .signer import Signer, SignerVerifier
-
-# The names that EC2 Instance Connect carries: InstanceOSUser in the API reference of SendSSHPublicKey.
-_USER_NAME = r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
 
 
 class World(NamedTuple):
@@ -64,7 +60,7 @@ class Authorizer:
         return decision._replace(elapsed_us=int((self._world.monotonic() - begun) * 1_000_000))
 
     def _judge(self, request: Request, deadline: Deadline) -> Decision:
-        require_user_name(request.user)
+        checks.require_user_name(request.user)
         self._require_user(request.user)
         self._world.hardware.require_ec2()
         remembered = self._remembered(request)
@@ -88,8 +84,14 @@ class Authorizer:
         """The key that sshd asks for, if it was granted a moment ago and may still log in."""
         if request.fingerprint is None:
             return None
-        grant = self._memory.grant(request.user, request.fingerprint, self._world.now())
-        return grant if grant is not None and self._freshness(grant.block) is None else None
+        now = self._world.now()
+        grant = self._memory.grant(request.user, request.fingerprint, now)
+        try:
+            if grant is not None:
+                checks.require_fresh(grant.block, now, self._config.keys)  # the clock may have been set back
+            return grant
+        except NotGranted:
+            return None
 
     def _verified(self, request: Request, deadline: Deadline, anew: bool = False) -> Decision:
         blocks = self._pushed(request, deadline)
@@ -102,7 +104,7 @@ class Authorizer:
             except NotGranted as refusal:
                 refusals.append(refusal)
         if not granted:
-            raise _most_telling(refusals)
+            raise checks.most_telling(refusals)
         if deadline.remaining() <= 0:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, "the answer came too late")
         self._memory.remember_grants(request.user, granted, self._world.now())
@@ -110,10 +112,11 @@ class Authorizer:
 
     def _grant(self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]) -> Grant:
         signer.verify(block)
-        _require_instance(block, instance_id)
-        self._require_fresh(block)
-        key = self._allowed_key(block)
-        _require_fingerprint(key, fingerprint)
+        checks.require_instance(block, instance_id)
+        checks.require_fresh(block, self._world.now(), self._config.keys)
+        key = checks.key_of(block)
+        checks.require_allowed(key, self._policy)
+        checks.require_fingerprint(key, fingerprint)
         return Grant(block, key, instance_id)
 
     def _instance_id(self, deadline: Deadline) -> str:
@@ -140,14 +143,14 @@ class Authorizer:
             try:
                 block = keyblob.parse(lines)
                 if request.fingerprint is not None:
-                    _require_fingerprint(_key(block), request.fingerprint)
+                    checks.require_fingerprint(checks.key_of(block), request.fingerprint)
                 blocks.append(block)
             except keyblob.MalformedBlock as problem:
                 refusals.append(NotGranted(Reason.BLOCK_MALFORMED, str(problem)))
             except NotGranted as refusal:
                 refusals.append(refusal)
         if not blocks:
-            raise _most_telling(refusals)
+            raise checks.most_telling(refusals)
         return blocks
 
     def _signer(self, deadline: Deadline, anew: bool) -> Signer:
@@ -168,36 +171,6 @@ class Authorizer:
         self._memory.remember_signer(pem, signer, now)
         return signer
 
-    def _require_fresh(self, block: Block) -> None:
-        refusal = self._freshness(block)
-        if refusal is not None:
-            raise refusal
-
-    def _freshness(self, block: Block) -> Optional[NotGranted]:
-        now, keys = self._world.now(), self._config.keys
-        if block.timestamp <= now:
-            return NotGranted(Reason.EXPIRED, f"the key expired {now - block.timestamp:.0f} s ago")
-        if block.timestamp > now + keys.window + keys.clock_skew:
-            ahead = f"{block.timestamp - now:.0f} s ahead"
-            return NotGranted(Reason.EXPIRY_BEYOND_WINDOW, f"the key's Timestamp lies {ahead}")
-        return None
-
-    def _allowed_key(self, block: Block) -> PublicKey:
-        key = _key(block)
-        try:
-            self._policy.verify(key)
-        except sshkey.ForbiddenType as problem:
-            raise NotGranted(Reason.KEY_TYPE_FORBIDDEN, str(problem)) from None
-        except sshkey.TooShort as problem:
-            raise NotGranted(Reason.KEY_TOO_SHORT, str(problem)) from None
-        return key
-
-
-def require_user_name(user: str) -> None:
-    """Raises NotGranted with user-name-invalid unless EC2 Instance Connect can carry the name."""
-    if not re.fullmatch(_USER_NAME, user):
-        raise NotGranted(Reason.USER_NAME_INVALID, f"EC2 Instance Connect cannot carry the user name {user[:64]!r}")
-
 
 def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> Decision:
     """The decision where no pushed key is granted: keys on disk if the site wants them, nothing otherwise."""
@@ -209,25 +182,6 @@ def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> D
     except Exception as error:  # the refusal stands, whatever is wrong with the fallback
         return Decision(request, refusal.reason, f"{refusal.detail}; fallback: {type(error).__name__}: {error}")
     return Decision(request, Reason.FALLBACK_FILE, str(refusal), keys, source=Source.FILE)
-
-
-def _key(block: Block) -> PublicKey:
-    try:
-        return sshkey.parse(block.key_line.rstrip())
-    except sshkey.MalformedKey as problem:
-        raise NotGranted(Reason.KEY_MALFORMED, str(problem)) from None
-
-
-def _require_instance(block: Block, instance_id: str) -> None:
-    if block.instance != instance_id:
-        raise NotGranted(
-            Reason.INSTANCE_MISMATCH, f"the key was pushed to {block.instance[:64]}, this is {instance_id}"
-        )
-
-
-def _require_fingerprint(key: PublicKey, fingerprint: Optional[str]) -> None:
-    if fingerprint is not None and not key.has_fingerprint(fingerprint):
-        raise NotGranted(Reason.FINGERPRINT_MISMATCH, "the client offered a key that is not pushed")
 
 
 def _decision(request: Request, granted: Sequence[Grant], source: Source) -> Decision:
@@ -257,25 +211,3 @@ _LIKE_ROTATION = frozenset({
     Reason.BAD_SIGNATURE, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_UNTRUSTED, Reason.STAPLE_MISSING,
     Reason.STAPLE_INVALID,
 })  # fmt: skip
-
-# How far a block came, by the order of the checks: the one that came furthest says most about what went wrong.
-_FURTHEST = (
-    Reason.FINGERPRINT_MISMATCH,
-    Reason.BLOCK_MALFORMED,
-    Reason.BAD_SIGNATURE,
-    Reason.INSTANCE_MISMATCH,
-    Reason.EXPIRED,
-    Reason.EXPIRY_BEYOND_WINDOW,
-    Reason.KEY_MALFORMED,
-    Reason.KEY_TYPE_FORBIDDEN,
-    Reason.KEY_TOO_SHORT,
-)
-
-
-def _most_telling(refusals: Sequence[NotGranted]) -> NotGranted:
-    """Of several refused blocks the refusal to report, saying how many there were."""
-    if not refusals:
-        return NotGranted(Reason.BLOCK_MALFORMED, "IMDS gave no block")
-    first = max(refusals, key=lambda refusal: _FURTHEST.index(refusal.reason))
-    others = len(refusals) - 1
-    return NotGranted(first.reason, f"{first.detail} ({others} more refused)") if others else first
