@@ -18,8 +18,21 @@ from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
 from eic_sshd.sandbox.server import Sandbox, running
+from eic_sshd.sshkey import parse
 
 USER = "root"  # any user that every machine has
+CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
+# Seconds: an ordinary machine starts Python and requests in a tenth of this; the rest is for a busy one.
+STARTING = 1.5
+
+
+def fingerprint(line: str) -> str:
+    return parse(line.encode()).fingerprint
+
+
+def bare(line: str) -> str:
+    """What the front door prints for the key on `line`."""
+    return " ".join(line.split()[:2]) + "\n"
 
 
 @dataclass(frozen=True)

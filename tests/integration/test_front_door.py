@@ -19,22 +19,9 @@ import pytest
 from eic_sshd.decision import Reason
 from eic_sshd.sandbox.faults import BLOCK_FAULTS, FACT_FAULTS, IMDS_FAULTS, SIGNER_FAULTS
 from eic_sshd.sandbox.server import Sandbox
-from eic_sshd.sshkey import parse
 from tests import keys
 
-from .conftest import USER, Door
-
-CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
-# An ordinary machine starts Python and requests in a tenth of this; the rest is for a busy one.
-STARTING = 1.5
-
-
-def fingerprint(line: str) -> str:
-    return parse(line.encode()).fingerprint
-
-
-def bare(line: str) -> str:
-    return " ".join(line.split()[:2]) + "\n"
+from .conftest import CALLER, STARTING, USER, Door, bare, fingerprint
 
 
 def test_a_pushed_key_is_printed_anew_and_recorded(door: Door, ed25519: str) -> None:

@@ -17,21 +17,9 @@ from typing import Callable, Dict, Iterator, List, Optional
 import pytest
 
 from eic_sshd import wire
-from eic_sshd.sshkey import parse
 from tests import keys
 
-from .conftest import USER, Answer, Door
-
-CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
-STARTING = 1.5
-
-
-def fingerprint(line: str) -> str:
-    return parse(line.encode()).fingerprint
-
-
-def bare(line: str) -> str:
-    return " ".join(line.split()[:2]) + "\n"
+from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
 
 
 class Service:
