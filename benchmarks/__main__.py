@@ -206,33 +206,70 @@ def output(arguments: Sequence[str]) -> str:
     return subprocess.run(arguments, stdout=subprocess.PIPE, text=True, env={}, check=True, timeout=60).stdout
 
 
-def ssh_cases(bench: Bench, stack: contextlib.ExitStack) -> List[Case]:
-    """Whole logins of ssh: with a key on disk and no command, the same with eic-sshd, and with pushed keys."""
-    on_disk, *others = [bench.key() for _ in range(5)]
-    folders = [str(bench.folder / name) for name in ("plain", "asking")]
-    for folder in folders:
-        os.mkdir(folder, 0o755)
-    plain = stack.enter_context(Sshd(folders[0], None))
-    asking = stack.enter_context(Sshd(folders[1], " ".join(bench.asking())))
-    for sshd in (plain, asking):
-        sshd.authorize(USER, Path(f"{on_disk}.pub").read_text().strip())
+class Logins:
+    """An sshd that asks nobody, one that asks the authorizer, one whose front door finds no IMDS at all."""
 
-    def login(name: str, sshd: Sshd, offered: List[str], before: Callable[[], None]) -> Case:
+    def __init__(self, bench: Bench, stack: contextlib.ExitStack) -> None:
+        self._bench = bench
+        self.on_disk, self.unknown, *self.others = [bench.key() for _ in range(6)]
+        dead = bench.configured("absent.conf", f"http://127.0.0.1:{free_port()}")
+        asking = {
+            "plain": None,
+            "asking": " ".join(bench.asking()),
+            "absent": " ".join(bench.asking(config=dead, socket="none")),
+        }
+        self._sshds = {}
+        for name, asked in asking.items():
+            folder = str(bench.folder / name)
+            os.mkdir(folder, 0o755)
+            self._sshds[name] = stack.enter_context(Sshd(folder, asked))
+            self._sshds[name].authorize(USER, Path(f"{self.on_disk}.pub").read_text().strip())
+
+    def case(self, name: str, sshd: str, offered: List[str], before: Callable[[], None] = nothing) -> Case:
+        """One whole `ssh ... true`."""
+
         def measure() -> float:
             before()
-            done = sshd.login(USER, offered, "true")
+            done = self._sshds[sshd].login(USER, offered, "true")
             if not done.ok:
                 raise WrongAnswer(f"{name}: {done.errors}")
             return done.seconds * 1000
 
-        return Case(name, measure, 7)
+        return Case(f"ssh, {name}", measure, 7)
 
-    return [
-        login("ssh, key on disk, no eic-sshd", plain, [on_disk], nothing),
-        login("ssh, key on disk, eic-sshd", asking, [on_disk], bench.push),
-        login("ssh, pushed key", asking, [others[0]], lambda: bench.push(others[0])),
-        login("ssh, pushed key is the fourth offered", asking, others, lambda: bench.push(others[3])),
-    ]
+    def ordinary(self) -> List[Case]:
+        push, fourth = self._bench.push, self.others
+        return [
+            self.case("key on disk, no eic-sshd", "plain", [self.on_disk]),
+            self.case("key on disk, eic-sshd", "asking", [self.on_disk], push),
+            self.case("pushed key", "asking", [self.others[0]], lambda: push(self.others[0])),
+            self.case("pushed key is the fourth offered", "asking", fourth, lambda: push(self.others[3])),
+            self.case("key on disk behind another, no eic-sshd", "plain", [self.unknown, self.on_disk]),
+            self.case("key on disk behind another, eic-sshd", "asking", [self.unknown, self.on_disk], push),
+        ]
+
+    def with_imds_away(self) -> List[Case]:
+        """The key on disk comes second, so that sshd asks for the first; the authorizer remembers nothing."""
+        offered = [self.unknown, self.on_disk]
+
+        def fault(name: str) -> Callable[[], None]:
+            def before() -> None:
+                self._bench.push()
+                self._bench.control("PUT", f"faults/{name}")
+                self._bench.forget()
+
+            return before
+
+        faults = {
+            "hangs": "hang",
+            "answers 500": "error-500",
+            "pours garbage": "garbage",
+            "drips a byte a second": "slow",
+        }
+        return [
+            self.case("the same, IMDS absent", "absent", offered),
+            *(self.case(f"the same, IMDS {text}", "asking", offered, fault(name)) for text, name in faults.items()),
+        ]
 
 
 def rival_cases(bench: Bench, stack: contextlib.ExitStack) -> List[Case]:
@@ -296,11 +333,14 @@ def main() -> int:
         try:
             if private_host.is_inside():
                 cases += rival_cases(bench, stack)
-                cases += ssh_cases(bench, stack)
+                logins = Logins(bench, stack)
+                cases += logins.ordinary()
             run(cases, arguments.rounds)
-            hanging = hanging_cases(bench)
-            run(hanging, 3)
-            cases += hanging
+            away = hanging_cases(bench)
+            if private_host.is_inside():
+                away += logins.with_imds_away()
+            run(away, 3)
+            cases += away
             bench.push()
             bench.forget()
             storms = storm_cases(bench)
