@@ -21,6 +21,7 @@ from .decision import NotGranted, Reason
 from .transport import Limit, TooLong, session
 
 _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants
+_TOKEN_MARGIN = 300  # seconds before its end at which a token is no longer used
 _TOKEN = rb"[!-~]{1,1024}"
 _INSTANCE_ID = r"i-[0-9a-f]{8,32}"
 _REGION = r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}"
@@ -55,10 +56,14 @@ class Response(NamedTuple):
 
 
 class ImdsState:
-    """What clients of one IMDS share: the token, and that it was found to be silent (`Deadline.clock`'s seconds)."""
+    """What clients of one IMDS share: the token, until when it is good, until when IMDS counts as silent.
+
+    Times are seconds of the clock that the deadlines are on.
+    """
 
     def __init__(self) -> None:
         self.token: Optional[str] = None
+        self.token_until = 0.0
         self.silent_until: Optional[float] = None
 
 
@@ -150,8 +155,10 @@ class Imds:
 
     def _get_once(self, path: str, limit: int, deadline: Deadline) -> Response:
         token = self._state.token
-        if token is None:
-            self._state.token = token = self._fresh_token(deadline)
+        if token is None or deadline.clock() >= self._state.token_until:
+            token = self._fresh_token(deadline)
+            self._state.token_until = deadline.clock() + _TOKEN_TTL - _TOKEN_MARGIN
+            self._state.token = token
         headers = {"X-aws-ec2-metadata-token": token}
         return self._send("GET", f"meta-data/{path}", headers, limit, deadline)
 

@@ -128,17 +128,27 @@ class Service:
         for _ in range(_MOST_UNSAID):
             try:
                 peer, _address = self._listener.accept()
+            except BlockingIOError:
+                return  # nobody waits any more
             except OSError:
-                return  # nobody waits any more, or this one went away, or descriptors ran out: select says so again
+                self._make_room()
+                return
             peer.setblocking(False)
             _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
             if uid not in self._trusted:
                 peer.close()
                 continue
             if len(self._unsaid) >= _MOST_UNSAID:
-                self._drop(next(iter(self._unsaid.values())))
+                self._make_room()
             self._unsaid[peer.fileno()] = _Unsaid(peer, bytearray(), time.monotonic())
             self._selector.register(peer, selectors.EVENT_READ)
+
+    def _make_room(self) -> None:
+        """Descriptors ran out, or the places for connections that say nothing: the oldest of these goes."""
+        if self._unsaid:
+            self._drop(next(iter(self._unsaid.values())))
+        else:
+            time.sleep(0.01)  # those under way will free some; until then select would only spin
 
     def _listen(self, unsaid: _Unsaid) -> None:
         try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -284,6 +285,18 @@ def test_only_root_and_the_commands_user_are_answered(service: Service, door: Do
     )
     done = subprocess.run(["/usr/bin/python3", "-c", program, door.socket], capture_output=True, text=True, timeout=10)
     assert done.stdout == "b''\n", done.stderr
+
+
+def test_a_service_without_descriptors_left_makes_room_and_goes_on(service: Service, door: Door) -> None:
+    ask(door)  # all threads and connections that one call needs are there
+    used = len(os.listdir(f"/proc/{service.process.pid}/fd"))
+    resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (used + 20, 4096))
+    with connected(door, *[b""] * 60):
+        assert ask(door).reason == "no-active-keys"
+        cpu = Path(f"/proc/{service.process.pid}/stat").read_text().split()[13]
+        time.sleep(0.5)
+        assert int(Path(f"/proc/{service.process.pid}/stat").read_text().split()[13]) - int(cpu) < 25
+    assert service.process.poll() is None
 
 
 # Its life.

@@ -88,6 +88,22 @@ def test_an_expired_token_is_renewed_once() -> None:
     assert (len(puts), len(gets)) == (2, 2)
 
 
+def test_a_token_is_renewed_before_it_expires() -> None:
+    puts: List[bytes] = []
+    now = [1000.0]
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if head.startswith(b"PUT"):
+            puts.append(head)
+        peer.sendall(response(200, b"i-0123456789abcdef0"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        for moment, tokens in ((1000.0, 1), (1000.0 + 21000, 1), (1000.0 + 21400, 2)):
+            now[0] = moment
+            imds.instance_id(Deadline(moment + 3, lambda: now[0]))
+            assert len(puts) == tokens
+
+
 def test_401_for_ever_is_an_error_after_two_tries() -> None:
     gets = []
 
