@@ -85,7 +85,7 @@ class Authorizer:
         if request.fingerprint is None:
             return None
         now = self._world.now()
-        grant = self._memory.grant(request.user, request.fingerprint, now)
+        grant = self._memory.grant(request.user, request.fingerprint, now, self._world.monotonic())
         try:
             if grant is not None:
                 checks.require_fresh(grant.block, now, self._config.keys)  # the clock may have been set back
@@ -95,7 +95,7 @@ class Authorizer:
 
     def _verified(self, request: Request, deadline: Deadline, anew: bool = False) -> Decision:
         blocks = self._pushed(request, deadline)
-        instance_id = self._instance_id(deadline)
+        instance_id = self._instance_id(deadline, anew)
         signer = self._signer(deadline, anew)
         granted, refusals = [], []
         for block in blocks:
@@ -107,7 +107,7 @@ class Authorizer:
             raise checks.most_telling(refusals)
         if deadline.remaining() <= 0:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, "the answer came too late")
-        self._memory.remember_grants(request.user, granted, self._world.now())
+        self._memory.remember_grants(request.user, granted, self._world.now(), self._world.monotonic())
         return _decision(request, granted, Source.IMDS)
 
     def _grant(self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]) -> Grant:
@@ -119,9 +119,9 @@ class Authorizer:
         checks.require_fingerprint(key, fingerprint)
         return Grant(block, key, instance_id)
 
-    def _instance_id(self, deadline: Deadline) -> str:
-        """The instance id that the hardware confirms."""
-        instance_id = self._memory.instance_id
+    def _instance_id(self, deadline: Deadline, anew: bool) -> str:
+        """The instance id that the hardware confirms: the remembered one, or (if `anew`) as it is told now."""
+        instance_id = None if anew else self._memory.instance_id
         if instance_id is None:
             instance_id = self._world.imds.instance_id(deadline)
             self._world.hardware.require_instance(instance_id)
@@ -161,13 +161,14 @@ class Authorizer:
             if remembered is not None:
                 return remembered
             pem = self._world.imds.signer_chain(deadline)
-            return self._memory.signer(now, pem) or self._verify(pem, int(now), deadline)
+            return self._memory.signer(now, pem) or self._verify(pem, int(now), deadline, anew)
 
-    def _verify(self, pem: bytes, now: int, deadline: Deadline) -> Signer:
+    def _verify(self, pem: bytes, now: int, deadline: Deadline, anew: bool) -> Signer:
         imds = self._world.imds
-        region, domain = place = self._memory.place or Place(imds.region(deadline), imds.domain(deadline))
-        self._memory.place = place
+        remembered = None if anew else self._memory.place
+        region, domain = place = remembered or Place(imds.region(deadline), imds.domain(deadline))
         signer = self._world.verifier().verify(pem, lambda: imds.staples(deadline), region, domain, now, deadline)
+        self._memory.place = place  # only now that a signer of that place has proved it
         self._memory.remember_signer(pem, signer, now)
         return signer
 
@@ -206,8 +207,8 @@ def _distinct(values: Iterable[Optional[str]]) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value is not None))
 
 
-# What a rotation of the signer between two reads looks like.
+# What a rotation of the signer between two reads looks like, or a remembered fact that was wrong when it was read.
 _LIKE_ROTATION = frozenset({
-    Reason.BAD_SIGNATURE, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_UNTRUSTED, Reason.STAPLE_MISSING,
-    Reason.STAPLE_INVALID,
+    Reason.INSTANCE_MISMATCH, Reason.BAD_SIGNATURE, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_UNTRUSTED,
+    Reason.STAPLE_MISSING, Reason.STAPLE_INVALID,
 })  # fmt: skip

@@ -35,6 +35,7 @@ DOMAINS = frozenset({
 })  # fmt: skip
 """The domains of AWS's partitions; a signer of any other name is nobody's."""
 
+_TOKEN_PATH = "api/token"  # noqa: S105 - a path
 # Seconds for which an IMDS that let a request time out is not waited for again.
 _SILENCE = 5.0
 # What requests and what it is made of raise when an exchange comes to nothing.
@@ -56,7 +57,7 @@ class Response(NamedTuple):
 
 
 class ImdsState:
-    """What clients of one IMDS share: the token, until when it is good, until when IMDS counts as silent.
+    """What clients of one IMDS share: the token, and which of its paths, or whether all of it, let requests time out.
 
     Times are seconds of the clock that the deadlines are on.
     """
@@ -64,7 +65,27 @@ class ImdsState:
     def __init__(self) -> None:
         self.token: Optional[str] = None
         self.token_until = 0.0
-        self.silent_until: Optional[float] = None
+        self.generation = 0  # connections that were opened before its last change may be dead
+        self._silent_until = 0.0
+        self._quiet: Dict[str, float] = {}
+
+    def silent_for(self, path: str, now: float) -> float:
+        """For how many seconds more `path` is not to be waited for."""
+        return max(self._silent_until, self._quiet.get(path, 0.0)) - now
+
+    def timed_out(self, path: str, now: float, limit: Limit) -> None:
+        """A request for `path` timed out.
+
+        Over a kept connection, that one may have died. Without a connection or a token, or on a second path, IMDS is
+        silent. On one path only, that path is.
+        """
+        if not limit.connecting:
+            self.generation += 1
+            return
+        quiet = {other: until for other, until in self._quiet.items() if until > now}
+        if not limit.connected or path == _TOKEN_PATH or set(quiet) - {path}:
+            self._silent_until = now + _SILENCE
+        self._quiet = {**quiet, path: now + _SILENCE}
 
 
 class Imds:
@@ -76,6 +97,7 @@ class Imds:
     def __init__(self, endpoint: str, request_timeout: float, state: Optional[ImdsState] = None) -> None:
         self._endpoint = endpoint
         self._state = state or ImdsState()
+        self._generation = self._state.generation
         self._request_timeout = request_timeout
         self._limit = Limit()
         self._session = session(self._limit)
@@ -164,9 +186,9 @@ class Imds:
 
     def _fresh_token(self, deadline: Deadline) -> str:
         headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_TTL)}
-        response = self._send("PUT", "api/token", headers, _FACT_LIMIT, deadline)
+        response = self._send("PUT", _TOKEN_PATH, headers, _FACT_LIMIT, deadline)
         if response.status != 200:
-            raise _refusal("api/token", response.status)
+            raise _refusal(_TOKEN_PATH, response.status)
         if not re.fullmatch(_TOKEN, response.body):
             raise NotGranted(Reason.IMDS_ERROR, "api/token gave something that is no token")
         return response.body.decode("ascii")
@@ -177,7 +199,7 @@ class Imds:
             return self._exchange(method, path, headers, limit, deadline)
         except _FAILURES as error:
             # IMDS may close a connection that was kept for the next request; then the request goes over a new one.
-            if self._limit.connected or deadline.remaining() <= 0 or self._timed_out():
+            if self._limit.connecting or deadline.remaining() <= 0 or self._timed_out():
                 raise self._failure(path, error, deadline) from error
         try:
             return self._exchange(method, path, headers, limit, deadline)
@@ -185,6 +207,9 @@ class Imds:
             raise self._failure(path, error, deadline) from error
 
     def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
+        if self._generation != self._state.generation:
+            self._generation = self._state.generation
+            self.close()
         self._limit.begin(deadline.capped(self._request_timeout), limit)
         with self._session.request(
             method,
@@ -200,8 +225,8 @@ class Imds:
         """There is time to ask, and IMDS has not just let a request time out."""
         if deadline.remaining() <= 0:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, f"no time was left to ask IMDS for {path}")
-        silent = (self._state.silent_until or 0.0) - deadline.clock()
-        if self._state.silent_until is not None and silent > 0:
+        silent = self._state.silent_for(path, deadline.clock())
+        if silent > 0:
             again = f"it is asked again in {silent:.1f} s"
             raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
 
@@ -215,7 +240,7 @@ class Imds:
         if deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
         if self._timed_out():
-            self._state.silent_until = deadline.clock() + _SILENCE
+            self._state.timed_out(path, deadline.clock(), self._limit)
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
         return NotGranted(

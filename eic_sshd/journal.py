@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import select
 import socket
-import sys
 from typing import Callable
 
 from . import record
@@ -35,7 +36,8 @@ def writer(settings: LogSettings) -> Write:
             try:
                 to_syslog(decision, f" [log destination {settings.destination} failed: {error}]")
             except OSError:
-                to_stderr(decision)  # under systemd that is the journal once more; under sshd it is nowhere
+                with contextlib.suppress(OSError, ValueError):  # the last place there is
+                    to_stderr(decision)
 
     return write_or_tell
 
@@ -95,8 +97,15 @@ def _send(path: str, datagram: bytes) -> None:
 
 def to_stderr(decision: Decision) -> None:
     """The JSON line, on standard error (which sshd throws away: this is for trying things by hand)."""
-    sys.stderr.write(_json_line(decision))
-    sys.stderr.flush()
+    say(_json_line(decision))
+
+
+def say(text: str) -> None:
+    """Write to standard error, if somebody takes it. Raises OSError if not; never waits long for a reader."""
+    # A pipe or stream that is writable at all takes this much at once: pipe(7), PIPE_BUF.
+    if not select.select([], [2], [], _PATIENCE)[1]:
+        raise OSError("nobody reads standard error")
+    os.write(2, text.encode("utf-8", "backslashreplace")[: select.PIPE_BUF])
 
 
 def to_file(decision: Decision, path: str) -> None:

@@ -46,6 +46,13 @@ class _Verified(NamedTuple):
     until: float
 
 
+class _Kept(NamedTuple):
+    """A grant, and when it expires on a clock that nobody sets."""
+
+    grant: Grant
+    until_monotonic: float
+
+
 class Memory:
     """Empty at first. `instance_id` is remembered once the hardware confirmed it, `place` once IMDS told it."""
 
@@ -55,7 +62,7 @@ class Memory:
         self.instance_id: Optional[str] = None
         self.place: Optional[Place] = None
         self._verified: Optional[_Verified] = None
-        self._grants: Dict[Tuple[str, PublicKey], Grant] = {}
+        self._grants: Dict[Tuple[str, PublicKey], _Kept] = {}
 
     @contextlib.contextmanager
     def verifying(self, deadline: Deadline) -> Iterator[None]:
@@ -79,17 +86,23 @@ class Memory:
     def remember_signer(self, pem: bytes, signer: Signer, now: float) -> None:
         self._verified = _Verified(pem, signer, now, min(signer.valid_until, now + _SIGNER_LIFETIME))
 
-    def grant(self, user: str, fingerprint: str, now: float) -> Optional[Grant]:
-        """A key of that fingerprint that was granted to `user` and has not expired."""
+    def grant(self, user: str, fingerprint: str, now: float, monotonic: float) -> Optional[Grant]:
+        """A key of that fingerprint that was granted to `user` and has not expired, by either clock."""
         with self._lock:
-            found = [grant for (name, _), grant in self._grants.items() if name == user]
-        alive = (grant for grant in found if grant.block.timestamp > now)
-        return next((grant for grant in alive if grant.key.has_fingerprint(fingerprint)), None)
+            self._forget_expired(now, monotonic)
+            found = [kept.grant for (name, _), kept in self._grants.items() if name == user]
+        return next((grant for grant in found if grant.key.has_fingerprint(fingerprint)), None)
 
-    def remember_grants(self, user: str, grants: List[Grant], now: float) -> None:
+    def remember_grants(self, user: str, grants: List[Grant], now: float, monotonic: float) -> None:
         """Remember these until their own Timestamp."""
         with self._lock:
-            self._grants = {at: grant for at, grant in self._grants.items() if grant.block.timestamp > now}
+            self._forget_expired(now, monotonic)
             for grant in grants:
                 if len(self._grants) < _MOST_GRANTS:
-                    self._grants[user, grant.key] = grant
+                    self._grants[user, grant.key] = _Kept(grant, monotonic + grant.block.timestamp - now)
+
+    def _forget_expired(self, now: float, monotonic: float) -> None:
+        kept = self._grants.items()
+        self._grants = {
+            at: one for at, one in kept if one.grant.block.timestamp > now and one.until_monotonic > monotonic
+        }

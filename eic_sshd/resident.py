@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import stat
-import sys
 import threading
 import time
 from typing import Iterator, List, NamedTuple, Optional
@@ -47,19 +46,28 @@ class Resident:
     def __init__(self, config_file: Optional[str]) -> None:
         self._config_file = config_file
         self._mind = self._read()
+        self._wanted = False
 
     @property
     def idle_exit(self) -> float:
         """Seconds."""
         return self._mind.config.service.idle_exit
 
-    def reload(self) -> None:
+    def want_reload(self) -> None:
+        """Let the next `reload_if_wanted` do it: a signal handler may interrupt anything, itself included."""
+        self._wanted = True
+
+    def reload_if_wanted(self) -> None:
         """Read the configuration anew; one that does not read is said and not taken."""
+        if not self._wanted:
+            return
+        self._wanted = False
         mind = self._read()
         if mind.refusal is None:
             self._mind = mind
-        else:
-            print(f"<3>eic-sshd: the configuration is not taken: {mind.refusal.detail}", file=sys.stderr, flush=True)
+            return
+        with contextlib.suppress(OSError, ValueError):
+            journal.say(f"<3>eic-sshd: the configuration is not taken: {mind.refusal.detail}\n")
 
     def house(self) -> House:
         """What to answer the next request with."""
@@ -97,10 +105,10 @@ def serve(path: Optional[str], config_file: Optional[str]) -> None:
     """
     resident = Resident(config_file)
     with _listener(path) as listener:
-        service = Service(listener, resident.house, resident.idle_exit, _Watchdog().beat)
+        service = Service(listener, resident.house, resident.idle_exit, _Watchdog().beat, resident.reload_if_wanted)
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
         signal.signal(signal.SIGINT, lambda *_: service.stop())
-        signal.signal(signal.SIGHUP, lambda *_: resident.reload())
+        signal.signal(signal.SIGHUP, lambda *_: resident.want_reload())
         _notify("READY=1")
         service.run()
         _notify("STOPPING=1")

@@ -58,16 +58,22 @@ class Service:
     """Answers on `listener` until it is told to stop or has been idle for `idle` seconds (0: for ever).
 
     `house` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
-    `beat` is called every so often while all is well.
+    `beat` is called every so often while all is well, `between` whenever what woke it has been looked after.
     """
 
     def __init__(
-        self, listener: socket.socket, house: Callable[[], House], idle: float, beat: Callable[[], None] = lambda: None
+        self,
+        listener: socket.socket,
+        house: Callable[[], House],
+        idle: float,
+        beat: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self._listener = listener
         self._house = house
         self._idle = idle
         self._beat = beat
+        self._between = between
         self._selector = selectors.DefaultSelector()
         self._unsaid: Dict[int, _Unsaid] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="authorizer")
@@ -84,6 +90,7 @@ class Service:
     def run(self) -> None:
         """Answer until stopped or idle."""
         sys.setswitchinterval(_SWITCH_INTERVAL)
+        self._pool.submit(int).result()  # one worker there is, whatever happens
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_in, selectors.EVENT_READ)
@@ -104,6 +111,7 @@ class Service:
                 os.read(self._wake_in, 4096)
             elif key.fd in self._unsaid:
                 self._listen(self._unsaid[key.fd])
+        self._between()
         now = time.monotonic()
         for unsaid in [one for one in self._unsaid.values() if now - one.since > _PATIENCE]:
             self._drop(unsaid)
@@ -175,7 +183,8 @@ class Service:
         self._last_request = time.monotonic()
         # Whoever is under way for much longer than it may be hangs in something that has no time limit.
         self._under_way[peer.fileno()] = unsaid.since + house.deadline + 10
-        self._pool.submit(self._decide, house, question.request, unsaid.since, peer)
+        with contextlib.suppress(RuntimeError):  # no further thread can be had: one of those there are takes it
+            self._pool.submit(self._decide, house, question.request, unsaid.since, peer)
 
     def _decide(self, house: House, request: Request, since: float, peer: socket.socket) -> None:
         descriptor = peer.fileno()

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional
 
 import pytest
 
@@ -26,10 +26,10 @@ from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
 class Service:
     """`eic-sshd serve` for `door`, which asks at its socket while it runs."""
 
-    def __init__(self, door: Door, env: Optional[Dict[str, str]] = None) -> None:
+    def __init__(self, door: Door, stderr: Optional[int] = None) -> None:
         self.door = door
         self.errors = door.config.parent / "service.stderr"
-        self._env = env or {}
+        self._stderr = stderr
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -39,8 +39,8 @@ class Service:
         with self.errors.open("ab") as errors:
             process = subprocess.Popen(
                 [str(command), "serve", "--socket", path, "--config", str(self.door.config)],
-                stderr=errors,
-                env=self._env,
+                stderr=errors if self._stderr is None else self._stderr,
+                env={},
             )
         for _ in range(500):
             with socket.socket(socket.AF_UNIX) as probe:
@@ -224,6 +224,55 @@ def test_an_imds_that_refuses_connections_is_asked_each_time(door: Door, ed25519
             service.stop()
 
 
+@pytest.mark.parametrize(("fact", "reason"), [("region", "signer-name-mismatch"), ("instance_id", "instance-mismatch")])
+def test_a_fact_that_was_wrong_for_a_moment_is_not_kept(
+    service: Service, door: Door, ed25519: str, fact: str, reason: str
+) -> None:
+    instance = door.sandbox.instance
+    facts = instance.facts
+    instance.push(USER, ed25519, CALLER)
+    read = instance.read
+
+    def wrong(path: str) -> Optional[bytes]:
+        if path in ("placement/region", "instance-id") and fact.partition("_")[0] in path:
+            return {"region": b"eu-west-1", "instance_id": b"i-0fedcba9876543210"}[fact]
+        return read(path)
+
+    instance.read = wrong  # type: ignore[method-assign]
+    try:
+        assert ask(door, ed25519).reason == reason
+    finally:
+        instance.read = read  # type: ignore[method-assign]
+    assert instance.facts == facts
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+def test_logs_that_nobody_reads_cost_no_login(door: Door) -> None:
+    door.configure()
+    door.config.write_text(door.config.read_text().replace(str(door.log), "/nonexistent/log"))
+    reader, writer = os.pipe()
+    service = Service(door, stderr=writer)
+    try:
+        lines = [keys.ed25519_line() for _ in range(3)]
+        for line in lines:
+            door.sandbox.instance.push(USER, line, CALLER)
+        for _ in range(40):  # more than a pipe holds
+            for line in lines:
+                done = subprocess.run(
+                    door.arguments(USER, fingerprint(line)), capture_output=True, text=True, timeout=9
+                )
+                assert done.stdout == bare(line)
+        os.close(reader)
+        reader = -1
+        done = subprocess.run(door.arguments(USER, fingerprint(lines[0])), capture_output=True, text=True, timeout=9)
+        assert done.stdout == bare(lines[0])
+    finally:
+        service.stop()
+        for descriptor in (reader, writer):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
 # Peers that waste its time.
 
 
@@ -328,6 +377,19 @@ def test_a_bad_configuration_is_said_and_not_taken(service: Service, door: Door,
     time.sleep(0.3)
     assert ask(door, ed25519).printed == bare(ed25519)
     assert f"the configuration is not taken: {door.config}:" in service.errors.read_text()
+
+
+def test_a_storm_of_signals_to_reload_is_survived(service: Service, door: Door, ed25519: str) -> None:
+    door.configure("[keys]\nwindow = soon\n")
+    for number in range(300):
+        service.signal(signal.SIGHUP)
+        time.sleep(0.0003 * (number % 2))
+    door.configure()
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    service.signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert service.process.poll() is None
+    assert ask(door, ed25519).printed == bare(ed25519)
 
 
 def test_a_service_started_with_a_bad_configuration_grants_as_soon_as_it_is_mended(door: Door, ed25519: str) -> None:

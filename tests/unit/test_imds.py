@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -388,20 +389,78 @@ def test_a_connection_that_imds_closed_meanwhile_is_opened_anew() -> None:
     assert len(peers) == 3
 
 
+def after(now: List[float], seconds: float) -> Deadline:
+    """A deadline on a clock that only the test and time spent waiting move."""
+    begun = time.monotonic()
+    return Deadline(now[0] + seconds, lambda: now[0] + time.monotonic() - begun)
+
+
 def test_a_silent_imds_is_not_waited_for_again_for_a_while() -> None:
     now = [0.0]
     state = ImdsState()
     with serving(hang) as endpoint, Imds(endpoint, 0.2, state) as imds, Imds(endpoint, 0.2, state) as another:
-        with pytest.raises(NotGranted):
-            imds.active_keys("root", deadline())
-        begun = time.monotonic()
-        for client in (imds, another):
-            with pytest.raises(NotGranted, match="a moment ago"):
-                client.active_keys("root", deadline())
-        assert time.monotonic() - begun < 0.1
-        now[0] = (state.silent_until or 0) + 0.1
         with pytest.raises(NotGranted, match="within"):
-            imds.active_keys("root", Deadline(now[0] + 3, lambda: now[0] + time.monotonic() - begun))
+            imds.active_keys("root", after(now, 3))
+        begun = time.monotonic()
+        for client, user in ((imds, "root"), (another, "nobody")):
+            with pytest.raises(NotGranted, match="a moment ago"):
+                client.active_keys(user, after(now, 3))
+        assert time.monotonic() - begun < 0.1
+        now[0] = 6.0
+        with pytest.raises(NotGranted, match="within"):
+            imds.active_keys("root", after(now, 3))
+
+
+def hanging_on(*paths: bytes) -> Talk:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if any(path in head for path in paths):
+            time.sleep(1)
+        else:
+            peer.sendall(response(404 if head.startswith(b"GET") else 200, b"token"))
+
+    return talk
+
+
+def test_one_path_that_hangs_is_waited_for_no_more_and_the_others_are_asked() -> None:
+    with serving(hanging_on(b"keys/root")) as endpoint, Imds(endpoint, 0.2) as imds:
+        assert imds.active_keys("nobody", deadline()) is None
+        for problem in ("within", "within", "a moment ago"):  # over the kept connection, over a new one, not at all
+            with pytest.raises(NotGranted, match=problem):
+                imds.active_keys("root", deadline())
+        assert imds.active_keys("nobody", deadline()) is None
+
+
+def test_a_second_path_that_hangs_means_that_imds_is_silent() -> None:
+    with serving(hanging_on(b"keys/first", b"keys/second")) as endpoint, Imds(endpoint, 0.2) as imds:
+        assert imds.active_keys("nobody", deadline()) is None
+        for user in ("first", "first", "second"):
+            with pytest.raises(NotGranted, match="within"):
+                imds.active_keys(user, deadline())
+        with pytest.raises(NotGranted, match="a moment ago"):
+            imds.active_keys("nobody", deadline())
+
+
+def test_connections_that_died_silently_cost_one_time_out_among_all_clients() -> None:
+    dead = [False]
+    old = set()
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if dead[0] and peer in old:
+            time.sleep(1)
+            return
+        old.add(peer)
+        peer.sendall(response(200, b"i-0123456789abcdef0"))
+
+    state = ImdsState()
+    with serving(talk) as endpoint, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Imds(endpoint, 0.2, state)) for _ in range(4)]
+        for client in clients:
+            client.instance_id(deadline())
+        dead[0] = True
+        with pytest.raises(NotGranted):
+            clients[0].instance_id(deadline())
+        for client in clients:
+            assert client.instance_id(deadline()) == "i-0123456789abcdef0"
 
 
 def memory_in_use() -> int:

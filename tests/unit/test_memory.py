@@ -25,29 +25,37 @@ def grant(timestamp: int) -> Grant:
 
 def test_a_grant_is_remembered_for_its_user_and_fingerprint_until_its_timestamp() -> None:
     memory, one = Memory(), grant(int(NOW) + 10)
-    memory.remember_grants("root", [one], NOW)
-    assert memory.grant("root", one.key.fingerprint, NOW + 9) == one
-    assert memory.grant("root", one.key.fingerprint, NOW + 10) is None
-    assert memory.grant("other", one.key.fingerprint, NOW) is None
-    assert memory.grant("root", grant(0).key.fingerprint, NOW) is None
+    memory.remember_grants("root", [one], NOW, 0.0)
+    assert memory.grant("root", one.key.fingerprint, NOW + 9, 0.0) == one
+    assert memory.grant("root", one.key.fingerprint, NOW + 10, 0.0) is None
+    assert memory.grant("other", one.key.fingerprint, NOW, 0.0) is None
+    assert memory.grant("root", grant(0).key.fingerprint, NOW, 0.0) is None
+
+
+def test_a_clock_set_back_revives_no_grant() -> None:
+    memory, one = Memory(), grant(int(NOW) + 10)
+    memory.remember_grants("root", [one], NOW, 500.0)
+    assert memory.grant("root", one.key.fingerprint, NOW - 100, 509.0) == one
+    assert memory.grant("root", one.key.fingerprint, NOW - 100, 510.0) is None
+    assert memory.grant("root", one.key.fingerprint, NOW - 100, 509.0) is None
 
 
 def test_the_later_push_of_a_key_counts() -> None:
     memory, early = Memory(), grant(int(NOW) + 10)
     late = early._replace(block=early.block._replace(timestamp=int(NOW) + 60))
-    memory.remember_grants("root", [early], NOW)
-    memory.remember_grants("root", [late], NOW)
-    assert memory.grant("root", early.key.fingerprint, NOW + 30) == late
+    memory.remember_grants("root", [early], NOW, 0.0)
+    memory.remember_grants("root", [late], NOW, 0.0)
+    assert memory.grant("root", early.key.fingerprint, NOW + 30, 0.0) == late
 
 
 def test_expired_grants_make_room_and_the_memory_is_bounded() -> None:
     memory, one = Memory(), grant(int(NOW) + 10)
     for number in range(1100):
-        memory.remember_grants(f"user{number}", [one], NOW)
-    assert memory.grant("user0", one.key.fingerprint, NOW) == one
-    assert memory.grant("user1099", one.key.fingerprint, NOW) is None
-    memory.remember_grants("user1099", [one._replace(block=one.block._replace(timestamp=int(NOW) + 99))], NOW + 20)
-    assert memory.grant("user1099", one.key.fingerprint, NOW + 20) is not None
+        memory.remember_grants(f"user{number}", [one], NOW, 0.0)
+    assert memory.grant("user0", one.key.fingerprint, NOW, 0.0) == one
+    assert memory.grant("user1099", one.key.fingerprint, NOW, 0.0) is None
+    memory.remember_grants("user1099", [one._replace(block=one.block._replace(timestamp=int(NOW) + 99))], NOW + 20, 0.0)
+    assert memory.grant("user1099", one.key.fingerprint, NOW + 20, 0.0) is not None
     assert len(memory._grants) == 1
 
 
