@@ -12,7 +12,7 @@ from .fallback import KeysOnDisk, NoKeys
 from .keyblob import Block
 from .memory import Grant, Memory, Place
 from .settings import Config
-from .sshkey import KeyPolicy, PublicKey
+from .sshkey import PublicKey
 
 if TYPE_CHECKING:
     from .hardware import Hardware
@@ -42,7 +42,7 @@ class Authorizer:
         self._config = config
         self._world = world
         self._memory = memory or Memory()
-        self._policy = KeyPolicy(config.keys.types, config.keys.min_rsa_bits)
+        self._policy = config.keys.policy
 
     def decide(self, request: Request, asked_at: Optional[float] = None) -> Decision:
         """The decision on `request`, whose time runs from `asked_at` on (`World.monotonic`'s seconds; None: from now).

@@ -6,9 +6,10 @@ from __future__ import annotations
 import configparser
 import os
 import re
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from . import guarded
+from .decision import NotGranted, Reason
 from .settings import SETTINGS, Config, build
 
 DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"
@@ -59,6 +60,17 @@ def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)
+
+
+def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGranted]]:
+    """The configuration of `config_file` (None: the packaged one, which may be missing).
+
+    Where it does not read: what of it does, and the refusal that follows.
+    """
+    try:
+        return load(config_file or DEFAULT_FILE, missing_ok=config_file is None), None
+    except ConfigError as error:
+        return error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
 
 
 def _salvaged(reading: _Reading) -> Config:

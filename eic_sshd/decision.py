@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from .sshkey import PublicKey
 
@@ -258,3 +258,8 @@ class Decision(NamedTuple):
     @property
     def outcome(self) -> Outcome:
         return self.reason.outcome
+
+    @property
+    def lines(self) -> List[str]:
+        """What sshd gets: its authorized_keys lines."""
+        return [key.authorized_keys_line for key in self.keys]

@@ -66,7 +66,7 @@ class KeysFile:
 
 def configured(config: Config) -> KeysFile:
     """The fallback that `config` asks for."""
-    return KeysFile(config.fallback, KeyPolicy(config.keys.types, config.keys.min_rsa_bits))
+    return KeysFile(config.fallback, config.keys.policy)
 
 
 def _path(pattern: str, user: str) -> str:

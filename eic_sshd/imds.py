@@ -199,7 +199,7 @@ class Imds:
             return self._exchange(method, path, headers, limit, deadline)
         except _FAILURES as error:
             # IMDS may close a connection that was kept for the next request; then the request goes over a new one.
-            if self._limit.connecting or deadline.remaining() <= 0 or self._timed_out():
+            if self._limit.connecting or deadline.remaining() <= 0 or self._limit.left() <= 0:
                 raise self._failure(path, error, deadline) from error
         try:
             return self._exchange(method, path, headers, limit, deadline)
@@ -230,16 +230,13 @@ class Imds:
             again = f"it is asked again in {silent:.1f} s"
             raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
 
-    def _timed_out(self) -> bool:
-        return self._limit.deadline is not None and self._limit.deadline.remaining() <= 0
-
     def _failure(self, path: str, error: Exception, deadline: Deadline) -> NotGranted:
         nonsense = _nonsense(error)
         if nonsense is not None:
             return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
         if deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
-        if self._timed_out():
+        if self._limit.left() <= 0:
             self._state.timed_out(path, deadline.clock(), self._limit)
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")

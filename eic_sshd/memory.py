@@ -54,7 +54,9 @@ class _Kept(NamedTuple):
 
 
 class Memory:
-    """Empty at first. `instance_id` is remembered once the hardware confirmed it, `place` once IMDS told it."""
+    """Empty at first. `instance_id` is remembered once the hardware confirmed it, `place` once a
+    signer of it was verified.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

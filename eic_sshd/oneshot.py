@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional
 
-from . import config as config_files
 from . import fallback, journal
 from .authorizer import Authorizer, refuse
+from .config import load_or_refuse
 from .decision import Decision, NotGranted, Reason, Request
 from .settings import Config
 
@@ -25,7 +25,7 @@ def answer(request: Request, config_file: Optional[str], finish: Finish) -> List
 
     If this does not come to its end in time, another thread calls `finish` with the lines instead.
     """
-    config, refusal = _read(config_file)
+    config, refusal = load_or_refuse(config_file)
     watchdog = _Watchdog(request, config, finish)
     if refusal is None:
         from . import house  # imported late: requests is slow to load
@@ -39,7 +39,7 @@ def answer(request: Request, config_file: Optional[str], finish: Finish) -> List
 
 def give_up(request: Request, reason: Reason, detail: str, config_file: Optional[str]) -> List[str]:
     """Record that no decision was reached; the lines are those of the configuration's fallback, if it has one."""
-    config, refusal = _read(config_file)
+    config, refusal = load_or_refuse(config_file)
     return _recorded(refuse(request, refusal or NotGranted(reason, detail), fallback.configured(config)), config)
 
 
@@ -48,15 +48,7 @@ def _recorded(decision: Decision, config: Config) -> List[str]:
     recording = threading.Thread(target=journal.writer(config.log), args=(decision,), daemon=True)
     recording.start()
     recording.join(_GRACE)
-    return [key.authorized_keys_line for key in decision.keys]
-
-
-def _read(config_file: Optional[str]) -> Tuple[Config, Optional[NotGranted]]:
-    """The configuration; where it does not read, what of it does, and the refusal that follows."""
-    try:
-        return config_files.load(config_file or config_files.DEFAULT_FILE, missing_ok=config_file is None), None
-    except config_files.ConfigError as error:
-        return error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
+    return decision.lines
 
 
 class _Watchdog:

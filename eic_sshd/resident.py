@@ -13,10 +13,10 @@ import threading
 import time
 from typing import Iterator, List, NamedTuple, Optional
 
-from . import config as config_files
 from . import fallback, house, journal
 from .authorizer import Authorizer, refuse
-from .decision import NotGranted, Reason, Request
+from .config import load_or_refuse
+from .decision import NotGranted, Request
 from .imds import ImdsState
 from .memory import Memory
 from .service import House, Service
@@ -79,11 +79,7 @@ class Resident:
         )
 
     def _read(self) -> _Mind:
-        try:
-            path = self._config_file or config_files.DEFAULT_FILE
-            config, refusal = config_files.load(path, missing_ok=self._config_file is None), None
-        except config_files.ConfigError as error:
-            config, refusal = error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
+        config, refusal = load_or_refuse(self._config_file)
         return _Mind(config, refusal, Memory(), ImdsState(), threading.local())
 
 
@@ -95,7 +91,7 @@ def _answer(mind: _Mind, request: Request, asked_at: float) -> List[str]:
             mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
         decision = mind.authorizers.own.decide(request, asked_at)
     journal.writer(mind.config.log)(decision)
-    return [key.authorized_keys_line for key in decision.keys]
+    return decision.lines
 
 
 def serve(path: Optional[str], config_file: Optional[str]) -> None:

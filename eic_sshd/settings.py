@@ -8,7 +8,7 @@ from typing import Any, Callable, FrozenSet, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from .decision import DEBUG, ERR, INFO, NOTICE, WARNING
-from .sshkey import SUPPORTED_TYPES
+from .sshkey import SUPPORTED_TYPES, KeyPolicy
 
 LEVELS = {"err": ERR, "warning": WARNING, "notice": NOTICE, "info": INFO, "debug": DEBUG}
 
@@ -28,6 +28,11 @@ class KeysSettings(NamedTuple):
     clock_skew: int
     types: FrozenSet[str]
     min_rsa_bits: int
+
+    @property
+    def policy(self) -> KeyPolicy:
+        """Which keys may log in, pushed or on disk."""
+        return KeyPolicy(self.types, self.min_rsa_bits)
 
 
 class TrustSettings(NamedTuple):

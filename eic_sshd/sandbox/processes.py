@@ -34,12 +34,17 @@ def sandbox(folder: str, *options: str) -> Iterator[Dict[str, Any]]:
             process.terminate()
 
 
-def authorizer(tree: str, path: str, config: str, uid: Optional[int] = None) -> subprocess.Popen[bytes]:
-    """`eic-sshd serve` of an installed tree at the socket `path`, as `uid` if that is given, once it answers."""
+def authorizer(
+    tree: str, path: str, config: str, uid: Optional[int] = None, stderr: Optional[int] = None
+) -> subprocess.Popen[bytes]:
+    """`eic-sshd serve` of an installed tree at the socket `path`, once it answers; as `uid`, complaining to `stderr`.
+
+    Without these it runs as this user and complains where this process does.
+    """
     command: List[str] = [os.path.join(tree, "usr/bin/eic-sshd"), "serve", "--socket", path, "--config", config]
     if uid is not None:
         command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
-    process = subprocess.Popen(command, env={})
+    process = subprocess.Popen(command, stderr=stderr, env={})
     await_socket(path, process)
     return process
 

@@ -18,6 +18,7 @@ from typing import Callable, Iterator, List, Optional
 import pytest
 
 from eic_sshd import wire
+from eic_sshd.sandbox import processes
 from tests import keys
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
@@ -33,23 +34,11 @@ class Service:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        path = str(self.door.config.parent / "authorize.sock")
-        self.door.socket = path
-        command = Path(self.door.command).parent.parent.parent / "bin/eic-sshd"
+        self.door.socket = str(self.door.config.parent / "authorize.sock")
+        tree = str(Path(self.door.command).parents[3])
         with self.errors.open("ab") as errors:
-            process = subprocess.Popen(
-                [str(command), "serve", "--socket", path, "--config", str(self.door.config)],
-                stderr=errors if self._stderr is None else self._stderr,
-                env={},
-            )
-        for _ in range(500):
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(path) == 0:
-                    return process
-            if process.poll() is not None:
-                break
-            time.sleep(0.02)
-        raise AssertionError(f"the service did not start: {self.errors.read_text()}")
+            stderr = errors.fileno() if self._stderr is None else self._stderr
+            return processes.authorizer(tree, self.door.socket, str(self.door.config), stderr=stderr)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

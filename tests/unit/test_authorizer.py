@@ -20,7 +20,7 @@ from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
 from eic_sshd.settings import Config, build
 from eic_sshd.signer import Signer, SignerVerifier
-from eic_sshd.sshkey import KeyPolicy, PublicKey, parse
+from eic_sshd.sshkey import PublicKey, parse
 from tests import keys
 
 from .memory_imds import MemoryImds
@@ -44,13 +44,12 @@ class House:
 
     def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
         config = build(self.settings)
-        policy = KeyPolicy(config.keys.types, config.keys.min_rsa_bits)
         world = World(
             imds=self.imds,
             hardware=self.hardware,
             user_exists=lambda name: name in self.users,
             verifier=lambda: self._verifier(config),
-            keys_on_disk=KeysFile(config.fallback, policy, owner=os.geteuid()),
+            keys_on_disk=KeysFile(config.fallback, config.keys.policy, owner=os.geteuid()),
             now=self.now,
             monotonic=self.monotonic,
         )

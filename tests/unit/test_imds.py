@@ -5,7 +5,7 @@ import contextlib
 import socket
 import time
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, List
 
 import pytest
 
@@ -171,32 +171,30 @@ def drip_from_the_status_line(peer: socket.socket, head: bytes) -> None:
         time.sleep(0.1)
 
 
-def drip_headers_without_end(peer: socket.socket, head: bytes) -> None:
-    peer.sendall(b"HTTP/1.1 200 OK\r\n")
-    for _ in range(15):
-        peer.sendall(b"X: y\r\n")
-        time.sleep(0.1)
+def dripping(head: bytes, piece: bytes) -> Talk:
+    """Sends `head` and then a piece every now and then."""
+
+    def talk(peer: socket.socket, _: bytes) -> None:
+        peer.sendall(head)
+        for _piece in range(15):
+            peer.sendall(piece)
+            time.sleep(0.1)
+
+    return talk
 
 
-def drip_the_body(peer: socket.socket, head: bytes) -> None:
-    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-    for _ in range(15):
-        peer.sendall(b"x")
-        time.sleep(0.1)
+SLOW: Dict[str, Talk] = {
+    "silent": hang,
+    "from the status line on": drip_from_the_status_line,
+    "headers without end": dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "body": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"x"),
+    "chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+}
 
 
-def drip_chunks(peer: socket.socket, head: bytes) -> None:
-    peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for _ in range(15):
-        peer.sendall(b"1\r\nx\r\n")
-        time.sleep(0.1)
-
-
-@pytest.mark.parametrize(
-    "talk", [hang, drip_from_the_status_line, drip_headers_without_end, drip_the_body, drip_chunks]
-)
-def test_no_peer_however_slow_holds_a_request_longer_than_its_time(talk: Talk) -> None:
-    with serving(talk) as endpoint:
+@pytest.mark.parametrize("slow", SLOW)
+def test_no_peer_however_slow_holds_a_request_longer_than_its_time(slow: str) -> None:
+    with serving(SLOW[slow]) as endpoint:
         begun = time.monotonic()
         assert refused(endpoint, timeout=0.4).reason is Reason.IMDS_UNREACHABLE
         assert time.monotonic() - begun < 1.0
