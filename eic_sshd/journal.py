@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing decision records: to the journal, syslog, standard error or a file of JSON lines."""
+"""Writing records: to the journal, syslog, standard error or a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import select
 import socket
 from typing import Callable
 
-from . import record
-from .decision import Decision
+from .record import Record
 from .settings import LogSettings
 
 IDENTIFIER = "eic-sshd"
@@ -20,24 +19,24 @@ _SYSLOG_SOCKET = "/dev/log"
 _PATIENCE = 0.2  # seconds that a log may take for one record
 _AUTHPRIV = 10  # syslog(3): LOG_AUTHPRIV is (10 << 3); the journal's SYSLOG_FACILITY is the bare number
 
-Write = Callable[[Decision], None]
+Write = Callable[[Record], None]
 
 
 def writer(settings: LogSettings) -> Write:
-    """What writes a decision where `[log]` says; a destination that fails is told to syslog, with the record."""
+    """What writes a record where `[log]` says; a destination that fails is told to syslog, with the record."""
     write = _destination(settings.destination)
 
-    def write_or_tell(decision: Decision) -> None:
-        if decision.reason.severity > settings.level:
+    def write_or_tell(entry: Record) -> None:
+        if entry.severity > settings.level:
             return
         try:
-            write(decision)
+            write(entry)
         except Exception as error:  # a record must not cost a login, and must not be lost silently
             try:
-                to_syslog(decision, f" [log destination {settings.destination} failed: {error}]")
+                to_syslog(entry, f" [log destination {settings.destination} failed: {error}]")
             except OSError:
                 with contextlib.suppress(OSError, ValueError):  # the last place there is
-                    to_stderr(decision)
+                    to_stderr(entry)
 
     return write_or_tell
 
@@ -49,10 +48,10 @@ def _destination(destination: str) -> Write:
         return to_syslog
     if destination == "stderr":
         return to_stderr
-    return lambda decision: to_file(decision, destination)
+    return lambda entry: to_file(entry, destination)
 
 
-def to_journal(decision: Decision) -> None:
+def to_journal(entry: Record) -> None:
     """One journal entry (systemd.journal-fields(7)); without a journal, to syslog.
 
     In the native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL: lines of FIELD=value in one datagram) and not through
@@ -60,29 +59,29 @@ def to_journal(decision: Decision) -> None:
     in the process could then end a login in time.
     """
     fields = {
-        "MESSAGE": record.sentence(decision),
-        "MESSAGE_ID": decision.outcome.message_id,
-        "PRIORITY": decision.reason.severity,
+        "MESSAGE": entry.message,
+        "MESSAGE_ID": entry.message_id,
+        "PRIORITY": entry.severity,
         "SYSLOG_FACILITY": _AUTHPRIV,
         "SYSLOG_IDENTIFIER": IDENTIFIER,
         "SYSLOG_PID": os.getpid(),
-        **{f"EIC_{name.upper()}": value for name, value in record.fields(decision).items()},
+        **{f"EIC_{name.upper()}": value for name, value in entry.fields.items()},
     }
     # No value holds a newline: record.py sees to that.
-    entry = "".join(f"{name}={value}\n" for name, value in fields.items())
+    datagram = "".join(f"{name}={value}\n" for name, value in fields.items())
     try:
-        _send(_JOURNAL_SOCKET, entry.encode("utf-8", "backslashreplace"))
+        _send(_JOURNAL_SOCKET, datagram.encode("utf-8", "backslashreplace"))
     except FileNotFoundError:
-        to_syslog(decision)
+        to_syslog(entry)
 
 
-def to_syslog(decision: Decision, note: str = "") -> None:
+def to_syslog(entry: Record, note: str = "") -> None:
     """One line (RFC 3164): the sentence, then the fields as name="value"."""
     import json
 
-    fields = " ".join(f"{name}={json.dumps(str(value))}" for name, value in record.fields(decision).items())
-    sentence = record.sentence(decision).replace('"', "'")  # nothing in it passes for a field
-    priority = _AUTHPRIV * 8 + decision.reason.severity
+    fields = " ".join(f"{name}={json.dumps(str(value))}" for name, value in entry.fields.items())
+    sentence = entry.message.replace('"', "'")  # nothing in it passes for a field
+    priority = _AUTHPRIV * 8 + entry.severity
     line = f"<{priority}>{IDENTIFIER}[{os.getpid()}]: {sentence}{note} {fields}"
     _send(_SYSLOG_SOCKET, line.encode("utf-8", "backslashreplace"))
 
@@ -95,9 +94,9 @@ def _send(path: str, datagram: bytes) -> None:
         sender.send(datagram)
 
 
-def to_stderr(decision: Decision) -> None:
+def to_stderr(entry: Record) -> None:
     """The JSON line, on standard error (which sshd throws away: this is for trying things by hand)."""
-    say(_json_line(decision))
+    say(_json_line(entry))
 
 
 def say(text: str) -> None:
@@ -108,19 +107,19 @@ def say(text: str) -> None:
     os.write(2, text.encode("utf-8", "backslashreplace")[: select.PIPE_BUF])
 
 
-def to_file(decision: Decision, path: str) -> None:
+def to_file(entry: Record, path: str) -> None:
     """The JSON line, appended in one write, so that lines of several processes never mix."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o640)
     try:
-        line = _json_line(decision).encode()
+        line = _json_line(entry).encode()
         if os.write(descriptor, line) != len(line):
             raise OSError(f"{path} took only part of the record")
     finally:
         os.close(descriptor)
 
 
-def _json_line(decision: Decision) -> str:
+def _json_line(entry: Record) -> str:
     import json
 
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -128,10 +127,10 @@ def _json_line(decision: Decision) -> str:
         json.dumps(
             {
                 "timestamp": now.isoformat(timespec="microseconds"),
-                **record.fields(decision),
-                "message": record.sentence(decision),
-                "message_id": decision.outcome.message_id,
-                "priority": decision.reason.severity,
+                **entry.fields,
+                "message": entry.message,
+                "message_id": entry.message_id,
+                "priority": entry.severity,
             }
         )
         + "\n"

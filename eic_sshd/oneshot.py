@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from typing import Callable, List, Optional
 
-from . import fallback, journal
+from . import fallback, journal, record
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
 from .decision import Decision, NotGranted, Reason, Request
@@ -45,7 +45,7 @@ def give_up(request: Request, reason: Reason, detail: str, config_file: Optional
 
 def _recorded(decision: Decision, config: Config) -> List[str]:
     """The decision's lines, once it is recorded. A log that hangs costs the grace and its record, never the login."""
-    recording = threading.Thread(target=journal.writer(config.log), args=(decision,), daemon=True)
+    recording = threading.Thread(target=journal.writer(config.log), args=(record.of(decision),), daemon=True)
     recording.start()
     recording.join(_GRACE)
     return decision.lines

@@ -3,11 +3,26 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, NamedTuple, Optional, Tuple, Union
 
 from .decision import Decision, Outcome
 
 Fields = Dict[str, Union[str, int]]
+
+
+class Record(NamedTuple):
+    """One entry for the log: a sentence, its kind's `message_id`, its syslog(3) `severity`, and fields for machines."""
+
+    message: str
+    message_id: str
+    severity: int
+    fields: Fields
+
+
+def of(decision: Decision) -> Record:
+    """The record of a decision."""
+    return Record(sentence(decision), decision.outcome.message_id, decision.reason.severity, fields(decision))
+
 
 _LIMIT = 1024  # characters of one value, so that a lying IMDS cannot flood the log
 
@@ -33,18 +48,18 @@ def fields(decision: Decision) -> Fields:
         "sshd_pid": request.sshd_pid,
     }
     return {
-        name: _clean(value) if isinstance(value, str) else value for name, value in found.items() if value is not None
+        name: clean(value) if isinstance(value, str) else value for name, value in found.items() if value is not None
     }
 
 
 def sentence(decision: Decision) -> str:
     """What happened, to whom and why, in one line."""
-    user, detail = _clean(decision.request.user), _clean(decision.detail)
-    offered = f"key {_clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
+    user, detail = clean(decision.request.user), clean(decision.detail)
+    offered = f"key {clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
     word = decision.reason.word
-    keys = _clean(", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
+    keys = clean(", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
     if decision.outcome is Outcome.GRANTED:
-        pushed_by = f", pushed by {_clean(_joined(decision.callers) or '')}" if decision.callers else ""
+        pushed_by = f", pushed by {clean(_joined(decision.callers) or '')}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}"
     if decision.outcome is Outcome.NONE:
         return f"no key is pushed for {user}{f' ({detail})' if detail else ''}"
@@ -59,7 +74,7 @@ def _joined(values: Tuple[str, ...]) -> Optional[str]:
     return ", ".join(values) or None
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """`text` without anything that could begin a line, move a cursor or pass for another record."""
     escaped = "".join(char if char.isprintable() else _escaped(char) for char in text[: _LIMIT + 1])
     return escaped if len(escaped) <= _LIMIT else escaped[:_LIMIT] + "..."

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Iterator, List, NamedTuple, Optional
 
-from . import fallback, house, journal
+from . import fallback, house, journal, record
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
 from .decision import NotGranted, Request
@@ -90,7 +90,7 @@ def _answer(mind: _Mind, request: Request, asked_at: float) -> List[str]:
         if not hasattr(mind.authorizers, "own"):
             mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
         decision = mind.authorizers.own.decide(request, asked_at)
-    journal.writer(mind.config.log)(decision)
+    journal.writer(mind.config.log)(record.of(decision))
     return decision.lines
 
 

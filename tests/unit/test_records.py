@@ -77,7 +77,7 @@ def test_no_value_can_pass_for_another_record(tmp_path: Path) -> None:
     for text in (record.sentence(decision), *map(str, record.fields(decision).values())):
         assert text.isprintable()
     path = tmp_path / "log"
-    journal.to_file(decision, str(path))
+    journal.to_file(record.of(decision), str(path))
     (line,) = path.read_text().splitlines()
     assert json.loads(line)["decision"] == "error"
 
@@ -90,15 +90,15 @@ def test_no_value_floods_the_log() -> None:
 
 def test_surrogates_of_undecodable_arguments_can_be_recorded(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    journal.to_file(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff"), str(path))
+    journal.to_file(record.of(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff")), str(path))
     assert json.loads(path.read_text())["user"] == "\\udcff"
 
 
 def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
     path = tmp_path / "log"
     write = journal.writer(LogSettings(str(path), INFO))
-    write(GRANTED)
-    write(GRANTED)
+    write(record.of(GRANTED))
+    write(record.of(GRANTED))
     first, second = map(json.loads, path.read_text().splitlines())
     assert first["message"] == second["message"]
     assert first["message_id"] == Outcome.GRANTED.message_id
@@ -106,7 +106,7 @@ def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
 
 
 def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
-    journal.writer(LogSettings("stderr", INFO))(GRANTED)
+    journal.writer(LogSettings("stderr", INFO))(record.of(GRANTED))
     assert json.loads(capfd.readouterr().err)["reason"] == "granted"
 
 
@@ -124,7 +124,7 @@ def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
 )
 def test_the_level_says_what_is_written(tmp_path: Path, level: int, reason: Reason, written: bool) -> None:
     path = tmp_path / "log"
-    journal.writer(LogSettings(str(path), level))(Decision(REQUEST, reason, ""))
+    journal.writer(LogSettings(str(path), level))(record.of(Decision(REQUEST, reason, "")))
     assert path.exists() == written
 
 
@@ -143,7 +143,7 @@ def test_a_log_that_cannot_be_written_costs_no_login_and_is_told_to_syslog(
         path = tmp_path / "none" / "log"
     told = []
     monkeypatch.setattr(journal, "to_syslog", lambda decision, note="": told.append(note))
-    journal.writer(LogSettings(str(path), INFO))(GRANTED)
+    journal.writer(LogSettings(str(path), INFO))(record.of(GRANTED))
     assert len(told) == 1
     assert str(path) in told[0]
     assert not (tmp_path / "elsewhere").exists()
@@ -164,7 +164,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, 
 
 
 def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.socket]) -> None:
-    journal.writer(LogSettings("syslog", INFO))(GRANTED)
+    journal.writer(LogSettings("syslog", INFO))(record.of(GRANTED))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.startswith(f"<{10 * 8 + Reason.GRANTED.severity}>eic-sshd[{os.getpid()}]: {record.sentence(GRANTED)} ")
     assert f'fingerprint="{KEY.fingerprint}"' in line
@@ -172,14 +172,14 @@ def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.sock
 
 
 def test_no_value_can_pass_for_a_field_of_syslogs(logs: Dict[str, socket.socket]) -> None:
-    journal.writer(LogSettings("syslog", INFO))(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE))
+    journal.writer(LogSettings("syslog", INFO))(record.of(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE)))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.count('decision="') == 1
     assert 'decision="refused"' in line
 
 
 def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, socket.socket]) -> None:
-    journal.writer(LogSettings("journal", INFO))(GRANTED)
+    journal.writer(LogSettings("journal", INFO))(record.of(GRANTED))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     fields = dict(line.split("=", 1) for line in entry.splitlines())
     assert fields["MESSAGE"] == record.sentence(GRANTED)
@@ -196,7 +196,7 @@ def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, 
 
 def test_no_value_can_add_a_field_to_the_journals(logs: Dict[str, socket.socket]) -> None:
     hostile = "x\nEIC_DECISION=granted\n\nMESSAGE=granted"
-    journal.writer(LogSettings("journal", INFO))(Decision(Request(hostile), Reason.IMDS_ERROR, hostile))
+    journal.writer(LogSettings("journal", INFO))(record.of(Decision(Request(hostile), Reason.IMDS_ERROR, hostile)))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     assert entry.count("\nEIC_DECISION=") == 1
     assert "\nEIC_DECISION=error\n" in entry
@@ -204,7 +204,7 @@ def test_no_value_can_add_a_field_to_the_journals(logs: Dict[str, socket.socket]
 
 def test_without_a_journal_syslog_is_told(logs: Dict[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_JOURNAL_SOCKET", "/nonexistent/socket")
-    journal.writer(LogSettings("journal", INFO))(GRANTED)
+    journal.writer(LogSettings("journal", INFO))(record.of(GRANTED))
     assert b"granted" in logs["_SYSLOG_SOCKET"].recv(65536)
 
 
@@ -217,7 +217,7 @@ def test_a_log_that_is_stuck_holds_nobody_up(logs: Dict[str, socket.socket], des
             for _ in range(10_000):
                 filler.send(b"x" * 100)
     begun = time.monotonic()
-    journal.writer(LogSettings(destination, INFO))(GRANTED)
+    journal.writer(LogSettings(destination, INFO))(record.of(GRANTED))
     assert time.monotonic() - begun < 1
 
 
