@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m tests.instance [PYTEST ARGUMENTS]`: the machines' tests, each Debian release in a pytest of its own.
+
+All of it runs in mount and PID namespaces that the kernel takes away, with every machine in them, when this process
+ends, however it ends. Exit status 0 also where no machine can be booted: it says so, and why.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from typing import Dict, List, Optional
+
+from docs.generate import ROOT
+
+from . import cgroups, images, packages
+from .machine import BASE, machine
+
+INSIDE = "EIC_SSHD_INSTANCE"
+_NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
+_TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "ip", "dpkg-deb", "ssh", "mount")
+
+
+def unable() -> Optional[str]:
+    """Why no machine can be booted here, or None."""
+    if os.geteuid() != 0:
+        return "not root"
+    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"{', '.join(missing)} missing: run make setup as root"
+    try:
+        done = subprocess.run([*_NAMESPACES, "true"], capture_output=True, text=True, timeout=30)
+    except subprocess.SubprocessError as error:
+        return str(error)
+    return f"no namespaces can be made ({done.stderr.strip()})" if done.returncode != 0 else None
+
+
+def main(arguments: List[str]) -> int:
+    if os.environ.get(INSIDE) == "1":
+        return _inside(arguments)
+    reason = unable()
+    if reason is not None:
+        return _skip(reason)
+    cgroups.remove_all()
+    command = ["setpriv", "--pdeathsig", "KILL", *_NAMESPACES, sys.executable, "-m", "tests.instance", *arguments]
+    process = subprocess.Popen(command, env={**os.environ, INSIDE: "1"}, cwd=ROOT)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: process.kill())
+    try:
+        return _wait(process)
+    finally:
+        cgroups.remove_all()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.kill()
+
+
+def _skip(reason: str) -> int:
+    print(f"eic-sshd: the tests on booted machines are SKIPPED: {reason}", flush=True)
+    return 0
+
+
+def _inside(arguments: List[str]) -> int:
+    BASE.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(BASE)], check=True)
+    releases = [release for release in images.RELEASES if release in arguments] or list(images.RELEASES)
+    rest = [argument for argument in arguments if argument not in images.RELEASES]
+    packages.build()
+    _together([threading.Thread(target=images.image, args=(release,)) for release in releases])
+    try:
+        with machine(images.image(releases[0])):
+            pass
+    except (AssertionError, OSError, subprocess.SubprocessError) as error:
+        return _skip(f"systemd-nspawn cannot boot here: {error}")
+    results: Dict[str, int] = {}
+    _together([threading.Thread(target=_pytest, args=(release, rest, results)) for release in releases])
+    return max(results.values())
+
+
+def _together(threads: List[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _pytest(release: str, arguments: List[str], results: Dict[str, int]) -> None:
+    """Run the tests of one release, its lines marked as that."""
+    results[release] = 1
+    options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={BASE / release}", "--release", release]
+    command = [sys.executable, "-m", "pytest", *options, *(arguments or ["tests/instance"])]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(f"{release:8} | {line}", end="", flush=True)
+    results[release] = process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Root file systems of Debian releases, as bare as an AMI is before eic-sshd is installed.
+
+Everything that is installed later stands in apt's own cache, so that `apt-get install ./eic-sshd_*.deb` works there
+with no network. Images are kept in build/instance, named for what they were made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Sequence
+
+from docs.generate import ROOT
+
+RELEASES = ("bookworm", "trixie")
+
+_CACHE = Path(ROOT) / "build" / "instance"
+# What an AMI has. Python is there, since cloud-init is written in it; the libraries that eic-sshd needs are not.
+_INSTALLED = (
+    "systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "openssh-client", "iproute2", "procps",
+    "python3", "ca-certificates",
+)  # fmt: skip
+# What the tests install later, with all that these need.
+_AT_HAND = (
+    "python3-requests", "python3-cryptography", "python3-systemd", "openssl", "python3-aiohttp", "sssd-common",
+    "sssd-proxy", "rpm",
+)  # fmt: skip
+_ACCOUNTS = ("ec2-user", "deploy")
+_SETUP = (
+    *[f'chroot "$1" useradd --create-home --shell /bin/bash {user}' for user in _ACCOUNTS],
+    'chroot "$1" apt-get install -y -qq --download-only ' + " ".join(_AT_HAND),
+    # No test waits for a name server that is not there.
+    'rm -f "$1/etc/resolv.conf"',
+    'echo instance >"$1/etc/hostname"',
+    # As an AMI has it: pam_env complains where it is missing.
+    'echo LANG=C.UTF-8 >"$1/etc/default/locale"',
+)
+
+
+def image(release: str) -> Path:
+    """The root file system of `release`, made if it is not there. Needs root, mmdebstrap and Debian's mirror."""
+    command = _recipe(release)
+    digest = hashlib.sha256("\0".join(command).encode()).hexdigest()[:12]
+    path = _CACHE / f"{release}-{digest}"
+    if path.is_dir():
+        return path
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    for stale in _CACHE.glob(f"{release}-*"):
+        shutil.rmtree(stale)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{release}-", dir=_CACHE))
+    try:
+        unfinished.chmod(0o755)
+        done = subprocess.run([*command, str(unfinished)], capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            raise RuntimeError(f"mmdebstrap made no image of {release}:\n{done.stderr[-4000:]}")
+        os.rename(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return path
+
+
+def _recipe(release: str) -> Sequence[str]:
+    """The command that makes an image, but for the folder."""
+    return (
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        "--skip=cleanup/apt",  # the packages at hand and apt's lists are there to stay
+        f"--include={','.join(_INSTALLED)}",
+        *[f"--customize-hook={line}" for line in _SETUP],
+        release,
+    )

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The packages under test, as `make deb rpm` leaves them, and a package of the build before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from docs.generate import ROOT
+
+PREVIOUS_VERSION = "0.1.0~previous-1"
+_DEB = Path(os.environ.get("EIC_SSHD_DEBS", os.path.join(ROOT, "build", "deb")))
+_RPM = Path(ROOT) / "build" / "rpm"
+
+
+def build() -> None:
+    """Cheap where nothing changed."""
+    if "EIC_SSHD_DEBS" not in os.environ:
+        subprocess.run(["make", "-s", "-C", ROOT, "deb", "rpm"], check=True, stdin=subprocess.DEVNULL)
+
+
+def deb(name: str = "eic-sshd") -> Path:
+    return _only(_DEB, f"{name}_*.deb")
+
+
+def rpm(name: str = "eic-sshd") -> Path:
+    return _only(_RPM, f"{name}-[0-9]*.noarch.rpm")
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise RuntimeError(f"{folder}: {len(found)} files are {pattern}; run: make clean deb rpm")
+    return found[0]
+
+
+def previous_deb(folder: Path) -> Path:
+    """The instance's package again, of a lower version and with another module, made in `folder`."""
+    tree = folder / "previous"
+    subprocess.run(["dpkg-deb", "--raw-extract", str(deb()), str(tree)], check=True)
+    control = tree / "DEBIAN" / "control"
+    lines = control.read_text().splitlines(keepends=True)
+    control.write_text(
+        "".join(f"Version: {PREVIOUS_VERSION}\n" if line.startswith("Version:") else line for line in lines)
+    )
+    (module,) = tree.glob("usr/lib/eic-sshd/eic_sshd/__init__.py")
+    module.write_text(module.read_text() + '\n__version__ = "0.1.0~previous"\n')
+    (tree / "DEBIAN" / "md5sums").unlink(missing_ok=True)
+    made = folder / f"eic-sshd_{PREVIOUS_VERSION}_all.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], check=True, capture_output=True)
+    return made

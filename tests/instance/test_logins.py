@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`apt-get install ./eic-sshd_*.deb` and nothing else: logins, their records, and every way that IMDS can be away."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from eic_sshd.decision import Outcome, Reason
+from eic_sshd.sandbox.instance import Facts
+from eic_sshd.sshkey import parse
+
+from . import packages
+from .client import OTHER, USER, Key
+from .conftest import Instance
+
+
+def fingerprint(key: Key) -> str:
+    return parse(key.line.encode()).fingerprint
+
+
+def test_on_a_bare_machine_the_package_and_a_push_are_all_that_a_login_takes(bare: Instance) -> None:
+    bare.sshd_test()
+    bare.install(packages.deb())
+    bare.sshd_test()
+    bare.aws.trust()
+    key = bare.client.key()
+    assert not bare.client.login(key).ok
+    bare.aws.push(USER, key.line)
+    login = bare.client.login(key)
+    assert (login.output, login.errors) == (USER, "")
+
+
+def test_both_records_of_a_login_say_all_there_is_to_say(installed: Instance) -> None:
+    key = installed.client.key()
+    request_id = installed.aws.push(USER, key.line)
+    before, pushed = installed.machine.cursor(), time.time()
+    assert installed.client.login(key).output == USER
+    records = installed.machine.records(before)
+    assert [record["EIC_SOURCE"] for record in records] == ["imds", "cache"]
+    for record in records:
+        fixed = {
+            "MESSAGE_ID": Outcome.GRANTED.message_id.replace("-", ""),
+            "SYSLOG_IDENTIFIER": "eic-sshd",
+            "SYSLOG_FACILITY": "10",
+            "PRIORITY": str(Reason.GRANTED.severity),
+            "EIC_DECISION": "granted",
+            "EIC_REASON": "granted",
+            "EIC_USER": USER,
+            "EIC_FINGERPRINT": fingerprint(key),
+            "EIC_KEY_TYPE": "ssh-ed25519",
+            "EIC_REQUEST_ID": request_id,
+            "EIC_INSTANCE_ID": Facts().instance_id,
+        }
+        assert {name: record.get(name) for name in fixed} == fixed
+        assert record["EIC_CALLER"].startswith("arn:aws:")
+        assert pushed - 5 < int(record["EIC_EXPIRES"]) <= time.time() + installed.aws.window
+        assert int(record["EIC_ELAPSED_US"]) > 0
+        assert fingerprint(key) in record["MESSAGE"]
+
+
+def test_records_are_joined_to_sshds_own_line_by_its_pid(installed: Instance) -> None:
+    key = installed.client.key()
+    installed.aws.push(USER, key.line)
+    before = installed.machine.cursor()
+    assert installed.client.login(key).ok
+    asked = {record["EIC_SSHD_PID"] for record in installed.machine.records(before)}
+    accepted = [
+        entry for entry in installed.machine.sshd_entries(before) if entry["MESSAGE"].startswith("Accepted publickey")
+    ]
+    assert len(accepted) == 1
+    assert fingerprint(key) in accepted[0]["MESSAGE"]
+    assert asked == {accepted[0]["_PID"]}
+
+
+def test_a_key_pushed_for_one_user_is_no_way_in_for_another(installed: Instance) -> None:
+    key = installed.client.key()
+    installed.aws.push(OTHER, key.line)
+    assert not installed.client.login(key, user=USER).ok
+    assert installed.client.login(key, user=OTHER).output == OTHER
+
+
+def test_a_key_is_refused_once_its_window_is_over(own: Instance) -> None:
+    own.aws.stop()
+    own.aws.window = 6
+    own.aws.start()
+    own.machine.run("systemctl", "stop", "eic-sshd.service")
+    key = own.client.key()
+    own.aws.push(USER, key.line)
+    pushed = time.monotonic()
+    assert own.client.login(key).ok
+    before = own.machine.cursor()
+    time.sleep(max(0.0, pushed + own.aws.window + 1 - time.monotonic()))
+    assert not own.client.login(key).ok
+    assert [record["EIC_REASON"] for record in own.machine.records(before)] == ["no-active-keys"]
+
+
+def test_a_key_that_imds_lists_past_its_time_is_refused_as_expired(installed: Instance) -> None:
+    key = installed.client.key()
+    installed.aws.push(USER, key.line)
+    installed.aws.fault("past-timestamp")
+    before = installed.machine.cursor()
+    assert not installed.client.login(key).ok
+    (record,) = installed.machine.records(before)
+    assert (record["EIC_DECISION"], record["EIC_REASON"], record["EIC_USER"]) == ("refused", "expired", USER)
+
+
+@pytest.mark.parametrize("fault", ["hang", "error-500", "drop", "forbidden", "garbage"])
+def test_a_key_on_disk_logs_in_whatever_imds_does(installed: Instance, fault: str) -> None:
+    unknown, on_disk = installed.client.key(), installed.client.key()
+    installed.client.put_on_disk(on_disk)
+    installed.aws.fault(fault)
+    assert installed.client.login(unknown, on_disk).output == USER
+    assert installed.client.login(on_disk).output == USER
+
+
+def test_a_key_on_disk_logs_in_with_imds_dead(own: Instance) -> None:
+    unknown, on_disk = own.client.key(), own.client.key()
+    own.client.put_on_disk(on_disk)
+    own.aws.stop()
+    before = own.machine.cursor()
+    assert own.client.login(unknown, on_disk).output == USER
+    assert own.client.login(on_disk).output == USER
+    assert {record["EIC_REASON"] for record in own.machine.records(before)} == {"imds-unreachable"}
+
+
+def test_an_ordinary_login_leaves_no_error_in_sshds_log(installed: Instance) -> None:
+    on_disk = installed.client.key()
+    installed.client.put_on_disk(on_disk)
+    before = installed.machine.cursor()
+    assert installed.client.login(on_disk).output == USER
+    logged = installed.machine.sshd_entries(before)
+    assert any(entry["MESSAGE"].startswith("Accepted publickey") for entry in logged)
+    wrong = [
+        entry["MESSAGE"]
+        for entry in logged
+        if int(entry["PRIORITY"]) <= 4 or "error" in entry["MESSAGE"].lower() or "status" in entry["MESSAGE"]
+    ]
+    assert wrong == []
+
+
+def test_the_service_reaches_imds_and_nothing_else(installed: Instance) -> None:
+    """systemd says so, and the kernel keeps it: this machine has what IPAddressDeny= takes."""
+    properties = ["-p", "IPAddressDeny=any", "-p", "IPAddressAllow=169.254.169.254"]
+    connect = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+    unit = ["systemd-run", "--quiet", "--wait", "--pipe", *properties, "python3", "-c", connect]
+    assert installed.machine.run(*unit, "169.254.169.254", "80", check=False).returncode == 0
+    assert installed.machine.run(*unit, "127.0.0.1", "22", check=False).returncode != 0
+    shown = installed.machine.run("systemctl", "show", "eic-sshd.service", "-p", "IPAddressDeny,IPAddressAllow").stdout
+    values = dict(line.split("=", 1) for line in shown.splitlines())
+    assert set(values["IPAddressDeny"].split()) == {"::/0", "0.0.0.0/0"}
+    assert set(values["IPAddressAllow"].split()) == {"169.254.169.254/32", "fd00:ec2::254/128"}
