@@ -7,8 +7,13 @@ PREFIX = /usr
 PYTHON = /usr/bin/python3
 VENV = .venv
 ARGS =
+# Whether what is installed is compiled for $(PYTHON): packages leave that to the machine they are installed on.
+COMPILE = yes
 
 LIBDIR = $(DESTDIR)$(PREFIX)/lib/eic-sshd
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc
+# Folders that it makes on the way get its mode as well, whatever the caller's umask.
+INSTALL = umask 022 && install
 # What lies beside the instance's package and is never in it.
 SANDBOX = eic_sshd/sandbox eic_sshd/cli/sandbox.py
 
@@ -46,25 +51,71 @@ docs:
 ## make install DESTDIR=D   the layout of the packages, below D
 .PHONY: install
 install:
-	install -d -m 0755 $(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/eic-sshd/conf.d
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/eic-sshd $(DESTDIR)$(PREFIX)/share/eic-sshd
-	install -m 0755 eic_sshd/authorized_keys.py $(LIBDIR)/authorized-keys
+	$(INSTALL) -d -m 0755 $(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/eic-sshd/conf.d
+	$(INSTALL) -d -m 0755 $(DOCDIR)/eic-sshd $(DESTDIR)$(PREFIX)/share/eic-sshd
+	$(INSTALL) -m 0755 eic_sshd/authorized_keys.py $(LIBDIR)/authorized-keys
 	for file in $$(find eic_sshd -name '*.py' $(SANDBOX:%=-not -path '%*')); do \
-	    install -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; \
+	    $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; \
 	done
-	install -m 0755 packaging/eic-sshd $(DESTDIR)$(PREFIX)/bin/eic-sshd
-	install -m 0644 etc/eic-sshd.conf $(DESTDIR)/etc/eic-sshd/eic-sshd.conf
-	install -m 0644 etc/60-eic-sshd.conf $(DESTDIR)$(PREFIX)/share/eic-sshd/60-eic-sshd.conf
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
-	install -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eic-sshd.conf
-	install -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/eic-sshd.conf
-	install -m 0644 README.md LICENSE docs/reasons.md docs/sandbox.md $(DESTDIR)$(PREFIX)/share/doc/eic-sshd/
-	$(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd
+	$(INSTALL) -m 0755 packaging/eic-sshd $(DESTDIR)$(PREFIX)/bin/eic-sshd
+	$(INSTALL) -m 0644 etc/eic-sshd.conf $(DESTDIR)/etc/eic-sshd/eic-sshd.conf
+	$(INSTALL) -m 0644 etc/60-eic-sshd.conf $(DESTDIR)$(PREFIX)/share/eic-sshd/60-eic-sshd.conf
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
+	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eic-sshd.conf
+	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/eic-sshd.conf
+	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
+	for page in $(wildcard docs/man/*.5 docs/man/*.8); do \
+	    $(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \
+	done
+	[ $(COMPILE) != yes ] || $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd
 
 ## make install-sandbox DESTDIR=D   the sandbox, on top of `make install`
 .PHONY: install-sandbox
 install-sandbox:
-	for file in $$(find $(SANDBOX) -name '*.py'); do install -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; done
+	for file in $$(find $(SANDBOX) -name '*.py'); do $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; done
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd-sandbox docs/sandbox.md
+
+## make install-selinux DESTDIR=D   the SELinux policy module, which `make selinux` compiles
+.PHONY: install-selinux
+install-selinux:
+	$(INSTALL) -d -m 0755 $(DESTDIR)$(PREFIX)/share/selinux/packages
+	bzip2 -9 <build/selinux/eic_sshd.pp >$(DESTDIR)$(PREFIX)/share/selinux/packages/eic_sshd.pp.bz2
+	chmod 0644 $(DESTDIR)$(PREFIX)/share/selinux/packages/eic_sshd.pp.bz2
+
+# What the packages are built from: nothing is built anew while none of it has changed. Folders tell of files gone, but
+# for those at the top, one of which is called as a target is.
+SOURCES = $(shell find LICENSE Makefile README.md docs eic_sshd etc packaging systemd -name __pycache__ -prune \
+    -o \( -type f -o -path '*/*' \) -print)
+
+## make deb        build/deb/*.deb, for Debian 12 and 13, Ubuntu 22.04 and 24.04
+.PHONY: deb
+deb: build/deb/build.log
+build/deb/build.log: $(SOURCES)
+	packaging/build-deb.sh build/deb
+
+## make rpm        build/rpm/*.rpm, for Amazon Linux 2023, Red Hat Enterprise Linux 9 and its rebuilds, Fedora
+.PHONY: rpm
+rpm: build/rpm/build.log
+build/rpm/build.log: $(SOURCES)
+	packaging/build-rpm.sh build/rpm
+
+## make selinux    build/selinux/eic_sshd.pp, against the reference policy's development files
+.PHONY: selinux
+selinux: build/selinux/eic_sshd.pp
+build/selinux/eic_sshd.pp: $(wildcard packaging/selinux/*)
+	mkdir -p build/selinux
+	cp $^ build/selinux/
+	$(MAKE) -C build/selinux -f /usr/share/selinux/devel/Makefile NAME=targeted eic_sshd.pp
+
+## make lint-packages   lintian, rpmlint and mandoc on what is built
+.PHONY: lint-packages
+lint-packages: deb rpm
+	packaging/lint.sh build
+
+## make test-instance   boots Debian 12 and 13 and tries the packages there (as root)
+.PHONY: test-instance
+test-instance: setup deb rpm
+	$(VENV)/bin/python -m pytest tests/instance $(ARGS)
 
 ## make clean      take away what was built here
 .PHONY: clean

@@ -1,13 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the demo, the tests and the benchmarks need: the distribution's packages that the instance uses, and a
-# virtual environment on the system's Python that sees them. Does nothing where all of it is there.
+# Installs what the demo, the tests and the benchmarks need: the distribution's packages that the instance uses, what
+# packages are built and tried with, and a virtual environment on the system's Python that sees them. Does nothing where
+# all of it is there.
 set -eu
 
 venv=${1:-.venv}
 here=$(dirname "$0")
 requirements=$here/../tests/requirements.txt
-packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client systemd iproute2 util-linux ca-certificates"
+# What the instance uses and the tests log in with; what builds the packages; what checks them and boots machines for them.
+packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client
+    systemd iproute2 util-linux ca-certificates
+    make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
+    lintian rpmlint mandoc shellcheck mmdebstrap systemd-container"
 
 missing=
 for package in $packages; do

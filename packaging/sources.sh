@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# packaging/sources.sh FOLDER: a clean copy of what the packages are built from, without what git, editors and Python
+# leave lying about. Every file gets the changelog's date and a fixed mode, so that a build gives the same bytes
+# wherever and whenever it runs. Prints the version and that date (seconds since the epoch).
+set -eu
+
+target=$1
+here=$(dirname "$0")/..
+
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$here/eic_sshd/__init__.py")
+debian=$(dpkg-parsechangelog -l "$here/packaging/deb/changelog" -S Version)
+spec=$(sed -n 's/^Version: *//p' "$here/packaging/rpm/eic-sshd.spec")
+for other in "packaging/deb/changelog=${debian%-*}" "packaging/rpm/eic-sshd.spec=$spec"; do
+    if [ "${other#*=}" != "$version" ]; then
+        echo "eic-sshd: ${other%%=*} is for version ${other#*=}, eic_sshd/__init__.py says $version:" \
+            "give both the same" >&2
+        exit 1
+    fi
+done
+epoch=$(dpkg-parsechangelog -l "$here/packaging/deb/changelog" -S Timestamp)
+
+mkdir -p "$target"
+tar -C "$here" --exclude=__pycache__ --exclude='*.pyc' --exclude='*~' --exclude='.*.sw?' -cf - \
+    LICENSE Makefile README.md docs eic_sshd etc packaging systemd | tar -C "$target" -xf -
+find "$target" -type d -exec chmod 0755 {} +
+find "$target" -type f -perm /111 -exec chmod 0755 {} +
+find "$target" -type f -not -perm /111 -exec chmod 0644 {} +
+find "$target" -depth -exec touch -h -d "@$epoch" {} +
+echo "$version $epoch"
