@@ -67,7 +67,7 @@ install:
 	for page in $(wildcard docs/man/*.5 docs/man/*.8); do \
 	    $(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \
 	done
-	[ $(COMPILE) != yes ] || $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd
+	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd)
 
 ## make install-sandbox DESTDIR=D   the sandbox, on top of `make install`
 .PHONY: install-sandbox

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the packages say of themselves, and their scripts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Dict, Iterator, Tuple
+
+import pytest
+
+from docs.generate import ROOT
+from eic_sshd import __version__
+
+from .conftest import need, run
+
+SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
+
+# The oldest versions that eic-sshd runs with, by the names that the distributions have.
+DEBIAN_DEPENDS = {
+    "eic-sshd": {
+        "python3 (>= 3.9)", "python3-requests (>= 2.25)", "python3-cryptography (>= 3.4)", "python3-systemd", "openssl",
+        "ca-certificates", "openssh-server (>= 1:8.7)", "systemd | systemd-standalone-sysusers | systemd-sysusers",
+        "python3:any",
+    },
+    "eic-sshd-sandbox": {f"eic-sshd (= {__version__}-1)", "python3-aiohttp", "python3:any"},
+    "eic-sshd-selinux": {
+        f"eic-sshd (= {__version__}-1)", "policycoreutils", "selinux-policy-default", "selinux-utils",
+    },
+}  # fmt: skip
+RED_HAT_REQUIRES = {
+    "eic-sshd": {
+        "python3 >= 3.9", "python3-requests >= 2.25", "python3-cryptography >= 36", "python3-systemd", "openssl",
+        "ca-certificates", "openssh-server >= 8.7", "systemd",
+    },
+    "eic-sshd-sandbox": {f"eic-sshd = {__version__}-1", "python3 >= 3.9", "python3-aiohttp"},
+    "eic-sshd-selinux": {
+        f"eic-sshd = {__version__}-1", "policycoreutils", "selinux-policy-targeted", "libselinux-utils",
+    },
+}  # fmt: skip
+
+
+def test_both_are_of_the_version_that_the_command_says(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+    assert set(debs) == set(rpms) == set(DEBIAN_DEPENDS)
+    for deb in debs.values():
+        assert run("dpkg-deb", "--field", str(deb), "Version", "Architecture").split() == [
+            "Version:", f"{__version__}-1", "Architecture:", "all",
+        ]  # fmt: skip
+    for rpm in rpms.values():
+        form = "%{VERSION}-%{RELEASE} %{ARCH}"
+        assert run("rpm", "-qp", "--nosignature", "--queryformat", form, str(rpm)) == f"{__version__}-1 noarch"
+
+
+@pytest.mark.parametrize("name", DEBIAN_DEPENDS)
+def test_dependencies_of_the_deb(name: str, debs: Dict[str, Path]) -> None:
+    assert set(run("dpkg-deb", "--field", str(debs[name]), "Depends").strip().split(", ")) == DEBIAN_DEPENDS[name]
+
+
+@pytest.mark.parametrize("name", RED_HAT_REQUIRES)
+def test_dependencies_of_the_rpm(name: str, rpms: Dict[str, Path]) -> None:
+    lines = run("rpm", "-qp", "--nosignature", "--requires", str(rpms[name])).splitlines()
+    # What rpm itself adds: its own features, its configuration, and the interpreters of scripts.
+    assert {line for line in lines if not line.startswith(("rpmlib(", "config(", "/"))} == RED_HAT_REQUIRES[name]
+    assert {line for line in lines if line.startswith("/")} <= {"/bin/sh", "/usr/bin/python3"}
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "wrong"),
+    [
+        ("packaging/deb/changelog", r"\(0[^)]*\)", "(9.9.9-1)"),
+        ("packaging/rpm/eic-sshd.spec", r"Version: .*", "Version: 9.9.9"),
+    ],
+)
+def test_a_version_that_was_forgotten_stops_the_build(file: str, pattern: str, wrong: str, tmp_path: Path) -> None:
+    need("dpkg-parsechangelog")
+    for folder in ("packaging", "eic_sshd"):
+        shutil.copytree(Path(ROOT) / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / file
+    changed.write_text(re.sub(pattern, wrong, changed.read_text(), count=1))
+    command = [str(tmp_path / "packaging/build-deb.sh"), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"eic-sshd: {file} is for version 9.9.9, eic_sshd/__init__.py says {__version__}: give both the same\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def scripts(debs: Dict[str, Path], rpms: Dict[str, Path], folder: Path) -> Iterator[Tuple[str, Path]]:
+    """Each maintainer script of the packages, as a file."""
+    for name, deb in debs.items():
+        run("dpkg-deb", "--control", str(deb), str(folder / name))
+        for kind in SCRIPTS:
+            if (folder / name / kind).exists():
+                yield f"{name}.deb {kind}", folder / name / kind
+    for name, rpm in rpms.items():
+        text = run("rpm", "-qp", "--nosignature", "--scripts", "--triggers", str(rpm))
+        # Each begins with a line such as "postinstall scriptlet (using /bin/sh):".
+        parts = re.split(
+            r"^((?:post|pre|trigger)\w* script(?:let)? \(using /bin/sh\)) ?(?:-- \w+)?:?\n", text, flags=re.MULTILINE
+        )[1:]
+        for number in range(0, len(parts), 2):
+            file = folder / f"{name}-{number}"
+            file.write_text(f"#!/bin/sh\n{parts[number + 1]}")
+            yield f"{name}.rpm {parts[number]}", file
+
+
+def test_scripts_are_sound_shell(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
+    found = dict(scripts(debs, rpms, tmp_path))
+    assert len([name for name in found if ".rpm" in name]) == 9
+    for file in found.values():
+        run("sh", "-n", str(file))
+
+
+def test_shellcheck_has_nothing_to_say(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
+    need("shellcheck")
+    files = [str(file) for _, file in scripts(debs, rpms, tmp_path)]
+    run("shellcheck", "--shell=sh", "--severity=warning", *files)
+    run("shellcheck", *(str(path) for path in Path(ROOT).glob("packaging/*.sh")))
+
+
+def test_sshd_is_left_alone_by_an_upgrade(debs: Dict[str, Path], tmp_path: Path) -> None:
+    """No script stops or restarts the socket, but for a removal's."""
+    run("dpkg-deb", "--control", str(debs["eic-sshd"]), str(tmp_path / "control"))
+    for kind in SCRIPTS:
+        script = tmp_path / "control" / kind
+        text = script.read_text() if script.exists() else ""
+        assert not re.search(r"restart.*\.socket", text)
+        for stop in re.finditer(r"^.*\bstop\b.*\.socket.*$", text, re.MULTILINE):
+            before = text[: stop.start()].rstrip().splitlines()[-1]
+            assert '"$1" = remove' in before
