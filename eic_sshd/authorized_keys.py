@@ -17,32 +17,42 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing is slow to load
     from types import ModuleType
 
-USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] USER [FINGERPRINT]"
+    from .cold import Asked, Question
+
+USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] [--token NAME=VALUE]... USER [FINGERPRINT]"
 SOCKET = "/run/eic-sshd/authorize.sock"
 # Seconds to wait for the authorizer until it has said how long its answer may take.
 PATIENCE = 2.5
 
 
 def main(arguments: list[str]) -> int:
-    parsed = parse(arguments)
+    again = arguments[:1] == ["--again"]
+    parsed = parse(arguments[again:])
     if parsed is None:
         to_syslog("wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
         write((USAGE + "\n").encode(), 2)
         return 2
-    user, fingerprint, config, path = parsed
+    path, question, tokens = parsed
+    asked = (question, tokens, time.monotonic(), again)
+    answer = None
     try:
-        answer = ask(user, fingerprint, config, path) if path != "none" else None
+        answer, chained = ask(path, question) if path != "none" else (None, False)
         if answer is None:
-            answer = cold().decide(user, fingerprint, config)
+            answer = cold().decide(asked)
+        elif chained:
+            answer += cold().chain(asked)
     except BaseException as error:  # I1: never a traceback, never half an answer
-        answer = give_up(user, fingerprint, config, error)
+        if not again and not isinstance(error, NoWholeAnswer):
+            once_more(arguments)
+        answer = answer or give_up(asked, error)
     write(answer)
     return 0
 
 
-def parse(arguments: list[str]) -> "tuple[str, str | None, str | None, str] | None":
-    """(user, fingerprint or None, config file or None, socket), or None for wrong arguments."""
-    options = {"--socket": SOCKET, "--config": None}
+def parse(arguments: list[str]) -> "tuple[str, Question, dict[str, str]] | None":
+    """The socket, the question and sshd's tokens, or None for wrong arguments."""
+    options = {"--socket": SOCKET, "--config": None, "--token": None}
+    tokens = {}
     rest = list(arguments)
     while rest and rest[0].startswith("--"):
         name, equals, value = rest.pop(0).partition("=")
@@ -50,20 +60,27 @@ def parse(arguments: list[str]) -> "tuple[str, str | None, str | None, str] | No
             break
         if name not in options or not (equals or rest):
             return None
-        options[name] = value if equals else rest.pop(0)
+        options[name] = value = value if equals else rest.pop(0)
+        if name == "--token":
+            tokens[value[:1]] = value[2:]
     if len(rest) not in (1, 2) or not rest[0] or not options["--socket"] or options["--config"] == "":
         return None
-    return rest[0], (rest[1] if len(rest) == 2 else "") or None, options["--config"], options["--socket"]
+    fingerprint = (rest[1] if len(rest) == 2 else "") or None
+    return options["--socket"], (rest[0], fingerprint, options["--config"]), tokens
 
 
 class NoWholeAnswer(Exception):
     """The authorizer took the question and then failed."""
 
 
-def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -> "bytes | None":
-    """The authorizer's whole answer; None where there is none, or it will not answer. wire.py has the layout."""
+def ask(path: str, question: "Question") -> "tuple[bytes | None, bool]":
+    """The authorizer's whole answer, and whether the chained command is to be run after it. wire.py has the layout.
+
+    The answer is None where there is none, or the authorizer will not give one.
+    """
     import _socket
 
+    user, fingerprint, config = question
     fields = ("1", user, fingerprint or "", str(posix.getppid()), config or "")
     request = b"\0".join(field.encode("utf-8", "surrogateescape") for field in fields)
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -75,7 +92,7 @@ def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -
         peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         folder = posix.stat(path.rpartition("/")[0] or ".")
         if int.from_bytes(peer[4:8], sys.byteorder) not in (0, posix.geteuid(), folder.st_uid):
-            return None  # who listens is not root (systemd), this user or the folder's owner: unix(7), struct ucred
+            return None, False  # who listens is not root (systemd), this user or the folder's owner: unix(7), ucred
         connection.send(len(request).to_bytes(4, "big") + request)
         more = b"..."
         while more:
@@ -88,21 +105,31 @@ def ask(user: str, fingerprint: "str | None", config: "str | None", path: str) -
         raise NoWholeAnswer("no answer in time") from None
     except OSError:
         if not said:
-            return None
+            return None, False
     finally:
         connection.close()
-    if said and (said[:1] != b"W" or said[5:6] != b"K" or len(said) - 10 != int.from_bytes(said[6:10], "big")):
+    kind, length = said[5:6], int.from_bytes(said[6:10], "big")
+    if said and (said[:1] != b"W" or kind not in (b"K", b"C") or len(said) - 10 != length):
         raise NoWholeAnswer("the answer broke off")
-    return said[10:] if said else None
+    return said[10:] if said else None, kind == b"C"
 
 
-def give_up(user: str, fingerprint: "str | None", config: "str | None", error: BaseException) -> bytes:
+def once_more(arguments: list[str]) -> None:
+    """Begin again in a new process: a package may have been replacing this one's files at this very moment."""
+    time.sleep(0.2)
+    try:
+        posix.execv(__file__, [__file__, "--again", *arguments])
+    except (OSError, ValueError):
+        return
+
+
+def give_up(asked: "Asked", error: BaseException) -> bytes:
     """Say why there was no decision, where the configuration names a log, or at least in syslog."""
     try:
-        answer: bytes = cold().give_up(user, fingerprint, config, error, isinstance(error, NoWholeAnswer))
+        answer: bytes = cold().give_up(asked, error, isinstance(error, NoWholeAnswer))
         return answer
     except BaseException as unrecorded:
-        to_syslog("no keys given to %r: %r (and no record of it: %r)" % (user, error, unrecorded))
+        to_syslog("no keys given to %r: %r (and no record of it: %r)" % (asked[0][0], error, unrecorded))
         return b""
 
 

@@ -51,7 +51,7 @@ class Authorizer:
         """
         begun = self._world.monotonic() if asked_at is None else asked_at
         try:
-            decision = self._judge(request, Deadline(begun + self._config.imds.deadline, self._world.monotonic))
+            decision = self._judge(request, Deadline(begun + self._config.decision_deadline, self._world.monotonic))
         except NotGranted as refusal:
             decision = refuse(request, refusal, self._world.keys_on_disk)
         except Exception as error:  # I1: whatever happens, nothing is handed out and a record says why

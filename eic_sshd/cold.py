@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The front door's slow way: what it does where the authorizer gives no answer. Kept apart, so that it costs nothing
-while one does: the front door is compiled anew at each run."""
+"""The front door's slow way: what it does where the authorizer gives no answer, or not all of it. Kept apart, so that
+it costs nothing while one does: the front door is compiled anew at each run."""
 
 from __future__ import annotations
 
@@ -8,29 +8,43 @@ import contextlib
 import gc
 import os
 import sys
-from typing import List, Optional
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from .decision import Reason, Request
 
+if TYPE_CHECKING:
+    from . import oneshot
 
-def decide(user: str, fingerprint: Optional[str], config: Optional[str]) -> bytes:
+Question = Tuple[str, Optional[str], Optional[str]]
+"""User, fingerprint, configuration file."""
+Asked = Tuple[Question, Dict[str, str], float, bool]
+"""The question, the tokens that sshd gave with it, when it was asked (time.monotonic), whether for a second time."""
+
+
+def decide(asked: Asked) -> bytes:
     """Decide without the authorizer: slower, never different."""
     _prepare()
     from . import oneshot
 
-    return _encoded(oneshot.answer(Request(user, fingerprint, os.getppid()), config, _finish))
+    return oneshot.answer(_question(asked), _finish)
 
 
-def give_up(
-    user: str, fingerprint: Optional[str], config: Optional[str], error: BaseException, authorizer_failed: bool
-) -> bytes:
+def chain(asked: Asked) -> bytes:
+    """What the chained command adds to the authorizer's answer."""
+    _prepare()
+    from . import oneshot
+
+    return oneshot.chain(_question(asked))
+
+
+def give_up(asked: Asked, error: BaseException, authorizer_failed: bool) -> bytes:
     """Record that `error` kept us from a decision; what is given out is the site's fallback, if it has one."""
     _prepare()
     from . import oneshot
 
     reason = Reason.AUTHORIZER_FAILED if authorizer_failed else Reason.INTERNAL_ERROR
     detail = str(error) if authorizer_failed else f"{type(error).__name__}: {error}"
-    return _encoded(oneshot.give_up(Request(user, fingerprint, os.getppid()), reason, detail, config))
+    return oneshot.give_up(_question(asked), reason, detail)
 
 
 def library_paths() -> List[str]:
@@ -49,11 +63,15 @@ def _prepare() -> None:
     sys.path += [path for path in library_paths() if path not in sys.path]
 
 
-def _finish(lines: List[str]) -> None:
+def _question(asked: Asked) -> oneshot.Question:
+    from . import oneshot
+
+    (user, fingerprint, config), tokens, begun, again = asked
+    return oneshot.Question(Request(user, fingerprint, os.getppid()), config, tokens, begun, again)
+
+
+def _finish(answer: bytes) -> None:
     with contextlib.suppress(OSError):  # sshd went away
-        os.write(1, _encoded(lines))
+        while answer:
+            answer = answer[os.write(1, answer) :]
     os._exit(0)
-
-
-def _encoded(lines: List[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode()

@@ -25,23 +25,38 @@ def read(path: str, limit: int, owners: Collection[int]) -> bytes:
         Unsafe: if it is not so, or the file is longer than `limit` bytes.
         OSError: if it cannot be read.
     """
-    real = os.path.realpath(path)
-    for folder in dict.fromkeys([*_folders(path), *_folders(real)]):
-        _check_folder(folder, {0, *owners})
+    real = _resolved(path, owners)
     # O_NONBLOCK: a fifo put in the file's place must not hang the login.
     descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unsafe(f"{path} is not a regular file")
-        if status.st_uid not in owners:
-            raise Unsafe(f"{path} belongs to uid {status.st_uid}: chown root {path}")
-        if status.st_mode & _OTHERS_WRITE:
-            raise Unsafe(f"{path} is writable by others: chmod go-w {path}")
+        _check_file(path, status, owners)
         content = file.read(limit + 1)
     if len(content) > limit:
         raise Unsafe(f"{path} is longer than {limit} bytes")
     return content
+
+
+def require_safe(path: str, owners: Collection[int] = (0,)) -> None:
+    """Hold the program at the absolute `path` to what `read` holds a file to. Raises as `read` does."""
+    _check_file(path, os.stat(_resolved(path, owners)), owners)
+
+
+def _resolved(path: str, owners: Collection[int]) -> str:
+    """Where `path` leads, once all the folders above it, both as given and there, are found to be in order."""
+    real = os.path.realpath(path)
+    for folder in dict.fromkeys([*_folders(path), *_folders(real)]):
+        _check_folder(folder, {0, *owners})
+    return real
+
+
+def _check_file(path: str, status: os.stat_result, owners: Collection[int]) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unsafe(f"{path} is not a regular file")
+    if status.st_uid not in owners:
+        raise Unsafe(f"{path} belongs to uid {status.st_uid}: chown root {path}")
+    if status.st_mode & _OTHERS_WRITE:
+        raise Unsafe(f"{path} is writable by others: chmod go-w {path}")
 
 
 def _folders(path: str) -> Iterator[str]:

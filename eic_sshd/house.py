@@ -30,6 +30,11 @@ def world(config: Config, state: Optional[ImdsState] = None) -> World:
     )
 
 
+def load_all() -> None:
+    """Load what is otherwise loaded when it is first wanted."""
+    from . import roots, signer  # noqa: F401
+
+
 def _verifier(config: Config) -> SignerVerifier:
     from . import roots
     from .signer import SignerVerifier  # imported late: cryptography is slow to load, and most logins need none of it

@@ -1,65 +1,113 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One decision in this process: reads the configuration, decides, records."""
+"""One decision in this process: reads the configuration, decides, records; and runs the chained command."""
 
 from __future__ import annotations
 
 import threading
-from typing import Callable, List, Optional
+import time
+from typing import Callable, Mapping, NamedTuple, Optional
 
-from . import fallback, journal, record
+from . import chained, fallback, journal, record
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
 from .decision import Decision, NotGranted, Reason, Request
-from .settings import Config
+from .record import Record
+from .settings import Config, LogSettings
 
 # Seconds past the decision's deadline after which this process ends, whatever it is still waiting for (a user database
-# that hangs can't be given a deadline of its own), and seconds that the record of a decision is waited for.
+# that hangs can't be given a deadline of its own), and seconds that a record is waited for.
 _GRACE = 0.25
 
-Finish = Callable[[List[str]], None]
-"""Prints the lines and ends the process."""
+Finish = Callable[[bytes], None]
+"""Prints the answer and ends the process."""
 
 
-def answer(request: Request, config_file: Optional[str], finish: Finish) -> List[str]:
-    """The authorized_keys lines for sshd, after the record is written. `config_file` None is the packaged one.
+class Question(NamedTuple):
+    """What the front door was asked. `config_file` None is the packaged one; `begun` is on time.monotonic.
 
-    If this does not come to its end in time, another thread calls `finish` with the lines instead.
+    `tokens` has the values that sshd alone knows, for a chained command. `again` says that this is the second try.
     """
-    config, refusal = load_or_refuse(config_file)
-    watchdog = _Watchdog(request, config, finish)
+
+    request: Request
+    config_file: Optional[str]
+    tokens: Mapping[str, str]
+    begun: float
+    again: bool
+
+
+class Unforeseen(Exception):
+    """The decision met with something unforeseen, and is worth another try in a new process."""
+
+
+def answer(question: Question, finish: Finish) -> bytes:
+    """What sshd gets, after the records are written.
+
+    If this does not come to its end in time, another thread calls `finish` with the answer instead. Raises Unforeseen.
+    """
+    config, refusal = load_or_refuse(question.config_file)
+    watchdog = _Watchdog(question, config, finish)
     if refusal is None:
         from . import house  # imported late: requests is slow to load
 
-        decision = Authorizer(config, house.world(config)).decide(request)
+        decision = Authorizer(config, house.world(config)).decide(question.request)
     else:
-        decision = refuse(request, refusal, fallback.configured(config))
+        decision = refuse(question.request, refusal, fallback.configured(config))
     watchdog.stop()
-    return _recorded(decision, config)
+    if decision.reason is Reason.INTERNAL_ERROR and not question.again:
+        raise Unforeseen(decision.detail)
+    return _completed(question, decision, config)
 
 
-def give_up(request: Request, reason: Reason, detail: str, config_file: Optional[str]) -> List[str]:
-    """Record that no decision was reached; the lines are those of the configuration's fallback, if it has one."""
-    config, refusal = load_or_refuse(config_file)
-    return _recorded(refuse(request, refusal or NotGranted(reason, detail), fallback.configured(config)), config)
+def give_up(question: Question, reason: Reason, detail: str) -> bytes:
+    """Record that no decision was reached; the keys are those of the configuration's fallback, if it has one."""
+    config, refusal = load_or_refuse(question.config_file)
+    decision = refuse(question.request, refusal or NotGranted(reason, detail), fallback.configured(config))
+    return _completed(question, decision, config)
 
 
-def _recorded(decision: Decision, config: Config) -> List[str]:
-    """The decision's lines, once it is recorded. A log that hangs costs the grace and its record, never the login."""
-    recording = threading.Thread(target=journal.writer(config.log), args=(record.of(decision),), daemon=True)
+def chain(question: Question) -> bytes:
+    """What the chained command adds to an answer."""
+    config, refusal = load_or_refuse(question.config_file)
+    if config.chain.command is None:
+        # The authorizer knew of one a moment ago: the configuration was changed since.
+        problem = f"not run: {refusal.detail}" if refusal else "not run: the configuration has none any more"
+        _log(chained.record("", question.request, chained.Ended(b"", None, problem, 0)), config.log)
+        return b""
+    return _chained(question, config.chain.command, config)
+
+
+def _completed(question: Question, decision: Decision, config: Config) -> bytes:
+    """The whole answer, once the decision is recorded and the chained command, if there is one, has had its say."""
+    _log(record.of(decision), config.log)
+    lines = "".join(f"{line}\n" for line in decision.lines).encode()
+    if config.chain.command is None or not chained.wanted(config, decision):
+        return lines
+    return lines + _chained(question, config.chain.command, config)
+
+
+def _chained(question: Question, command: str, config: Config) -> bytes:
+    seconds = chained.seconds_left(config, question.begun, time.monotonic())
+    ended = chained.run(command, question.request, question.tokens, seconds)
+    _log(chained.record(command, question.request, ended), config.log)
+    return ended.output
+
+
+def _log(entry: Record, settings: LogSettings) -> None:
+    """Write the record. A log that hangs costs the grace and its record, never the login."""
+    recording = threading.Thread(target=journal.writer(settings), args=(entry,), daemon=True)
     recording.start()
     recording.join(_GRACE)
-    return decision.lines
 
 
 class _Watchdog:
     """Where a decision does not come to its end by itself: refuses, and has `finish` print what is left and end."""
 
-    def __init__(self, request: Request, config: Config, finish: Finish) -> None:
+    def __init__(self, question: Question, config: Config, finish: Finish) -> None:
         self._finish = finish
-        self._request = request
+        self._question = question
         self._config = config
         self._over = threading.Lock()  # whoever gets it speaks for this process
-        self._timer = threading.Timer(config.imds.deadline + _GRACE, self._expired)
+        self._timer = threading.Timer(config.decision_deadline + _GRACE, self._expired)
         self._timer.daemon = True
         self._timer.start()
 
@@ -72,5 +120,5 @@ class _Watchdog:
     def _expired(self) -> None:
         if self._over.acquire(blocking=False):
             refusal = NotGranted(Reason.DEADLINE_EXCEEDED, "the user database or the disk did not answer in time")
-            lines = _recorded(refuse(self._request, refusal, fallback.configured(self._config)), self._config)
-            self._finish(lines)
+            decision = refuse(self._question.request, refusal, fallback.configured(self._config))
+            self._finish(_completed(self._question, decision, self._config))

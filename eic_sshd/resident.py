@@ -11,9 +11,9 @@ import socket
 import stat
 import threading
 import time
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Iterator, NamedTuple, Optional
 
-from . import fallback, house, journal, record
+from . import chained, fallback, house, journal, record, wire
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
 from .decision import NotGranted, Request
@@ -75,7 +75,7 @@ class Resident:
             self._mind = self._read()  # it may have been mended
         mind = self._mind
         return House(
-            lambda request, asked_at: _answer(mind, request, asked_at), mind.config.imds.deadline, self._config_file
+            lambda request, asked_at: _answer(mind, request, asked_at), mind.config.decision_deadline, self._config_file
         )
 
     def _read(self) -> _Mind:
@@ -83,7 +83,7 @@ class Resident:
         return _Mind(config, refusal, Memory(), ImdsState(), threading.local())
 
 
-def _answer(mind: _Mind, request: Request, asked_at: float) -> List[str]:
+def _answer(mind: _Mind, request: Request, asked_at: float) -> bytes:
     if mind.refusal is not None:
         decision = refuse(request, mind.refusal, fallback.configured(mind.config))
     else:
@@ -91,7 +91,7 @@ def _answer(mind: _Mind, request: Request, asked_at: float) -> List[str]:
             mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
         decision = mind.authorizers.own.decide(request, asked_at)
     journal.writer(mind.config.log)(record.of(decision))
-    return decision.lines
+    return wire.answer(decision.lines, chained.wanted(mind.config, decision))
 
 
 def serve(path: Optional[str], config_file: Optional[str]) -> None:
@@ -100,6 +100,8 @@ def serve(path: Optional[str], config_file: Optional[str]) -> None:
     The socket is the one that systemd hands over (sd_listen_fds(3)), or made at `path`. Raises CannotServe.
     """
     resident = Resident(config_file)
+    # All of the code at once: a package that replaces it on the disk must not leave us with half of the old one.
+    threading.Thread(target=house.load_all, daemon=True).start()
     with _listener(path) as listener:
         service = Service(listener, resident.house, resident.idle_exit, _Watchdog().beat, resident.reload_if_wanted)
         signal.signal(signal.SIGTERM, lambda *_: service.stop())

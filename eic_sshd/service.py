@@ -16,13 +16,13 @@ import struct
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Set
 
 from . import wire
 from .decision import Request
 
-Answer = Callable[[Request, float], List[str]]
-"""Gives the lines for a request that came at a moment of time.monotonic; raises nothing, records by itself."""
+Answer = Callable[[Request, float], bytes]
+"""Gives wire.answer for a request that came at a moment of time.monotonic; raises nothing, records by itself."""
 
 # Threads that may wait for IMDS at one time. They are started as they are needed, and cost little when idle.
 WORKERS = 32
@@ -81,7 +81,7 @@ class Service:
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._last_request = time.monotonic()
-        self._trusted = {0, os.geteuid()}
+        self._trusted = _who_may_ask(listener)
 
     def stop(self) -> None:
         """Take no more requests, finish those under way, return from `run`. May be called from a signal handler."""
@@ -190,9 +190,9 @@ class Service:
         descriptor = peer.fileno()
         with peer:
             try:
-                lines = house.answer(request, since)
+                answer = house.answer(request, since)
                 peer.settimeout(_PATIENCE)
-                peer.sendall(wire.answer(lines))
+                peer.sendall(answer)
             except OSError:
                 pass  # the front door went away; the decision is recorded, and nobody got half of it
             finally:
@@ -206,3 +206,13 @@ class Service:
     def _drop(self, unsaid: _Unsaid) -> None:
         self._forget(unsaid)
         unsaid.peer.close()
+
+
+def _who_may_ask(listener: socket.socket) -> Set[int]:
+    """The uids of root, of this process, and of the user that root gave the socket to, if to nobody else."""
+    uids = {0, os.geteuid()}
+    with contextlib.suppress(OSError, ValueError):  # a socket without a place in the file system belongs to nobody
+        status = os.stat(listener.getsockname())
+        if not status.st_mode & 0o077:
+            uids.add(status.st_uid)
+    return uids

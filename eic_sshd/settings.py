@@ -7,9 +7,12 @@ import re
 from typing import Any, Callable, FrozenSet, NamedTuple, Optional
 from urllib.parse import urlsplit
 
+from . import sshd_command
 from .decision import DEBUG, ERR, INFO, NOTICE, WARNING
 from .sshkey import SUPPORTED_TYPES, KeyPolicy
 
+# The share of the deadline that is kept for a chained command, however long eic-sshd's own answer takes.
+CHAIN_SHARE = 1 / 3
 LEVELS = {"err": ERR, "warning": WARNING, "notice": NOTICE, "info": INFO, "debug": DEBUG}
 
 
@@ -48,6 +51,10 @@ class ServiceSettings(NamedTuple):
 class FallbackSettings(NamedTuple):
     keys_file: Optional[str]
     when: str
+
+
+class ChainSettings(NamedTuple):
+    command: Optional[str]
 
 
 class LogSettings(NamedTuple):
@@ -132,6 +139,12 @@ def _keys_file(text: str) -> Optional[str]:
     return path
 
 
+def _command(text: str) -> Optional[str]:
+    if text:
+        sshd_command.split(text)
+    return text or None
+
+
 def _destination(text: str) -> str:
     if text not in ("journal", "syslog", "stderr") and not (text.startswith("/") and not text.endswith("/")):
         raise ValueError("it takes journal, syslog, stderr or the absolute path of a file")
@@ -148,7 +161,7 @@ SETTINGS = (
     Setting("imds", "request_timeout", "1.0", _number(0.05, 10, float),
             "Seconds one request to IMDS may take, from connecting to its last byte."),
     Setting("imds", "deadline", "3.0", _number(0.1, 30, float),
-            "Seconds a whole decision may take."),
+            "Seconds a whole decision may take; where a command is chained, that and the command."),
     Setting("instance", "require_ec2_hardware", "yes", _yes_no,
             "Hand out pushed keys only where the hardware says that it is the EC2 instance that IMDS names (on Xen, "
             "which keeps no instance id: that it is EC2)."),
@@ -176,6 +189,9 @@ SETTINGS = (
     Setting("fallback", "when", "never", _one_of("never", "unavailable", "no-key"),
             "When its keys are handed out: never; unavailable, when pushed keys can't be had; no-key, whenever no "
             "pushed key can be handed out."),
+    Setting("chain", "command", "", _command,
+            "An AuthorizedKeysCommand to run after eic-sshd's own answer, with sshd's tokens; its keys are handed out "
+            "too. `eic-sshd enable --chain` sets it to the one that sshd_config has."),
     Setting("log", "destination", "journal", _destination,
             "Where the decision records go: journal, syslog, stderr, or an absolute path (JSON lines)."),
     Setting("log", "level", "info", _level,
@@ -192,7 +208,13 @@ class Config(NamedTuple):
     trust: TrustSettings
     service: ServiceSettings
     fallback: FallbackSettings
+    chain: ChainSettings
     log: LogSettings
+
+    @property
+    def decision_deadline(self) -> float:
+        """Seconds that a decision may take: all of the deadline, but for what a chained command is promised of it."""
+        return self.imds.deadline * (1 - CHAIN_SHARE if self.chain.command else 1)
 
 
 _SECTIONS: Any = {
@@ -202,6 +224,7 @@ _SECTIONS: Any = {
     "trust": TrustSettings,
     "service": ServiceSettings,
     "fallback": FallbackSettings,
+    "chain": ChainSettings,
     "log": LogSettings,
 }
 

@@ -4,6 +4,7 @@
     front door -> authorizer      length (4 bytes) | version NUL user NUL fingerprint NUL sshd pid NUL config file
     authorizer -> front door      "W" | milliseconds (4 bytes)       taken: wait for no longer than this
     authorizer -> front door      "K" | length (4 bytes) | lines     the answer, then the end of the stream
+                               or "C" | length (4 bytes) | lines     the same, and the chained command is to be run
 
 Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. The authorizer closes the
 stream without a word where it will not answer; the front door writes its half of this by itself (authorized_keys.py),
@@ -22,7 +23,7 @@ VERSION = b"1"
 # An OS user name, a fingerprint, a pid and a path; longer is nothing that sshd sends.
 LONGEST_REQUEST = 8192
 _LENGTH = struct.Struct(">I")
-_TAKEN = struct.Struct(">cI")
+_HEAD = struct.Struct(">cI")
 
 
 class MalformedRequest(ValueError):
@@ -60,10 +61,10 @@ def parse_request(data: bytes) -> Question:
 
 def taken(seconds: float) -> bytes:
     """That the request was taken, and how long the front door should wait for the answer."""
-    return _TAKEN.pack(b"W", int(seconds * 1000))
+    return _HEAD.pack(b"W", int(seconds * 1000))
 
 
-def answer(lines: List[str]) -> bytes:
-    """The whole answer."""
+def answer(lines: List[str], chained: bool = False) -> bytes:
+    """The whole answer; `chained` has the front door run the chained command after it."""
     text = "".join(f"{line}\n" for line in lines).encode()
-    return _TAKEN.pack(b"K", len(text)) + text
+    return _HEAD.pack(b"C" if chained else b"K", len(text)) + text

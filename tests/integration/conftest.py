@@ -9,7 +9,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 
@@ -77,10 +77,17 @@ class Door:
     def arguments(self, *rest: str) -> List[str]:
         return [self.command, "--socket", self.socket, "--config", str(self.config), *rest]
 
-    def ask(self, user: str = USER, fingerprint: Optional[str] = None, env: Optional[Dict[str, str]] = None) -> Answer:
+    def ask(
+        self,
+        user: str = USER,
+        fingerprint: Optional[str] = None,
+        env: Optional[Dict[str, str]] = None,
+        more: Sequence[str] = (),
+    ) -> Answer:
+        """What it says of the key; `more` is more of its options."""
         before = self._lines()
         begun = time.monotonic()
-        arguments = self.arguments(user, *([] if fingerprint is None else [fingerprint]))
+        arguments = self.arguments(*more, user, *([] if fingerprint is None else [fingerprint]))
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, env=env, cwd="/")
         seconds = time.monotonic() - begun
         records = [json.loads(line) for line in self._lines()[len(before) :]]

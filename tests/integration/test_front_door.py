@@ -271,13 +271,37 @@ def test_a_missing_package_is_no_traceback(door: Door, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+REPLACED = """
+import os
+
+os.rename(__file__ + ".new", __file__)  # the package manager comes to this file
+raise {error}("half of it is new")
+"""
+
+
+@pytest.mark.parametrize("module", ["cold.py", "transport.py", "signer.py"])
+@pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
+def test_a_package_that_is_being_replaced_costs_no_login(
+    door: Door, tmp_path: Path, ed25519: str, module: str, error: str
+) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / module).rename(here / f"{module}.new")
+    (here / module).write_text(REPLACED.format(error=error))
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert run_altered(door, tmp_path, "", "").stdout == bare(ed25519)
+    (record,) = door.log.read_text().splitlines()
+    assert '"granted"' in record
+
+
 HANGING = """
     import os, sys, time
     sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
     from eic_sshd import house, oneshot
     from eic_sshd.decision import Request
     house.pwd.getpwnam = lambda name: time.sleep(60)
-    print(oneshot.answer(Request("root"), {config!r}, lambda lines: (print(lines, flush=True), os._exit(0))))
+    question = oneshot.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
+    print(oneshot.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))
 """
 
 
@@ -285,7 +309,7 @@ def test_a_user_database_that_hangs_ends_with_the_deadline(door: Door) -> None:
     door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\n"))
     program = textwrap.dedent(HANGING.format(lib=str(Path(door.command).parent), config=str(door.config)))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10)
-    assert (done.returncode, done.stdout) == (0, "[]\n")
+    assert (done.returncode, done.stdout) == (0, "b''\n")
     assert '"deadline-exceeded"' in door.log.read_text()
 
 

@@ -48,7 +48,7 @@ def said(peer: socket.socket) -> bytes:
 def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
     thread = listening(path, talk)
     try:
-        return authorized_keys.ask(user, fingerprint, "/c", path)
+        return authorized_keys.ask(path, (user, fingerprint, "/c"))[0]
     finally:
         thread.join(timeout=5)
 
@@ -85,11 +85,11 @@ def test_no_keys_are_an_answer(path: str) -> None:
 
 
 def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
-    assert authorized_keys.ask("root", None, None, path) is None
+    assert authorized_keys.ask(path, ("root", None, None)) == (None, False)
     with open(path, "w"):
         pass
-    assert authorized_keys.ask("root", None, None, path) is None
-    assert authorized_keys.ask("root", None, None, "x" * 200) is None
+    assert authorized_keys.ask(path, ("root", None, None)) == (None, False)
+    assert authorized_keys.ask("x" * 200, ("root", None, None)) == (None, False)
 
 
 def test_one_that_hangs_up_without_a_word_will_not_answer(path: str) -> None:

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The AuthorizedKeysCommand that a site had before eic-sshd: run after our own answer, its output passed on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import select
+import signal
+import time
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from . import guarded, sshd_command
+from .decision import INFO, WARNING, Decision, Request
+from .record import Fields, Record, clean
+from .settings import CHAIN_SHARE, Config
+
+MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
+_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+_LIMIT = 1024 * 1024  # bytes it may print
+
+
+class Ended(NamedTuple):
+    """How the command came to its end. `output` is what it printed, if that counts; `status` its exit status."""
+
+    output: bytes
+    status: Optional[int]
+    problem: str
+    elapsed_us: int
+
+
+class _Failed(Exception):
+    """The command did not come to a proper end; says how."""
+
+
+def wanted(config: Config, decision: Decision) -> bool:
+    """Whether the command has anything to add: sshd takes the first line that has the client's key."""
+    answered = decision.request.fingerprint is not None and decision.keys
+    return config.chain.command is not None and not answered
+
+
+def seconds_left(config: Config, begun: float, now: float) -> float:
+    """What is left for the command of a deadline that began to run at `begun`, but never less than its share."""
+    deadline = config.imds.deadline
+    return max(begun + deadline - now, deadline * CHAIN_SHARE)
+
+
+def run(command: str, request: Request, tokens: Mapping[str, str], seconds: float) -> Ended:
+    """Run `command` as sshd would (its user and its environment); never for longer than `seconds`.
+
+    Only what a command prints that ends with status 0 counts, as with sshd. `tokens` has what sshd alone knows.
+    """
+    begun = time.monotonic()
+    output, status, problem = b"", None, ""
+    try:
+        argv = _arguments(command, request, tokens)
+        guarded.require_safe(argv[0])
+        output, status = _run(argv, begun + seconds)
+    except (_Failed, guarded.Unsafe) as failure:
+        problem = str(failure)
+    except OSError as error:
+        problem = f"it can't be run: {error.strerror or error}"
+    elapsed_us = int((time.monotonic() - begun) * 1_000_000)
+    if status:
+        return Ended(b"", status, f"exit status {status}, so what it printed does not count", elapsed_us)
+    if output and not output.endswith(b"\n"):
+        output += b"\n"
+    return Ended(output, status, problem, elapsed_us)
+
+
+def record(command: str, request: Request, ended: Ended) -> Record:
+    """What the log gets to know of it: fields as a decision's, and chain_command and chain_status."""
+    fields: Fields = {"user": clean(request.user), "chain_command": clean(command), "elapsed_us": ended.elapsed_us}
+    if request.fingerprint is not None:
+        fields["fingerprint"] = clean(request.fingerprint)
+    if request.sshd_pid is not None:
+        fields["sshd_pid"] = request.sshd_pid
+    if ended.status is not None:
+        fields["chain_status"] = ended.status
+    lines = ended.output.count(b"\n")
+    end = ended.problem or f"exit status 0, {lines} line{'' if lines == 1 else 's'}"
+    sentence = f"chained command {clean(command)} for {clean(request.user)}: {clean(end)}"
+    return Record(sentence, MESSAGE_ID, WARNING if ended.problem else INFO, fields)
+
+
+def _arguments(command: str, request: Request, tokens: Mapping[str, str]) -> List[str]:
+    words = sshd_command.split(command)
+    values = dict(tokens, u=request.user)
+    if request.fingerprint is not None:
+        values["f"] = request.fingerprint
+    try:
+        return sshd_command.expand(words, values)
+    except KeyError as token:
+        name = token.args[0]
+        raise _Failed(f"not run: sshd does not say what %{name} is: run `eic-sshd enable --chain` again") from None
+
+
+def _run(argv: List[str], until: float) -> Tuple[bytes, int]:
+    """(what it printed, its exit status). Raises _Failed, OSError."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(read, False)  # this end only: the command must find an ordinary pipe
+    try:
+        try:
+            pid = _start(argv, write)
+        finally:
+            os.close(write)
+        try:
+            output = _collect(pid, read, until)
+        except BaseException:
+            _end(pid)
+            raise
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        os.close(read)
+    if status < 0:
+        raise _Failed(f"ended by signal {-status}, so what it printed does not count")
+    return output, status
+
+
+def _start(argv: List[str], write: int) -> int:
+    """The pid of the command, in a session of its own, so that all it starts can be ended with it."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return os.posix_spawn(
+            argv[0],
+            argv,
+            _environment(),
+            file_actions=[(os.POSIX_SPAWN_DUP2, one, other) for one, other in ((null, 0), (write, 1), (null, 2))],
+            setsid=True,
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them
+        )
+    finally:
+        os.close(null)
+
+
+def _environment() -> Dict[str, str]:
+    """What sshd gives a command (misc.c, subprocess), made anew."""
+    entry = pwd.getpwuid(os.geteuid())
+    return {"PATH": _PATH, "USER": entry.pw_name, "LOGNAME": entry.pw_name, "HOME": entry.pw_dir}
+
+
+def _collect(pid: int, read: int, until: float) -> bytes:
+    """All that the process prints until it ends; one that leaves the pipe open behind it is not waited for."""
+    output = bytearray()
+    process = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    poll.register(read, select.POLLIN)
+    try:
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll(max(until - time.monotonic(), 0) * 1000)}
+            if not ready:
+                raise _Failed("it did not end in time, and was ended")
+            is_open = _drain(read, output)
+            if len(output) > _LIMIT:
+                raise _Failed(f"it printed more than {_LIMIT} bytes, and was ended")
+            if process in ready:
+                return bytes(output)
+            if read in ready and not is_open:
+                poll.unregister(read)
+    finally:
+        os.close(process)
+
+
+def _drain(read: int, output: bytearray) -> bool:
+    """Take what is in the pipe; whether anybody still has its other end."""
+    while len(output) <= _LIMIT:
+        try:
+            data = os.read(read, 65536)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        output += data
+    return True
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, os.WNOHANG)  # one that can't be ended now is left to init: this process ends in a moment

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that a site had before: it and eic-sshd never take each other's keys away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+
+from eic_sshd.chained import MESSAGE_ID
+from eic_sshd.sandbox import private_host
+
+from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
+from .test_service import Service
+
+pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="a chained command must be root's (needs root)")
+
+THEIRS = 'restrict,command="true" ssh-ed25519 AAAA chained\n'
+PRINT = f"cat <<'KEYS'\n{THEIRS}KEYS"
+Site = Callable[..., Door]
+
+
+@pytest.fixture(params=["service", "in-process"])
+def site(request: pytest.FixtureRequest, door: Door) -> Iterator[Site]:
+    """Makes the front door of a site whose own command is a script of the given lines, in a folder of root's."""
+    folder = Path(private_host.HOME) / "chained"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    script = folder / "command"
+    services: List[Service] = []
+
+    def make(lines: str, arguments: str = "%u", extra: str = "", mode: int = 0o755) -> Door:
+        script.unlink(missing_ok=True)
+        script.write_text(f"#!/bin/sh\n{lines}\n")
+        script.chmod(mode)
+        door.configure(extra=f"{extra}\n[chain]\ncommand = {script} {arguments}\n")
+        if request.param == "service":
+            services.append(Service(door))
+        return door
+
+    yield make
+    for service in services:
+        service.stop()
+
+
+def chained(answer: Answer) -> Dict[str, Any]:
+    """The record of the chained command; there is a decision's as well."""
+    (record,) = (record for record in answer.records if record["message_id"] == MESSAGE_ID)
+    assert len(answer.records) == 2
+    return record
+
+
+def test_both_answers_are_printed_ours_first(site: Site, ed25519: str) -> None:
+    door = site(PRINT)
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = door.ask()
+    assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519) + THEIRS, "")
+    record = chained(answer)
+    assert record["chain_status"] == 0
+    assert record["sshd_pid"] == os.getpid()
+    assert record["user"] == USER
+    assert record["elapsed_us"] > 0
+    assert record["message"].endswith("for root: exit status 0, 1 line")
+
+
+def test_where_no_key_is_pushed_theirs_is_printed(site: Site, ed25519: str) -> None:
+    answer = site(PRINT).ask(fingerprint=fingerprint(ed25519))
+    assert answer.printed == THEIRS
+    assert chained(answer)["fingerprint"] == fingerprint(ed25519)
+
+
+def test_a_granted_key_that_was_asked_for_needs_no_other_and_waits_for_none(site: Site, ed25519: str) -> None:
+    door = site("sleep 60")
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert (answer.printed, answer.reason) == (bare(ed25519), "granted")
+    assert answer.seconds < 1 + STARTING
+
+
+def test_it_gets_tokens_environment_and_streams_as_sshd_gives_them(site: Site, tmp_path: Path) -> None:
+    door = site(
+        'echo "$#:$1:$2:$3"; env | grep -v ^_= | grep -v ^PWD= | sort; readlink /proc/self/fd/0 /proc/self/fd/2',
+        arguments="'a b %u' %f%%",
+    )
+    answer = door.ask(fingerprint="SHA256:x", env={"EVIL": "1", "PATH": "/evil", "LD_PRELOAD": "/evil.so"})
+    assert answer.printed.splitlines() == [
+        "2:a b root:SHA256:x%:",
+        "HOME=/root",
+        "LOGNAME=root",
+        "PATH=/usr/bin:/bin:/usr/sbin:/sbin",
+        "USER=root",
+        "/dev/null",
+        "/dev/null",
+    ]
+
+
+def test_what_only_sshd_knows_is_passed_on(site: Site) -> None:
+    door = site('printf "%s\\n" "$@"', arguments="%k '%h %t'")
+    more = ["--token", "k=AAAA==", "--token", "h=/home/a b", "--token", "t=ssh-ed25519"]
+    assert door.ask(user=USER, more=more).printed == "AAAA==\n/home/a b ssh-ed25519\n"
+
+
+def test_a_token_that_sshd_does_not_pass_is_named(site: Site) -> None:
+    answer = site(PRINT, arguments="%k").ask()
+    assert answer.printed == ""
+    assert "sshd does not say what %k is: run `eic-sshd enable --chain` again" in chained(answer)["message"]
+
+
+ENDINGS = {
+    "failing": ("echo half; exit 3", "exit status 3, so what it printed does not count"),
+    "killed": ("echo half; kill -9 $$", "ended by signal 9, so what it printed does not count"),
+    "hanging": ("echo half; sleep 60 & wait", "it did not end in time, and was ended"),
+    "endless": ("exec cat /dev/zero", "it printed more than 1048576 bytes, and was ended"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_one_that_fails_takes_no_pushed_key_away(site: Site, ed25519: str, ending: str) -> None:
+    lines, says = ENDINGS[ending]
+    door = site(lines)
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = door.ask()
+    assert (answer.status, answer.printed) == (0, bare(ed25519))
+    assert says in chained(answer)["message"]
+    assert answer.seconds < 3 + STARTING
+
+
+@pytest.mark.parametrize("fault", ["hang", "error-500", "garbage", "forbidden"])
+def test_imds_failing_takes_none_of_their_keys_away(site: Site, fault: str) -> None:
+    door = site(PRINT)
+    door.sandbox.instance.faults.set(fault)
+    assert door.ask(fingerprint="SHA256:x").printed == THEIRS
+
+
+def test_a_decision_that_takes_all_of_its_time_leaves_them_their_share(site: Site) -> None:
+    door = site(f"sleep 0.3; {PRINT}")
+    door.config.write_text(
+        door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 1.5\nrequest_timeout = 1.4\n")
+    )
+    door.sandbox.instance.faults.set("hang")
+    assert door.ask(fingerprint="SHA256:x").printed == THEIRS
+
+
+def test_a_broken_setting_elsewhere_takes_none_of_their_keys_away(site: Site) -> None:
+    answer = site(PRINT, extra="[keys]\nwindow = soon\n").ask()
+    assert answer.printed == THEIRS
+    assert answer.records[0]["reason"] == "config-invalid"
+
+
+def test_one_that_leaves_a_child_behind_is_not_waited_for(site: Site) -> None:
+    answer = site(f"sleep 20 & {PRINT}").ask()
+    assert answer.printed == THEIRS
+    assert answer.seconds < 2 + STARTING
+
+
+def test_a_last_line_without_its_end_is_a_line(site: Site) -> None:
+    assert site("printf 'ssh-ed25519 AAAA'").ask().printed == "ssh-ed25519 AAAA\n"
+
+
+def test_a_program_that_others_may_write_to_is_not_run(site: Site) -> None:
+    answer = site(PRINT, mode=0o777).ask()
+    assert answer.printed == ""
+    assert "is writable by others: chmod go-w" in chained(answer)["message"]
+
+
+def test_a_program_that_may_not_be_run_is_said(site: Site) -> None:
+    answer = site(PRINT, mode=0o644).ask()
+    assert answer.printed == ""
+    assert "it can't be run: Permission denied" in chained(answer)["message"]
+
+
+def test_a_program_that_is_gone_is_said(site: Site) -> None:
+    door = site(PRINT)
+    (Path(private_host.HOME) / "chained/command").unlink()
+    answer = door.ask()
+    assert answer.printed == ""
+    assert "it can't be run: No such file or directory" in chained(answer)["message"]
+
+
+def test_hostile_output_passes_unread(site: Site) -> None:
+    hostile = "head -c 300000 /dev/urandom | base64 -w0; printf '\\0\\377\\n'"
+    done = subprocess.run(site(hostile).arguments(USER), capture_output=True, timeout=30)
+    assert done.stdout.endswith(b"\0\xff\n")
+    assert len(done.stdout) == 400000 + 3
