@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SELinux policy module, as compiled: what matters of its rules. Nothing here loads it; no machine enforces it."""
+
+from __future__ import annotations
+
+import bz2
+import os
+import subprocess
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+from .conftest import run
+
+TO_CIL = "/usr/libexec/selinux/hll/pp"
+
+
+@pytest.fixture(scope="session")
+def policy(debs: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The packaged module's rules in CIL."""
+    if not os.access(TO_CIL, os.X_OK):
+        pytest.skip(f"not installed: {TO_CIL} (policycoreutils)")
+    folder = tmp_path_factory.mktemp("selinux")
+    run("dpkg-deb", "--extract", str(debs["eic-sshd-selinux"]), str(folder))
+    module = bz2.decompress((folder / "usr/share/selinux/packages/eic_sshd.pp.bz2").read_bytes())
+    return subprocess.run([TO_CIL], input=module, stdout=subprocess.PIPE, check=True).stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "kind", "permission"),
+    [
+        ("sshd_t", "eic_sshd_t", "unix_stream_socket", "connectto"),
+        ("sshd_t", "init_t", "unix_stream_socket", "connectto"),
+        ("sshd_t", "eic_sshd_runtime_t", "sock_file", "write"),
+        ("sshd_t", "bin_t", "file", "execute_no_trans"),
+        ("init_t", "eic_sshd_t", "process2", "nnp_transition"),
+        ("init_t", "eic_sshd_runtime_t", "sock_file", "create"),
+        ("eic_sshd_t", "http_port_t", "tcp_socket", "name_connect"),
+        ("eic_sshd_t", "sysfs_t", "file", "read"),
+        ("eic_sshd_t", "cert_t", "file", "read"),
+        ("eic_sshd_t", "eic_sshd_tmpfs_t", "file", "create"),
+        ("eic_sshd_t", "bin_t", "file", "execute_no_trans"),
+        ("eic_sshd_t", "syslogd_t", "unix_dgram_socket", "sendto"),
+        ("eic_sshd_t", "init_t", "unix_dgram_socket", "sendto"),
+    ],
+)
+def test_what_is_needed_is_allowed(source: str, target: str, kind: str, permission: str, policy: str) -> None:
+    rules = [line for line in policy.splitlines() if line.startswith(f"(allow {source} {target} ({kind} (")]
+    assert any(permission in rule.replace(")", " ").replace("(", " ").split() for rule in rules)
+
+
+def test_the_service_writes_nothing_but_its_memory_files_and_the_logs(policy: str) -> None:
+    written = {
+        line.split()[2]
+        for line in policy.splitlines()
+        if line.startswith("(allow eic_sshd_t ") and "(file (" in line and " write " in line
+    }
+    assert written == {"eic_sshd_tmpfs_t", "init_tmpfs_t"}  # the latter: init_daemon_domain, StandardInputText=
+
+
+def test_sshd_may_decide_by_itself_unless_a_site_says_otherwise(policy: str) -> None:
+    assert "(boolean sshd_eic_imds true)" in policy
+    conditional = policy.partition("(booleanif (sshd_eic_imds)")[2]
+    assert "(allow sshd_t http_port_t (tcp_socket (name_connect)))" in conditional
+    assert "(allow sshd_t http_port_t" not in policy.partition("(booleanif (sshd_eic_imds)")[0]
+
+
+def test_paths_are_labelled(policy: str) -> None:
+    for path, label in (
+        ("/usr/bin/eic-sshd", "eic_sshd_exec_t"),
+        ("/usr/lib/eic-sshd/authorized-keys", "bin_t"),
+        ("/run/eic-sshd(/.*)?", "eic_sshd_runtime_t"),
+    ):
+        assert any(
+            line.startswith(f'(filecon "{path}"') and f" {label} " in line.replace(")", " ")
+            for line in policy.splitlines()
+        ), path
