@@ -34,8 +34,13 @@ if [ -n "$missing" ]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 0755 "$policy"
     fi
+    log=$(mktemp)
     # shellcheck disable=SC2086 # the list is meant to be split
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$log" 2>&1 || {
+        cat "$log" >&2
+        exit 1
+    }
+    rm "$log"
     case $missing in
         *openssh-server*)
             deb-systemd-helper disable ssh.service ssh.socket >/dev/null 2>&1 || true
