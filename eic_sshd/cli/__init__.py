@@ -2,7 +2,8 @@
 """eic-sshd for people: one module a subcommand.
 
 A subcommand's module has `HELP` (a line), `configure(parser)` and `run(arguments) -> exit status`. Its name is the
-module's with `-` for `_`; which there are is what lies in this folder, so that a package may add one.
+module's with `-` for `_`; which there are is what lies in this folder, but for names with a leading `_`, so that a
+package may add one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"eic-sshd {__version__}")
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
-    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
     chosen = (sys.argv[1:] if arguments is None else arguments)[:1]
     for module in [name for name in names if [name.replace("_", "-")] == chosen] or names:
         subcommand = importlib.import_module(f"{__name__}.{module}")

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""systemd's side of it: sshd's units, and our socket. In a chroot, or where no systemd runs, nothing is started."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import subprocess
+from typing import Dict, Iterator, List, NamedTuple, Optional
+
+from . import Refused
+from .changes import Say
+
+SOCKET = "eic-sshd.socket"
+SERVICE = "eic-sshd.service"
+_PATIENCE = 90  # seconds for systemd to start or reload something
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_SSHD_UNITS = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
+# systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
+_UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
+                 "lib/systemd/system")  # fmt: skip
+_OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
+
+
+class Units:
+    """The units of the machine at `root`."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+
+    def is_running(self) -> bool:
+        """Whether a systemd runs here that is ours to talk to."""
+        return os.path.isdir(os.path.join(self._root, "run/systemd/system")) and not _in_chroot()
+
+    def on_command_line(self, keyword: str) -> Optional[str]:
+        """`FILE:LINE` where sshd is started with `-o KEYWORD...`, which no line of sshd_config can change."""
+        option = re.compile(rf"-o\s*[\"']?{keyword}\b", re.IGNORECASE)
+        for file in self._that_start_sshd():
+            try:
+                with open(file, encoding="utf-8", errors="replace") as opened:
+                    text = opened.read()
+            except OSError:
+                continue
+            for number, line in enumerate(text.split("\n"), start=1):
+                if option.search(line) and not line.lstrip().startswith(("#", ";")):
+                    return f"{file}:{number}"
+        return None
+
+    def _that_start_sshd(self) -> Iterator[str]:
+        seen = set()
+        for folder in _UNIT_FOLDERS:
+            base = os.path.join(self._root, folder)
+            for unit in _SSHD_UNITS:
+                for file in [os.path.join(base, unit), *sorted(glob.glob(os.path.join(base, f"{unit}.d", "*.conf")))]:
+                    name = os.path.relpath(file, base)
+                    if name not in seen and os.path.lexists(file):
+                        seen.add(name)
+                        yield file
+        yield from (os.path.join(self._root, file) for file in _OPTIONS_FILES)
+
+    def socket_is_installed(self) -> bool:
+        return any(os.path.exists(os.path.join(self._root, folder, SOCKET)) for folder in _UNIT_FOLDERS)
+
+    def start_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
+        """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
+        if not self.socket_is_installed() or not _has_systemctl():
+            return
+        is_enabled, is_active = _is("enabled", SOCKET), self.is_running() and _is("active", SOCKET)
+        try:
+            if anew:
+                self._read_units_again(dry_run)
+            if anew and is_active:
+                self._do(say, dry_run, "stop", SERVICE, SOCKET)
+            if not is_enabled:
+                self._do(say, dry_run, "enable", SOCKET)
+            if self.is_running() and (anew or not is_active):
+                self._do(say, dry_run, "start", SOCKET)
+        except Refused as problem:
+            say(f"{problem}; until it listens, each login is decided by a process of its own, slower")
+
+    def stop_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
+        """Have systemd no longer listen for us."""
+        if not self.socket_is_installed() or not _has_systemctl():
+            return
+        try:
+            if self.is_running() and (_is("active", SOCKET) or _is("active", SERVICE)):
+                self._do(say, dry_run, "stop", SOCKET, SERVICE)
+            if _is("enabled", SOCKET):
+                self._do(say, dry_run, "disable", SOCKET)
+            if anew:
+                self._read_units_again(dry_run)
+        except Refused as problem:
+            say(f"{problem}; sshd does not ask there any more")
+
+    def _read_units_again(self, dry_run: bool) -> None:
+        if self.is_running() and not dry_run:
+            _systemctl("daemon-reload")
+
+    def reload_sshd(self, say: Say, dry_run: bool) -> None:
+        """Have whatever sshd runs here read its configuration. Raises Refused if it could not be told."""
+        if not self.is_running():
+            say("no systemd runs here: sshd reads its configuration when it is next started")
+            return
+        running = [unit for unit in _shown("ssh.service", "sshd.service") if unit.state in ("active", "reloading")]
+        for unit in running:
+            self._do(say, dry_run, "reload", unit.id)
+        if not running:
+            sockets = [unit.id for unit in _shown("ssh.socket", "sshd.socket") if unit.state == "active"]
+            how = f"{sockets[0]} starts it" if sockets else "it is started"
+            say(f"sshd is not running: it reads its configuration when {how}")
+
+    def _do(self, say: Say, dry_run: bool, *arguments: str) -> None:
+        command = f"systemctl {' '.join(arguments)}"
+        if dry_run:
+            say(f"would run: {command}")
+            return
+        done = _systemctl("--quiet", *arguments)
+        if done.returncode != 0:
+            problem = "; ".join(done.stderr.split("\n")).strip("; ") or f"exit status {done.returncode}"
+            raise Refused(f"`{command}` failed: {problem}")
+        say(command)
+
+
+def _is(state: str, unit: str) -> bool:
+    return _systemctl(f"is-{state}", "--quiet", unit).returncode == 0
+
+
+class _Unit(NamedTuple):
+    id: str
+    state: str
+
+
+def _shown(*units: str) -> List[_Unit]:
+    """The loaded ones among `units`, each once, whatever aliases it has."""
+    found: Dict[str, _Unit] = {}
+    for unit in units:
+        done = _systemctl("show", "--property=Id,ActiveState,LoadState", unit)
+        shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+        if shown.get("LoadState") == "loaded":
+            found[shown["Id"]] = _Unit(shown["Id"], shown["ActiveState"])
+    return list(found.values())
+
+
+def _has_systemctl() -> bool:
+    return any(os.access(os.path.join(folder, "systemctl"), os.X_OK) for folder in _ENVIRONMENT["PATH"].split(":"))
+
+
+def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["systemctl", "--no-pager", *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, env=_ENVIRONMENT,
+            encoding="utf-8", errors="backslashreplace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refused(f"systemctl {' '.join(arguments)} can't be run: {error}") from error
+
+
+def _in_chroot() -> bool:
+    try:
+        ours, first = os.stat("/"), os.stat("/proc/1/root/")
+    except OSError:
+        return False
+    return (ours.st_dev, ours.st_ino) != (first.st_dev, first.st_ino)

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enable` and `disable` on sites of every kind, with the real sshd as the judge of its configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Tuple
+
+import pytest
+
+from docs.generate import ROOT
+from eic_sshd import config
+from eic_sshd.enabling import Refused
+from eic_sshd.enabling.changes import Changes
+from eic_sshd.enabling.disable import disable
+from eic_sshd.enabling.enable import PLAIN, enable
+from eic_sshd.enabling.site import FRONT_DOOR, Site
+from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.enabling.units import Units
+from eic_sshd.sandbox import private_host
+
+pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
+
+INCLUDE = "Include {folder}/sshd_config.d/*.conf\n"
+OTHER = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser nobody\n"
+
+
+class Machine:
+    """A site in `folder`: sshd_config, its drop-ins, eic-sshd.conf, units; and what its administrator is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.told: List[str] = []
+        self.dry_run = False
+        for name in ("sshd_config.d", "eic-sshd/conf.d"):
+            (folder / name).mkdir(parents=True)
+        self.write("eic-sshd/eic-sshd.conf", "")
+        self.sshd_config(INCLUDE)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("{folder}", str(self.folder)))
+
+    def sshd_config(self, text: str) -> None:
+        self.write("sshd_config", text)
+
+    @property
+    def site(self) -> Site:
+        return Site(
+            sshd=Sshd(config=str(self.folder / "sshd_config")),
+            units=Units(str(self.folder)),
+            say=self.told.append,
+            dry_run=self.dry_run,
+            sshd_drop_ins=str(self.folder / "sshd_config.d"),
+            our_config=str(self.folder / "eic-sshd/eic-sshd.conf"),
+            socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
+            front_door="/usr/bin/true",
+        )
+
+    def enable(self, chain: bool = False) -> List[str]:
+        """What its administrator is told."""
+        self.told.clear()
+        enable(self.site, chain)
+        return list(self.told)
+
+    def disable(self) -> List[str]:
+        self.told.clear()
+        disable(self.site)
+        return list(self.told)
+
+    def refusal(self, chain: bool = False, do: Optional[Callable[[Site], None]] = None) -> str:
+        """What is said when it refuses; whatever that is, nothing is changed."""
+        before = self.files()
+        with pytest.raises(Refused) as refused:
+            do(self.site) if do else enable(self.site, chain)
+        assert self.files() == before
+        return str(refused.value)
+
+    def files(self) -> Dict[str, bytes]:
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
+        }
+
+    @property
+    def effective(self) -> Tuple[str, str]:
+        found = self.site.sshd.effective()
+        return found["authorizedkeyscommand"], found["authorizedkeyscommanduser"]
+
+
+@pytest.fixture
+def machine() -> Machine:
+    # In a folder of root's alone: what decides who may log in is not read from anywhere else.
+    folder = Path(private_host.HOME) / "sites" / os.urandom(4).hex()
+    folder.mkdir(parents=True)
+    return Machine(folder)
+
+
+def test_the_packaged_example_is_what_enable_writes() -> None:
+    assert (Path(ROOT) / "etc/60-eic-sshd.conf").read_text() == PLAIN.drop_in
+
+
+def test_enabling_has_sshd_ask_and_disabling_gives_back_what_was_there(machine: Machine) -> None:
+    before = machine.files()
+    said = machine.enable()
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+    assert set(machine.files()) - set(before) == {"sshd_config.d/60-eic-sshd.conf"}
+    assert said[0] == f"wrote {machine.site.drop_in}"
+    machine.disable()
+    assert machine.files() == before
+    assert machine.effective == ("none", "none")
+
+
+def test_both_may_be_done_again(machine: Machine) -> None:
+    machine.enable()
+    enabled = machine.files()
+    assert machine.enable() == ["sshd asks eic-sshd already"]
+    assert machine.files() == enabled
+    machine.disable()
+    assert machine.disable() == ["sshd does not ask eic-sshd"]
+
+
+@pytest.mark.parametrize("chain", [False, True])
+def test_a_dry_run_says_and_does_nothing(machine: Machine, chain: bool) -> None:
+    machine.sshd_config(INCLUDE + (OTHER if chain else ""))
+    machine.dry_run = True
+    before = machine.files()
+    assert f"would write {machine.site.drop_in}" in machine.enable(chain)
+    assert machine.files() == before
+    machine.dry_run = False
+    machine.enable(chain)
+    enabled = machine.files()
+    machine.dry_run = True
+    assert f"would remove {machine.site.drop_in}" in machine.disable()
+    assert machine.files() == enabled
+
+
+def test_a_broken_configuration_is_left_as_it_is(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + "NoSuchKeyword yes\n")
+    said = machine.refusal()
+    assert "left as it is" in said
+    assert "NoSuchKeyword" in said
+
+
+def test_disabling_goes_on_where_sshd_does_not_read_its_configuration(machine: Machine) -> None:
+    machine.enable()
+    machine.sshd_config(INCLUDE + "NoSuchKeyword yes\n")
+    said = machine.disable()
+    assert any("as it did not before" in sentence for sentence in said)
+    assert not Path(machine.site.drop_in).exists()
+
+
+def test_without_an_include_the_line_to_add_is_named(machine: Machine) -> None:
+    machine.sshd_config("PermitRootLogin no\n")
+    include = f"Include {machine.folder}/sshd_config.d/*.conf"
+    assert machine.refusal().endswith(f"add this as its first line: {include}")
+    machine.sshd_config(f"{include}\nPermitRootLogin no\n")
+    machine.enable()
+
+
+@pytest.mark.parametrize("include", ['INCLUDE="{folder}/sshd_config.d/*.conf"', INCLUDE])
+def test_an_include_counts_however_it_is_written(machine: Machine, include: str) -> None:
+    machine.sshd_config(f"{include}\n")
+    machine.enable()
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+
+
+def test_an_include_within_a_match_block_is_no_include(machine: Machine) -> None:
+    machine.sshd_config(f"PermitRootLogin no\nMatch User bob\n    {INCLUDE}")
+    assert f"{machine.folder}/sshd_config:3 includes" in machine.refusal()
+
+
+OTHERS = {
+    "in sshd_config": ("sshd_config", INCLUDE + OTHER, "60-eic-sshd.conf"),
+    "before the include": ("sshd_config", OTHER + INCLUDE, None),
+    "in an earlier drop-in": ("sshd_config.d/10-site.conf", OTHER, "00-eic-sshd.conf"),
+    "in a later drop-in": ("sshd_config.d/90-site.conf", OTHER, "60-eic-sshd.conf"),
+}
+
+
+@pytest.mark.parametrize("where", OTHERS)
+def test_another_command_is_never_replaced(machine: Machine, where: str) -> None:
+    file, text, _ = OTHERS[where]
+    machine.write(file, text)
+    said = machine.refusal()
+    assert "/usr/bin/true %u" in said
+    assert f"{machine.folder}/{file}:" in said
+    assert "`eic-sshd enable --chain`" in said
+    assert machine.effective == ("/usr/bin/true %u", "nobody")
+
+
+@pytest.mark.parametrize("where", OTHERS)
+def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Machine, where: str) -> None:
+    file, text, drop_in = OTHERS[where]
+    machine.write(file, text)
+    if drop_in is None:
+        assert f"{machine.folder}/sshd_config:1 comes before it" in machine.refusal(chain=True)
+        return
+    before = machine.files()
+    machine.enable(chain=True)
+    assert machine.effective == (PLAIN.command, "nobody")
+    assert set(machine.files()) - set(before) == {
+        f"sshd_config.d/{drop_in}",
+        "eic-sshd/conf.d/60-chain.conf",
+        "etc/systemd/system/eic-sshd.socket.d/60-chain.conf",
+    }
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
+    assert "\nSocketUser=nobody\n" in Path(machine.site.socket_drop_in).read_text()
+    assert machine.enable(chain=True) == ["sshd asks eic-sshd already"]
+    machine.disable()
+    assert machine.files() == before
+    assert machine.effective == ("/usr/bin/true %u", "nobody")
+
+
+def test_what_only_sshd_knows_is_asked_of_it(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand /usr/bin/true %k --home=%h %u %f 100%%\n"
+                        "AuthorizedKeysCommandUser nobody\n")  # fmt: skip
+    machine.enable(chain=True)
+    assert machine.effective[0] == f"{FRONT_DOOR} --token h=%h --token k=%k %u %f"
+
+
+@pytest.mark.parametrize(
+    ("command", "user", "says"),
+    [
+        ("/usr/bin/true", "root", "must be one user without privileges"),
+        ("/usr/bin/true", "%u", "must be one user without privileges"),
+        ("/usr/bin/true", "nobody-of-that-name", "there is no user nobody-of-that-name"),
+        ("/usr/bin/true a\\ b", "nobody", "a backslash"),
+        ("/no/such/program", "nobody", "No such file"),
+        ("{folder}/theirs", "nobody", "writable by others"),
+    ],
+)
+def test_what_cannot_be_chained_as_it_is_is_refused_with_the_reason(
+    machine: Machine, command: str, user: str, says: str
+) -> None:
+    machine.write("theirs", "#!/bin/sh\n")
+    (machine.folder / "theirs").chmod(0o777)
+    machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand {command}\nAuthorizedKeysCommandUser {user}\n")
+    said = machine.refusal(chain=True)
+    assert "can't be chained" in said
+    assert says in said
+
+
+def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: Machine) -> None:
+    machine.enable()
+    machine.sshd_config(INCLUDE + OTHER)
+    assert any("names another command" in sentence for sentence in machine.enable())
+    machine.enable(chain=True)
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
+    assert machine.effective == (PLAIN.command, "nobody")
+
+
+@pytest.mark.parametrize("where", ["in sshd_config", "in an earlier drop-in"])
+def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where: str) -> None:
+    file, text, _ = OTHERS[where]
+    machine.write(file, text)
+    machine.enable(chain=True)
+    machine.write(file, text.replace("/usr/bin/true %u", "/usr/bin/true %h"))
+    machine.enable(chain=True)
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %h"
+    assert machine.effective == (f"{FRONT_DOOR} --token h=%h %u %f", "nobody")
+    machine.disable()
+    assert machine.effective == ("/usr/bin/true %h", "nobody")
+
+
+def test_nothing_to_chain_is_enabled_without(machine: Machine) -> None:
+    assert "sshd has no other AuthorizedKeysCommand, so there is none to chain" in machine.enable(chain=True)
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+
+
+def test_an_explicit_none_is_the_sites_word(machine: Machine) -> None:
+    machine.write("sshd_config.d/10-hardening.conf", "# by policy\nAuthorizedKeysCommand none\n")
+    assert "10-hardening.conf:2 sets AuthorizedKeysCommand none" in machine.refusal()
+
+
+def test_a_match_block_keeps_its_command_and_it_is_told(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n"
+                        "    AuthorizedKeysCommandUser nobody\n")  # fmt: skip
+    said = machine.enable()
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+    assert any("for `Match User git` sshd goes on running /usr/bin/true git" in sentence for sentence in said)
+
+
+def test_a_match_block_that_relies_on_the_user_outside_is_not_left_with_another(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommandUser nobody\n"
+                        "Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n")  # fmt: skip
+    assert "add `AuthorizedKeysCommandUser nobody` to that block" in machine.refusal()
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("usr/lib/systemd/system/ssh.service.d/eic.conf", "ExecStart=/usr/sbin/sshd -D -o AuthorizedKeysCommand=/x"),
+        ("etc/systemd/system/sshd@.service", "ExecStart=-/usr/sbin/sshd -i -oAuthorizedKeysCommand=/x"),
+        ("etc/default/ssh", "SSHD_OPTS='-o \"AuthorizedKeysCommand /x\"'"),
+        ("etc/sysconfig/sshd", "OPTIONS=-o authorizedkeyscommand=/x"),
+    ],
+)  # fmt: skip
+def test_a_command_line_that_goes_before_any_configuration_is_noticed(machine: Machine, file: str, line: str) -> None:
+    machine.write(file, f"# -o AuthorizedKeysCommand=/y\n{line}\n")
+    assert f"at {machine.folder}/{file}:2," in machine.refusal()
+
+
+def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
+    name = "systemd/system/ssh.service.d/ec2-instance-connect.conf"
+    machine.write(f"usr/lib/{name}", "ExecStart=/usr/sbin/sshd -D -o AuthorizedKeysCommand=/x\n")
+    machine.write(f"etc/{name}", "")
+    machine.enable()
+
+
+def test_a_file_of_ours_with_lines_of_theirs_keeps_them(machine: Machine) -> None:
+    machine.enable()
+    with open(machine.site.drop_in, "a") as file:
+        file.write("PermitRootLogin no\n")
+    assert any("PermitRootLogin no" in sentence for sentence in machine.disable())
+    assert Path(machine.site.drop_in).read_text() == "PermitRootLogin no\n"
+    assert machine.effective == ("none", "none")
+
+
+def test_a_line_that_names_us_elsewhere_stops_disabling(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match User bob\n{PLAIN.drop_in}")
+    assert f"{machine.folder}/sshd_config:6 has sshd ask eic-sshd too" in machine.refusal(do=disable)
+
+
+def test_a_change_that_sshd_does_not_take_is_put_back(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root's own file, which is put back with its mode and all.
+    machine.write("sshd_config.d/60-eic-sshd.conf", "# mine\n")
+    Path(machine.site.drop_in).chmod(0o600)
+    monkeypatch.setattr("eic_sshd.enabling.enable.PLAIN", PLAIN._replace(user="eic-sshd\nNoSuchKeyword"))
+    assert "sshd does not take it" in machine.refusal()
+    assert Path(machine.site.drop_in).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.write("eic-sshd/eic-sshd.conf", "[keys]\nwindow = soon\n")
+    assert "eic-sshd's own configuration does not read" in machine.refusal(chain=True)
+
+
+def test_links_are_put_back_as_links(tmp_path: Path) -> None:
+    path = tmp_path / "60-eic-sshd.conf"
+    path.symlink_to("/dev/null")
+    changes = Changes(lambda sentence: None, dry_run=False)
+    changes.write(str(path), "x\n")
+    assert path.read_text() == "x\n"
+    assert not path.is_symlink()
+    changes.put_back()
+    assert os.readlink(path) == "/dev/null"
+
+
+def test_without_host_keys_and_with_sshds_folder_missing_it_can_still_be_tested(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}HostKey {machine.folder}/none_such\n")
+    assert machine.site.sshd.problem() is None
+    machine.enable()
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+
+
+def test_what_is_not_installed_is_not_asked_for(machine: Machine) -> None:
+    site = machine.site._replace(front_door="/no/such/front-door")
+    assert "there is no /no/such/front-door: install the package" in machine.refusal(do=lambda _: enable(site, False))
