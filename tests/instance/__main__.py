@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tests.instance [PYTEST ARGUMENTS]`: the machines' tests, each Debian release in a pytest of its own.
+"""`python -m tests.instance [--release R] [PYTEST ARGUMENTS]`: each Debian release's tests in a pytest of its own.
 
 All of it runs in mount and PID namespaces that the kernel takes away, with every machine in them, when this process
 ends, however it ends. Exit status 0 also where no machine can be booted: it says so, and why.
@@ -7,6 +7,7 @@ ends, however it ends. Exit status 0 also where no machine can be booted: it say
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import signal
@@ -72,8 +73,12 @@ def _skip(reason: str) -> int:
 def _inside(arguments: List[str]) -> int:
     BASE.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(BASE)], check=True)
-    releases = [release for release in images.RELEASES if release in arguments] or list(images.RELEASES)
-    rest = [argument for argument in arguments if argument not in images.RELEASES]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--release", action="append", choices=images.RELEASES)
+    chosen, rest = parser.parse_known_args(arguments)
+    releases = chosen.release or list(images.RELEASES)
+    if not any(argument.startswith("tests/") for argument in rest):
+        rest.append("tests/instance")
     packages.build()
     _together([threading.Thread(target=images.image, args=(release,)) for release in releases])
     try:
@@ -97,7 +102,7 @@ def _pytest(release: str, arguments: List[str], results: Dict[str, int]) -> None
     """Run the tests of one release, its lines marked as that."""
     results[release] = 1
     options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={BASE / release}", "--release", release]
-    command = [sys.executable, "-m", "pytest", *options, *(arguments or ["tests/instance"])]
+    command = [sys.executable, "-m", "pytest", *options, *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT
     ) as process:

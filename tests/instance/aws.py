@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
 from typing import Any, Dict, Optional, TextIO
 
@@ -30,6 +31,7 @@ class Aws:
         self.window = window
         self._sandbox: Optional[subprocess.Popen[str]] = None
         self._speaker: Optional[subprocess.Popen[str]] = None
+        self._one_at_a_time = threading.Lock()
         self.facts: Dict[str, Any] = {}
 
     def start(self) -> None:
@@ -90,9 +92,10 @@ class Aws:
         assert self._speaker is not None
         assert self._speaker.stdin is not None
         assert self._speaker.stdout is not None
-        self._speaker.stdin.write(json.dumps({"facts": self.facts["instance"], **wish}) + "\n")
-        self._speaker.stdin.flush()
-        answer: Dict[str, Any] = json.loads(self._speaker.stdout.readline() or '{"error": "the speaker is gone"}')
+        with self._one_at_a_time:
+            self._speaker.stdin.write(json.dumps({"facts": self.facts["instance"], **wish}) + "\n")
+            self._speaker.stdin.flush()
+            answer: Dict[str, Any] = json.loads(self._speaker.stdout.readline() or '{"error": "the speaker is gone"}')
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer

@@ -16,6 +16,7 @@ from eic_sshd.sandbox.sshd import Login, keygen
 from .machine import Machine
 
 USER, OTHER = "ec2-user", "deploy"
+_PAUSE = 0.01  # seconds between two steps of it
 _BOUND = 100_000  # steps of a loop that goes on until it is told to end
 
 
@@ -132,9 +133,18 @@ class Background:
                 said = self._step()
             except Exception as error:
                 said = repr(error)
-            self.done += 1
             if said is not None:
                 self.wrong.append(said)
+            self.done += 1
+            time.sleep(_PAUSE)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until `count` steps are done, but not for ever."""
+        for _ in range(600):
+            if self.done >= count:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{self.done} steps in a minute, not {count}")
 
     def __enter__(self) -> Background:
         self._thread.start()

@@ -7,12 +7,12 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generator, Iterator, List
+from typing import Generator, Iterator, List, Optional
 
 import pytest
 
 from . import images, packages
-from .__main__ import INSIDE
+from .__main__ import INSIDE, main
 from .aws import Aws
 from .client import Client
 from .machine import Machine, machine
@@ -20,6 +20,13 @@ from .machine import Machine, machine
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--release", action="append", choices=images.RELEASES, help="only on this Debian release")
+
+
+def pytest_cmdline_main(config: pytest.Config) -> Optional[int]:
+    """`pytest tests/instance ...` is `python -m tests.instance ...`: machines need namespaces around all of it."""
+    if os.environ.get(INSIDE) == "1" or not all(argument.startswith("tests/instance") for argument in config.args):
+        return None
+    return main(list(config.invocation_params.args))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:

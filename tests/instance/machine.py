@@ -139,13 +139,6 @@ class Machine:
         """What `script` prints there."""
         return self.run("sh", "-euc", script, check=check, timeout=timeout).stdout
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start `command` there, with pipes."""
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            [*self.inside, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_ENVIRONMENT, cwd="/"
-        )
-
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """A file of root's, its folder made where it is missing."""
         self.run("sh", "-euc", f'mkdir -p "$(dirname {path})"; cat >{path}; chmod {mode:o} {path}', stdin=text)

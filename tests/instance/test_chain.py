@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beside a site's own AuthorizedKeysCommand: both give keys, and neither can take the other's away."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, Tuple
+
+import pytest
+
+from . import images, packages, site
+from .client import USER, Key
+from .conftest import Instance, instance
+from .etc import changes, snapshot
+from .test_enable import ask
+
+CHAIN = "/etc/eic-sshd/conf.d/60-chain.conf"
+
+
+@pytest.fixture(scope="module")
+def chained_machine(release: str) -> Iterator[Tuple[Instance, Key, Dict[str, str]]]:
+    """A machine whose sshd asked a site's script before, the site's key, and /etc as it was before `enable --chain`."""
+    with instance(release) as made:
+        key = made.client.key()
+        site.put(made.machine, key)
+        made.install(packages.deb())
+        made.aws.trust()
+        before = snapshot(made.machine)
+        ask(made, "enable", "--chain")
+        yield made, key, before
+
+
+@pytest.fixture
+def chained(chained_machine: Tuple[Instance, Key, Dict[str, str]]) -> Instance:
+    made = chained_machine[0]
+    site.set_mode(made.machine, "work")
+    made.aws.heal()
+    return made
+
+
+@pytest.fixture
+def sites(chained_machine: Tuple[Instance, Key, Dict[str, str]]) -> Key:
+    return chained_machine[1]
+
+
+@pytest.fixture
+def pushed(chained: Instance) -> Key:
+    key = chained.client.key()
+    chained.aws.push(USER, key.line)
+    return key
+
+
+def test_both_keys_log_in(chained: Instance, sites: Key, pushed: Key) -> None:
+    chained.sshd_test()
+    assert site.COMMAND in chained.machine.read(CHAIN)
+    before = chained.machine.cursor()
+    assert chained.client.login(pushed).output == USER
+    assert chained.client.login(sites).output == USER
+    assert {"granted", "fingerprint-mismatch"} <= {
+        record.get("EIC_REASON") for record in chained.machine.records(before)
+    }
+    status = {record["EIC_CHAIN_STATUS"] for record in chained.machine.records(before) if "EIC_CHAIN_STATUS" in record}
+    assert status == {"0"}
+
+
+def test_the_resident_authorizer_answers_the_sites_user(chained: Instance, pushed: Key) -> None:
+    chained.machine.run("systemctl", "stop", "eic-sshd.service")
+    assert chained.client.login(pushed).output == USER
+    assert chained.machine.run("systemctl", "is-active", "eic-sshd.service", check=False).stdout == "active\n"
+
+
+def test_what_is_done_already_is_done_no_second_time(chained: Instance) -> None:
+    before = snapshot(chained.machine)
+    ask(chained, "enable", "--chain")
+    ask(chained, "enable")
+    assert changes(before, snapshot(chained.machine)) == {}
+
+
+@pytest.mark.parametrize("mode", ["fail", "hang"])
+def test_a_command_that_does_not_work_takes_no_pushed_key_away(chained: Instance, pushed: Key, mode: str) -> None:
+    site.set_mode(chained.machine, mode)
+    assert chained.client.login(pushed).output == USER
+    other = chained.client.key()
+    assert chained.client.login(other, pushed).output == USER
+
+
+@pytest.mark.parametrize("fault", ["hang", "error-500", "drop"])
+def test_an_imds_that_does_not_work_takes_no_chained_key_away(chained: Instance, sites: Key, fault: str) -> None:
+    chained.aws.fault(fault)
+    assert chained.client.login(sites).output == USER
+    chained.machine.run("systemctl", "stop", "eic-sshd.socket", "eic-sshd.service")
+    assert chained.client.login(sites).output == USER
+    chained.machine.run("systemctl", "start", "eic-sshd.socket")
+
+
+def test_disable_gives_the_site_back_exactly_what_it_had(
+    chained: Instance, chained_machine: Tuple[Instance, Key, Dict[str, str]], sites: Key, pushed: Key
+) -> None:
+    ask(chained, "disable")
+    assert changes(chained_machine[2], snapshot(chained.machine)) == {}
+    chained.sshd_test()
+    assert chained.client.login(sites).output == USER
+    assert not chained.client.login(pushed).ok
+    ask(chained, "enable", "--chain")
+    assert chained.client.login(pushed).output == USER
+
+
+def test_removing_the_package_leaves_the_site_its_command(release: str) -> None:
+    with instance(release) as made:
+        key = made.client.key()
+        site.put(made.machine, key)
+        before = snapshot(made.machine)
+        made.install(packages.deb())
+        ask(made, "enable", "--chain")
+        made.apt("purge", "eic-sshd")
+        made.sshd_test()
+        after = changes(before, snapshot(made.machine))
+        assert not [path for path in after if "eic" in path or path.startswith("ssh/")]
+        assert made.client.login(key).output == USER
+
+
+def test_it_lives_beside_sssd(bare: Instance) -> None:
+    """Debian's sssd, with a domain of this machine's own users; it knows no keys, and says so in its own way."""
+    bare.apt("install", "--no-install-recommends", *images.SSSD)
+    bare.machine.write(
+        "/etc/sssd/sssd.conf",
+        "[sssd]\nservices = nss, ssh\ndomains = local\n"
+        "[domain/local]\nid_provider = proxy\nproxy_lib_name = files\nauth_provider = none\n",
+        0o600,
+    )
+    bare.machine.run("systemctl", "restart", "sssd.service", check=False)
+    bare.machine.write(
+        site.DROP_IN, "AuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys\nAuthorizedKeysCommandUser nobody\n"
+    )
+    bare.machine.run("systemctl", "reload", "ssh.service")
+    said = bare.install(packages.deb())
+    assert "eic-sshd enable --chain" in said
+    bare.aws.trust()
+    ask(bare, "enable", "--chain")
+    bare.sshd_test()
+    pushed, on_disk = bare.client.key(), bare.client.key()
+    bare.client.put_on_disk(on_disk)
+    bare.aws.push(USER, pushed.line)
+    before = bare.machine.cursor()
+    assert bare.client.login(pushed).output == USER
+    assert bare.client.login(on_disk).output == USER
+    other = bare.client.key()
+    assert bare.client.login(other, on_disk).output == USER
+    assert any("sss_ssh_authorizedkeys" in record["MESSAGE"] for record in bare.machine.records(before))
+    bare.machine.run("systemctl", "stop", "sssd.service", check=False)
+    assert bare.client.login(pushed).output == USER

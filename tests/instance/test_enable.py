@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`eic-sshd enable` and `disable` on a running machine, and what the package does where sshd is not as expected."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator
+
+import pytest
+
+from . import packages, site
+from .client import OTHER, USER, Key
+from .conftest import Instance, instance
+from .etc import changes, snapshot
+
+OURS = "/etc/ssh/sshd_config.d/60-eic-sshd.conf"
+SSHD_CONFIG = "/etc/ssh/sshd_config"
+
+
+def ask(instance: Instance, *arguments: str, status: int = 0) -> str:
+    """What `eic-sshd ARGUMENTS` says, which must end with `status`."""
+    done = instance.machine.run("eic-sshd", *arguments, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    if status:
+        assert done.stderr.startswith("eic-sshd"), said
+    return said
+
+
+def effective(instance: Instance) -> Dict[str, str]:
+    """What `sshd -T` says."""
+    shown = instance.machine.run("sshd", "-T").stdout
+    return dict(line.partition(" ")[::2] for line in shown.splitlines())
+
+
+@pytest.fixture
+def key(installed: Instance) -> Key:
+    """A key that is pushed for the user."""
+    made = installed.client.key()
+    installed.aws.push(USER, made.line)
+    return made
+
+
+@pytest.fixture
+def on_disk(bare: Instance) -> Iterator[Key]:
+    """A key that the bare machine has on its disk, and that gets in at the end as well, with sshd in order."""
+    made = bare.client.key()
+    bare.client.put_on_disk(made)
+    yield made
+    assert bare.client.login(made).output == USER
+
+
+def test_disable_and_enable_take_effect_at_once_and_leave_nothing_else_behind(installed: Instance, key: Key) -> None:
+    before = snapshot(installed.machine)
+    ask(installed, "disable")
+    installed.sshd_test()
+    assert not installed.machine.exists(OURS)
+    assert effective(installed).get("authorizedkeyscommand", "none") == "none"
+    assert not installed.client.login(key).ok
+    ask(installed, "enable")
+    installed.sshd_test()
+    assert changes(before, snapshot(installed.machine)) == {}
+    assert installed.client.login(key).output == USER
+
+
+def test_what_is_done_already_is_done_no_second_time(installed: Instance) -> None:
+    before = snapshot(installed.machine)
+    ask(installed, "enable")
+    assert changes(before, snapshot(installed.machine)) == {}
+    ask(installed, "disable")
+    disabled = snapshot(installed.machine)
+    ask(installed, "disable")
+    assert changes(disabled, snapshot(installed.machine)) == {}
+    ask(installed, "enable")
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(installed: Instance, key: Key) -> None:
+    before = snapshot(installed.machine)
+    assert OURS in ask(installed, "disable", "--dry-run")
+    assert changes(before, snapshot(installed.machine)) == {}
+    assert installed.client.login(key).ok
+    ask(installed, "disable")
+    disabled = snapshot(installed.machine)
+    assert OURS in ask(installed, "enable", "--dry-run")
+    assert changes(disabled, snapshot(installed.machine)) == {}
+    assert not installed.client.login(key).ok
+    ask(installed, "enable")
+
+
+def test_only_root_may(installed: Instance) -> None:
+    before = snapshot(installed.machine)
+    for verb in ("disable", "enable"):
+        done = installed.machine.run("setpriv", "--reuid=nobody", "--clear-groups", "eic-sshd", verb, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert changes(before, snapshot(installed.machine)) == {}
+
+
+def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
+    installed.machine.run("systemctl", "stop", "ssh.service")
+    try:
+        for verb in ("disable", "enable"):
+            ask(installed, verb)
+            done = installed.machine.run("systemctl", "is-active", "ssh.service", "ssh.socket", check=False)
+            assert "\nactive" not in f"\n{done.stdout}"
+    finally:
+        installed.machine.run("systemctl", "start", "ssh.service")
+
+
+def test_a_socket_activated_sshd_asks_too(own: Instance) -> None:
+    own.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
+    key = own.client.key()
+    own.aws.push(USER, key.line)
+    assert own.client.login(key).output == USER
+    ask(own, "disable")
+    assert not own.client.login(key).ok
+    ask(own, "enable")
+    assert own.client.login(key).output == USER
+
+
+def test_a_broken_sshd_config_is_left_as_it_is_and_installing_goes_on(bare: Instance, on_disk: Key) -> None:
+    with_mistake = bare.machine.read(SSHD_CONFIG) + "NoSuchOption yes\n"
+    bare.machine.write(SSHD_CONFIG, with_mistake)
+    before = snapshot(bare.machine)
+    said = bare.install(packages.deb())
+    assert "eic-sshd enable" in said
+    assert "NoSuchOption" in said
+    assert bare.machine.read(SSHD_CONFIG) == with_mistake
+    assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
+    assert bare.client.login(on_disk).output == USER
+    assert "NoSuchOption" in ask(bare, "enable", status=1)
+    bare.machine.write(SSHD_CONFIG, with_mistake.replace("NoSuchOption yes\n", ""))
+    bare.aws.trust()
+    ask(bare, "enable")
+    key = bare.client.key()
+    bare.aws.push(USER, key.line)
+    assert bare.client.login(key).output == USER
+
+
+def test_without_an_include_line_the_line_to_add_is_named(bare: Instance, on_disk: Key) -> None:
+    bare.machine.shell(f"sed -i 's/^Include/#Include/' {SSHD_CONFIG}; systemctl reload ssh")
+    before = snapshot(bare.machine)
+    said = bare.install(packages.deb())
+    line = "Include /etc/ssh/sshd_config.d/*.conf"
+    assert line in said
+    assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
+    assert line in ask(bare, "enable", status=1)
+    bare.machine.shell(f"sed -i '1i {line}' {SSHD_CONFIG}")
+    ask(bare, "enable")
+    bare.sshd_test()
+    assert effective(bare)["authorizedkeyscommand"].startswith("/usr/lib/eic-sshd/authorized-keys ")
+
+
+def test_a_match_block_keeps_its_own_command_and_all_others_get_pushed_keys(bare: Instance, on_disk: Key) -> None:
+    sites, pushed = bare.client.key(), bare.client.key()
+    site.put_command(bare.machine, sites, OTHER)
+    block = f"Match User {OTHER}\n    " + site.SETTINGS.replace("\n", "\n    ").rstrip() + "\n"
+    bare.machine.write(SSHD_CONFIG, bare.machine.read(SSHD_CONFIG) + block)
+    bare.machine.run("systemctl", "reload", "ssh")
+    said = bare.install(packages.deb())
+    assert "Match" in said
+    bare.sshd_test()
+    bare.aws.trust()
+    bare.aws.push(USER, pushed.line)
+    assert bare.client.login(pushed).output == USER
+    assert bare.client.login(sites, user=OTHER).output == OTHER
+
+
+def test_another_authorized_keys_command_is_not_overridden(bare: Instance, on_disk: Key) -> None:
+    key = bare.client.key()
+    site.put(bare.machine, key)
+    before, settings = snapshot(bare.machine), effective(bare)
+    said = bare.install(packages.deb())
+    assert "eic-sshd enable --chain" in said
+    assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
+    assert effective(bare) == settings
+    assert bare.client.login(key).output == USER
+    after = snapshot(bare.machine)
+    assert "eic-sshd enable --chain" in ask(bare, "enable", status=1)
+    ask(bare, "disable")
+    assert changes(after, snapshot(bare.machine)) == {}
+    assert bare.client.login(key).output == USER
+
+
+def test_a_command_on_sshds_command_line_is_noticed(bare: Instance, on_disk: Key) -> None:
+    key = bare.client.key()
+    site.put_command(bare.machine, key)
+    options = f"-o AuthorizedKeysCommand={site.COMMAND} -o AuthorizedKeysCommandUser=nobody"
+    bare.machine.write("/etc/default/ssh", f'SSHD_OPTS="{options}"\n')
+    bare.machine.run("systemctl", "restart", "ssh.service")
+    assert bare.client.login(key).output == USER
+    said = bare.install(packages.deb())
+    assert site.COMMAND in said
+    assert site.COMMAND in ask(bare, "enable", status=1)
+    assert not bare.machine.exists(OURS)
+    assert bare.client.login(key).output == USER
+
+
+@pytest.mark.parametrize("host_keys", ["there", "absent"])
+def test_a_machine_whose_image_was_built_in_a_chroot_works_from_its_first_boot(release: str, host_keys: str) -> None:
+    with instance(release, boot=False) as built:
+        if host_keys == "absent":
+            built.machine.shell("rm /etc/ssh/ssh_host_*")
+        built.install(packages.deb())
+        built.aws.trust()
+        # What cloud-init does at the first boot.
+        built.machine.shell("ssh-keygen -A")
+        built.machine.boot()
+        built.aws.start()
+        built.sshd_test()
+        key = built.client.key()
+        built.aws.push(USER, key.line)
+        before = built.machine.cursor()
+        assert built.client.login(key).output == USER
+        assert [record["EIC_SOURCE"] for record in built.machine.records(before)] == ["imds", "cache"]

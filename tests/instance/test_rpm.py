@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rpm, as far as Debian's rpm goes: its scriptlets, what it lays out, and that this works."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+
+from . import images, packages
+from .client import USER
+from .conftest import Instance, instance
+
+LIBRARIES = ("python3-requests", "python3-cryptography", "python3-systemd", "openssl")
+# There is no rpm database of the distribution's own packages that dependencies could be looked up in.
+FORCE = ("--nodeps", "--force-debian")
+OURS = "/etc/ssh/sshd_config.d/60-eic-sshd.conf"
+
+
+@pytest.fixture(scope="module")
+def machine_with_rpm(release: str) -> Iterator[Instance]:
+    if release != "bookworm":
+        pytest.skip("one release's rpm is enough: neither is a distribution that the rpm is for")
+    with instance(release) as made:
+        made.apt("install", *LIBRARIES)
+        made.apt("install", "--no-install-recommends", *images.RPM)
+        made.machine.run("rpm", "-i", *FORCE, made.machine.copy_in(packages.rpm()))
+        made.aws.trust()
+        yield made
+
+
+def rpm(at: Instance, *arguments: str) -> str:
+    return at.machine.run("rpm", *arguments).stdout
+
+
+def test_what_is_installed_is_what_the_package_says(machine_with_rpm: Instance) -> None:
+    changed = [line for line in rpm(machine_with_rpm, "-V", "--nodeps", "eic-sshd").splitlines() if line]
+    assert changed == []
+
+
+def test_every_file_is_roots_and_nobody_elses_to_write(machine_with_rpm: Instance) -> None:
+    paths = rpm(machine_with_rpm, "-ql", "eic-sshd").splitlines()
+    assert "/usr/lib/eic-sshd/authorized-keys" in paths
+    shown = machine_with_rpm.machine.run("stat", "-c", "%U:%G %A %n", *paths).stdout
+    for line in shown.splitlines():
+        owner, mode, path = line.split(" ", 2)
+        assert owner == "root:root", path
+        executable = path in ("/usr/bin/eic-sshd", "/usr/lib/eic-sshd/authorized-keys")
+        wanted = "drwxr-xr-x" if mode.startswith("d") else "-rwxr-xr-x" if executable else "-rw-r--r--"
+        assert mode == wanted, path
+
+
+def test_its_scriptlets_made_the_user_the_byte_code_and_the_socket(machine_with_rpm: Instance) -> None:
+    machine = machine_with_rpm.machine
+    assert ":/usr/sbin/nologin" in machine.run("getent", "passwd", "eic-sshd").stdout
+    assert machine.shell("find /usr/lib/eic-sshd -name '*.pyc' | head -n 1") != ""
+    assert machine.run("systemctl", "is-active", "eic-sshd.socket").stdout == "active\n"
+    assert machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"
+    assert machine.exists(OURS)
+    machine_with_rpm.sshd_test()
+
+
+def test_its_commands_run_and_a_pushed_key_logs_in(machine_with_rpm: Instance) -> None:
+    machine = machine_with_rpm.machine
+    assert machine.run("eic-sshd", "--version").stdout.strip() != ""
+    key = machine_with_rpm.client.key()
+    machine_with_rpm.aws.push(USER, key.line)
+    printed = machine.run("setpriv", "--reuid=eic-sshd", "--clear-groups", "/usr/lib/eic-sshd/authorized-keys", USER)
+    assert printed.stdout.split() == key.line.split()[:2]
+    assert machine_with_rpm.client.login(key).output == USER
+
+
+def test_upgraded_and_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
+    machine, client = machine_with_rpm.machine, machine_with_rpm.client
+    on_disk, pushed = client.key(), client.key()
+    client.put_on_disk(on_disk)
+    path = f"/root/{packages.rpm().name}"
+    machine.run("rm", "/etc/eic-sshd/conf.d/10-sandbox.conf")
+    rpm(machine_with_rpm, "-U", "--replacepkgs", *FORCE, path)
+    machine_with_rpm.sshd_test()
+    machine_with_rpm.aws.trust()
+    machine_with_rpm.aws.push(USER, pushed.line)
+    assert client.login(pushed).output == USER
+    machine.run("rm", "/etc/eic-sshd/conf.d/10-sandbox.conf")
+    rpm(machine_with_rpm, "-e", *FORCE[:1], "eic-sshd")
+    machine_with_rpm.sshd_test()
+    assert not machine.exists(OURS)
+    assert not machine.exists("/usr/lib/eic-sshd")
+    assert not machine.exists("/etc/eic-sshd")
+    assert client.login(on_disk).output == USER
+    assert not client.login(pushed).ok

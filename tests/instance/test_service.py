@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resident authorizer under a real systemd: whatever becomes of it, logins go on."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable
+
+import pytest
+
+from .client import USER
+from .conftest import Instance
+
+# What is done to the units, and whether the authorizer answers the login after it.
+STATES = {
+    "service stopped": ("systemctl stop eic-sshd.service", True),
+    "service killed": ("systemctl kill --signal=KILL eic-sshd.service", True),
+    "socket and service stopped": ("systemctl stop eic-sshd.socket eic-sshd.service", False),
+    "socket disabled": ("systemctl disable -q --now eic-sshd.socket; systemctl stop eic-sshd.service", False),
+    "service masked": ("systemctl mask -q --now eic-sshd.service", False),
+    "all masked": ("systemctl mask -q --now eic-sshd.socket eic-sshd.service", False),
+    "socket removed": ("rm /run/eic-sshd/authorize.sock", False),
+}
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for `condition`, but not for ever."""
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not in half a minute: {what}")
+
+
+def unit_state(instance: Instance, unit: str) -> str:
+    return instance.machine.run("systemctl", "is-active", unit, check=False).stdout.strip()
+
+
+def main_pid(instance: Instance) -> str:
+    return instance.machine.run("systemctl", "show", "-P", "MainPID", "eic-sshd.service").stdout.strip()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_pushed_and_on_disk_keys_log_in_with_the(installed: Instance, state: str) -> None:
+    pushed, on_disk = installed.client.key(), installed.client.key()
+    installed.client.put_on_disk(on_disk)
+    installed.aws.push(USER, pushed.line)
+    assert installed.client.login(pushed).output == USER
+    assert main_pid(installed) != "0"
+    script, resident = STATES[state]
+    installed.machine.shell(script)
+    before = installed.machine.cursor()
+    assert installed.client.login(pushed).output == USER
+    assert installed.client.login(on_disk).output == USER
+    records = installed.machine.records(before)
+    assert [record["EIC_REASON"] for record in records] == ["granted", "granted"]
+    assert {record["_PID"] == main_pid(installed) for record in records} == {resident}
+
+
+def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> None:
+    pushed, on_disk = installed.client.key(), installed.client.key()
+    installed.client.put_on_disk(on_disk)
+    installed.aws.push(USER, pushed.line)
+    assert installed.client.login(pushed).ok
+    installed.machine.run("systemctl", "kill", "--signal=STOP", "eic-sshd.service")
+    assert installed.client.login(on_disk).output == USER
+    assert installed.client.login(pushed, on_disk).output == USER
+    installed.machine.run("systemctl", "kill", "--signal=CONT", "eic-sshd.service")
+
+
+def test_an_idle_service_ends_and_the_next_login_starts_it_again(own: Instance) -> None:
+    own.machine.write("/etc/eic-sshd/conf.d/20-idle.conf", "[service]\nidle_exit = 1\n")
+    key = own.client.key()
+    own.aws.push(USER, key.line)
+    before = own.machine.cursor()
+    pids = set()
+    for _ in range(2):
+        assert own.client.login(key).output == USER
+        until(lambda: unit_state(own, "eic-sshd.service") == "inactive", "the service has ended")
+        assert unit_state(own, "eic-sshd.socket") == "active"
+        pids |= {record["_PID"] for record in own.machine.records(before)}
+    assert len(pids) == 2
+    shown = own.machine.run("systemctl", "show", "-P", "Result", "eic-sshd.service").stdout.strip()
+    assert shown == "success"
+
+
+def test_a_broken_configuration_keeps_nobody_out_who_has_a_key_on_disk(own: Instance) -> None:
+    pushed, on_disk = own.client.key(), own.client.key()
+    own.client.put_on_disk(on_disk)
+    own.aws.push(USER, pushed.line)
+    own.machine.write("/etc/eic-sshd/conf.d/20-broken.conf", "[keys]\nwindow = x\n")
+    before = own.machine.cursor()
+    assert not own.client.login(pushed).ok
+    assert own.client.login(pushed, on_disk).output == USER
+    assert {record["EIC_REASON"] for record in own.machine.records(before)} == {"config-invalid"}
+    own.machine.run("rm", "/etc/eic-sshd/conf.d/20-broken.conf")
+    own.machine.run("systemctl", "try-reload-or-restart", "eic-sshd.service")
+    assert own.client.login(pushed).output == USER
