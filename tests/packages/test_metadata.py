@@ -121,13 +121,27 @@ def test_shellcheck_has_nothing_to_say(debs: Dict[str, Path], rpms: Dict[str, Pa
     run("shellcheck", *(str(path) for path in Path(ROOT).glob("packaging/*.sh")))
 
 
-def test_sshd_is_left_alone_by_an_upgrade(debs: Dict[str, Path], tmp_path: Path) -> None:
-    """No script stops or restarts the socket, but for a removal's."""
-    run("dpkg-deb", "--control", str(debs["eic-sshd"]), str(tmp_path / "control"))
-    for kind in SCRIPTS:
-        script = tmp_path / "control" / kind
-        text = script.read_text() if script.exists() else ""
-        assert not re.search(r"restart.*\.socket", text)
-        for stop in re.finditer(r"^.*\bstop\b.*\.socket.*$", text, re.MULTILINE):
-            before = text[: stop.start()].rstrip().splitlines()[-1]
-            assert '"$1" = remove' in before
+def test_an_upgrade_neither_stops_nor_restarts_the_socket(
+    debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path
+) -> None:
+    texts = {name: file.read_text() for name, file in scripts(debs, rpms, tmp_path)}
+    stops = {name for name, text in texts.items() if re.search(r"\b(stop|restart|disable)\b.*\.socket", text)}
+    # Those that do, and what of them an upgrade never comes to.
+    for_removal = {
+        "eic-sshd.deb prerm": '"$1" = remove',
+        "eic-sshd.deb postrm": "    remove)\n        [ -e /usr/lib/eic-sshd/authorized-keys ] || forget\n",
+        "eic-sshd.rpm preuninstall scriptlet (using /bin/sh)": '[ "$1" = 0 ] || exit 0',
+    }
+    assert stops == set(for_removal)
+    for name, guard in for_removal.items():
+        assert guard in texts[name], name
+
+
+def test_sshd_is_enabled_once_all_else_is_done(debs: Dict[str, Path], tmp_path: Path) -> None:
+    found = dict(scripts(debs, {}, tmp_path))
+    steps = ["py3compile -p", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-invoke start", "eic-sshd enable"]
+    postinst = found["eic-sshd.deb postinst"].read_text()
+    places = [postinst.index(step) for step in steps]
+    assert places == sorted(places)
+    prerm = found["eic-sshd.deb prerm"].read_text()
+    assert prerm.index("eic-sshd disable ||") < prerm.index("deb-systemd-invoke stop") < prerm.index("py3clean -p")
