@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what is made from the code: docs/reasons.md and etc/eic-sshd.conf. `make docs`."""
+"""Writes what is made from the code: docs/reasons.md, eic-sshd.conf(5) and etc/eic-sshd.conf. `make docs`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Dict
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from eic_sshd.config import commented_file  # noqa: E402 - the repository comes first
+from docs.conf_manual import conf_manual  # noqa: E402 - the repository comes first
+from eic_sshd.config import commented_file  # noqa: E402
 from eic_sshd.decision import Outcome, Reason  # noqa: E402
 
 _SEVERITIES = {3: "err", 4: "warning", 5: "notice", 6: "info", 7: "debug"}
@@ -48,7 +49,11 @@ def _reason(reason: Reason) -> str:
 
 def generated() -> Dict[str, str]:
     """The text of each generated file, by its path in the repository."""
-    return {"docs/reasons.md": reasons(), "etc/eic-sshd.conf": commented_file()}
+    return {
+        "docs/reasons.md": reasons(),
+        "docs/man/eic-sshd.conf.5": conf_manual(),
+        "etc/eic-sshd.conf": commented_file(),
+    }
 
 
 if __name__ == "__main__":

@@ -48,7 +48,6 @@ class Resident:
         self._mind = self._read()
         self._wanted = False
 
-    @property
     def idle_exit(self) -> float:
         """Seconds."""
         return self._mind.config.service.idle_exit

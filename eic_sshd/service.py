@@ -55,7 +55,7 @@ class _Unsaid(NamedTuple):
 
 
 class Service:
-    """Answers on `listener` until it is told to stop or has been idle for `idle` seconds (0: for ever).
+    """Answers on `listener` until it is told to stop or has been idle for `idle()` seconds (0: for ever).
 
     `house` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
     `beat` is called every so often while all is well, `between` whenever what woke it has been looked after.
@@ -65,7 +65,7 @@ class Service:
         self,
         listener: socket.socket,
         house: Callable[[], House],
-        idle: float,
+        idle: Callable[[], float],
         beat: Callable[[], None] = lambda: None,
         between: Callable[[], None] = lambda: None,
     ) -> None:
@@ -119,9 +119,10 @@ class Service:
             self._beat()
 
     def _is_idle(self) -> bool:
-        if self._idle <= 0 or self._under_way or self._unsaid:
+        idle = self._idle()
+        if idle <= 0 or self._under_way or self._unsaid:
             return False
-        return time.monotonic() - self._last_request > self._idle
+        return time.monotonic() - self._last_request > idle
 
     @contextlib.contextmanager
     def _waking_on_signals(self) -> Iterator[None]:

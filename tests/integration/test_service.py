@@ -402,6 +402,12 @@ def test_it_ends_itself_when_idle(door: Door) -> None:
     assert not os.path.exists(door.socket)
 
 
+def test_how_long_it_may_be_idle_is_reloaded_with_the_rest(service: Service, door: Door) -> None:
+    door.configure("[service]\nidle_exit = 1\n")
+    service.signal(signal.SIGHUP)
+    assert service.process.wait(timeout=10) == 0
+
+
 def test_a_socket_left_behind_is_replaced_and_one_in_use_is_not(service: Service, door: Door) -> None:
     command = [str(Path(door.command).parent.parent.parent / "bin/eic-sshd"), "serve", "--socket", door.socket]
     second = subprocess.run(command, capture_output=True, text=True, timeout=10)
