@@ -115,7 +115,7 @@ lint-packages: deb rpm
 ## make test-instance   boots Debian 12 and 13 and tries the packages there (as root)
 .PHONY: test-instance
 test-instance: setup deb rpm
-	$(VENV)/bin/python -m pytest tests/instance $(ARGS)
+	$(VENV)/bin/python -m tests.instance $(ARGS)
 
 ## make clean      take away what was built here
 .PHONY: clean

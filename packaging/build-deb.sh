@@ -23,4 +23,4 @@ if ! (cd "$work/source" && env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonex
     exit 1
 fi
 rm -rf "$work/source" "$out"
-mv "$work" "$out"
+mv -T "$work" "$out"

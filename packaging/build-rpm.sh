@@ -34,4 +34,4 @@ if ! env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$work" LC_ALL=C.UTF-8 TZ=UT
 fi
 mv "$work"/RPMS/noarch/*.rpm "$work/"
 rm -rf "$work/source" "$work/SOURCES" "$work/BUILD" "$work/BUILDROOT" "$work/RPMS" "$work/SPECS" "$work/SRPMS" "$out"
-mv "$work" "$out"
+mv -T "$work" "$out"
