@@ -9,7 +9,10 @@ target=$1
 here=$(dirname "$0")/..
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$here/eic_sshd/__init__.py")
-debian=$(dpkg-parsechangelog -l "$here/packaging/deb/changelog" -S Version)
+# Red Hat's distributions have no dpkg-parsechangelog: the newest entry stands first, its version in brackets, its date
+# behind two blanks at its end (deb-changelog(5)).
+debian=$(sed -n '1s/^.*(\(.*\)).*$/\1/p' "$here/packaging/deb/changelog")
+date=$(sed -n 's/^ -- .*>  //p' "$here/packaging/deb/changelog" | head -n 1)
 spec=$(sed -n 's/^Version: *//p' "$here/packaging/rpm/eic-sshd.spec")
 for other in "packaging/deb/changelog=${debian%-*}" "packaging/rpm/eic-sshd.spec=$spec"; do
     if [ "${other#*=}" != "$version" ]; then
@@ -18,7 +21,7 @@ for other in "packaging/deb/changelog=${debian%-*}" "packaging/rpm/eic-sshd.spec
         exit 1
     fi
 done
-epoch=$(dpkg-parsechangelog -l "$here/packaging/deb/changelog" -S Timestamp)
+epoch=$(date -u -d "$date" +%s)
 
 mkdir -p "$target"
 tar -C "$here" --exclude=__pycache__ --exclude='*.pyc' --exclude='*~' --exclude='.*.sw?' -cf - \

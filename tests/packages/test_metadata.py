@@ -74,7 +74,6 @@ def test_dependencies_of_the_rpm(name: str, rpms: Dict[str, Path]) -> None:
     ],
 )
 def test_a_version_that_was_forgotten_stops_the_build(file: str, pattern: str, wrong: str, tmp_path: Path) -> None:
-    need("dpkg-parsechangelog")
     for folder in ("packaging", "eic_sshd"):
         shutil.copytree(Path(ROOT) / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / file
