@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs the unit tests in environments of their own: on the oldest supported Python and libraries, and on the newest.
+# Runs the unit tests in environments of their own: on the oldest supported Python and libraries (Amazon Linux 2023,
+# RHEL 9), on the oldest cryptography (Ubuntu 22.04's), and on the newest of all.
 # Where a Python of that version is not found, the libraries are tried on the system's.
 set -eu
 
@@ -38,4 +39,5 @@ print("-- Python", sys.version.split()[0], "cryptography", c.__version__, "reque
 
 arguments="$*"
 run oldest "$(find_python 3.9 3.10)" 'cryptography==36.*' 'requests==2.25.*' pytest hypothesis
+run jammy "$(find_python 3.10)" 'cryptography==3.4.8' 'requests==2.25.*' pytest hypothesis
 run newest "$(find_python 3.13 3.12)" cryptography requests pytest hypothesis
