@@ -30,10 +30,10 @@ def policy(debs: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> s
 @pytest.mark.parametrize(
     ("source", "target", "kind", "permission"),
     [
-        ("sshd_t", "eic_sshd_t", "unix_stream_socket", "connectto"),
-        ("sshd_t", "init_t", "unix_stream_socket", "connectto"),
-        ("sshd_t", "eic_sshd_runtime_t", "sock_file", "write"),
-        ("sshd_t", "bin_t", "file", "execute_no_trans"),
+        ("eic_sshd_client", "eic_sshd_t", "unix_stream_socket", "connectto"),
+        ("eic_sshd_client", "init_t", "unix_stream_socket", "connectto"),
+        ("eic_sshd_client", "eic_sshd_runtime_t", "sock_file", "write"),
+        ("eic_sshd_client", "bin_t", "file", "execute_no_trans"),
         ("init_t", "eic_sshd_t", "process2", "nnp_transition"),
         ("init_t", "eic_sshd_runtime_t", "sock_file", "create"),
         ("eic_sshd_t", "http_port_t", "tcp_socket", "name_connect"),
@@ -59,11 +59,17 @@ def test_the_service_writes_nothing_but_its_memory_files_and_the_logs(policy: st
     assert written == {"eic_sshd_tmpfs_t", "init_tmpfs_t"}  # the latter: init_daemon_domain, StandardInputText=
 
 
+def test_sshd_is_who_asks_by_either_of_its_domains(policy: str) -> None:
+    always, _, if_known = policy.partition("(optional ")
+    assert "(typeattributeset eic_sshd_client (sshd_t ))" in always
+    assert "(typeattributeset eic_sshd_client (sshd_session_t ))" in if_known
+
+
 def test_sshd_may_decide_by_itself_unless_a_site_says_otherwise(policy: str) -> None:
     assert "(boolean sshd_eic_imds true)" in policy
     conditional = policy.partition("(booleanif (sshd_eic_imds)")[2]
-    assert "(allow sshd_t http_port_t (tcp_socket (name_connect)))" in conditional
-    assert "(allow sshd_t http_port_t" not in policy.partition("(booleanif (sshd_eic_imds)")[0]
+    assert "(allow eic_sshd_client http_port_t (tcp_socket (name_connect)))" in conditional
+    assert "(allow eic_sshd_client http_port_t" not in policy.partition("(booleanif (sshd_eic_imds)")[0]
 
 
 def test_paths_are_labelled(policy: str) -> None:
