@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 from typing import Dict, List, NamedTuple, Optional
 
@@ -69,13 +70,18 @@ def enable(site: Site, chain: bool) -> None:
 def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Optional[Plan]:
     """What to do; None where it is done already. Raises Refused where the site has to decide first."""
     command, user = effective.get(COMMAND, "none"), effective.get(COMMAND_USER, "none")
-    hidden = next((line for line in site.others() if line.match is None), None)
-    if hidden is not None and hidden.value == _chained_already(site):
-        hidden = None
+    chained = _chained_already(site)
+    outside = [line for line in site.others() if line.match is None]
+    hidden = next((line for line in outside[:1] if line.value != chained), None)
     if is_ours(command) and not (chain and hidden):
         site.say("sshd asks eic-sshd already")
         if hidden is not None:
             site.say(f"{hidden.place} names another command, which sshd does not run: `enable --chain` has both run")
+        if chained is not None and not outside and os.path.exists(site.chain_config):
+            site.say(
+                f"{site.chain_config} goes on with {chained}, though sshd's configuration has it no more: "
+                "`eic-sshd disable`, then `eic-sshd enable`, ends that"
+            )
         return None
     if is_ours(command) and hidden:
         own_user = site.first(COMMAND_USER)

@@ -264,6 +264,16 @@ def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where:
     assert machine.effective == ("/usr/bin/true %h", "nobody")
 
 
+def test_a_chained_command_that_the_site_gave_up_is_told_of(machine: Machine) -> None:
+    machine.write("sshd_config.d/10-site.conf", OTHER)
+    machine.enable(chain=True)
+    (machine.folder / "sshd_config.d/10-site.conf").unlink()
+    assert any("has it no more: `eic-sshd disable`, then" in sentence for sentence in machine.enable())
+    machine.disable()
+    machine.enable()
+    assert config.load(machine.site.our_config).chain.command is None
+
+
 def test_nothing_to_chain_is_enabled_without(machine: Machine) -> None:
     assert "sshd has no other AuthorizedKeysCommand, so there is none to chain" in machine.enable(chain=True)
     assert machine.effective == (PLAIN.command, "eic-sshd")
