@@ -43,7 +43,7 @@ bench: setup
 	@if [ "$$(id -u)" = 0 ]; then host="$(VENV)/bin/python -m eic_sshd.sandbox.private_host --net"; fi; \
 	    $$host $(VENV)/bin/python -m benchmarks $(ARGS)
 
-## make docs       what is made from the code: docs/reasons.md, etc/eic-sshd.conf
+## make docs       what is made from the code: docs/reasons.md, docs/man/eic-sshd.conf.5, etc/eic-sshd.conf
 .PHONY: docs
 docs:
 	$(PYTHON) docs/generate.py
