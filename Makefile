@@ -64,6 +64,7 @@ install:
 	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eic-sshd.conf
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/eic-sshd.conf
 	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/ami docs/ami/*
 	for page in $(wildcard docs/man/*.5 docs/man/*.8); do \
 	    $(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \
 	done
