@@ -20,8 +20,14 @@ tests/versions.sh "$@"
 
 echo "== unit and integration tests, logins through a real sshd"
 if [ "$(id -u)" = 0 ]; then
-    "$python" -m eic_sshd.sandbox.private_host "$python" -m pytest "$@"
+    "$python" -m eic_sshd.sandbox.private_host "$python" -m pytest --ignore=tests/instance "$@"
 else
     echo "eic-sshd: not root: logins through a real sshd are skipped"
-    "$python" -m pytest "$@"
+    "$python" -m pytest --ignore=tests/instance "$@"
+fi
+
+# Arguments for pytest choose among the tests above; those of the machines have `make test-instance ARGS=...`.
+if [ $# = 0 ]; then
+    echo "== the packages on Debian machines that are booted for it"
+    "$python" -m tests.instance
 fi

@@ -8,20 +8,21 @@ ends, however it ends. Exit status 0 also where no machine can be booted: it say
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-from typing import Dict, List, Optional
+from typing import Iterator, List, Optional
 
 from docs.generate import ROOT
 
 from . import cgroups, images, packages
 from .machine import BASE, machine
 
-INSIDE = "EIC_SSHD_INSTANCE"
 _NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "ip", "dpkg-deb", "ssh", "mount")
 
@@ -40,21 +41,27 @@ def unable() -> Optional[str]:
     return f"no namespaces can be made ({done.stderr.strip()})" if done.returncode != 0 else None
 
 
+def is_inside() -> bool:
+    """Whether this process is in the namespaces that it takes."""
+    return cgroups.RUN in os.environ
+
+
 def main(arguments: List[str]) -> int:
-    if os.environ.get(INSIDE) == "1":
+    if is_inside():
         return _inside(arguments)
     reason = unable()
     if reason is not None:
         return _skip(reason)
-    cgroups.remove_all()
+    os.environ[cgroups.RUN] = str(os.getpid())
+    cgroups.remove_left_over()
     command = ["setpriv", "--pdeathsig", "KILL", *_NAMESPACES, sys.executable, "-m", "tests.instance", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, INSIDE: "1"}, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=ROOT)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: process.kill())
     try:
         return _wait(process)
     finally:
-        cgroups.remove_all()
+        cgroups.remove_left_over()
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -71,36 +78,45 @@ def _skip(reason: str) -> int:
 
 
 def _inside(arguments: List[str]) -> int:
-    BASE.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(BASE)], check=True)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--release", action="append", choices=images.RELEASES)
     chosen, rest = parser.parse_known_args(arguments)
     releases = chosen.release or list(images.RELEASES)
     if not any(argument.startswith("tests/") for argument in rest):
         rest.append("tests/instance")
-    packages.build()
-    _together([threading.Thread(target=images.image, args=(release,)) for release in releases])
+    with _alone():
+        try:
+            packages.build()
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                list(pool.map(images.image, releases))
+        except (RuntimeError, subprocess.CalledProcessError) as problem:
+            print(f"eic-sshd: {problem}", file=sys.stderr)
+            return 1
+        # Machines, and what systemd-nspawn notes of them, stand in memory and go with the namespaces. What is built
+        # above may need the /run that was there, for its name servers.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
+        BASE.mkdir()
+        packages.copy(BASE)
     try:
         with machine(images.image(releases[0])):
             pass
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
         return _skip(f"systemd-nspawn cannot boot here: {error}")
-    results: Dict[str, int] = {}
-    _together([threading.Thread(target=_pytest, args=(release, rest, results)) for release in releases])
-    return max(results.values())
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return max(pool.map(lambda release: _pytest(release, rest), releases))
 
 
-def _together(threads: List[threading.Thread]) -> None:
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """What is built is built by one run at a time."""
+    images.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(images.CACHE / ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def _pytest(release: str, arguments: List[str], results: Dict[str, int]) -> None:
-    """Run the tests of one release, its lines marked as that."""
-    results[release] = 1
+def _pytest(release: str, arguments: List[str]) -> int:
+    """Run the tests of one release, its lines marked as that; the exit status."""
     options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={BASE / release}", "--release", release]
     command = [sys.executable, "-m", "pytest", *options, *arguments]
     with subprocess.Popen(
@@ -109,7 +125,7 @@ def _pytest(release: str, arguments: List[str], results: Dict[str, int]) -> None
         assert process.stdout is not None
         for line in process.stdout:
             print(f"{release:8} | {line}", end="", flush=True)
-    results[release] = process.returncode
+    return process.returncode
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Iterator, List
 
-_PARENT = "eic-sshd-instance"
+RUN = "EIC_SSHD_INSTANCE"  # the environment variable that names the process that started all this
+_PREFIX = "eic-sshd-instance-"
 _PATIENCE = 5.0  # seconds
 
 
@@ -28,10 +29,13 @@ def remove(name: str) -> None:
         _remove(parent / name)
 
 
-def remove_all() -> None:
-    """Remove what machines that were interrupted left, unless they run yet."""
+def remove_left_over() -> None:
+    """Remove what this run and those that are no more have left."""
     for parent in _parents():
-        _remove(parent, patience=0.5)
+        for group in parent.parent.glob(f"{_PREFIX}*"):
+            run = group.name[len(_PREFIX) :]
+            if run == os.environ.get(RUN) or not os.path.exists(f"/proc/{run}"):
+                _remove(group, patience=0.5)
 
 
 def _remove(group: Path, patience: float = _PATIENCE) -> None:
@@ -47,10 +51,11 @@ def _remove(group: Path, patience: float = _PATIENCE) -> None:
 
 
 def _parents() -> Iterator[Path]:
+    """The cgroup of this run, in each hierarchy."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         number, controllers, path = line.split(":", 2)
         for mount in _mounts(number, controllers):
-            yield mount / path.lstrip("/") / _PARENT
+            yield mount / path.lstrip("/") / (_PREFIX + os.environ.get(RUN, str(os.getpid())))
 
 
 def _mounts(number: str, controllers: str) -> Iterator[Path]:

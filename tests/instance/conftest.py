@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generator, Iterator, List, Optional
@@ -12,7 +11,7 @@ from typing import Generator, Iterator, List, Optional
 import pytest
 
 from . import images, packages
-from .__main__ import INSIDE, main
+from .__main__ import is_inside, main
 from .aws import Aws
 from .client import Client
 from .machine import Machine, machine
@@ -24,13 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_cmdline_main(config: pytest.Config) -> Optional[int]:
     """`pytest tests/instance ...` is `python -m tests.instance ...`: machines need namespaces around all of it."""
-    if os.environ.get(INSIDE) == "1" or not all(argument.startswith("tests/instance") for argument in config.args):
+    if is_inside() or not all(argument.startswith("tests/instance") for argument in config.args):
         return None
     return main(list(config.invocation_params.args))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    if os.environ.get(INSIDE) == "1":
+    if is_inside():
         return
     here = str(Path(__file__).parent)
     for item in items:
@@ -53,7 +52,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        for one in _machines:
+        for one in [one for one in _machines if one.pid]:
             report.sections.append((f"the end of {one.name}'s journal", one.journal()))
     return report
 

@@ -19,7 +19,7 @@ from docs.generate import ROOT
 
 RELEASES = ("bookworm", "trixie")
 
-_CACHE = Path(ROOT) / "build" / "instance"
+CACHE = Path(ROOT) / "build" / "instance"
 # What an AMI has. Python is there, since cloud-init is written in it; the libraries that eic-sshd needs are not.
 _INSTALLED = (
     "systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "openssh-client", "iproute2", "procps",
@@ -47,13 +47,13 @@ def image(release: str) -> Path:
     """The root file system of `release`, made if it is not there. Needs root, mmdebstrap and Debian's mirror."""
     command = _recipe(release)
     digest = hashlib.sha256("\0".join(command).encode()).hexdigest()[:12]
-    path = _CACHE / f"{release}-{digest}"
+    path = CACHE / f"{release}-{digest}"
     if path.is_dir():
         return path
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    for stale in _CACHE.glob(f"{release}-*"):
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for stale in CACHE.glob(f"{release}-*"):
         shutil.rmtree(stale)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{release}-", dir=_CACHE))
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{release}-", dir=CACHE))
     try:
         unfinished.chmod(0o755)
         done = subprocess.run([*command, str(unfinished)], capture_output=True, text=True, timeout=600)

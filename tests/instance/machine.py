@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -62,7 +63,8 @@ class Machine:
         command = [
             "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--private-network", "--link-journal=no",
             # An instance's systemd can keep a unit from the network (IPAddressDeny=): that takes bpf(2).
-            "--capability=CAP_BPF", "--system-call-filter=bpf", f"--directory={self.root}", "--boot",
+            "--capability=CAP_BPF", "--system-call-filter=bpf",
+            f"--machine={self.name}", f"--directory={self.root}", "--boot",
         ]  # fmt: skip
         with open(self.folder / "console", "ab") as console:
             self._nspawn = subprocess.Popen(
@@ -183,14 +185,16 @@ class Machine:
 
     def journal(self, lines: int = 60) -> str:
         """The last of the journal, for a person."""
-        if not self.pid:
-            return self.console()
         done = self.run("journalctl", "-n", str(lines), "--no-pager", "-o", "short-precise", check=False, timeout=20)
         return done.stdout + done.stderr
 
     def console(self) -> str:
         path = self.folder / "console"
-        return path.read_text(errors="replace")[-4000:] if path.exists() else "(never booted)"
+        return (
+            re.sub(r"\x1b\[[0-9;]*m", "", path.read_text(errors="replace"))[-4000:]
+            if path.exists()
+            else "(never booted)"
+        )
 
     # The end.
 

@@ -4,31 +4,38 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 from docs.generate import ROOT
 
 PREVIOUS_VERSION = "0.1.0~previous-1"
-_DEB = Path(os.environ.get("EIC_SSHD_DEBS", os.path.join(ROOT, "build", "deb")))
-_RPM = Path(ROOT) / "build" / "rpm"
+_COPIES = "EIC_SSHD_PACKAGES"  # the environment variable that names the folder they are in
 
 
 def build() -> None:
-    """Cheap where nothing changed."""
-    if "EIC_SSHD_DEBS" not in os.environ:
-        subprocess.run(["make", "-s", "-C", ROOT, "deb", "rpm"], check=True, stdin=subprocess.DEVNULL)
+    """Build what has changed."""
+    subprocess.run(["make", "-s", "-C", ROOT, "deb", "rpm"], check=True, stdin=subprocess.DEVNULL)
+
+
+def copy(folder: Path) -> None:
+    """Copy all of it to `folder`, where nobody builds it anew while it is tried."""
+    for kind in ("deb", "rpm"):
+        shutil.copytree(Path(ROOT) / "build" / kind, folder / "packages" / kind)
+    os.environ[_COPIES] = str(folder / "packages")
 
 
 def deb(name: str = "eic-sshd") -> Path:
-    return _only(_DEB, f"{name}_*.deb")
+    return _only("deb", f"{name}_*.deb")
 
 
 def rpm(name: str = "eic-sshd") -> Path:
-    return _only(_RPM, f"{name}-[0-9]*.noarch.rpm")
+    return _only("rpm", f"{name}-[0-9]*.noarch.rpm")
 
 
-def _only(folder: Path, pattern: str) -> Path:
+def _only(kind: str, pattern: str) -> Path:
+    folder = Path(os.environ[_COPIES]) / kind
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise RuntimeError(f"{folder}: {len(found)} files are {pattern}; run: make clean deb rpm")

@@ -33,8 +33,9 @@ def set_mode(machine: Machine, mode: str) -> None:
     machine.write(f"{_FOLDER}/mode", f"{mode}\n")
 
 
-def put(machine: Machine, key: Key) -> None:
-    """The script, and the site's drop-in that makes a running sshd ask it."""
+def put(machine: Machine, key: Key, path: str = DROP_IN) -> None:
+    """The script, and the lines at `path` that make a running sshd ask it."""
     put_command(machine, key)
-    machine.write(DROP_IN, SETTINGS)
+    before = machine.read(path) if machine.exists(path) else ""
+    machine.write(path, before + SETTINGS)
     machine.run("systemctl", "reload", "ssh.service")

@@ -105,7 +105,10 @@ def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
         installed.machine.run("systemctl", "start", "ssh.service")
 
 
-def test_a_socket_activated_sshd_asks_too(own: Instance) -> None:
+def test_a_socket_activated_sshd_asks_too(own: Instance, request: pytest.FixtureRequest) -> None:
+    if own.release == "trixie":
+        reason = "Debian 13's sshd ends at a reload where ssh.socket had started it, and the second reload fails"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     own.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
     key = own.client.key()
     own.aws.push(USER, key.line)
@@ -173,10 +176,10 @@ def test_another_authorized_keys_command_is_not_overridden(bare: Instance, on_di
     assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
     assert effective(bare) == settings
     assert bare.client.login(key).output == USER
-    after = snapshot(bare.machine)
     assert "eic-sshd enable --chain" in ask(bare, "enable", status=1)
     ask(bare, "disable")
-    assert changes(after, snapshot(bare.machine)) == {}
+    assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
+    assert effective(bare) == settings
     assert bare.client.login(key).output == USER
 
 
@@ -188,8 +191,8 @@ def test_a_command_on_sshds_command_line_is_noticed(bare: Instance, on_disk: Key
     bare.machine.run("systemctl", "restart", "ssh.service")
     assert bare.client.login(key).output == USER
     said = bare.install(packages.deb())
-    assert site.COMMAND in said
-    assert site.COMMAND in ask(bare, "enable", status=1)
+    assert "/etc/default/ssh" in said
+    assert "/etc/default/ssh" in ask(bare, "enable", status=1)
     assert not bare.machine.exists(OURS)
     assert bare.client.login(key).output == USER
 

@@ -83,7 +83,7 @@ def test_a_key_pushed_for_one_user_is_no_way_in_for_another(installed: Instance)
 
 def test_a_key_is_refused_once_its_window_is_over(own: Instance) -> None:
     own.aws.stop()
-    own.aws.window = 6
+    own.aws.window = 8
     own.aws.start()
     own.machine.run("systemctl", "stop", "eic-sshd.service")
     key = own.client.key()

@@ -8,6 +8,7 @@ from typing import Iterator
 import pytest
 
 from . import images, packages
+from .aws import DROP_IN
 from .client import USER
 from .conftest import Instance, instance
 
@@ -75,13 +76,11 @@ def test_upgraded_and_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance
     on_disk, pushed = client.key(), client.key()
     client.put_on_disk(on_disk)
     path = f"/root/{packages.rpm().name}"
-    machine.run("rm", "/etc/eic-sshd/conf.d/10-sandbox.conf")
     rpm(machine_with_rpm, "-U", "--replacepkgs", *FORCE, path)
     machine_with_rpm.sshd_test()
-    machine_with_rpm.aws.trust()
     machine_with_rpm.aws.push(USER, pushed.line)
     assert client.login(pushed).output == USER
-    machine.run("rm", "/etc/eic-sshd/conf.d/10-sandbox.conf")
+    machine.run("rm", DROP_IN)
     rpm(machine_with_rpm, "-e", *FORCE[:1], "eic-sshd")
     machine_with_rpm.sshd_test()
     assert not machine.exists(OURS)

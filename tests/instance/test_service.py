@@ -79,7 +79,7 @@ def test_an_idle_service_ends_and_the_next_login_starts_it_again(own: Instance) 
         until(lambda: unit_state(own, "eic-sshd.service") == "inactive", "the service has ended")
         assert unit_state(own, "eic-sshd.socket") == "active"
         pids |= {record["_PID"] for record in own.machine.records(before)}
-    assert len(pids) == 2
+    assert len(pids) >= 2
     shown = own.machine.run("systemctl", "show", "-P", "Result", "eic-sshd.service").stdout.strip()
     assert shown == "success"
 
