@@ -29,6 +29,7 @@ _ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LC_ALL": "C.UTF-8",
+    "TERM": "dumb",
     "DEBIAN_FRONTEND": "noninteractive",
 }
 _SSHD_IDENTIFIERS = ("sshd", "sshd-session", "sshd-auth")
@@ -112,7 +113,7 @@ class Machine:
         """What a command is put behind, to run in this machine; on a machine that is not booted, in its disk."""
         if not self.pid:
             return ["chroot", str(self.root)]
-        spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/"]
+        spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
         return ["nsenter", f"--target={self.pid}", *spaces]
 
     def run(

@@ -94,6 +94,25 @@ def test_only_root_may(installed: Instance) -> None:
     assert changes(before, snapshot(installed.machine)) == {}
 
 
+@pytest.mark.parametrize("disk", ["ro,size=1m", "size=4k"])
+def test_a_disk_that_takes_nothing_is_said_and_changes_nothing(installed: Instance, key: Key, disk: str) -> None:
+    folder = "/etc/ssh/sshd_config.d"
+    ask(installed, "disable")
+    installed.machine.run("mount", "-t", "tmpfs", "-o", disk, "tmpfs", folder)
+    try:
+        installed.machine.shell(f"cat /dev/zero >{folder}/filling 2>/dev/null || true")
+        before = snapshot(installed.machine)
+        assert folder in ask(installed, "enable", status=1)
+        assert changes(before, snapshot(installed.machine)) == {}
+        assert installed.machine.shell(f"ls -A {folder}").split() in ([], ["filling"])
+        installed.sshd_test()
+        assert not installed.client.login(key).ok
+    finally:
+        installed.machine.run("umount", folder)
+    ask(installed, "enable")
+    assert installed.client.login(key).output == USER
+
+
 def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
     installed.machine.run("systemctl", "stop", "ssh.service")
     try:

@@ -15,6 +15,8 @@ from . import packages
 from .client import OTHER, USER, Key
 from .conftest import Instance
 
+_FALLBACK = "[fallback]\nkeys_file = /etc/eic-sshd/keys/%u\nwhen = unavailable\n"
+
 
 def fingerprint(key: Key) -> str:
     return parse(key.line.encode()).fingerprint
@@ -123,6 +125,22 @@ def test_a_key_on_disk_logs_in_with_imds_dead(own: Instance) -> None:
     assert own.client.login(unknown, on_disk).output == USER
     assert own.client.login(on_disk).output == USER
     assert {record["EIC_REASON"] for record in own.machine.records(before)} == {"imds-unreachable"}
+
+
+def test_where_sshd_reads_no_files_the_fallback_is_the_way_in_while_imds_is_dead(own: Instance) -> None:
+    kept, other = own.client.key(), own.client.key()
+    own.client.put_on_disk(other)
+    own.machine.write(f"/etc/eic-sshd/keys/{USER}", f"{kept.line}\n")
+    own.machine.write("/etc/eic-sshd/conf.d/20-fallback.conf", _FALLBACK)
+    own.machine.write("/etc/ssh/sshd_config.d/50-no-files.conf", "AuthorizedKeysFile none\n")
+    own.machine.run("systemctl", "reload", "ssh.service")
+    assert not own.client.login(kept).ok
+    own.aws.stop()
+    before = own.machine.cursor()
+    assert own.client.login(kept).output == USER
+    assert not own.client.login(other).ok
+    found = [(record["EIC_DECISION"], record.get("EIC_SOURCE")) for record in own.machine.records(before)]
+    assert found[:2] == [("fallback", "file")] * 2
 
 
 def test_an_ordinary_login_leaves_no_error_in_sshds_log(installed: Instance) -> None:

@@ -68,6 +68,22 @@ def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> Non
     installed.machine.run("systemctl", "kill", "--signal=CONT", "eic-sshd.service")
 
 
+def test_a_service_that_ends_again_and_again_keeps_nobody_out(installed: Instance) -> None:
+    """More often than systemd puts up with: then it gives the service up."""
+    pushed, on_disk = installed.client.key(), installed.client.key()
+    installed.client.put_on_disk(on_disk)
+    installed.aws.push(USER, pushed.line)
+    limit = "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n"
+    installed.machine.write("/etc/systemd/system/eic-sshd.service.d/limit.conf", limit)
+    installed.machine.run("systemctl", "daemon-reload")
+    assert installed.client.login(pushed).output == USER
+    installed.machine.run("systemctl", "kill", "--signal=KILL", "eic-sshd.service")
+    until(lambda: unit_state(installed, "eic-sshd.service") == "failed", "systemd has given the service up")
+    for _ in range(3):
+        assert installed.client.login(pushed).output == USER
+    assert installed.client.login(on_disk).output == USER
+
+
 def test_an_idle_service_ends_and_the_next_login_starts_it_again(own: Instance) -> None:
     own.machine.write("/etc/eic-sshd/conf.d/20-idle.conf", "[service]\nidle_exit = 1\n")
     key = own.client.key()

@@ -97,6 +97,43 @@ def wait_for_logins(watch: Background, count: int) -> None:
     watch.wait_for(watch.done + count)
 
 
+def test_an_upgrade_that_is_broken_off_costs_no_login(old: Instance) -> None:
+    on_disk, pushed = on_disk_key(old), old.client.key()
+    old.machine.run("dpkg", "--unpack", old.machine.copy_in(packages.deb()))
+    for mend in ("true", "dpkg --configure --pending", "dpkg --remove eic-sshd"):
+        old.machine.shell(mend)
+        old.sshd_test()
+        assert old.client.login(on_disk).output == USER
+        old.aws.push(USER, pushed.line)
+        assert old.client.login(pushed).ok == ("remove" not in mend)
+
+
+def test_a_package_that_was_only_unpacked_can_be_removed(bare: Instance) -> None:
+    on_disk = on_disk_key(bare)
+    package = bare.machine.copy_in(packages.deb())
+    bare.apt("install", package)
+    bare.apt("remove", "eic-sshd")
+    for unpacked in ("dpkg --unpack", "dpkg --install --force-depends"):
+        bare.machine.shell(f"{unpacked} {package}")
+        bare.sshd_test()
+        bare.machine.run("dpkg", "--remove", "eic-sshd")
+        bare.sshd_test()
+        assert bare.client.login(on_disk).output == USER
+
+
+@pytest.mark.parametrize("library", ["python3-cryptography", "python3-requests", "openssl"])
+def test_without_a_library_a_key_on_disk_logs_in(own: Instance, library: str) -> None:
+    on_disk, pushed = on_disk_key(own), own.client.key()
+    own.aws.push(USER, pushed.line)
+    own.machine.run("dpkg", "--remove", "--force-depends", library)
+    before = own.machine.cursor()
+    assert own.client.login(pushed, on_disk).output == USER
+    assert own.client.login(on_disk).output == USER
+    decisions = [record["EIC_DECISION"] for record in own.machine.records(before) if "EIC_DECISION" in record]
+    assert decisions == ["error"]
+    assert [entry["MESSAGE"] for entry in own.machine.sshd_entries(before) if "rror" in entry["MESSAGE"]] == []
+
+
 def test_an_upgrade_leaves_alone_what_the_administrator_switched_off(old: Instance) -> None:
     old.machine.run("eic-sshd", "disable")
     old.install(packages.deb())
