@@ -8,8 +8,9 @@ import os
 import pwd
 import select
 import signal
+import threading
 import time
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import guarded, sshd_command
 from .decision import INFO, WARNING, Decision, Request
@@ -17,8 +18,9 @@ from .record import Fields, Record, clean
 from .settings import CHAIN_SHARE, Config
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
-_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
-_LIMIT = 1024 * 1024  # bytes it may print
+# What Debian's and Red Hat's sshd give between them (their _PATH_STDPATH).
+_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games"
+_LIMIT = 16 * 1024 * 1024  # bytes it may print
 
 
 class Ended(NamedTuple):
@@ -106,7 +108,8 @@ def _run(argv: List[str], until: float) -> Tuple[bytes, int]:
         finally:
             os.close(write)
         try:
-            output = _collect(pid, read, until)
+            with _ended_with_us():
+                output = _collect(pid, read, until)
         except BaseException:
             _end(pid)
             raise
@@ -116,6 +119,23 @@ def _run(argv: List[str], until: float) -> Tuple[bytes, int]:
     if status < 0:
         raise _Failed(f"ended by signal {-status}, so what it printed does not count")
     return output, status
+
+
+@contextlib.contextmanager
+def _ended_with_us() -> Iterator[None]:
+    """sshd ends its children when LoginGraceTime is over; a command in a session of its own would live on."""
+
+    def fail(*_: object) -> None:
+        raise _Failed("sshd gave up waiting")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are not for us: we are about to end by ourselves
+        return
+    before = signal.signal(signal.SIGTERM, fail)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(argv: List[str], write: int) -> int:
@@ -135,30 +155,45 @@ def _start(argv: List[str], write: int) -> int:
 
 
 def _environment() -> Dict[str, str]:
-    """What sshd gives a command (misc.c, subprocess), made anew."""
+    """What sshd gives a command (misc.c, subprocess), made anew; and the mark by which we know ourselves again."""
     entry = pwd.getpwuid(os.geteuid())
-    return {"PATH": _PATH, "USER": entry.pw_name, "LOGNAME": entry.pw_name, "HOME": entry.pw_dir}
+    return {
+        "PATH": _PATH,
+        "USER": entry.pw_name,
+        "LOGNAME": entry.pw_name,
+        "HOME": entry.pw_dir,
+        sshd_command.MARK: "1",
+    }
 
 
 def _collect(pid: int, read: int, until: float) -> bytes:
-    """All that the process prints until it ends; one that leaves the pipe open behind it is not waited for."""
+    """All that is printed, until nobody can print any more, as sshd reads it.
+
+    Where the process has ended and something that it started holds on to the pipe, that is given the time there is, and
+    what was printed is taken. Raises _Failed where the process itself did not end.
+    """
     output = bytearray()
     process = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(process, select.POLLIN)
     poll.register(read, select.POLLIN)
     try:
-        while True:
+        waiting = {process, read}
+        while waiting:
             ready = {descriptor for descriptor, _ in poll.poll(max(until - time.monotonic(), 0) * 1000)}
-            if not ready:
+            if not ready and process in waiting:
                 raise _Failed("it did not end in time, and was ended")
-            is_open = _drain(read, output)
+            if not ready:
+                break
+            if read in ready and not _drain(read, output):
+                poll.unregister(read)
+                waiting.discard(read)
             if len(output) > _LIMIT:
                 raise _Failed(f"it printed more than {_LIMIT} bytes, and was ended")
             if process in ready:
-                return bytes(output)
-            if read in ready and not is_open:
-                poll.unregister(read)
+                poll.unregister(process)
+                waiting.discard(process)
+        return bytes(output)
     finally:
         os.close(process)
 

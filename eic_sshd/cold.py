@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from .decision import Reason, Request
+from .sshd_command import MARK
 
 if TYPE_CHECKING:
     from . import oneshot
@@ -59,7 +60,9 @@ def library_paths() -> List[str]:
 
 def _prepare() -> None:
     gc.disable()  # a process that is gone in a moment need not tidy up
-    os.environ.clear()  # for the libraries loaded from here on: no proxy, no OPENSSL_CONF, no locale
+    # For the libraries loaded from here on: no proxy, no OPENSSL_CONF, no locale. The mark says nothing to them.
+    for name in set(os.environ) - {MARK}:
+        del os.environ[name]
     sys.path += [path for path in library_paths() if path not in sys.path]
 
 
@@ -67,7 +70,7 @@ def _question(asked: Asked) -> oneshot.Question:
     from . import oneshot
 
     (user, fingerprint, config), tokens, begun, again = asked
-    return oneshot.Question(Request(user, fingerprint, os.getppid()), config, tokens, begun, again)
+    return oneshot.Question(Request(user, fingerprint, os.getppid()), config, tokens, begun, again, MARK in os.environ)
 
 
 def _finish(answer: bytes) -> None:

@@ -57,6 +57,8 @@ def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
     reading = _Reading()
     for file in [path, *_drop_ins(path, reading)]:
         _read_file(file, reading, missing_ok and file == path)
+    if "chain" in reading.spoilt:
+        reading.problems.append("a chained command is not run either")
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)
@@ -88,32 +90,41 @@ def _drop_ins(path: str, reading: _Reading) -> List[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        reading.spoil(f"{folder}: {error.strerror}", _SECTIONS)
+        _spoil_all(f"{folder}: {error.strerror}", b"", reading)
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
 
 
 def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
+    content = b""
     try:
-        text = guarded.read(file, _LIMIT, owners=(0, os.geteuid())).decode()
+        content = guarded.read(file, _LIMIT, owners=(0, os.geteuid()))
         parser = configparser.ConfigParser(
             delimiters=("=",), interpolation=None, default_section=_NO_SECTION, empty_lines_in_values=False
         )
+        text = content.decode()
         parser.read_string(text, file)
     except FileNotFoundError:
         if not missing_ok:
-            reading.spoil(f"{file}: there is no such file", _SECTIONS)
+            _spoil_all(f"{file}: there is no such file", content, reading)
     except OSError as error:
-        reading.spoil(f"{file}: {error.strerror}", _SECTIONS)
+        _spoil_all(f"{file}: {error.strerror}", content, reading)
     except guarded.Unsafe as error:
-        reading.spoil(str(error), _SECTIONS)
+        _spoil_all(str(error), content, reading)
     except UnicodeDecodeError as error:
-        reading.spoil(f"{file}: byte {error.start} is not UTF-8", _SECTIONS)
+        _spoil_all(f"{file}: byte {error.start} is not UTF-8", content, reading)
     except configparser.Error as error:
-        reading.spoil(_syntax(file, error), _SECTIONS)
+        _spoil_all(_syntax(file, error), content, reading)
     else:
         for section in parser.sections():
             _read_section(file, text, section, dict(parser.items(section)), reading)
+
+
+def _spoil_all(problem: str, content: bytes, reading: _Reading) -> None:
+    """A file without a meaning spoils what it may have been about. That is everything, but for the chained command
+    where its `content` has none: whose keys are in no way ours to withhold."""
+    about_chain = re.search(rb"(?m)^\s*command\s*=", content)
+    reading.spoil(problem, [section for section in _SECTIONS if section != "chain" or about_chain])
 
 
 def _syntax(file: str, error: configparser.Error) -> str:
@@ -141,7 +152,7 @@ def _read_section(file: str, text: str, section: str, keys: Dict[str, str], read
             reading.spoil(f"{where}: unknown key {key} in [{section}]; there are: {known}", [section])
             continue
         try:
-            if re.search(r"[\0-\x1f\x7f]", value) and key not in _SEVERAL_LINES:
+            if re.search(r"[\0-\x08\x0a-\x1f\x7f]", value) and key not in _SEVERAL_LINES:
                 raise ValueError("it takes one line; was the next one indented?")
             reading.values.setdefault(section, {})[key] = setting.read(value.strip())
         except ValueError as error:

@@ -25,7 +25,7 @@ def read(path: str, limit: int, owners: Collection[int]) -> bytes:
         Unsafe: if it is not so, or the file is longer than `limit` bytes.
         OSError: if it cannot be read.
     """
-    real = _resolved(path, owners)
+    real = _resolved(path, owners, sticky=stat.S_ISVTX)
     # O_NONBLOCK: a fifo put in the file's place must not hang the login.
     descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
@@ -38,15 +38,16 @@ def read(path: str, limit: int, owners: Collection[int]) -> bytes:
 
 
 def require_safe(path: str, owners: Collection[int] = (0,)) -> None:
-    """Hold the program at the absolute `path` to what `read` holds a file to. Raises as `read` does."""
-    _check_file(path, os.stat(_resolved(path, owners)), owners)
+    """Hold the program at the absolute `path` to what `read` holds a file to, and to what sshd holds it to: a folder
+    that others may write to will not do, be it sticky. Raises as `read` does."""
+    _check_file(path, os.stat(_resolved(path, owners, sticky=0)), owners)
 
 
-def _resolved(path: str, owners: Collection[int]) -> str:
+def _resolved(path: str, owners: Collection[int], sticky: int) -> str:
     """Where `path` leads, once all the folders above it, both as given and there, are found to be in order."""
     real = os.path.realpath(path)
     for folder in dict.fromkeys([*_folders(path), *_folders(real)]):
-        _check_folder(folder, {0, *owners})
+        _check_folder(folder, {0, *owners}, sticky)
     return real
 
 
@@ -67,9 +68,9 @@ def _folders(path: str) -> Iterator[str]:
     yield "/"
 
 
-def _check_folder(folder: str, owners: Collection[int]) -> None:
+def _check_folder(folder: str, owners: Collection[int], sticky: int) -> None:
     status = os.stat(folder)
     if status.st_uid not in owners:
         raise Unsafe(f"the folder {folder} belongs to uid {status.st_uid}: chown root {folder}")
-    if status.st_mode & _OTHERS_WRITE and not status.st_mode & stat.S_ISVTX:
+    if status.st_mode & _OTHERS_WRITE and not status.st_mode & sticky:
         raise Unsafe(f"the folder {folder} is writable by others: chmod go-w {folder}")

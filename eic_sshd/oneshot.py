@@ -25,7 +25,8 @@ Finish = Callable[[bytes], None]
 class Question(NamedTuple):
     """What the front door was asked. `config_file` None is the packaged one; `begun` is on time.monotonic.
 
-    `tokens` has the values that sshd alone knows, for a chained command. `again` says that this is the second try.
+    `tokens` has the values that sshd alone knows, for a chained command. `again` says that this is the second try,
+    and `chained` that it is the chained command who asks.
     """
 
     request: Request
@@ -33,6 +34,7 @@ class Question(NamedTuple):
     tokens: Mapping[str, str]
     begun: float
     again: bool
+    chained: bool = False
 
 
 class Unforeseen(Exception):
@@ -67,6 +69,8 @@ def give_up(question: Question, reason: Reason, detail: str) -> bytes:
 
 def chain(question: Question) -> bytes:
     """What the chained command adds to an answer."""
+    if question.chained:
+        return b""
     config, refusal = load_or_refuse(question.config_file)
     if config.chain.command is None:
         # The authorizer knew of one a moment ago: the configuration was changed since.
@@ -80,7 +84,7 @@ def _completed(question: Question, decision: Decision, config: Config) -> bytes:
     """The whole answer, once the decision is recorded and the chained command, if there is one, has had its say."""
     _log(record.of(decision), config.log)
     lines = "".join(f"{line}\n" for line in decision.lines).encode()
-    if config.chain.command is None or not chained.wanted(config, decision):
+    if config.chain.command is None or question.chained or not chained.wanted(config, decision):
         return lines
     return lines + _chained(question, config.chain.command, config)
 

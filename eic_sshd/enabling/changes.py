@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional
 
 from . import Refused
 
@@ -14,80 +15,92 @@ Say = Callable[[str], None]
 
 
 class Changes:
-    """What is done to files, said through `say` as it is done; with `dry_run` it is only said."""
+    """What is done to files, said through `say` once it is done; with `dry_run` it is only said."""
 
     def __init__(self, say: Say, dry_run: bool) -> None:
         self._say = say
         self._dry_run = dry_run
-        self._undo: List[Tuple[str, Callable[[], None]]] = []
+        self._undo: Dict[str, Callable[[], None]] = {}
         self.paths: List[str] = []
 
     def write(self, path: str, text: str) -> None:
-        """Have `text` at `path`, root's and readable by all. Nothing happens if it stands there already."""
-        before = _content(path)
-        if before == text.encode():
-            return
+        """Have `text` at `path`, root's and readable by all. Nothing happens if it stands there already.
+
+        Raises:
+            Refused: if it can't be written, or what is there is no plain file: that is somebody's own doing.
+        """
+        try:
+            before = read(path)
+            if before == text:
+                return
+            if not self._dry_run:
+                self._remember(path, before)
+                _write(path, text, 0o644)
+        except OSError as error:
+            raise Refused(f"{path} can't be written: {error.strerror or error}") from error
         self._note(path, f"{'would write' if self._dry_run else 'wrote'} {path}")
-        if not self._dry_run:
-            self._remember(path)
-            _write(path, text.encode(), 0o644)
 
     def remove(self, path: str) -> None:
-        """Have nothing at `path`."""
-        if not os.path.lexists(path):
-            return
+        """Have nothing at `path`. Raises Refused."""
+        try:
+            before = read(path)
+            if before is None:
+                return
+            if not self._dry_run:
+                self._remember(path, before)
+                os.unlink(path)
+        except OSError as error:
+            raise Refused(f"{path} can't be removed: {error.strerror or error}") from error
         self._note(path, f"{'would remove' if self._dry_run else 'removed'} {path}")
-        if not self._dry_run:
-            self._remember(path)
-            os.unlink(path)
 
     def put_back(self) -> None:
-        """Have everything as it was before. Goes on where one file can't be put back, and says so at the end."""
-        problems = []
-        for path, undo in reversed(self._undo):
+        """Have everything as it was before. Goes on where one file can't be put back, and says so."""
+        for path in reversed(self.paths):
+            undo = self._undo.pop(path, None)
+            if undo is None:
+                continue
             try:
                 undo()
                 self._say(f"put {path} back as it was")
             except OSError as error:
-                problems.append(f"{path} could not be put back: {error.strerror or error}")
-        self._undo = []
-        if problems:
-            raise Refused("; ".join(problems))
+                self._say(f"{path} could NOT be put back as it was: {error.strerror or error}")
 
     def _note(self, path: str, sentence: str) -> None:
         self.paths.append(path)
         self._say(sentence)
 
-    def _remember(self, path: str) -> None:
-        folder = os.path.dirname(path)
-        if os.path.islink(path):
-            target = os.readlink(path)
-            self._undo.append((path, lambda: _link(target, path)))
-        elif os.path.lexists(path):
-            content, mode = _content(path) or b"", os.stat(path).st_mode & 0o7777
-            self._undo.append((path, lambda: _write(path, content, mode)))
+    def _remember(self, path: str, before: Optional[str]) -> None:
+        if path in self._undo:
+            return
+        if before is not None:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            self._undo[path] = lambda: _write(path, before, mode)
         else:
+            folder = os.path.dirname(path)
             made = not os.path.isdir(folder)
-            self._undo.append((path, lambda: _unlink(path, folder if made else None)))
+            self._undo[path] = lambda: _unlink(path, folder if made else None)
 
 
-def _content(path: str) -> Optional[bytes]:
+def read(path: str) -> Optional[str]:
+    """What stands in the plain file at `path`; None where there is nothing. Raises Refused, OSError."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused(f"{path} is no plain file, so somebody else made it: take it away, or leave things as they are")
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
 
 
-def _write(path: str, content: bytes, mode: int) -> None:
+def _write(path: str, text: str, mode: int) -> None:
     """All of it or none: a reader, or a machine that loses its power, never finds half of it."""
     folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        os.makedirs(folder, mode=0o755)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
     descriptor, new = tempfile.mkstemp(prefix=".eic-sshd.", dir=folder)  # sshd and we read *.conf only
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.write(text.encode("utf-8", "surrogateescape"))
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
@@ -96,12 +109,6 @@ def _write(path: str, content: bytes, mode: int) -> None:
         with contextlib.suppress(OSError):
             os.unlink(new)
         raise
-
-
-def _link(target: str, path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    os.symlink(target, path)
 
 
 def _unlink(path: str, folder: Optional[str]) -> None:

@@ -4,34 +4,14 @@
 from __future__ import annotations
 
 import os
-import pwd
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, Optional, Tuple
 
 from .. import config, guarded, sshd_command
-from . import Refused, sshd_config
-from .changes import Changes
-from .site import COMMAND, COMMAND_USER, FRONT_DOOR, USER, Site, is_ours, require_root
-
-_ABOUT = """\
-# Keys pushed through EC2 Instance Connect: see eic-sshd(8).
-# Written by `eic-sshd enable`; `eic-sshd disable` takes it away.
-# sshd goes on to AuthorizedKeysFile for every key that this command does not name.
-"""
-
-
-class Plan(NamedTuple):
-    """What sshd is to run, as whom, and the command of the site's that is to be run after it."""
-
-    command: str
-    user: str
-    chained: Optional[str]
-
-    @property
-    def drop_in(self) -> str:
-        return f"{_ABOUT}AuthorizedKeysCommand {self.command}\nAuthorizedKeysCommandUser {self.user}\n"
-
-
-PLAIN = Plan(f"{FRONT_DOOR} %u %f", USER, None)
+from . import Refused
+from .changes import Changes, read
+from .drop_in import FRONT_DOOR, PLAIN, USER, Plan, is_marked, is_ours, marked, others_in
+from .matches import require_match_blocks_unharmed, tell_of_match_blocks
+from .site import COMMAND, COMMAND_USER, Site, config_problem_as, may_run_us, outside, require_root
 
 
 def enable(site: Site, chain: bool) -> None:
@@ -42,74 +22,74 @@ def enable(site: Site, chain: bool) -> None:
     """
     require_root()
     site.require_installed()
+    _require_that_sshd_reads_its_configuration(site)
+    plan = _plan(site, site.sshd.effective(), chain)
+    if plan is None:
+        return
+    require_match_blocks_unharmed(site, plan)
+    with site.all_or_nothing() as changes:
+        _put_in_place(site, plan, changes)
+        if not changes.paths:
+            site.say("sshd asks eic-sshd already")
+        if site.chain_config in changes.paths:
+            site.units.reload_service(site.say, site.dry_run)
+        site.units.reload_sshd(site.say, site.dry_run)
+        site.units.start_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
+    tell_of_match_blocks(site)
+
+
+def _require_that_sshd_reads_its_configuration(site: Site) -> None:
     problem = site.sshd.problem()
     if problem is not None:
         raise Refused(
             f"sshd's configuration does not read, and is left as it is: {problem}; mend it, then run `eic-sshd enable`"
         )
-    started_with = site.units.on_command_line("AuthorizedKeysCommand")
+    started_with = site.units.on_command_line(site.sshd.config)
     if started_with is not None:
+        option, place = started_with
         raise Refused(
-            f"sshd is started with -o AuthorizedKeysCommand at {started_with}, which goes before sshd_config: take "
-            "that away (the package ec2-instance-connect puts it there: remove it), then run `eic-sshd enable`"
+            f"sshd is started with {option} at {place}, which goes before {site.sshd.config}: take that away "
+            "(the package ec2-instance-connect puts such a thing there: remove it), then run `eic-sshd enable`"
         )
-    plan = _plan(site, site.sshd.effective(), chain)
-    changes = Changes(site.say, site.dry_run)
-    try:
-        if plan is not None:
-            _put_in_place(site, plan, changes)
-        if changes.paths:
-            site.units.reload_sshd(site.say, site.dry_run)
-    except BaseException:
-        changes.put_back()
-        raise
-    site.units.start_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
-    _tell_of_match_blocks(site)
 
 
 def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Optional[Plan]:
-    """What to do; None where it is done already. Raises Refused where the site has to decide first."""
-    command, user = effective.get(COMMAND, "none"), effective.get(COMMAND_USER, "none")
-    chained = _chained_already(site)
-    outside = [line for line in site.others() if line.match is None]
-    hidden = next((line for line in outside[:1] if line.value != chained), None)
-    if is_ours(command) and not (chain and hidden):
-        site.say("sshd asks eic-sshd already")
-        if hidden is not None:
-            site.say(f"{hidden.place} names another command, which sshd does not run: `enable --chain` has both run")
-        if chained is not None and not outside and os.path.exists(site.chain_config):
-            site.say(
-                f"{site.chain_config} goes on with {chained}, though sshd's configuration has it no more: "
-                "`eic-sshd disable`, then `eic-sshd enable`, ends that"
-            )
+    """What is to be in place; None where somebody has put us in place by hand.
+
+    Raises Refused where the site has to decide first.
+    """
+    named = effective.get(COMMAND, "none")
+    if is_ours(named) and not any(os.path.lexists(path) for path in site.our_drop_ins):
+        site.say(f"sshd asks eic-sshd already, by a line of your own: {COMMAND} {named}")
         return None
-    if is_ours(command) and hidden:
-        own_user = site.first(COMMAND_USER)
-        command, user = hidden.value, own_user.value if own_user else "none"
-    if command.lower() == "none":
-        return _plain(site, user, chain)
-    if not chain:
-        raise Refused(
-            f"sshd runs another AuthorizedKeysCommand, which is left as it is: {command} ({_place(site, command)}); "
-            "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
-        )
-    return _chained(site, command, user)
+    command, user = _own(site, effective)
+    if command is None:
+        if chain:
+            site.say("sshd has no other AuthorizedKeysCommand, so there is none to chain")
+        return PLAIN
+    if chain or site.chained() == command:
+        return _chained(site, command, user)
+    if is_ours(named):
+        site.say(f"sshd does not run {command} ({_place(site, command)}): `eic-sshd enable --chain` has both run")
+        return PLAIN
+    raise Refused(
+        f"sshd runs another AuthorizedKeysCommand, which is left as it is: {command} ({_place(site, command)}); "
+        "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
+    )
 
 
-def _plain(site: Site, user: str, chain: bool) -> Plan:
-    none = site.first(COMMAND)
-    if none is not None:
-        raise Refused(f"{none.place} sets AuthorizedKeysCommand none: take that line away, then run `eic-sshd enable`")
-    if user not in ("none", USER):
-        relying = [line for line in site.others() if line.match is not None and not site.sets_user(line)]
-        if relying:
-            raise Refused(
-                f"{relying[0].value} ({relying[0].place}) relies on the AuthorizedKeysCommandUser {user} outside "
-                f"of its Match block, which would change: add `AuthorizedKeysCommandUser {user}` to that block"
-            )
-    if chain:
-        site.say("sshd has no other AuthorizedKeysCommand, so there is none to chain")
-    return PLAIN
+def _own(site: Site, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
+    """The site's own command, None if it has none, and the user it runs as: what would be in force without us."""
+    command, user = effective.get(COMMAND, "none"), effective.get(COMMAND_USER, "none")
+    line = outside(site.commands())
+    if is_ours(command):
+        command, own_user = line.value if line else "none", outside(site.users())
+        user = own_user.value if own_user else "none"
+    if command.lower() != "none":
+        return command, user
+    if line is not None:
+        raise Refused(f"{line.place} sets AuthorizedKeysCommand none: take that line away, then run `eic-sshd enable`")
+    return None, user
 
 
 def _chained(site: Site, command: str, user: str) -> Plan:
@@ -122,83 +102,114 @@ def _chained(site: Site, command: str, user: str) -> Plan:
         raise Refused(f"{where} can't be chained: {problem}") from None
     except OSError as error:
         raise Refused(f"{where} can't be chained: {error.strerror}") from None
-    try:
-        if "%" in user or pwd.getpwnam(user).pw_uid == 0:
-            raise Refused(
-                f"{where} can't be chained: it runs as AuthorizedKeysCommandUser {user}, and eic-sshd, which would run "
-                "as the same, must be one user without privileges: name another"
-            )
-    except KeyError:
-        raise Refused(f"{where} can't be chained: there is no user {user} to run it as") from None
+    if not may_run_us(user):
+        raise Refused(
+            f"{where} can't be chained: it runs as AuthorizedKeysCommandUser {user}, and eic-sshd, which would run as "
+            "the same, must be one user who is there and has no privileges: name another"
+        )
     tokens = "".join(f" --token {name}=%{name}" for name in sorted(sshd_command.only_sshd_knows(words)))
     return Plan(f"{FRONT_DOOR}{tokens} %u %f", user, command)
 
 
 def _put_in_place(site: Site, plan: Plan, changes: Changes) -> None:
-    path = site.drop_in
-    inclusion = sshd_config.inclusion_of(site.sshd.config, path)
+    _require_inclusion(site)
+    if plan.chained is None:
+        _remove_marked(site.chain_config, changes)
+    else:
+        _put_chain_in_place(site, plan, changes, plan.chained)
+    if plan.user == USER:
+        _remove_marked(site.socket_drop_in, changes)
+    path, text = _that_comes_first(site, plan)
+    for other in site.our_drop_ins:
+        if other != path:
+            give_back(site, other, changes)
+    changes.write(path, text)
+    if not site.dry_run:
+        _require_in_force(site, plan)
+
+
+def _require_inclusion(site: Site) -> None:
+    inclusion = site.sshd_config().inclusion_of(site.drop_in)
     include = f"Include {site.sshd_drop_ins}/*.conf"
     if inclusion is None:
-        raise Refused(f"{site.sshd.config} does not include {path}: add this as its first line: {include}")
+        raise Refused(f"{site.sshd.config} does not include {site.drop_in}: add this as its first line: {include}")
     if inclusion.line.match is not None:
         raise Refused(
-            f"{inclusion.line.place} includes {path} for `Match {inclusion.line.match}` only: add this as the first "
-            f"line of {site.sshd.config}: {include}"
+            f"{inclusion.line.place} includes {site.drop_in} for `Match {inclusion.line.match}` only: add this as the "
+            f"first line of {site.sshd.config}: {include}"
         )
-    if plan.chained is not None:
-        _put_chain_in_place(site, plan, changes, plan.chained)
-    for path in [site.drop_in] if plan.chained is None else site.our_drop_ins:
-        changes.write(path, plan.drop_in)
-        if site.dry_run or _is_in_force(site, plan):
-            return
-        changes.remove(path)
-    raise Refused(_why_not(site))
 
 
-def _put_chain_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None:
-    written = "Written by `eic-sshd enable --chain`; `eic-sshd disable` takes it away."
-    site.say(f"{command} ({_place(site, command)}) is kept, as [chain] command")
-    changes.write(site.chain_config, f"# {written}\n[chain]\ncommand = {command}\n")
-    if plan.user != USER:
-        # sshd runs the front door as that user, who alone may then ask at the socket.
-        changes.write(site.socket_drop_in, f"# {written}\n[Socket]\nSocketUser={plan.user}\n")
-    if site.dry_run:
-        return
-    try:
-        read = config.load(site.our_config).chain.command
-    except config.ConfigError as error:
-        raise Refused(f"eic-sshd's own configuration does not read: {error}") from None
-    if read != command:
-        raise Refused(f"another file beside {site.chain_config} sets [chain] command as well: take that away")
+def _that_comes_first(site: Site, plan: Plan) -> Tuple[str, str]:
+    """The drop-in by which sshd comes to do what is planned, and its text: somebody else's lines stay in it."""
+    blocking = None
+    for path in site.our_drop_ins:
+        text = plan.text(others_in(read(path) or ""))
+        emptied = {other: "" for other in site.our_drop_ins if other != path}
+        reading = site.sshd_config({path: text, **emptied})
+        command, user = outside(reading.lines(COMMAND)), outside(reading.lines(COMMAND_USER))
+        if command and user and (command.value, user.value) == (plan.command, plan.user):
+            return path, text
+        blocking = next((line for line in (command, user) if line and line.file != path), None)
+    before = f"{blocking.place} comes before it" if blocking else "does not find it first"
+    raise Refused(f"sshd reads {site.drop_in}, but {before}: move that below the Include line, and run this again")
 
 
-def _is_in_force(site: Site, plan: Plan) -> bool:
-    """Whether sshd does what is planned by its new configuration. Raises Refused if it does not take that."""
+def _require_in_force(site: Site, plan: Plan) -> None:
     problem = site.sshd.problem()
     if problem is not None:
         raise Refused(f"sshd does not take it: {problem}")
     effective = site.sshd.effective()
-    return (effective.get(COMMAND), effective.get(COMMAND_USER)) == (plan.command, plan.user)
+    if (effective.get(COMMAND), effective.get(COMMAND_USER)) != (plan.command, plan.user):
+        raise Refused(
+            f"sshd -T still has {COMMAND} {effective.get(COMMAND)} and {COMMAND_USER} {effective.get(COMMAND_USER)}: "
+            f"look for what in {site.sshd.config} sets them"
+        )
 
 
-def _why_not(site: Site) -> str:
-    first: List[str] = [line.place for line in (site.first(COMMAND), site.first(COMMAND_USER)) if line is not None]
-    before = f"{first[0]} comes before it" if first else "something comes before it"
-    return f"sshd reads {site.drop_in}, but {before}: move that below the Include line, then run `eic-sshd enable`"
+def _put_chain_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None:
+    for path in (site.chain_config, site.socket_drop_in):
+        _require_marked(path)
+    changes.write(site.chain_config, marked(f"[chain]\ncommand = {command}\n"))
+    if plan.user != USER:
+        # sshd runs the front door as that user, who alone may then ask at the socket.
+        changes.write(site.socket_drop_in, marked(f"[Socket]\nSocketUser={plan.user}\n"))
+    if site.chain_config in changes.paths:
+        site.say(
+            f"{command} ({_place(site, command)}) is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))"
+        )
+    if site.dry_run:
+        return
+    problem = config_problem_as(plan.user, site.our_config)
+    if problem is not None:
+        raise Refused(f"eic-sshd's configuration does not read for the user {plan.user}, who runs it then: {problem}")
+    if config.load(site.our_config).chain.command != command:
+        raise Refused(f"another file beside {site.chain_config} sets [chain] command as well: take that away")
 
 
-def _chained_already(site: Site) -> Optional[str]:
-    try:
-        return config.load(site.our_config).chain.command
-    except config.ConfigError as error:
-        return error.salvaged.chain.command
+def _require_marked(path: str) -> None:
+    text = read(path)
+    if text is not None and not is_marked(text):
+        raise Refused(f"{path} would be overwritten, but is not of our making: give it another name")
+
+
+def _remove_marked(path: str, changes: Changes) -> None:
+    if is_marked(read(path) or ""):
+        changes.remove(path)
+
+
+def give_back(site: Site, path: str, changes: Changes) -> None:
+    """Take our lines out of the drop-in at `path`; somebody else's stay in it."""
+    text = read(path)
+    if text is None:
+        return
+    others = others_in(text)
+    if not others:
+        changes.remove(path)
+    elif len(others) != len(text.splitlines()):
+        site.say(f"{path} has lines of somebody else's, which stay: {others[0].strip()}")
+        changes.write(path, "".join(f"{line}\n" for line in others))
 
 
 def _place(site: Site, command: str) -> str:
-    return next((line.place for line in site.others() if line.value == command), site.sshd.config)
-
-
-def _tell_of_match_blocks(site: Site) -> None:
-    for line in site.others():
-        if line.match is not None:
-            site.say(f"for `Match {line.match}` sshd goes on running {line.value} ({line.place}), and not eic-sshd")
+    return next((line.place for line in site.commands() if line.value == command), site.sshd.config)

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
-from typing import List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
-from . import Refused, sshd_config
-from .changes import Say
+from .. import config
+from . import Refused
+from .changes import Changes, Say, read
+from .drop_in import FRONT_DOOR, USER, is_ours, without_ours
 from .sshd import Sshd
-from .sshd_config import Line
+from .sshd_config import Line, SshdConfig
 from .units import Units
 
-FRONT_DOOR = "/usr/lib/eic-sshd/authorized-keys"
-USER = "eic-sshd"
 COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
 
 
@@ -37,16 +38,16 @@ class Site(NamedTuple):
 
     @property
     def early_drop_in(self) -> str:
-        """The same, where a drop-in of the site's would come before that one and is to be chained."""
+        """The same, where something of the site's would come before that one."""
         return os.path.join(self.sshd_drop_ins, "00-eic-sshd.conf")
-
-    @property
-    def chain_config(self) -> str:
-        return os.path.join(os.path.dirname(self.our_config), "conf.d", "60-chain.conf")
 
     @property
     def our_drop_ins(self) -> List[str]:
         return [self.drop_in, self.early_drop_in]
+
+    @property
+    def chain_config(self) -> str:
+        return os.path.join(os.path.dirname(self.our_config), "conf.d", "60-chain.conf")
 
     def require_installed(self) -> None:
         """What sshd is to run, and the user that it is to run it as, must be there before it is told of them."""
@@ -57,31 +58,80 @@ class Site(NamedTuple):
         except KeyError:
             raise Refused(f"there is no user {USER}: run `systemd-sysusers`") from None
 
+    def sshd_config(self, instead: Optional[Dict[str, str]] = None) -> SshdConfig:
+        return SshdConfig(self.sshd.config, instead)
+
     def commands(self) -> List[Line]:
-        """Every AuthorizedKeysCommand line that names a command, ours too, in the order that sshd reads them."""
-        return [line for line in self._lines(COMMAND) if line.value.lower() != "none"]
+        """Every AuthorizedKeysCommand line of the site's own, `none` among them, in the order that sshd reads them."""
+        return [line for line in self._without_us().lines(COMMAND) if not is_ours(line.value)]
 
-    def others(self) -> List[Line]:
-        """Those of them that are not ours."""
-        return [line for line in self.commands() if not is_ours(line.value)]
+    def users(self) -> List[Line]:
+        """Every AuthorizedKeysCommandUser line of the site's own."""
+        return self._without_us().lines(COMMAND_USER)
 
-    def first(self, keyword: str) -> Optional[Line]:
-        """The first line of the site's own, outside of Match blocks, that sets `keyword`: the one that counts."""
-        found = (one for one in self._lines(keyword) if one.match is None and one.file not in self.our_drop_ins)
-        return next(found, None)
+    def _without_us(self) -> SshdConfig:
+        return self.sshd_config({path: without_ours(read(path) or "") for path in self.our_drop_ins})
 
-    def sets_user(self, command: Line) -> bool:
-        """Whether the Match block that `command` stands in names the user to run it as."""
-        return any((line.file, line.match) == (command.file, command.match) for line in self._lines(COMMAND_USER))
+    def chained(self) -> Optional[str]:
+        """The command that is chained at present."""
+        try:
+            return config.load(self.our_config).chain.command
+        except config.ConfigError as error:
+            return error.salvaged.chain.command
 
-    def _lines(self, keyword: str) -> List[Line]:
-        return sshd_config.lines(self.sshd.config, keyword)
+    @contextlib.contextmanager
+    def all_or_nothing(self) -> Iterator[Changes]:
+        """Changes that are put back if what is done meanwhile does not come to its end, and sshd told so."""
+        changes = Changes(self.say, self.dry_run)
+        try:
+            yield changes
+        except BaseException:
+            changes.put_back()
+            if changes.paths and self.units.told_sshd:
+                self.units.reload_sshd(self.say, self.dry_run)
+            raise
 
 
-def is_ours(command: str) -> bool:
-    return command.split()[:1] == [FRONT_DOOR]
+def outside(lines: List[Line]) -> Optional[Line]:
+    """The one of `lines` that counts outside of Match blocks."""
+    return next((line for line in lines if line.match is None), None)
+
+
+def in_same_block(line: Line, lines: List[Line]) -> bool:
+    """Whether one of `lines` stands in the Match block that `line` stands in."""
+    return any((one.file, one.match) == (line.file, line.match) for one in lines)
 
 
 def require_root() -> None:
     if os.geteuid() != 0:
         raise Refused("only root can change what sshd does: run it as root")
+
+
+def may_run_us(user: str) -> bool:
+    """Whether `user` is one user, who is there and is not root."""
+    try:
+        return "%" not in user and pwd.getpwnam(user).pw_uid != 0
+    except KeyError:
+        return False
+
+
+def config_problem_as(user: str, path: str) -> Optional[str]:
+    """What keeps the process of `user` from reading our configuration at `path`; None if nothing does."""
+    entry = pwd.getpwnam(user)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+            config.load(path)
+            os._exit(0)
+        except BaseException as error:
+            os.write(write, str(error).encode("utf-8", "backslashreplace")[:4096])
+        finally:
+            os._exit(1)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read().decode()
+    return (said or "it can't be read") if os.waitpid(child, 0)[1] else None

@@ -60,7 +60,9 @@ class Sshd:
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, env=_ENVIRONMENT,
                 encoding="utf-8", errors="backslashreplace",
             )  # fmt: skip
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if error.filename != self.program:
+                raise Refused(f"{self.program} {option} can't be run: there is no {error.filename}") from error
             raise Refused(f"there is no {self.program}: install openssh-server") from None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Refused(f"{self.program} {option} can't be run: {error}") from error

@@ -8,7 +8,7 @@ import glob
 import os
 import re
 import shlex
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Iterator, List, Mapping, NamedTuple, Optional, Union
 
 _DEEPEST = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
@@ -34,46 +34,65 @@ class Inclusion(NamedTuple):
     pattern: str
 
 
-def lines(config: str, *keywords: str) -> List[Line]:
-    """The lines of `config`, and of what it includes, that have one of `keywords`, as sshd reads them."""
-    return [item for item in _read(config, None, 0, config) if isinstance(item, Line) and item.keyword in keywords]
+class SshdConfig:
+    """The configuration in the file at `path`; `instead` has the texts of files that are not written yet."""
+
+    def __init__(self, path: str, instead: Optional[Mapping[str, str]] = None) -> None:
+        self.path = path
+        self._instead = instead or {}
+
+    def lines(self, keyword: str) -> List[Line]:
+        """The lines with `keyword`, as sshd reads them: outside of Match blocks the first one counts."""
+        return [item for item in self._read(self.path, None, 0) if isinstance(item, Line) and item.keyword == keyword]
+
+    def inclusion_of(self, path: str) -> Optional[Inclusion]:
+        """The Include by which sshd reads `path`, be it there or not: the first that is not in a Match, if there is."""
+        found = [
+            item
+            for item in self._read(self.path, None, 0)
+            if isinstance(item, Inclusion) and _matches(path, item.pattern)
+        ]
+        return next((one for one in found if one.line.match is None), found[0] if found else None)
+
+    def _read(self, file: str, match: Optional[str], depth: int) -> Iterator[Union[Line, Inclusion]]:
+        """sshd_config(5): a Match goes on to the next, or to the end of its own file."""
+        for number, raw in enumerate(self._text(file).split("\n"), start=1):
+            words = re.match(r'\s*"?([A-Za-z0-9]+)"?\s*=?\s*(.*?)\s*$', raw)
+            if words is None:
+                continue
+            line = Line(file, number, words.group(1).lower(), words.group(2), match)
+            if line.keyword == "match":
+                match = line.value
+            elif line.keyword == "include" and depth < _DEEPEST:
+                for pattern in _patterns(line.value, os.path.dirname(self.path)):
+                    yield Inclusion(line, pattern)
+                    new = [path for path in self._instead if _matches(path, pattern)]
+                    for included in sorted({*glob.glob(pattern), *new}):
+                        yield from self._read(included, match, depth + 1)
+            yield line
+
+    def _text(self, file: str) -> str:
+        if file in self._instead:
+            return self._instead[file]
+        try:
+            with open(file, encoding="utf-8", errors="surrogateescape") as opened:
+                return opened.read()
+        except OSError:
+            return ""  # sshd -t has said so, if it matters
 
 
-def inclusion_of(config: str, path: str) -> Optional[Inclusion]:
-    """The Include by which sshd reads `path`, be it there or not: the first that is not within a Match, if there is."""
-    found = [
-        item
-        for item in _read(config, None, 0, config)
-        if isinstance(item, Inclusion) and fnmatch.fnmatch(path, item.pattern)
-    ]
-    return next((one for one in found if one.line.match is None), found[0] if found else None)
-
-
-def _read(file: str, match: Optional[str], depth: int, config: str) -> Iterator[Union[Line, Inclusion]]:
-    """sshd_config(5): the first value counts; a Match goes on to the next, or to the end of its own file."""
-    try:
-        with open(file, encoding="utf-8", errors="surrogateescape") as opened:
-            text = opened.read()
-    except OSError:
-        return  # sshd -t has said so, if it matters
-    for number, raw in enumerate(text.split("\n"), start=1):
-        words = re.match(r'\s*"?([A-Za-z0-9]+)"?\s*=?\s*(.*?)\s*$', raw)
-        if words is None:
-            continue
-        line = Line(file, number, words.group(1).lower(), words.group(2), match)
-        if line.keyword == "match":
-            match = line.value
-        elif line.keyword == "include" and depth < _DEEPEST:
-            for pattern in _patterns(line.value, os.path.dirname(config)):
-                yield Inclusion(line, pattern)
-                for included in sorted(glob.glob(pattern)):
-                    yield from _read(included, match, depth + 1, config)
-        yield line
-
-
-def _patterns(value: str, folder: str) -> Sequence[str]:
+def _patterns(value: str, folder: str) -> List[str]:
     try:
         patterns = shlex.split(value, comments=True)
     except ValueError:
         patterns = value.split()
-    return [os.path.join(folder, pattern) for pattern in patterns]
+    return [os.path.join(folder, os.path.expanduser(pattern)) for pattern in patterns]
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """As glob(7): a wildcard does not cross a `/`, nor stand for a leading dot."""
+    names, wild = path.split("/"), os.path.normpath(pattern).split("/")
+    return len(names) == len(wild) and all(
+        fnmatch.fnmatchcase(name, one) and (not name.startswith(".") or one.startswith("."))
+        for name, one in zip(names, wild)
+    )

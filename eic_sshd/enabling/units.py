@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import subprocess
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import Refused
 from .changes import Say
@@ -16,7 +16,8 @@ SOCKET = "eic-sshd.socket"
 SERVICE = "eic-sshd.service"
 _PATIENCE = 90  # seconds for systemd to start or reload something
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-_SSHD_UNITS = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
+_SSHD = ("ssh.service", "sshd.service", "ssh.socket", "sshd.socket")
+_STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
 # systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
 _UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
                  "lib/systemd/system")  # fmt: skip
@@ -24,18 +25,18 @@ _OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
 
 
 class Units:
-    """The units of the machine at `root`."""
+    """The units of the machine at `root`. `told_sshd` says whether a running sshd may have read its configuration."""
 
     def __init__(self, root: str = "/") -> None:
         self._root = root
+        self.told_sshd = False
 
     def is_running(self) -> bool:
         """Whether a systemd runs here that is ours to talk to."""
         return os.path.isdir(os.path.join(self._root, "run/systemd/system")) and not _in_chroot()
 
-    def on_command_line(self, keyword: str) -> Optional[str]:
-        """`FILE:LINE` where sshd is started with `-o KEYWORD...`, which no line of sshd_config can change."""
-        option = re.compile(rf"-o\s*[\"']?{keyword}\b", re.IGNORECASE)
+    def on_command_line(self, config: str) -> Optional[Tuple[str, str]]:
+        """(option, FILE:LINE) where sshd is started in a way that no line in `config` can change."""
         for file in self._that_start_sshd():
             try:
                 with open(file, encoding="utf-8", errors="replace") as opened:
@@ -43,15 +44,16 @@ class Units:
             except OSError:
                 continue
             for number, line in enumerate(text.split("\n"), start=1):
-                if option.search(line) and not line.lstrip().startswith(("#", ";")):
-                    return f"{file}:{number}"
+                option = _overriding(line, config)
+                if option is not None:
+                    return option, f"{file}:{number}"
         return None
 
     def _that_start_sshd(self) -> Iterator[str]:
         seen = set()
         for folder in _UNIT_FOLDERS:
             base = os.path.join(self._root, folder)
-            for unit in _SSHD_UNITS:
+            for unit in _STARTING_SSHD:
                 for file in [os.path.join(base, unit), *sorted(glob.glob(os.path.join(base, f"{unit}.d", "*.conf")))]:
                     name = os.path.relpath(file, base)
                     if name not in seen and os.path.lexists(file):
@@ -66,8 +68,8 @@ class Units:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
         if not self.socket_is_installed() or not _has_systemctl():
             return
-        is_enabled, is_active = _is("enabled", SOCKET), self.is_running() and _is("active", SOCKET)
         try:
+            is_enabled, is_active = _is("enabled", SOCKET), self.is_running() and _is("active", SOCKET)
             if anew:
                 self._read_units_again(dry_run)
             if anew and is_active:
@@ -93,20 +95,35 @@ class Units:
         except Refused as problem:
             say(f"{problem}; sshd does not ask there any more")
 
+    def reload_service(self, say: Say, dry_run: bool) -> None:
+        """Have the authorizer, if it runs, read its configuration."""
+        if not self.socket_is_installed() or not self.is_running():
+            return
+        try:
+            if _is("active", SERVICE):
+                self._do(say, dry_run, "reload", SERVICE)
+        except Refused as problem:
+            say(f"{problem}; it goes by what it read before, until it is restarted")
+
     def _read_units_again(self, dry_run: bool) -> None:
         if self.is_running() and not dry_run:
             _systemctl("daemon-reload")
 
     def reload_sshd(self, say: Say, dry_run: bool) -> None:
-        """Have whatever sshd runs here read its configuration. Raises Refused if it could not be told."""
+        """Have whatever sshd runs here read its configuration. Raises Refused if it would not."""
         if not self.is_running():
             say("no systemd runs here: sshd reads its configuration when it is next started")
             return
-        running = [unit for unit in _shown("ssh.service", "sshd.service") if unit.state in ("active", "reloading")]
+        shown = _shown(*_SSHD)
+        if shown is None:
+            say("systemctl does not answer, so an sshd that runs goes by what it read before, until you reload it")
+            return
+        running = [unit for unit in shown if unit.id.endswith(".service") and unit.state in ("active", "reloading")]
         for unit in running:
+            self.told_sshd = not dry_run
             self._do(say, dry_run, "reload", unit.id)
         if not running:
-            sockets = [unit.id for unit in _shown("ssh.socket", "sshd.socket") if unit.state == "active"]
+            sockets = [unit.id for unit in shown if unit.id.endswith(".socket") and unit.state == "active"]
             how = f"{sockets[0]} starts it" if sockets else "it is started"
             say(f"sshd is not running: it reads its configuration when {how}")
 
@@ -131,15 +148,27 @@ class _Unit(NamedTuple):
     state: str
 
 
-def _shown(*units: str) -> List[_Unit]:
-    """The loaded ones among `units`, each once, whatever aliases it has."""
+def _shown(*units: str) -> Optional[List[_Unit]]:
+    """The loaded ones among `units`, each once, whatever aliases it has; None where systemctl does not say."""
     found: Dict[str, _Unit] = {}
     for unit in units:
         done = _systemctl("show", "--property=Id,ActiveState,LoadState", unit)
+        if done.returncode != 0:
+            return None
         shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         if shown.get("LoadState") == "loaded":
             found[shown["Id"]] = _Unit(shown["Id"], shown["ActiveState"])
     return list(found.values())
+
+
+def _overriding(line: str, config: str) -> Optional[str]:
+    """The option on the `line` of a unit, or of a file with sshd's options, that goes before `config`."""
+    if line.lstrip().startswith(("#", ";")):
+        return None
+    if re.search(r"-o\s*[\"']?AuthorizedKeysCommand\b", line, re.IGNORECASE):
+        return "-o AuthorizedKeysCommand"
+    other = re.search(r"(?:^|[\s=\"'])-f\s*(/[^\s\"']+)", line)
+    return f"-f {other.group(1)}" if other and other.group(1) != config else None
 
 
 def _has_systemctl() -> bool:

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
 from eic_sshd.chained import MESSAGE_ID
+from eic_sshd.config import ConfigError, load
 from eic_sshd.sandbox import private_host
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
@@ -43,6 +46,23 @@ def site(request: pytest.FixtureRequest, door: Door) -> Iterator[Site]:
     yield make
     for service in services:
         service.stop()
+
+
+def wait_for(path: Path) -> str:
+    """What is written to `path`, once there is something."""
+    for _ in range(200):
+        if path.exists() and path.read_text():
+            break
+        time.sleep(0.05)
+    return path.read_text()
+
+
+def runs(pid: int) -> bool:
+    """Whether the process still runs; one that has ended and only waits to be taken note of does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def chained(answer: Answer) -> Dict[str, Any]:
@@ -87,9 +107,10 @@ def test_it_gets_tokens_environment_and_streams_as_sshd_gives_them(site: Site, t
     answer = door.ask(fingerprint="SHA256:x", env={"EVIL": "1", "PATH": "/evil", "LD_PRELOAD": "/evil.so"})
     assert answer.printed.splitlines() == [
         "2:a b root:SHA256:x%:",
+        "EIC_SSHD_CHAINED=1",
         "HOME=/root",
         "LOGNAME=root",
-        "PATH=/usr/bin:/bin:/usr/sbin:/sbin",
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games",
         "USER=root",
         "/dev/null",
         "/dev/null",
@@ -112,7 +133,7 @@ ENDINGS = {
     "failing": ("echo half; exit 3", "exit status 3, so what it printed does not count"),
     "killed": ("echo half; kill -9 $$", "ended by signal 9, so what it printed does not count"),
     "hanging": ("echo half; sleep 60 & wait", "it did not end in time, and was ended"),
-    "endless": ("exec cat /dev/zero", "it printed more than 1048576 bytes, and was ended"),
+    "endless": ("exec cat /dev/zero", "it printed more than 16777216 bytes, and was ended"),
 }
 
 
@@ -149,14 +170,61 @@ def test_a_broken_setting_elsewhere_takes_none_of_their_keys_away(site: Site) ->
     assert answer.records[0]["reason"] == "config-invalid"
 
 
-def test_one_that_leaves_a_child_behind_is_not_waited_for(site: Site) -> None:
+def test_one_that_leaves_a_child_behind_is_waited_for_no_longer_than_there_is_time(site: Site) -> None:
     answer = site(f"sleep 20 & {PRINT}").ask()
     assert answer.printed == THEIRS
-    assert answer.seconds < 2 + STARTING
+    assert answer.seconds < 3 + STARTING
+
+
+def test_what_is_printed_after_the_process_itself_has_ended_counts_as_with_sshd(site: Site) -> None:
+    assert site(f"(sleep 0.2; {PRINT}\n) &").ask().printed == THEIRS
+
+
+def test_one_that_asks_the_front_door_again_is_not_run_again(site: Site, tmp_path: Path) -> None:
+    door = site(f"echo >>{tmp_path}/runs; exec sh {tmp_path}/again")
+    (tmp_path / "again").write_text(shlex.join(door.arguments(USER)))
+    door.ask()
+    assert (tmp_path / "runs").read_text() == "\n"
+
+
+def test_it_ends_when_sshd_ends_its_children(site: Site, tmp_path: Path) -> None:
+    door = site(f"echo $$ >{tmp_path}/pid; sleep 30")
+    with subprocess.Popen(door.arguments(USER), stdout=subprocess.PIPE) as asking:
+        pid = int(wait_for(tmp_path / "pid"))
+        asking.terminate()
+        assert asking.wait(timeout=5) == 0
+    assert not runs(pid)
 
 
 def test_a_last_line_without_its_end_is_a_line(site: Site) -> None:
     assert site("printf 'ssh-ed25519 AAAA'").ask().printed == "ssh-ed25519 AAAA\n"
+
+
+def test_a_program_in_a_folder_that_others_may_write_to_is_not_run_sticky_or_not(door: Door) -> None:
+    program = Path("/tmp/eic-sshd-chained")
+    program.write_text("#!/bin/sh\necho never\n")
+    program.chmod(0o755)
+    door.configure(extra=f"[chain]\ncommand = {program}\n")
+    answer = door.ask()
+    program.unlink()
+    assert answer.printed == ""
+    assert "the folder /tmp is writable by others" in chained(answer)["message"]
+
+
+@pytest.mark.parametrize("fault", ["stray\n", "[keys\n", "[keys]\nwindow = 60\nwindow = 61\n"])
+def test_a_file_that_does_not_read_takes_none_of_their_keys_away(site: Site, fault: str) -> None:
+    door = site(PRINT)
+    drop_in = door.config.parent / "conf.d/70-broken.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(fault)
+    assert door.ask().printed == THEIRS
+
+
+def test_a_file_that_does_not_read_and_is_about_it_is_not_guessed_at(door: Door) -> None:
+    door.configure(extra="[chain]\ncommand = /usr/bin/true\nstray\n")
+    with pytest.raises(ConfigError, match="a chained command is not run either") as error:
+        load(str(door.config))
+    assert error.value.salvaged.chain.command is None
 
 
 def test_a_program_that_others_may_write_to_is_not_run(site: Site) -> None:

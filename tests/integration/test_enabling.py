@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
@@ -11,11 +13,12 @@ import pytest
 
 from docs.generate import ROOT
 from eic_sshd import config
+from eic_sshd.cli._administering import _say
 from eic_sshd.enabling import Refused
-from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.enable import PLAIN, enable
-from eic_sshd.enabling.site import FRONT_DOOR, Site
+from eic_sshd.enabling.drop_in import FRONT_DOOR, PLAIN, others_in
+from eic_sshd.enabling.enable import enable
+from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
@@ -98,7 +101,7 @@ def machine() -> Machine:
 
 
 def test_the_packaged_example_is_what_enable_writes() -> None:
-    assert (Path(ROOT) / "etc/60-eic-sshd.conf").read_text() == PLAIN.drop_in
+    assert (Path(ROOT) / "etc/60-eic-sshd.conf").read_text() == PLAIN.text()
 
 
 def test_enabling_has_sshd_ask_and_disabling_gives_back_what_was_there(machine: Machine) -> None:
@@ -115,10 +118,10 @@ def test_enabling_has_sshd_ask_and_disabling_gives_back_what_was_there(machine: 
 def test_both_may_be_done_again(machine: Machine) -> None:
     machine.enable()
     enabled = machine.files()
-    assert machine.enable() == ["sshd asks eic-sshd already"]
+    assert machine.enable()[0] == "sshd asks eic-sshd already"
     assert machine.files() == enabled
     machine.disable()
-    assert machine.disable() == ["sshd does not ask eic-sshd"]
+    assert machine.disable()[0] == "sshd's configuration does not name eic-sshd"
 
 
 @pytest.mark.parametrize("chain", [False, True])
@@ -190,6 +193,19 @@ def test_another_command_is_never_replaced(machine: Machine, where: str) -> None
     assert machine.effective == ("/usr/bin/true %u", "nobody")
 
 
+def test_a_dry_run_refuses_what_would_be_refused(machine: Machine) -> None:
+    machine.dry_run = True
+    machine.sshd_config(OTHER + INCLUDE)
+    assert "sshd_config:1 comes before it" in machine.refusal(chain=True)
+
+
+def test_a_user_that_is_named_earlier_is_gone_before(machine: Machine) -> None:
+    machine.write("sshd_config.d/10-site.conf", "AuthorizedKeysCommandUser nobody\n")
+    machine.enable()
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+    assert Path(machine.site.early_drop_in).exists()
+
+
 @pytest.mark.parametrize("where", OTHERS)
 def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Machine, where: str) -> None:
     file, text, drop_in = OTHERS[where]
@@ -207,7 +223,10 @@ def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Mach
     }
     assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
     assert "\nSocketUser=nobody\n" in Path(machine.site.socket_drop_in).read_text()
-    assert machine.enable(chain=True) == ["sshd asks eic-sshd already"]
+    chained = machine.files()
+    for again in (False, True):
+        assert machine.enable(chain=again)[0] == "sshd asks eic-sshd already"
+    assert machine.files() == chained
     machine.disable()
     assert machine.files() == before
     assert machine.effective == ("/usr/bin/true %u", "nobody")
@@ -223,9 +242,9 @@ def test_what_only_sshd_knows_is_asked_of_it(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("command", "user", "says"),
     [
-        ("/usr/bin/true", "root", "must be one user without privileges"),
-        ("/usr/bin/true", "%u", "must be one user without privileges"),
-        ("/usr/bin/true", "nobody-of-that-name", "there is no user nobody-of-that-name"),
+        ("/usr/bin/true", "root", "must be one user who is there and has no privileges"),
+        ("/usr/bin/true", "%u", "must be one user who is there and has no privileges"),
+        ("/usr/bin/true", "nobody-of-that-name", "must be one user who is there and has no privileges"),
         ("/usr/bin/true a\\ b", "nobody", "a backslash"),
         ("/no/such/program", "nobody", "No such file"),
         ("{folder}/theirs", "nobody", "writable by others"),
@@ -245,7 +264,7 @@ def test_what_cannot_be_chained_as_it_is_is_refused_with_the_reason(
 def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: Machine) -> None:
     machine.enable()
     machine.sshd_config(INCLUDE + OTHER)
-    assert any("names another command" in sentence for sentence in machine.enable())
+    assert any("sshd does not run /usr/bin/true %u" in sentence for sentence in machine.enable())
     machine.enable(chain=True)
     assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
     assert machine.effective == (PLAIN.command, "nobody")
@@ -264,14 +283,48 @@ def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where:
     assert machine.effective == ("/usr/bin/true %h", "nobody")
 
 
-def test_a_chained_command_that_the_site_gave_up_is_told_of(machine: Machine) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_a_chained_command_that_the_site_gave_up_is_given_up(machine: Machine, again: bool) -> None:
     machine.write("sshd_config.d/10-site.conf", OTHER)
     machine.enable(chain=True)
     (machine.folder / "sshd_config.d/10-site.conf").unlink()
-    assert any("has it no more: `eic-sshd disable`, then" in sentence for sentence in machine.enable())
-    machine.disable()
-    machine.enable()
+    before = machine.files()
+    machine.enable(again)
     assert config.load(machine.site.our_config).chain.command is None
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+    assert set(machine.files()) == (set(before) | {"sshd_config.d/60-eic-sshd.conf"}) - {
+        "sshd_config.d/00-eic-sshd.conf",
+        "eic-sshd/conf.d/60-chain.conf",
+        "etc/systemd/system/eic-sshd.socket.d/60-chain.conf",
+    }
+
+
+@pytest.mark.parametrize("user", ["daemon", "eic-sshd"])
+def test_a_user_that_changes_is_followed(machine: Machine, user: str) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    machine.sshd_config(INCLUDE + OTHER.replace("nobody", user))
+    machine.enable()
+    assert machine.effective == (PLAIN.command, user)
+    drop_in = Path(machine.site.socket_drop_in)
+    assert f"\nSocketUser={user}\n" in drop_in.read_text() if user == "daemon" else not drop_in.exists()
+
+
+@pytest.mark.parametrize("tampered", ["%f", "%u %f %U", "--socket none %u %f"])
+def test_a_line_of_ours_that_was_changed_is_written_anew(machine: Machine, tampered: str) -> None:
+    machine.enable()
+    enabled = machine.files()
+    drop_in = Path(machine.site.drop_in)
+    drop_in.write_text(drop_in.read_text().replace("%u %f", tampered))
+    machine.enable()
+    assert machine.files() == enabled
+
+
+def test_one_who_put_us_in_place_by_hand_is_left_alone(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + PLAIN.text().replace("%u %f", "--config /x %u %f"))
+    before = machine.files()
+    assert "by a line of your own" in machine.enable()[0]
+    assert machine.files() == before
 
 
 def test_nothing_to_chain_is_enabled_without(machine: Machine) -> None:
@@ -295,7 +348,7 @@ def test_a_match_block_keeps_its_command_and_it_is_told(machine: Machine) -> Non
 def test_a_match_block_that_relies_on_the_user_outside_is_not_left_with_another(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommandUser nobody\n"
                         "Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n")  # fmt: skip
-    assert "add `AuthorizedKeysCommandUser nobody` to that block" in machine.refusal()
+    assert "add an AuthorizedKeysCommandUser to `Match User git`" in machine.refusal()
 
 
 @pytest.mark.parametrize(
@@ -312,6 +365,12 @@ def test_a_command_line_that_goes_before_any_configuration_is_noticed(machine: M
     assert f"at {machine.folder}/{file}:2," in machine.refusal()
 
 
+@pytest.mark.parametrize("line", ["ExecStart=/usr/sbin/sshd -D -f /etc/other", "SSHD_OPTS=-f/etc/other"])
+def test_another_configuration_than_the_one_we_write_to_is_noticed(machine: Machine, line: str) -> None:
+    machine.write("etc/default/ssh", f"{line}\n")
+    assert "sshd is started with -f /etc/other at" in machine.refusal()
+
+
 def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
     name = "systemd/system/ssh.service.d/ec2-instance-connect.conf"
     machine.write(f"usr/lib/{name}", "ExecStart=/usr/sbin/sshd -D -o AuthorizedKeysCommand=/x\n")
@@ -319,17 +378,91 @@ def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
     machine.enable()
 
 
-def test_a_file_of_ours_with_lines_of_theirs_keeps_them(machine: Machine) -> None:
+def test_a_match_block_whose_command_has_no_user_does_not_get_one(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n")
+    assert "has no user, so it never runs, which would change" in machine.refusal()
+
+
+@pytest.mark.parametrize("user", ["root", "%u", "nobody-of-that-name"])
+def test_a_match_block_does_not_have_us_run_as_root(machine: Machine, user: str) -> None:
+    machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser {user}\n")
+    assert "which must be one user without privileges" in machine.refusal()
+
+
+def test_a_match_block_with_another_user_is_told_of(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser nobody\n")
+    assert any("runs eic-sshd as nobody" in sentence for sentence in machine.enable())
+
+
+def test_a_match_block_without_any_command_is_told_of(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommand none\n")
+    assert any("for `Match User bob` sshd runs no command" in sentence for sentence in machine.enable())
+
+
+def test_what_stands_under_match_all_is_to_be_moved(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match all\n{OTHER}")
+    assert "which is left as it is: /usr/bin/true %u" in machine.refusal()
+    assert "stands under `Match all`" in machine.refusal(chain=True)
+
+
+THEIRS = """# ours too
+PermitRootLogin no
+Match User git
+    AuthorizedKeysCommand /usr/bin/true git
+    AuthorizedKeysCommandUser nobody
+"""
+
+
+def test_lines_of_theirs_in_a_file_of_ours_stay_in_it(machine: Machine) -> None:
     machine.enable()
     with open(machine.site.drop_in, "a") as file:
-        file.write("PermitRootLogin no\n")
-    assert any("PermitRootLogin no" in sentence for sentence in machine.disable())
-    assert Path(machine.site.drop_in).read_text() == "PermitRootLogin no\n"
+        file.write(THEIRS)
+    machine.enable()
+    assert Path(machine.site.drop_in).read_text() == PLAIN.text() + THEIRS
+    assert any("# ours too" in sentence for sentence in machine.disable())
+    assert Path(machine.site.drop_in).read_text() == THEIRS
     assert machine.effective == ("none", "none")
+    machine.enable()
+    assert Path(machine.site.drop_in).read_text() == PLAIN.text() + THEIRS
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    assert Path(machine.site.drop_in).read_text().endswith(THEIRS)
+
+
+def test_only_lines_that_name_us_are_ours() -> None:
+    assert others_in(PLAIN.text()) == []
+    assert others_in(f"{PLAIN.text()}\n\n") == []
+    for line in ("AuthorizedKeysCommandUser nobody", "AuthorizedKeysCommand /x %u", "# x", f"Banner {FRONT_DOOR}"):
+        assert others_in(f"{line}\n{PLAIN.text()}") == [line]
+        assert others_in(f"{PLAIN.text()}{line}\n") == [line]
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_somebody_put_in_our_files_place_stays(machine: Machine, kind: str) -> None:
+    if kind == "link":
+        os.symlink("/dev/null", machine.site.drop_in)
+    else:
+        os.mkdir(machine.site.drop_in)
+    assert "is no plain file" in machine.refusal()
+    assert os.path.lexists(machine.site.drop_in)
+
+
+def test_a_file_of_theirs_in_the_chains_place_stays(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.write("eic-sshd/conf.d/60-chain.conf", "[chain]\ncommand = /usr/bin/false\n")
+    assert "is not of our making: give it another name" in machine.refusal(chain=True)
+    machine.disable()
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/false"
+
+
+def test_a_configuration_that_the_chains_user_cannot_read_is_said_before_anything_is_changed(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    Path(machine.site.our_config).chmod(0o640)
+    assert "does not read for the user nobody, who runs it then" in machine.refusal(chain=True)
 
 
 def test_a_line_that_names_us_elsewhere_stops_disabling(machine: Machine) -> None:
-    machine.sshd_config(f"{INCLUDE}Match User bob\n{PLAIN.drop_in}")
+    machine.sshd_config(f"{INCLUDE}Match User bob\n{PLAIN.text()}")
     assert f"{machine.folder}/sshd_config:6 has sshd ask eic-sshd too" in machine.refusal(do=disable)
 
 
@@ -337,26 +470,54 @@ def test_a_change_that_sshd_does_not_take_is_put_back(machine: Machine, monkeypa
     # Root's own file, which is put back with its mode and all.
     machine.write("sshd_config.d/60-eic-sshd.conf", "# mine\n")
     Path(machine.site.drop_in).chmod(0o600)
-    monkeypatch.setattr("eic_sshd.enabling.enable.PLAIN", PLAIN._replace(user="eic-sshd\nNoSuchKeyword"))
+    wrong = PLAIN._replace(command="relative/path")
+    monkeypatch.setattr("eic_sshd.enabling.enable.PLAIN", wrong)
     assert "sshd does not take it" in machine.refusal()
     assert Path(machine.site.drop_in).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Refused("reloading failed")])
+def test_whatever_breaks_it_off_everything_is_put_back_and_sshd_told_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    told: List[Dict[str, bytes]] = []
+
+    def reload(units: Units, say: object, dry_run: bool) -> None:
+        units.told_sshd = True
+        told.append(machine.files())
+        if len(told) == 1:
+            raise error
+
+    monkeypatch.setattr(Units, "reload_sshd", reload)
+    before = machine.files()
+    with pytest.raises((KeyboardInterrupt, Refused)):
+        machine.enable()
+    assert machine.files() == before
+    assert told[0] != before
+    assert told[1:] == [before]
 
 
 def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/eic-sshd.conf", "[keys]\nwindow = soon\n")
-    assert "eic-sshd's own configuration does not read" in machine.refusal(chain=True)
+    assert "eic-sshd's configuration does not read" in machine.refusal(chain=True)
 
 
-def test_links_are_put_back_as_links(tmp_path: Path) -> None:
-    path = tmp_path / "60-eic-sshd.conf"
-    path.symlink_to("/dev/null")
-    changes = Changes(lambda sentence: None, dry_run=False)
-    changes.write(str(path), "x\n")
-    assert path.read_text() == "x\n"
-    assert not path.is_symlink()
-    changes.put_back()
-    assert os.readlink(path) == "/dev/null"
+def test_what_cannot_be_written_is_said_with_its_path(machine: Machine) -> None:
+    folder = Path(machine.site.sshd_drop_ins)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], check=True)
+    try:
+        said = machine.refusal()
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert said == f"{machine.site.drop_in} can't be written: Read-only file system"
+    assert not any(sentence.startswith("wrote") for sentence in machine.told)
+
+
+def test_nobody_listening_does_not_stop_it_half_way(machine: Machine) -> None:
+    with open("/dev/full", "w") as full, contextlib.redirect_stdout(full):
+        _say("x")
+        _say("\udcff \u00f6")
 
 
 def test_without_host_keys_and_with_sshds_folder_missing_it_can_still_be_tested(machine: Machine) -> None:

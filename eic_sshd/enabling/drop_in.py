@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lines that have sshd ask eic-sshd, and those of somebody else that may stand beside them."""
+
+from __future__ import annotations
+
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+FRONT_DOOR = "/usr/lib/eic-sshd/authorized-keys"
+USER = "eic-sshd"
+
+_ABOUT = (
+    "# Keys pushed through EC2 Instance Connect: see eic-sshd(8).",
+    "# Written by `eic-sshd enable`; `eic-sshd disable` takes it away.",
+    "# sshd goes on to AuthorizedKeysFile for every key that this command does not name.",
+)
+_MARK = "# Written by `eic-sshd enable --chain`; `eic-sshd disable` takes it away.\n"
+
+
+class Plan(NamedTuple):
+    """What sshd is to run, as whom, and the command of the site's that is to be run after it."""
+
+    command: str
+    user: str
+    chained: Optional[str] = None
+
+    def text(self, others: Sequence[str] = ()) -> str:
+        """A drop-in, with the lines of `others` after ours."""
+        ours = (*_ABOUT, f"AuthorizedKeysCommand {self.command}", f"AuthorizedKeysCommandUser {self.user}")
+        return "".join(f"{line}\n" for line in (*ours, *others))
+
+
+PLAIN = Plan(f"{FRONT_DOOR} %u %f", USER)
+
+
+def is_ours(command: str) -> bool:
+    return command.strip('"').split()[:1] == [FRONT_DOOR]
+
+
+def others_in(text: str) -> List[str]:
+    """The lines in `text` that are not ours."""
+    others = [line for line, ours in _told_apart(text) if not ours]
+    return others if any(line.strip() for line in others) else []
+
+
+def without_ours(text: str) -> str:
+    """`text` with nothing where our lines stand."""
+    return "\n".join("" if ours else line for line, ours in _told_apart(text))
+
+
+def _told_apart(text: str) -> Iterator[Tuple[str, bool]]:
+    """Each line, and whether it is ours: our command, its user right after it, and what we say of them."""
+    after_our_command = False
+    for line in text.splitlines():
+        keyword, _, value = line.strip().replace("=", " ", 1).partition(" ")
+        is_our_command = keyword.lower() == "authorizedkeyscommand" and is_ours(value.strip())
+        is_its_user = keyword.lower() == "authorizedkeyscommanduser" and after_our_command
+        after_our_command = is_our_command
+        yield line, is_our_command or is_its_user or line in _ABOUT
+
+
+def marked(lines: str) -> str:
+    """The text of a file that goes with a chained command."""
+    return f"{_MARK}{lines}"
+
+
+def is_marked(text: str) -> bool:
+    """Whether it is one that we wrote."""
+    return text.startswith(_MARK)
