@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 import struct
 from typing import Callable, Dict, FrozenSet, NamedTuple
@@ -42,11 +41,15 @@ class PublicKey(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """The SHA-256 fingerprint, as ssh-keygen -l and sshd's %f write it."""
+        import hashlib  # imported late: it is slow to load, and a question without keys needs none of it
+
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Whether `fingerprint` names this key, in either form of sshd_config(5)'s FingerprintHash."""
         if fingerprint.startswith("MD5:"):
+            import hashlib
+
             digest = hashlib.new("md5", self.blob, usedforsecurity=False).digest()
             return fingerprint == "MD5:" + ":".join(f"{byte:02x}" for byte in digest)
         return fingerprint == self.fingerprint
