@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import time
 
 import pytest
@@ -76,6 +77,16 @@ def test_records_are_joined_to_sshds_own_line_by_its_pid(installed: Instance) ->
     assert asked == {accepted[0]["_PID"]}
 
 
+def test_people_who_come_at_once_while_the_service_starts_all_get_in(installed: Instance) -> None:
+    """No more than sshd itself takes at once (MaxStartups)."""
+    keys = [installed.client.key() for _ in range(8)]
+    for key in keys:
+        installed.aws.push(USER, key.line)
+    with concurrent.futures.ThreadPoolExecutor(len(keys)) as pool:
+        logins = list(pool.map(installed.client.login, keys))
+    assert [login.output for login in logins] == [USER] * len(keys), logins
+
+
 def test_a_key_pushed_for_one_user_is_no_way_in_for_another(installed: Instance) -> None:
     key = installed.client.key()
     installed.aws.push(OTHER, key.line)
@@ -143,11 +154,15 @@ def test_where_sshd_reads_no_files_the_fallback_is_the_way_in_while_imds_is_dead
     assert found[:2] == [("fallback", "file")] * 2
 
 
-def test_an_ordinary_login_leaves_no_error_in_sshds_log(installed: Instance) -> None:
-    on_disk = installed.client.key()
-    installed.client.put_on_disk(on_disk)
+@pytest.mark.parametrize("kind", ["on disk", "pushed"])
+def test_a_login_leaves_no_error_in_sshds_log(installed: Instance, kind: str) -> None:
+    key = installed.client.key()
+    if kind == "pushed":
+        installed.aws.push(USER, key.line)
+    else:
+        installed.client.put_on_disk(key)
     before = installed.machine.cursor()
-    assert installed.client.login(on_disk).output == USER
+    assert installed.client.login(key).output == USER
     logged = installed.machine.sshd_entries(before)
     assert any(entry["MESSAGE"].startswith("Accepted publickey") for entry in logged)
     wrong = [
@@ -156,6 +171,23 @@ def test_an_ordinary_login_leaves_no_error_in_sshds_log(installed: Instance) -> 
         if int(entry["PRIORITY"]) <= 4 or "error" in entry["MESSAGE"].lower() or "status" in entry["MESSAGE"]
     ]
     assert wrong == []
+
+
+def test_the_service_has_no_privileges(installed: Instance) -> None:
+    key = installed.client.key()
+    installed.aws.push(USER, key.line)
+    assert installed.client.login(key).ok
+    pid = installed.machine.run("systemctl", "show", "-P", "MainPID", "eic-sshd.service").stdout.strip()
+    status = dict(line.split(":\t", 1) for line in installed.machine.read(f"/proc/{pid}/status").splitlines())
+    assert "0" not in status["Uid"].split()
+    found = {name: int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd", "NoNewPrivs", "Seccomp")}
+    assert found == {"CapEff": 0, "CapPrm": 0, "CapBnd": 0, "NoNewPrivs": 1, "Seccomp": 2}
+
+
+def test_what_is_on_the_disk_is_what_the_package_brought(installed: Instance) -> None:
+    assert installed.machine.run("dpkg", "--verify", "eic-sshd").stdout == ""
+    written = installed.machine.shell("find /usr/lib/eic-sshd ! -user root -o -perm /022 ! -type l")
+    assert written == ""
 
 
 def test_the_service_reaches_imds_and_nothing_else(installed: Instance) -> None:
