@@ -58,7 +58,8 @@ install:
 	    $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; \
 	done
 	$(INSTALL) -m 0755 packaging/eic-sshd $(DESTDIR)$(PREFIX)/bin/eic-sshd
-	$(INSTALL) -m 0644 etc/eic-sshd.conf $(DESTDIR)/etc/eic-sshd/eic-sshd.conf
+	[ -z '$(DESTDIR)' -a -e /etc/eic-sshd/eic-sshd.conf ] || \
+	    $(INSTALL) -m 0644 etc/eic-sshd.conf $(DESTDIR)/etc/eic-sshd/eic-sshd.conf
 	$(INSTALL) -m 0644 etc/60-eic-sshd.conf $(DESTDIR)$(PREFIX)/share/eic-sshd/60-eic-sshd.conf
 	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
 	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eic-sshd.conf

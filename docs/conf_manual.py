@@ -44,15 +44,15 @@ Like the files of
 these and the folders above them must belong to root and must not be writable
 by others.
 .Pp
-A configuration that does not read, because of an unknown section or key or a
-value that a key does not take, is said with file and line, and until it is
-mended no pushed key is handed out.
+An invalid configuration
+.Pq an unknown section or key, or a value that a key does not take
+is named with file and line, and until it is mended no pushed key is handed out.
 Keys on disk that
 .Xr sshd 8
 reads itself are not touched by that, nor is a chained command.
 .Ic eic-sshd check-config
-says whether the configuration reads and what is in force;
-.Ic systemctl reload eic-sshd
+says whether the configuration is valid and what is in force;
+.Ic systemctl try-reload-or-restart eic-sshd
 has the resident authorizer take a change over.
 .Sh SETTINGS
 """

@@ -206,8 +206,8 @@ class Reason(enum.Enum):
     AUTHORIZER_FAILED = (
         "authorizer-failed", Outcome.ERROR, ERR, True,
         "The resident authorizer took the question and then gave no whole answer in time.",
-        "Look at `systemctl status eic-sshd.service`; restart it if it hangs. Without it sshd's question is decided "
-        "all the same, only slower.",
+        "Look at `systemctl status eic-sshd.service`; restart it if it hangs. Once it is stopped, each question is "
+        "decided all the same, only slower.",
     )  # fmt: skip
     INTERNAL_ERROR = (
         "internal-error", Outcome.ERROR, ERR, True,

@@ -57,16 +57,16 @@ class Resident:
         self._wanted = True
 
     def reload_if_wanted(self) -> None:
-        """Read the configuration anew; one that does not read is said and not taken."""
+        """Read the configuration anew; where it does not read, that is said, and nothing is granted until it does."""
         if not self._wanted:
             return
         self._wanted = False
-        mind = self._read()
-        if mind.refusal is None:
-            self._mind = mind
-            return
-        with contextlib.suppress(OSError, ValueError):
-            journal.say(f"<3>eic-sshd: the configuration is not taken: {mind.refusal.detail}\n")
+        self._mind = self._read()
+        if self._mind.refusal is not None:
+            with contextlib.suppress(OSError, ValueError):
+                journal.say(
+                    f"<3>eic-sshd: {self._mind.refusal.detail}: no pushed key is handed out until it is mended\n"
+                )
 
     def house(self) -> House:
         """What to answer the next request with."""

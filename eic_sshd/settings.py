@@ -140,7 +140,7 @@ def _keys_file(text: str) -> Optional[str]:
 
 
 def _command(text: str) -> Optional[str]:
-    if text and sshd_command.split(text)[0] == "/usr/lib/eic-sshd/authorized-keys":
+    if text and sshd_command.split(text)[0] == sshd_command.FRONT_DOOR:
         raise ValueError("it takes another program than the one that runs it")
     return text or None
 

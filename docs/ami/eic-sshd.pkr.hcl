@@ -40,6 +40,6 @@ build {
     destination = "/tmp/eic-sshd/"
   }
   provisioner "shell" {
-    inline = ["sudo sh /tmp/eic-sshd/install.sh", "rm -r /tmp/eic-sshd"]
+    inline = ["sudo sh /tmp/eic-sshd/install.sh && rm -r /tmp/eic-sshd"]
   }
 }

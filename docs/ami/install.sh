@@ -5,11 +5,18 @@
 set -eu
 cd "$(dirname "$0")"
 
+# Two helpers for the same keys: the shell one goes before any configuration, so eic-sshd would never be asked.
 if command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    ! dpkg-query -W ec2-instance-connect >/dev/null 2>&1 || apt-get remove -y ec2-instance-connect
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y ./eic-sshd_*_all.deb
+    apt-get install -y ./eic-sshd_*_all.deb
 else
-    yum install -y ./eic-sshd-[0-9]*.noarch.rpm
+    ! rpm -q ec2-instance-connect >/dev/null || yum remove -y ec2-instance-connect
+    set -- ./eic-sshd-[0-9]*.noarch.rpm
+    # The policy, where it lies beside.
+    [ ! -e "$(echo ./eic-sshd-selinux-[0-9]*.noarch.rpm)" ] || set -- "$@" ./eic-sshd-selinux-[0-9]*.noarch.rpm
+    yum install -y "$@"
 fi
 
 # The package has done this already, unless something kept it from it.

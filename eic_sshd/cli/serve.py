@@ -23,8 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     for name in set(os.environ) - set(_FROM_SYSTEMD):
         del os.environ[name]
-    from .. import resident  # after the environment is clean, and only where it is wanted: it is slow to load
-
+    try:
+        from .. import resident  # after the environment is clean, and only where it is wanted: it is slow to load
+    except ImportError as error:
+        print(f"eic-sshd: {error}: install the distribution's package that has it", file=sys.stderr)
+        return 1
     try:
         resident.serve(arguments.socket, arguments.config)
     except resident.CannotServe as problem:

@@ -40,15 +40,15 @@ class Changes:
             raise Refused(f"{path} can't be written: {error.strerror or error}") from error
         self._note(path, f"{'would write' if self._dry_run else 'wrote'} {path}")
 
-    def remove(self, path: str) -> None:
-        """Have nothing at `path`. Raises Refused."""
+    def remove(self, path: str, and_folder: bool = False) -> None:
+        """Have nothing at `path`; `and_folder`: nor its folder, if that is then empty. Raises Refused."""
         try:
             before = read(path)
             if before is None:
                 return
             if not self._dry_run:
                 self._remember(path, before)
-                os.unlink(path)
+                _unlink(path, os.path.dirname(path) if and_folder else None)
         except OSError as error:
             raise Refused(f"{path} can't be removed: {error.strerror or error}") from error
         self._note(path, f"{'would remove' if self._dry_run else 'removed'} {path}")

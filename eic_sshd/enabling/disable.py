@@ -6,9 +6,8 @@ from __future__ import annotations
 from typing import Optional
 
 from . import Refused
-from .changes import read
-from .drop_in import is_marked, is_ours
-from .enable import give_back
+from .drop_in import is_ours
+from .enable import give_back, remove_chain
 from .site import COMMAND, Site, require_root
 
 
@@ -31,16 +30,14 @@ def disable(site: Site) -> None:
         if site.sshd.is_there():
             _tell_sshd(site, was_broken)
         # Only now: until it was told, sshd went on asking.
-        for path in (site.chain_config, site.socket_drop_in):
-            if is_marked(read(path) or ""):
-                changes.remove(path)
+        remove_chain(site, changes)
         site.units.stop_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
 
 
 def _tell_sshd(site: Site, was_broken: Optional[str]) -> None:
-    """Also where nothing was changed: one that was broken off before may not have come to this."""
+    """Also where nothing was changed: an earlier run that was interrupted may not have got here."""
     if was_broken is not None:
-        site.say(f"sshd's configuration does not read, as it did not before: {was_broken}; mend it, and restart sshd")
+        site.say(f"sshd's configuration is invalid, as it was before: {was_broken}; correct it, and reload sshd")
         return
     problem = None if site.dry_run else site.sshd.problem()
     if problem is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-FRONT_DOOR = "/usr/lib/eic-sshd/authorized-keys"
+from ..sshd_command import FRONT_DOOR
+
 USER = "eic-sshd"
 
+# What is said of our lines. A line that any version wrote stays in here, or it would pass for somebody else's.
 _ABOUT = (
     "# Keys pushed through EC2 Instance Connect: see eic-sshd(8).",
     "# Written by `eic-sshd enable`; `eic-sshd disable` takes it away.",

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from .. import config, guarded, sshd_command
 from . import Refused
+from .as_user import config_problem, may_run_us
 from .changes import Changes, read
-from .drop_in import FRONT_DOOR, PLAIN, USER, Plan, is_marked, is_ours, marked, others_in
+from .drop_in import PLAIN, USER, Plan, is_marked, is_ours, marked, others_in
 from .matches import require_match_blocks_unharmed, tell_of_match_blocks
-from .site import COMMAND, COMMAND_USER, Site, config_problem_as, may_run_us, outside, require_root
+from .site import COMMAND, COMMAND_USER, Site, outside, require_root
 
 
 def enable(site: Site, chain: bool) -> None:
@@ -25,6 +26,7 @@ def enable(site: Site, chain: bool) -> None:
     _require_that_sshd_reads_its_configuration(site)
     plan = _plan(site, site.sshd.effective(), chain)
     if plan is None:
+        site.units.start_socket(site.say, site.dry_run, anew=False)
         return
     require_match_blocks_unharmed(site, plan)
     with site.all_or_nothing() as changes:
@@ -42,7 +44,7 @@ def _require_that_sshd_reads_its_configuration(site: Site) -> None:
     problem = site.sshd.problem()
     if problem is not None:
         raise Refused(
-            f"sshd's configuration does not read, and is left as it is: {problem}; mend it, then run `eic-sshd enable`"
+            f"sshd's configuration is invalid, and left as it is: {problem}; correct it, then run `eic-sshd enable`"
         )
     started_with = site.units.on_command_line(site.sshd.config)
     if started_with is not None:
@@ -60,14 +62,17 @@ def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Optional[Plan]:
     """
     named = effective.get(COMMAND, "none")
     if is_ours(named) and not any(os.path.lexists(path) for path in site.our_drop_ins):
-        site.say(f"sshd asks eic-sshd already, by a line of your own: {COMMAND} {named}")
+        site.say(f"sshd asks eic-sshd already, by a line of your own: AuthorizedKeysCommand {named}")
+        if chain:
+            site.say("that line is left alone, so nothing is chained: take it away, then run `eic-sshd enable --chain`")
         return None
+    _require_ours_unconditional(site)
     command, user = _own(site, effective)
     if command is None:
         if chain:
             site.say("sshd has no other AuthorizedKeysCommand, so there is none to chain")
         return PLAIN
-    if chain or site.chained() == command:
+    if chain or is_marked(read(site.chain_config) or ""):
         return _chained(site, command, user)
     if is_ours(named):
         site.say(f"sshd does not run {command} ({_place(site, command)}): `eic-sshd enable --chain` has both run")
@@ -78,13 +83,20 @@ def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Optional[Plan]:
     )
 
 
+def _require_ours_unconditional(site: Site) -> None:
+    """Lines of ours that somebody has put under a Match are to count there only; written anew they would everywhere."""
+    for line in site.sshd_config().lines(COMMAND):
+        if line.match is not None and is_ours(line.value) and line.file in site.our_drop_ins:
+            raise Refused(f"{line.place} has sshd ask eic-sshd for `Match {line.match}` only: that is left as it is")
+
+
 def _own(site: Site, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
     """The site's own command, None if it has none, and the user it runs as: what would be in force without us."""
     command, user = effective.get(COMMAND, "none"), effective.get(COMMAND_USER, "none")
     line = outside(site.commands())
     if is_ours(command):
         command, own_user = line.value if line else "none", outside(site.users())
-        user = own_user.value if own_user else "none"
+        user = own_user.word if own_user else "none"
     if command.lower() != "none":
         return command, user
     if line is not None:
@@ -105,20 +117,20 @@ def _chained(site: Site, command: str, user: str) -> Plan:
     if not may_run_us(user):
         raise Refused(
             f"{where} can't be chained: it runs as AuthorizedKeysCommandUser {user}, and eic-sshd, which would run as "
-            "the same, must be one user who is there and has no privileges: name another"
+            "the same, must be a single existing user other than root: name another"
         )
     tokens = "".join(f" --token {name}=%{name}" for name in sorted(sshd_command.only_sshd_knows(words)))
-    return Plan(f"{FRONT_DOOR}{tokens} %u %f", user, command)
+    return Plan(f"{sshd_command.FRONT_DOOR}{tokens} %u %f", user, command)
 
 
 def _put_in_place(site: Site, plan: Plan, changes: Changes) -> None:
     _require_inclusion(site)
-    if plan.chained is None:
-        _remove_marked(site.chain_config, changes)
-    else:
+    wanted = [site.chain_config] if plan.chained else []
+    # Where sshd runs the front door as another user, that user alone may ask at the socket.
+    wanted += [site.socket_drop_in] if plan.user != USER else []
+    remove_chain(site, changes, keep=wanted)
+    if plan.chained is not None:
         _put_chain_in_place(site, plan, changes, plan.chained)
-    if plan.user == USER:
-        _remove_marked(site.socket_drop_in, changes)
     path, text = _that_comes_first(site, plan)
     for other in site.our_drop_ins:
         if other != path:
@@ -148,11 +160,11 @@ def _that_comes_first(site: Site, plan: Plan) -> Tuple[str, str]:
         emptied = {other: "" for other in site.our_drop_ins if other != path}
         reading = site.sshd_config({path: text, **emptied})
         command, user = outside(reading.lines(COMMAND)), outside(reading.lines(COMMAND_USER))
-        if command and user and (command.value, user.value) == (plan.command, plan.user):
+        if command and user and (command.value, user.word) == (plan.command, plan.user):
             return path, text
         blocking = next((line for line in (command, user) if line and line.file != path), None)
-    before = f"{blocking.place} comes before it" if blocking else "does not find it first"
-    raise Refused(f"sshd reads {site.drop_in}, but {before}: move that below the Include line, and run this again")
+    before = blocking.place if blocking else "something"
+    raise Refused(f"sshd reads {site.drop_in}, but {before} comes before it: move that below the Include line")
 
 
 def _require_in_force(site: Site, plan: Plan) -> None:
@@ -172,7 +184,6 @@ def _put_chain_in_place(site: Site, plan: Plan, changes: Changes, command: str) 
         _require_marked(path)
     changes.write(site.chain_config, marked(f"[chain]\ncommand = {command}\n"))
     if plan.user != USER:
-        # sshd runs the front door as that user, who alone may then ask at the socket.
         changes.write(site.socket_drop_in, marked(f"[Socket]\nSocketUser={plan.user}\n"))
     if site.chain_config in changes.paths:
         site.say(
@@ -180,9 +191,9 @@ def _put_chain_in_place(site: Site, plan: Plan, changes: Changes, command: str) 
         )
     if site.dry_run:
         return
-    problem = config_problem_as(plan.user, site.our_config)
+    problem = config_problem(plan.user, site.our_config)
     if problem is not None:
-        raise Refused(f"eic-sshd's configuration does not read for the user {plan.user}, who runs it then: {problem}")
+        raise Refused(f"eic-sshd would run as {plan.user}, for whom its configuration is invalid: {problem}")
     if config.load(site.our_config).chain.command != command:
         raise Refused(f"another file beside {site.chain_config} sets [chain] command as well: take that away")
 
@@ -193,9 +204,11 @@ def _require_marked(path: str) -> None:
         raise Refused(f"{path} would be overwritten, but is not of our making: give it another name")
 
 
-def _remove_marked(path: str, changes: Changes) -> None:
-    if is_marked(read(path) or ""):
-        changes.remove(path)
+def remove_chain(site: Site, changes: Changes, keep: Sequence[str] = ()) -> None:
+    """Take away what goes with a chained command, as far as it is of our making, but for `keep`."""
+    for path in (site.chain_config, site.socket_drop_in):
+        if path not in keep and is_marked(read(path) or ""):
+            changes.remove(path, and_folder=path == site.socket_drop_in)
 
 
 def give_back(site: Site, path: str, changes: Changes) -> None:

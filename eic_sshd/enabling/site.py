@@ -8,10 +8,10 @@ import os
 import pwd
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
-from .. import config
+from ..sshd_command import FRONT_DOOR
 from . import Refused
 from .changes import Changes, Say, read
-from .drop_in import FRONT_DOOR, USER, is_ours, without_ours
+from .drop_in import USER, is_ours, without_ours
 from .sshd import Sshd
 from .sshd_config import Line, SshdConfig
 from .units import Units
@@ -72,13 +72,6 @@ class Site(NamedTuple):
     def _without_us(self) -> SshdConfig:
         return self.sshd_config({path: without_ours(read(path) or "") for path in self.our_drop_ins})
 
-    def chained(self) -> Optional[str]:
-        """The command that is chained at present."""
-        try:
-            return config.load(self.our_config).chain.command
-        except config.ConfigError as error:
-            return error.salvaged.chain.command
-
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[Changes]:
         """Changes that are put back if what is done meanwhile does not come to its end, and sshd told so."""
@@ -87,9 +80,21 @@ class Site(NamedTuple):
             yield changes
         except BaseException:
             changes.put_back()
-            if changes.paths and self.units.told_sshd:
-                self.units.reload_sshd(self.say, self.dry_run)
+            self._tell_of_what_was_put_back(changes)
             raise
+
+    def _tell_of_what_was_put_back(self, changes: Changes) -> None:
+        """To those who may have read what is there no more."""
+        if self.dry_run or not changes.paths:
+            return
+        self.units.reload_service(self.say, self.dry_run)
+        if self.units.told_sshd:
+            try:
+                self.units.reload_sshd(self.say, self.dry_run)
+            except Refused as problem:
+                self.say(f"{problem}; reload it, so that it goes by its files")
+        if any(os.path.exists(path) for path in self.our_drop_ins):
+            self.units.start_socket(self.say, self.dry_run, anew=self.socket_drop_in in changes.paths)
 
 
 def outside(lines: List[Line]) -> Optional[Line]:
@@ -105,33 +110,3 @@ def in_same_block(line: Line, lines: List[Line]) -> bool:
 def require_root() -> None:
     if os.geteuid() != 0:
         raise Refused("only root can change what sshd does: run it as root")
-
-
-def may_run_us(user: str) -> bool:
-    """Whether `user` is one user, who is there and is not root."""
-    try:
-        return "%" not in user and pwd.getpwnam(user).pw_uid != 0
-    except KeyError:
-        return False
-
-
-def config_problem_as(user: str, path: str) -> Optional[str]:
-    """What keeps the process of `user` from reading our configuration at `path`; None if nothing does."""
-    entry = pwd.getpwnam(user)
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-            config.load(path)
-            os._exit(0)
-        except BaseException as error:
-            os.write(write, str(error).encode("utf-8", "backslashreplace")[:4096])
-        finally:
-            os._exit(1)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode()
-    return (said or "it can't be read") if os.waitpid(child, 0)[1] else None

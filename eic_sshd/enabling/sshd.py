@@ -8,12 +8,10 @@ import os
 import re
 import subprocess
 import tempfile
-from typing import Dict, Iterator, List, Optional
+from typing import Dict, Iterator, Optional
 
 from . import Refused
-
-_PATIENCE = 60  # seconds for sshd to read its configuration
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+from .programs import run
 
 
 class Sshd:
@@ -41,31 +39,20 @@ class Sshd:
 
     def _run(self, option: str) -> subprocess.CompletedProcess[str]:
         """Run it; what a machine that was never booted lacks, though its configuration is in order, is lent."""
+        if not self.is_there():
+            raise Refused(f"there is no {self.program}: install openssh-server")
+        command = [self.program, option, "-f", self.config]
         with contextlib.ExitStack() as lent:
-            more: List[str] = []
-            done = self._once(option, more)
+            done = run(*command)
             if "no hostkeys available" in done.stderr:
-                more = ["-h", lent.enter_context(_host_key())]
-                done = self._once(option, more)
+                command += ["-h", lent.enter_context(_host_key())]
+                done = run(*command)
             missing = re.search(r"Missing privilege separation directory: (/\S+)", done.stderr)
             if missing:
-                lent.enter_context(_folder(missing.group(1)))
-                done = self._once(option, more)
+                # Left there: sshd's own unit makes it when it starts sshd, and one that starts now must not miss it.
+                os.makedirs(missing.group(1), mode=0o755, exist_ok=True)
+                done = run(*command)
             return done
-
-    def _once(self, option: str, more: List[str]) -> subprocess.CompletedProcess[str]:
-        try:
-            return subprocess.run(
-                [self.program, option, "-f", self.config, *more],
-                stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, env=_ENVIRONMENT,
-                encoding="utf-8", errors="backslashreplace",
-            )  # fmt: skip
-        except FileNotFoundError as error:
-            if error.filename != self.program:
-                raise Refused(f"{self.program} {option} can't be run: there is no {error.filename}") from error
-            raise Refused(f"there is no {self.program}: install openssh-server") from None
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise Refused(f"{self.program} {option} can't be run: {error}") from error
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:
@@ -78,17 +65,5 @@ def _host_key() -> Iterator[str]:
     """A key that nobody will ever see: an image has none of its own before its first start."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "key")
-        command = ["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", path]
-        subprocess.run(command, stdin=subprocess.DEVNULL, timeout=_PATIENCE, env=_ENVIRONMENT, check=False)
+        run("ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", path)
         yield path
-
-
-@contextlib.contextmanager
-def _folder(path: str) -> Iterator[None]:
-    """The empty folder that sshd's unit makes when it starts sshd."""
-    os.makedirs(path, mode=0o755, exist_ok=True)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # somebody uses it by now
-            os.rmdir(path)

@@ -26,6 +26,11 @@ class Line(NamedTuple):
     def place(self) -> str:
         return f"{self.file}:{self.number}"
 
+    @property
+    def word(self) -> str:
+        """The value of a directive that takes one word: without quotes, or a comment after it."""
+        return next(iter(_words(self.value)), "")
+
 
 class Inclusion(NamedTuple):
     """One pattern of an Include line."""
@@ -82,11 +87,14 @@ class SshdConfig:
 
 
 def _patterns(value: str, folder: str) -> List[str]:
+    return [os.path.join(folder, os.path.expanduser(pattern)) for pattern in _words(value)]
+
+
+def _words(value: str) -> List[str]:
     try:
-        patterns = shlex.split(value, comments=True)
+        return shlex.split(value, comments=True)
     except ValueError:
-        patterns = value.split()
-    return [os.path.join(folder, os.path.expanduser(pattern)) for pattern in patterns]
+        return value.split()
 
 
 def _matches(path: str, pattern: str) -> bool:

@@ -11,11 +11,10 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import Refused
 from .changes import Say
+from .programs import is_there, run
 
 SOCKET = "eic-sshd.socket"
 SERVICE = "eic-sshd.service"
-_PATIENCE = 90  # seconds for systemd to start or reload something
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _SSHD = ("ssh.service", "sshd.service", "ssh.socket", "sshd.socket")
 _STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
 # systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
@@ -40,10 +39,10 @@ class Units:
         for file in self._that_start_sshd():
             try:
                 with open(file, encoding="utf-8", errors="replace") as opened:
-                    text = opened.read()
+                    lines = opened.read().split("\n")
             except OSError:
                 continue
-            for number, line in enumerate(text.split("\n"), start=1):
+            for number, line in enumerate(lines, start=1):
                 option = _overriding(line, config)
                 if option is not None:
                     return option, f"{file}:{number}"
@@ -66,7 +65,7 @@ class Units:
 
     def start_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
-        if not self.socket_is_installed() or not _has_systemctl():
+        if not self.socket_is_installed() or not is_there("systemctl"):
             return
         try:
             is_enabled, is_active = _is("enabled", SOCKET), self.is_running() and _is("active", SOCKET)
@@ -83,7 +82,7 @@ class Units:
 
     def stop_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
         """Have systemd no longer listen for us."""
-        if not self.socket_is_installed() or not _has_systemctl():
+        if not self.socket_is_installed() or not is_there("systemctl"):
             return
         try:
             if self.is_running() and (_is("active", SOCKET) or _is("active", SERVICE)):
@@ -119,11 +118,14 @@ class Units:
             say("systemctl does not answer, so an sshd that runs goes by what it read before, until you reload it")
             return
         running = [unit for unit in shown if unit.id.endswith(".service") and unit.state in ("active", "reloading")]
+        sockets = [unit.id for unit in shown if unit.id.endswith(".socket") and unit.state == "active"]
         for unit in running:
             self.told_sshd = not dry_run
-            self._do(say, dry_run, "reload", unit.id)
+            # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
+            # meanwhile waits in the socket, and sessions go on.
+            anew = sockets and unit.kill_mode == "process"
+            self._do(say, dry_run, "try-restart" if anew else "reload", unit.id)
         if not running:
-            sockets = [unit.id for unit in shown if unit.id.endswith(".socket") and unit.state == "active"]
             how = f"{sockets[0]} starts it" if sockets else "it is started"
             say(f"sshd is not running: it reads its configuration when {how}")
 
@@ -146,18 +148,19 @@ def _is(state: str, unit: str) -> bool:
 class _Unit(NamedTuple):
     id: str
     state: str
+    kill_mode: str
 
 
 def _shown(*units: str) -> Optional[List[_Unit]]:
     """The loaded ones among `units`, each once, whatever aliases it has; None where systemctl does not say."""
     found: Dict[str, _Unit] = {}
     for unit in units:
-        done = _systemctl("show", "--property=Id,ActiveState,LoadState", unit)
+        done = _systemctl("show", "--property=Id,ActiveState,LoadState,KillMode", unit)
         if done.returncode != 0:
             return None
         shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         if shown.get("LoadState") == "loaded":
-            found[shown["Id"]] = _Unit(shown["Id"], shown["ActiveState"])
+            found[shown["Id"]] = _Unit(shown["Id"], shown["ActiveState"], shown.get("KillMode", ""))
     return list(found.values())
 
 
@@ -165,25 +168,18 @@ def _overriding(line: str, config: str) -> Optional[str]:
     """The option on the `line` of a unit, or of a file with sshd's options, that goes before `config`."""
     if line.lstrip().startswith(("#", ";")):
         return None
-    if re.search(r"-o\s*[\"']?AuthorizedKeysCommand\b", line, re.IGNORECASE):
-        return "-o AuthorizedKeysCommand"
-    other = re.search(r"(?:^|[\s=\"'])-f\s*(/[^\s\"']+)", line)
-    return f"-f {other.group(1)}" if other and other.group(1) != config else None
-
-
-def _has_systemctl() -> bool:
-    return any(os.access(os.path.join(folder, "systemctl"), os.X_OK) for folder in _ENVIRONMENT["PATH"].split(":"))
+    option = re.search(r"-o\s*[\"']?(AuthorizedKeysCommand(?:User)?)\b", line, re.IGNORECASE)
+    if option:
+        return f"-o {option.group(1)}"
+    # Other programs, that a unit runs beside it, have an option -f as well.
+    if re.search(r"\bsshd\b|OPT", line):
+        other = re.search(r"(?:^|[\s=\"'])-f\s*(/[^\s\"']+)", line)
+        return f"-f {other.group(1)}" if other and other.group(1) != config else None
+    return None
 
 
 def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            ["systemctl", "--no-pager", *arguments],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, env=_ENVIRONMENT,
-            encoding="utf-8", errors="backslashreplace",
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"systemctl {' '.join(arguments)} can't be run: {error}") from error
+    return run("systemctl", "--no-pager", *arguments)
 
 
 def _in_chroot() -> bool:

@@ -3,25 +3,27 @@
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import os
+import signal
 import subprocess
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
 from docs.generate import ROOT
 from eic_sshd import config
-from eic_sshd.cli._administering import _say
+from eic_sshd.cli._administering import administering
 from eic_sshd.enabling import Refused
 from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.drop_in import FRONT_DOOR, PLAIN, others_in
+from eic_sshd.enabling.drop_in import PLAIN, others_in
 from eic_sshd.enabling.enable import enable
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
+from eic_sshd.sshd_command import FRONT_DOOR
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
 
@@ -150,7 +152,7 @@ def test_disabling_goes_on_where_sshd_does_not_read_its_configuration(machine: M
     machine.enable()
     machine.sshd_config(INCLUDE + "NoSuchKeyword yes\n")
     said = machine.disable()
-    assert any("as it did not before" in sentence for sentence in said)
+    assert any("as it was before" in sentence for sentence in said)
     assert not Path(machine.site.drop_in).exists()
 
 
@@ -242,9 +244,9 @@ def test_what_only_sshd_knows_is_asked_of_it(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("command", "user", "says"),
     [
-        ("/usr/bin/true", "root", "must be one user who is there and has no privileges"),
-        ("/usr/bin/true", "%u", "must be one user who is there and has no privileges"),
-        ("/usr/bin/true", "nobody-of-that-name", "must be one user who is there and has no privileges"),
+        ("/usr/bin/true", "root", "must be a single existing user other than root"),
+        ("/usr/bin/true", "%u", "must be a single existing user other than root"),
+        ("/usr/bin/true", "nobody-of-that-name", "must be a single existing user other than root"),
         ("/usr/bin/true a\\ b", "nobody", "a backslash"),
         ("/no/such/program", "nobody", "No such file"),
         ("{folder}/theirs", "nobody", "writable by others"),
@@ -271,16 +273,35 @@ def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: M
 
 
 @pytest.mark.parametrize("where", ["in sshd_config", "in an earlier drop-in"])
-def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where: str) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where: str, again: bool) -> None:
     file, text, _ = OTHERS[where]
     machine.write(file, text)
     machine.enable(chain=True)
     machine.write(file, text.replace("/usr/bin/true %u", "/usr/bin/true %h"))
-    machine.enable(chain=True)
+    machine.enable(chain=again)
     assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %h"
     assert machine.effective == (f"{FRONT_DOOR} --token h=%h %u %f", "nobody")
     machine.disable()
     assert machine.effective == ("/usr/bin/true %h", "nobody")
+
+
+def test_quotes_and_comments_are_sshds_not_the_users(machine: Machine) -> None:
+    machine.sshd_config(f'{INCLUDE}AuthorizedKeysCommand /usr/bin/true\nAuthorizedKeysCommandUser "nobody" # why\n')
+    for _ in range(2):
+        machine.enable(chain=True)
+        assert machine.effective == (PLAIN.command, "nobody")
+
+
+def test_lines_of_ours_under_a_match_are_not_made_to_count_everywhere(machine: Machine) -> None:
+    machine.write("sshd_config.d/60-eic-sshd.conf", f"Match User bob\n{PLAIN.text()}")
+    assert "60-eic-sshd.conf:5 has sshd ask eic-sshd for `Match User bob` only" in machine.refusal()
+
+
+def test_another_file_that_sets_a_chained_command_is_named(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.write("eic-sshd/conf.d/70-mine.conf", "[chain]\ncommand = /usr/bin/false\n")
+    assert "another file beside" in machine.refusal(chain=True)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -324,6 +345,7 @@ def test_one_who_put_us_in_place_by_hand_is_left_alone(machine: Machine) -> None
     machine.sshd_config(INCLUDE + PLAIN.text().replace("%u %f", "--config /x %u %f"))
     before = machine.files()
     assert "by a line of your own" in machine.enable()[0]
+    assert "so nothing is chained" in machine.enable(chain=True)[1]
     assert machine.files() == before
 
 
@@ -356,6 +378,7 @@ def test_a_match_block_that_relies_on_the_user_outside_is_not_left_with_another(
     [
         ("usr/lib/systemd/system/ssh.service.d/eic.conf", "ExecStart=/usr/sbin/sshd -D -o AuthorizedKeysCommand=/x"),
         ("etc/systemd/system/sshd@.service", "ExecStart=-/usr/sbin/sshd -i -oAuthorizedKeysCommand=/x"),
+        ("etc/default/ssh", "SSHD_OPTS=-oAuthorizedKeysCommandUser=root"),
         ("etc/default/ssh", "SSHD_OPTS='-o \"AuthorizedKeysCommand /x\"'"),
         ("etc/sysconfig/sshd", "OPTIONS=-o authorizedkeyscommand=/x"),
     ],
@@ -369,6 +392,11 @@ def test_a_command_line_that_goes_before_any_configuration_is_noticed(machine: M
 def test_another_configuration_than_the_one_we_write_to_is_noticed(machine: Machine, line: str) -> None:
     machine.write("etc/default/ssh", f"{line}\n")
     assert "sshd is started with -f /etc/other at" in machine.refusal()
+
+
+def test_other_programs_have_options_of_their_own(machine: Machine) -> None:
+    machine.write("etc/systemd/system/ssh.service", "ExecStartPre=-/bin/rm -f /run/nologin\n")
+    machine.enable()
 
 
 def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
@@ -386,7 +414,7 @@ def test_a_match_block_whose_command_has_no_user_does_not_get_one(machine: Machi
 @pytest.mark.parametrize("user", ["root", "%u", "nobody-of-that-name"])
 def test_a_match_block_does_not_have_us_run_as_root(machine: Machine, user: str) -> None:
     machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser {user}\n")
-    assert "which must be one user without privileges" in machine.refusal()
+    assert "which must be a single existing user other than root" in machine.refusal()
 
 
 def test_a_match_block_with_another_user_is_told_of(machine: Machine) -> None:
@@ -458,7 +486,7 @@ def test_a_file_of_theirs_in_the_chains_place_stays(machine: Machine) -> None:
 def test_a_configuration_that_the_chains_user_cannot_read_is_said_before_anything_is_changed(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     Path(machine.site.our_config).chmod(0o640)
-    assert "does not read for the user nobody, who runs it then" in machine.refusal(chain=True)
+    assert "eic-sshd would run as nobody, for whom its configuration is invalid" in machine.refusal(chain=True)
 
 
 def test_a_line_that_names_us_elsewhere_stops_disabling(machine: Machine) -> None:
@@ -500,7 +528,7 @@ def test_whatever_breaks_it_off_everything_is_put_back_and_sshd_told_again(
 def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/eic-sshd.conf", "[keys]\nwindow = soon\n")
-    assert "eic-sshd's configuration does not read" in machine.refusal(chain=True)
+    assert "for whom its configuration is invalid" in machine.refusal(chain=True)
 
 
 def test_what_cannot_be_written_is_said_with_its_path(machine: Machine) -> None:
@@ -514,10 +542,44 @@ def test_what_cannot_be_written_is_said_with_its_path(machine: Machine) -> None:
     assert not any(sentence.startswith("wrote") for sentence in machine.told)
 
 
-def test_nobody_listening_does_not_stop_it_half_way(machine: Machine) -> None:
-    with open("/dev/full", "w") as full, contextlib.redirect_stdout(full):
-        _say("x")
-        _say("\udcff \u00f6")
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Puts the handlers of this process back."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_nobody_listening_does_not_stop_it_half_way(
+    signals: None, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    said = []
+
+    def change(site: Site) -> None:
+        site.say("\udcff \u00f6")  # what a file may have in it
+        site.say("x")
+        said.append("x")
+
+    with open("/dev/full", "w", encoding=encoding) as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert administering(argparse.Namespace(dry_run=True), change) == 0
+    assert said == ["x"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_puts_back_what_was_begun(machine: Machine, signals: None, number: signal.Signals) -> None:
+    before = machine.files()
+
+    def change(site: Site) -> None:
+        with machine.site.all_or_nothing() as changes:
+            changes.write(machine.site.drop_in, "x")
+            os.kill(os.getpid(), number)
+            changes.write(machine.site.drop_in, "never")
+
+    assert administering(argparse.Namespace(dry_run=False), change) == 1
+    assert machine.files() == before
 
 
 def test_without_host_keys_and_with_sshds_folder_missing_it_can_still_be_tested(machine: Machine) -> None:

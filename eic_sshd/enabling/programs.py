@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running the machine's own programs: with an environment of ours, and for no longer than they may take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from . import Refused
+
+_PATIENCE = 90  # seconds for systemd to reload something, or for sshd to read its configuration
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """What the program says, and its exit status. Raises Refused if it can't be run, or does not end."""
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, env=_ENVIRONMENT,
+            encoding="utf-8", errors="backslashreplace",
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise Refused(f"`{' '.join(command)}` can't be run: there is no {error.filename}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refused(f"`{' '.join(command)}` can't be run: {error}") from error
+
+
+def is_there(program: str) -> bool:
+    """Whether there is a program of that name, or at that path."""
+    folders = _ENVIRONMENT["PATH"].split(":")
+    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
