@@ -94,7 +94,6 @@ def test_an_imds_that_does_not_work_takes_no_chained_key_away(chained: Instance,
     chained.machine.run("systemctl", "start", "eic-sshd.socket")
 
 
-@pytest.mark.xfail(strict=True, reason="the folder eic-sshd.socket.d is left, empty")
 def test_disable_gives_the_site_back_exactly_what_it_had(
     chained: Instance, chained_machine: Tuple[Instance, Key, Dict[str, str]], sites: Key, pushed: Key
 ) -> None:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Dict, Iterator
 
 import pytest
+
+from docs.generate import ROOT
 
 from . import packages, site
 from .client import OTHER, USER, Key, session
@@ -124,11 +127,8 @@ def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
         installed.machine.run("systemctl", "start", "ssh.service")
 
 
-def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key, request: pytest.FixtureRequest) -> None:
+def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key) -> None:
     """Also where somebody is logged in while it is installed, as those who build images are."""
-    if bare.release == "trixie":
-        reason = "Debian 13's sshd ends at a reload where ssh.socket had started it, and systemctl may say so"
-        request.applymarker(pytest.mark.xfail(reason=reason))
     bare.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
     with session(bare.client, on_disk) as held:
         bare.install(packages.deb())
@@ -238,3 +238,47 @@ def test_a_machine_whose_image_was_built_in_a_chroot_works_from_its_first_boot(r
         before = built.machine.cursor()
         assert built.client.login(key).output == USER
         assert [record["EIC_SOURCE"] for record in built.machine.records(before)] == ["imds", "cache"]
+
+
+SHELL_HELPER = """
+mkdir -p p/DEBIAN p/usr/lib/systemd/system/ssh.service.d
+cat >p/DEBIAN/control <<END
+Package: ec2-instance-connect
+Version: 1
+Architecture: all
+Maintainer: x <x@example.org>
+Description: what the shell helper's package does to sshd
+END
+cat >p/usr/lib/systemd/system/ssh.service.d/ec2-instance-connect.conf <<END
+[Service]
+ExecStart=
+ExecStart=/usr/sbin/sshd -D -o AuthorizedKeysCommand=/x -o AuthorizedKeysCommandUser=x
+END
+dpkg-deb --build p >/dev/null
+dpkg -i p.deb
+"""
+
+
+def test_the_image_builders_script_installs_it_in_place_of_the_shell_helper(release: str) -> None:
+    with instance(release, boot=False) as built:
+        built.machine.shell(f"cd /tmp; {SHELL_HELPER}")
+        assert "ssh.service.d/ec2-instance-connect.conf:3" in built.install(packages.deb())
+        built.apt("purge", "eic-sshd")
+        script = built.machine.copy_in(Path(ROOT) / "docs/ami/install.sh")
+        built.machine.run("sh", script, timeout=300)
+        built.aws.trust()
+        built.machine.boot()
+        built.aws.start()
+        key = built.client.key()
+        built.aws.push(USER, key.line)
+        assert built.client.login(key).output == USER
+
+
+def test_the_image_builders_script_fails_where_sshd_would_not_ask(release: str) -> None:
+    with instance(release, boot=False) as built:
+        built.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "AuthorizedKeysCommand none\n")
+        built.machine.copy_in(packages.deb())
+        script = built.machine.copy_in(Path(ROOT) / "docs/ami/install.sh")
+        done = built.machine.run("sh", script, timeout=300, check=False)
+        assert done.returncode == 1
+        assert "10-site.conf:1 sets AuthorizedKeysCommand none" in done.stderr.splitlines()[-1]
