@@ -63,6 +63,8 @@ def run(command: str, request: Request, tokens: Mapping[str, str], seconds: floa
         problem = str(failure)
     except OSError as error:
         problem = f"it can't be run: {error.strerror or error}"
+    except Exception as error:  # whatever it is, it takes no key of ours away
+        problem = f"not run: {type(error).__name__}: {error}"
     elapsed_us = int((time.monotonic() - begun) * 1_000_000)
     if status:
         return Ended(b"", status, f"exit status {status}, so what it printed does not count", elapsed_us)
