@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import requests
 
@@ -53,10 +53,16 @@ class Bench:
         log = run_folder / "decisions.jsonl"  # root's front door and the authorizer both write to it
         log.touch()
         log.chmod(0o666)
-        self.socket = str(run_folder / "authorize.sock")
+        self._stack = stack
         self.config = self.configured("warm.conf")
-        self.service = processes.authorizer(str(self.tree), self.socket, self.config, self.uid)
-        stack.callback(lambda: processes.stop(self.service))
+        self.socket, self.service = self.serving("authorize.sock", self.config)
+
+    def serving(self, name: str, config: str) -> Tuple[str, subprocess.Popen[bytes]]:
+        """An authorizer that goes by `config`: its socket, and its process."""
+        path = str(self.folder / "run" / name)
+        service = processes.authorizer(str(self.tree), path, config, self.uid)
+        self._stack.callback(lambda: processes.stop(service))
+        return path, service
 
     def configured(self, name: str, endpoint: str = "", extra: str = "") -> str:
         """A configuration for the sandbox, or another `endpoint`."""
@@ -125,8 +131,11 @@ def front_door_cases(bench: Bench) -> List[Case]:
         bench.push(keys[0])
 
     alone = {"socket": "none"}
+    chain = bench.configured("chain.conf", extra="[chain]\ncommand = /usr/bin/true %u\n")
+    chained = bench.asking(USER, none, config=chain, socket=bench.serving("chain.sock", chain)[0])
     return [
         command("warm, no key", bench.asking(USER, none), 0, bench.push),
+        command("warm, no key, a chained command", chained, 0, bench.push),
         command("warm, one key, from IMDS", bench.asking(USER, one), 1, fresh),
         command("warm, one key, asked again", bench.asking(USER, one), 1, lambda: bench.push(keys[0])),
         Case("first call, service not running", first_call(bench, one, lambda: bench.push(keys[0]))),

@@ -11,6 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from docs.conf_manual import conf_manual  # noqa: E402 - the repository comes first
+from eic_sshd.chained import MESSAGE_ID  # noqa: E402
 from eic_sshd.config import commented_file  # noqa: E402
 from eic_sshd.decision import Outcome, Reason  # noqa: E402
 
@@ -21,6 +22,17 @@ _HEAD = """\
 
 Every decision leaves one record. Its `EIC_REASON` (in JSON lines: `reason`) is one of the words below; `EIC_DECISION`
 is the heading it stands under. This page is made from the code by `make docs`.
+"""
+
+_CHAINED = f"""
+## A chained command
+
+Where `[chain] command` is set, each run of it leaves a record of its own, beside the decision's.
+`MESSAGE_ID={MESSAGE_ID}`
+
+It has `EIC_CHAIN_COMMAND`; `EIC_CHAIN_STATUS`, the exit status, unless it did not end by itself; `EIC_USER`,
+`EIC_FINGERPRINT`, `EIC_SSHD_PID` and `EIC_ELAPSED_US` as a decision has them. Severity: info where it ended with status
+0, and warning otherwise: then nothing that it printed was handed to sshd, and the message says why.
 """
 
 _INTROS = {
@@ -38,7 +50,7 @@ def reasons() -> str:
     for outcome in Outcome:
         parts.append(f"\n## {outcome.value}\n\n{_INTROS[outcome]} `MESSAGE_ID={outcome.message_id}`\n")
         parts += [_reason(reason) for reason in Reason if reason.outcome is outcome]
-    return "".join(parts)
+    return "".join([*parts, _CHAINED])
 
 
 def _reason(reason: Reason) -> str:
