@@ -100,10 +100,10 @@ _ABOUT = {
     "fallback": "Keys on disk, for sites whose sshd reads none itself. A line with options is passed over: without "
     "them it would allow more.",
     "chain": "The command that a site had before. It runs after eic-sshd's own answer, as sshd would have run it: as "
-    "the AuthorizedKeysCommandUser, with nothing of the environment. What it prints is handed to sshd if it ends with "
-    "status 0. It has what is left of the deadline, and always a third of it, and may print 16 MiB: for a directory "
-    "that is slow, make the deadline longer. It is not run where the key that sshd "
-    "asks for is granted already.",
+    "the AuthorizedKeysCommandUser, with PATH, USER, LOGNAME and HOME for an environment. What it prints is handed to "
+    "sshd if it ends with status 0. It has what is left of the deadline, and always a third of it, and may print 16 "
+    "MiB: for a directory that is slow, make the deadline longer. It is not run where the key that sshd asks for is "
+    "granted already.",
     "log": "Where to say what was decided, and why.",
 }
 

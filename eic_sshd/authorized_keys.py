@@ -102,6 +102,8 @@ def ask(path: str, question: "Question") -> "tuple[bytes | None, bool]":
                 until += int.from_bytes((said + more)[1:5], "big") / 1000 - PATIENCE
             said += more
     except _socket.timeout:
+        if not said:
+            return None, False  # it hangs, or is not there yet: it has taken nothing on
         raise NoWholeAnswer("no answer in time") from None
     except OSError:
         if not said:

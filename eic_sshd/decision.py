@@ -205,7 +205,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     AUTHORIZER_FAILED = (
         "authorizer-failed", Outcome.ERROR, ERR, True,
-        "The resident authorizer took the question and then gave no whole answer in time.",
+        "The resident authorizer took the question on and then gave no whole answer in time.",
         "Look at `systemctl status eic-sshd.service`; restart it if it hangs. Once it is stopped, each question is "
         "decided all the same, only slower.",
     )  # fmt: skip

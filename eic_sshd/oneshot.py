@@ -14,6 +14,8 @@ from .decision import Decision, NotGranted, Reason, Request
 from .record import Record
 from .settings import Config, LogSettings
 
+# Seconds that a decision has at least, though the authorizer kept the front door waiting before.
+_LEAST = 1.0
 # Seconds past the decision's deadline after which this process ends, whatever it is still waiting for (a user database
 # that hangs can't be given a deadline of its own), and seconds that a record is waited for.
 _GRACE = 0.25
@@ -47,17 +49,23 @@ def answer(question: Question, finish: Finish) -> bytes:
     If this does not come to its end in time, another thread calls `finish` with the answer instead. Raises Unforeseen.
     """
     config, refusal = load_or_refuse(question.config_file)
-    watchdog = _Watchdog(question, config, finish)
+    asked_at = _asked_at(question, config)
+    watchdog = _Watchdog(question, config, asked_at, finish)
     if refusal is None:
         from . import house  # imported late: requests is slow to load
 
-        decision = Authorizer(config, house.world(config)).decide(question.request)
+        decision = Authorizer(config, house.world(config)).decide(question.request, asked_at)
     else:
         decision = refuse(question.request, refusal, fallback.configured(config))
     watchdog.stop()
     if decision.reason is Reason.INTERNAL_ERROR and not question.again:
         raise Unforeseen(decision.detail)
     return _completed(question, decision, config)
+
+
+def _asked_at(question: Question, config: Config) -> float:
+    """From when on the decision's time runs (time.monotonic)."""
+    return max(question.begun, time.monotonic() + _LEAST - config.decision_deadline)
 
 
 def give_up(question: Question, reason: Reason, detail: str) -> bytes:
@@ -106,12 +114,13 @@ def _log(entry: Record, settings: LogSettings) -> None:
 class _Watchdog:
     """Where a decision does not come to its end by itself: refuses, and has `finish` print what is left and end."""
 
-    def __init__(self, question: Question, config: Config, finish: Finish) -> None:
+    def __init__(self, question: Question, config: Config, asked_at: float, finish: Finish) -> None:
         self._finish = finish
         self._question = question
         self._config = config
         self._over = threading.Lock()  # whoever gets it speaks for this process
-        self._timer = threading.Timer(config.decision_deadline + _GRACE, self._expired)
+        seconds = asked_at + config.decision_deadline + _GRACE - time.monotonic()
+        self._timer = threading.Timer(seconds, self._expired)
         self._timer.daemon = True
         self._timer.start()
 

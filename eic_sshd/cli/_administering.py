@@ -9,13 +9,16 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from typing import Any, Callable, Iterator
 
 from ..enabling import Refused
-from ..enabling.site import Site
+from ..enabling.site import Site, require_root
 from ..enabling.sshd import Sshd
 from ..enabling.units import Units
 
+_LOCK = "/run/eic-sshd.lock"
+_PATIENCE = 120  # seconds for another one to end
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -27,14 +30,19 @@ def configure_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
 
+def this_machine(dry_run: bool) -> Site:
+    return Site(Sshd(), Units(), _say, dry_run)
+
+
 def administering(arguments: argparse.Namespace, change: Callable[[Site], None]) -> int:
     """Run `change` on this machine; the exit status: 0 done, or nothing to do; 1 not done, which is said."""
     os.umask(0o022)  # what sshd and others are to read
-    site = Site(Sshd(), Units(), _say, arguments.dry_run)
+    site = this_machine(arguments.dry_run)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        with _alone(os.path.dirname(site.sshd.config)):
+        require_root()
+        with _alone():
             change(site)
     except Refused as problem:
         _say(str(problem), sys.stderr)
@@ -64,15 +72,23 @@ def _say(sentence: str, stream: Any = None) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """One at a time changes a machine; the folder itself is what is locked, so that nothing is left behind."""
+def _alone() -> Iterator[None]:
+    """One at a time changes a machine. Only root can lock what only root can open."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        yield  # no sshd's: what is to be done will find that out for itself
-        return
+        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Refused(f"{_LOCK}: {error.strerror}") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for waited in range(_PATIENCE):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if waited == 0:
+                    _say("waiting for another `eic-sshd enable` or `disable` to end")
+                time.sleep(1)
+        else:
+            raise Refused(f"another `eic-sshd enable` or `disable` is still at work (it holds {_LOCK})")
         yield
     finally:
         os.close(descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd check-config`: says whether the configuration reads, and what it comes to."""
+"""`eic-sshd check-config`: says whether the configuration is valid, and what it comes to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..config import DEFAULT_FILE, ConfigError, load
 from ..decision import NotGranted
 from ..settings import LEVELS, Config
 
-HELP = "say whether the configuration reads, and every setting in force"
+HELP = "say whether the configuration is valid and (as root) fits sshd's, and every setting in force"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
         print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
         return 1
     problems = list(_beyond_the_file(config))
+    if arguments.config is None and os.geteuid() == 0:
+        from ..enabling import standing
+        from ._administering import this_machine
+
+        problems += standing.problems(this_machine(dry_run=True), config)
     for problem in problems:
         print(f"eic-sshd: {problem}", file=sys.stderr)
     for section, keys in config._asdict().items():

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Optional
 
 from . import Refused
-from .drop_in import is_ours
+from .changes import read
+from .drop_in import is_marked, is_ours
 from .enable import give_back, remove_chain
 from .site import COMMAND, Site, require_root
+
+# Seconds: longer than the deadline within which a chained command has its say.
+_UNDER_WAY = 4
 
 
 def disable(site: Site) -> None:
@@ -21,6 +26,8 @@ def disable(site: Site) -> None:
     for line in site.sshd_config().lines(COMMAND):
         if is_ours(line.value) and line.file not in site.our_drop_ins:
             raise Refused(f"{line.place} has sshd ask eic-sshd too: take that line away, then run `eic-sshd disable`")
+    if site.sshd.is_there() and site.sshd.effective_or_nothing().get("authorizedkeysfile") == "none":
+        site.say("sshd has `AuthorizedKeysFile none`: once it does not ask eic-sshd, no key at all logs in")
     was_broken = site.sshd.problem() if site.sshd.is_there() else None
     with site.all_or_nothing() as changes:
         for path in site.our_drop_ins:
@@ -30,8 +37,16 @@ def disable(site: Site) -> None:
         if site.sshd.is_there():
             _tell_sshd(site, was_broken)
         # Only now: until it was told, sshd went on asking.
+        _wait_for_logins_under_way(site)
         remove_chain(site, changes)
         site.units.stop_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
+
+
+def _wait_for_logins_under_way(site: Site) -> None:
+    """Those that had begun before sshd was told still ask us, and are to get what a chained command adds."""
+    if site.units.told_sshd and is_marked(read(site.chain_config) or ""):
+        site.say("waiting for logins that are under way")
+        time.sleep(_UNDER_WAY)
 
 
 def _tell_sshd(site: Site, was_broken: Optional[str]) -> None:

@@ -67,7 +67,7 @@ def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Optional[Plan]:
             site.say("that line is left alone, so nothing is chained: take it away, then run `eic-sshd enable --chain`")
         return None
     _require_ours_unconditional(site)
-    command, user = _own(site, effective)
+    command, user = own_command(site, effective)
     if command is None:
         if chain:
             site.say("sshd has no other AuthorizedKeysCommand, so there is none to chain")
@@ -75,10 +75,10 @@ def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Optional[Plan]:
     if chain or is_marked(read(site.chain_config) or ""):
         return _chained(site, command, user)
     if is_ours(named):
-        site.say(f"sshd does not run {command} ({_place(site, command)}): `eic-sshd enable --chain` has both run")
+        site.say(f"sshd does not run {command} ({place(site, command)}): `eic-sshd enable --chain` has both run")
         return PLAIN
     raise Refused(
-        f"sshd runs another AuthorizedKeysCommand, which is left as it is: {command} ({_place(site, command)}); "
+        f"sshd runs another AuthorizedKeysCommand, which is left as it is: {command} ({place(site, command)}); "
         "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
     )
 
@@ -90,7 +90,7 @@ def _require_ours_unconditional(site: Site) -> None:
             raise Refused(f"{line.place} has sshd ask eic-sshd for `Match {line.match}` only: that is left as it is")
 
 
-def _own(site: Site, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
+def own_command(site: Site, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
     """The site's own command, None if it has none, and the user it runs as: what would be in force without us."""
     command, user = effective.get(COMMAND, "none"), effective.get(COMMAND_USER, "none")
     line = outside(site.commands())
@@ -106,7 +106,7 @@ def _own(site: Site, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
 
 def _chained(site: Site, command: str, user: str) -> Plan:
     """In front of `command`; sshd passes on what it alone knows and the command wants to be told."""
-    where = f"{command} ({_place(site, command)})"
+    where = f"{command} ({place(site, command)})"
     try:
         words = sshd_command.split(command)
         guarded.require_safe(words[0])
@@ -182,13 +182,12 @@ def _require_in_force(site: Site, plan: Plan) -> None:
 def _put_chain_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None:
     for path in (site.chain_config, site.socket_drop_in):
         _require_marked(path)
-    changes.write(site.chain_config, marked(f"[chain]\ncommand = {command}\n"))
+    note = "# When you change or take away the command in sshd's configuration, run `eic-sshd enable` as well."
+    changes.write(site.chain_config, marked(f"{note}\n[chain]\ncommand = {command}\n"))
     if plan.user != USER:
         changes.write(site.socket_drop_in, marked(f"[Socket]\nSocketUser={plan.user}\n"))
     if site.chain_config in changes.paths:
-        site.say(
-            f"{command} ({_place(site, command)}) is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))"
-        )
+        site.say(f"{command} ({place(site, command)}) is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
     if site.dry_run:
         return
     problem = config_problem(plan.user, site.our_config)
@@ -224,5 +223,5 @@ def give_back(site: Site, path: str, changes: Changes) -> None:
         changes.write(path, "".join(f"{line}\n" for line in others))
 
 
-def _place(site: Site, command: str) -> str:
+def place(site: Site, command: str) -> str:
     return next((line.place for line in site.commands() if line.value == command), site.sshd.config)

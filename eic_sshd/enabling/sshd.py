@@ -37,6 +37,13 @@ class Sshd:
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
         return {keyword.lower(): value.strip() for keyword, _, value in reversed(list(pairs))}
 
+    def effective_or_nothing(self) -> Dict[str, str]:
+        """As `effective`; nothing, where sshd does not say."""
+        try:
+            return self.effective()
+        except Refused:
+            return {}
+
     def _run(self, option: str) -> subprocess.CompletedProcess[str]:
         """Run it; what a machine that was never booted lacks, though its configuration is in order, is lent."""
         if not self.is_there():

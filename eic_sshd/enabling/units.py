@@ -6,16 +6,17 @@ from __future__ import annotations
 import glob
 import os
 import re
+import signal
 import subprocess
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 from . import Refused
 from .changes import Say
+from .listeners import listeners
 from .programs import is_there, run
 
 SOCKET = "eic-sshd.socket"
 SERVICE = "eic-sshd.service"
-_SSHD = ("ssh.service", "sshd.service", "ssh.socket", "sshd.socket")
 _STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
 # systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
 _UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
@@ -63,6 +64,9 @@ class Units:
     def socket_is_installed(self) -> bool:
         return any(os.path.exists(os.path.join(self._root, folder, SOCKET)) for folder in _UNIT_FOLDERS)
 
+    def socket_has_failed(self) -> bool:
+        return is_there("systemctl") and self.is_running() and _is("failed", SOCKET)
+
     def start_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
         if not self.socket_is_installed() or not is_there("systemctl"):
@@ -109,25 +113,20 @@ class Units:
             _systemctl("daemon-reload")
 
     def reload_sshd(self, say: Say, dry_run: bool) -> None:
-        """Have whatever sshd runs here read its configuration. Raises Refused if it would not."""
-        if not self.is_running():
-            say("no systemd runs here: sshd reads its configuration when it is next started")
-            return
-        shown = _shown(*_SSHD)
-        if shown is None:
-            say("systemctl does not answer, so an sshd that runs goes by what it read before, until you reload it")
-            return
-        running = [unit for unit in shown if unit.id.endswith(".service") and unit.state in ("active", "reloading")]
-        sockets = [unit.id for unit in shown if unit.id.endswith(".socket") and unit.state == "active"]
-        for unit in running:
+        """Have every sshd that waits for connections here read its configuration. Raises Refused if it would not."""
+        reloaded = set()
+        for pid, unit in listeners(os.path.join(self._root, "proc")):
+            if unit in reloaded:
+                continue
             self.told_sshd = not dry_run
-            # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
-            # meanwhile waits in the socket, and sessions go on.
-            anew = sockets and unit.kill_mode == "process"
-            self._do(say, dry_run, "try-restart" if anew else "reload", unit.id)
-        if not running:
-            how = f"{sockets[0]} starts it" if sockets else "it is started"
-            say(f"sshd is not running: it reads its configuration when {how}")
+            verb = _verb(unit) if unit is not None and self.is_running() else None
+            if unit is not None and verb is not None:
+                reloaded.add(unit)
+                self._do(say, dry_run, verb, unit)
+            else:
+                _hang_up(pid, say, dry_run)
+        if not self.told_sshd and not dry_run:
+            say("no sshd waits for connections here: it reads its configuration when it is started")
 
     def _do(self, say: Say, dry_run: bool, *arguments: str) -> None:
         command = f"systemctl {' '.join(arguments)}"
@@ -145,23 +144,27 @@ def _is(state: str, unit: str) -> bool:
     return _systemctl(f"is-{state}", "--quiet", unit).returncode == 0
 
 
-class _Unit(NamedTuple):
-    id: str
-    state: str
-    kill_mode: str
+def _verb(unit: str) -> Optional[str]:
+    """How systemctl has sshd's `unit` read its configuration; None if it can't."""
+    done = _systemctl("show", "--property=CanReload,KillMode,TriggeredBy", unit)
+    shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
+    # meanwhile waits in the socket, and sessions go on.
+    if shown.get("KillMode") == "process" and any(_is("active", name) for name in shown.get("TriggeredBy", "").split()):
+        return "try-restart"
+    return "reload" if shown.get("CanReload") == "yes" else None
 
 
-def _shown(*units: str) -> Optional[List[_Unit]]:
-    """The loaded ones among `units`, each once, whatever aliases it has; None where systemctl does not say."""
-    found: Dict[str, _Unit] = {}
-    for unit in units:
-        done = _systemctl("show", "--property=Id,ActiveState,LoadState,KillMode", unit)
-        if done.returncode != 0:
-            return None
-        shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-        if shown.get("LoadState") == "loaded":
-            found[shown["Id"]] = _Unit(shown["Id"], shown["ActiveState"], shown.get("KillMode", ""))
-    return list(found.values())
+def _hang_up(pid: int, say: Say, dry_run: bool) -> None:
+    """sshd(8): it rereads its configuration when it receives SIGHUP."""
+    if dry_run:
+        say(f"would send SIGHUP to sshd, process {pid}")
+        return
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except ProcessLookupError:
+        return
+    say(f"sent SIGHUP to sshd, process {pid}, which systemd does not look after")
 
 
 def _overriding(line: str, config: str) -> Optional[str]:

@@ -21,6 +21,7 @@ from eic_sshd.enabling.drop_in import PLAIN, others_in
 from eic_sshd.enabling.enable import enable
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.enabling.standing import problems
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
 from eic_sshd.sshd_command import FRONT_DOOR
@@ -592,3 +593,38 @@ def test_without_host_keys_and_with_sshds_folder_missing_it_can_still_be_tested(
 def test_what_is_not_installed_is_not_asked_for(machine: Machine) -> None:
     site = machine.site._replace(front_door="/no/such/front-door")
     assert "there is no /no/such/front-door: install the package" in machine.refusal(do=lambda _: enable(site, False))
+
+
+def standing(machine: Machine) -> List[str]:
+    return list(problems(machine.site, config.load(machine.site.our_config)))
+
+
+def test_all_is_well_after_enabling(machine: Machine) -> None:
+    assert standing(machine) == ["sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"]
+    machine.enable()
+    assert standing(machine) == []
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    assert standing(machine) == []
+
+
+def test_a_site_that_has_changed_since_is_told_what_does_not_fit_any_more(machine: Machine) -> None:
+    machine.enable()
+    machine.sshd_config(INCLUDE + OTHER)
+    assert "`eic-sshd enable --chain` has it run" in standing(machine)[0]
+    machine.enable(chain=True)
+    machine.sshd_config(INCLUDE + OTHER.replace("true", "false"))
+    assert "and /usr/bin/true %u in its place: `eic-sshd enable` has it run" in standing(machine)[0]
+    machine.sshd_config(INCLUDE)
+    assert "which sshd's configuration has no more: `eic-sshd enable` ends that" in standing(machine)[0]
+    machine.sshd_config(INCLUDE + OTHER)
+    Path(machine.site.our_config).chmod(0o640)
+    assert "sshd runs eic-sshd as nobody, for whom its configuration is invalid" in standing(machine)[0]
+    machine.sshd_config("NoSuchKeyword yes\n")
+    assert "NoSuchKeyword" in standing(machine)[0]
+
+
+def test_without_keys_on_disk_disabling_says_what_it_comes_to(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + "AuthorizedKeysFile none\n")
+    machine.enable()
+    assert "no key at all logs in" in machine.disable()[0]

@@ -321,11 +321,10 @@ def test_whatever_the_service_is_in_some_key_logs_in(
         os.unlink(login_door.socket)
     login = warm_sshd.login(USER, [pushed, on_disk])
     assert login.output == USER
-    # sshd draws a failed attempt out to the next doubling of 5 to 9 ms (ensure_minimum_time_since in its auth2.c), so a
-    # key that the front door gives up on after 2.5 s may cost the client twice that.
-    assert login.seconds < 2 * authorized_keys.PATIENCE + 3.0, records(login_door)
-    expected = ["authorizer-failed"] if state == "hung" else ["granted", "granted"]
-    assert reasons(login_door) == expected
+    # sshd asks twice for a key that logs in, and a service that hangs is waited for each time; what a failed attempt
+    # took, sshd draws out to the next doubling of 5 to 9 ms (ensure_minimum_time_since in its auth2.c).
+    assert login.seconds < 4 * authorized_keys.PATIENCE + 3.0, records(login_door)
+    assert reasons(login_door) == ["granted", "granted"]
 
 
 def test_a_service_killed_in_the_middle_of_a_call_keeps_nobody_out_who_has_a_key_on_disk(
