@@ -18,34 +18,26 @@ class Listener(NamedTuple):
 def listeners(proc: str) -> Iterator[Listener]:
     """Those that look at the same root as we do: not those of containers, nor, from a chroot, the host's."""
     for name in sorted(os.listdir(proc)) if os.path.isdir(proc) else ():
-        if not name.isdigit():
-            continue
+        process = os.path.join(proc, name)
         try:
-            process = os.path.join(proc, name)
-            if not _is_sshd(process) or not os.path.samefile(os.path.join(process, "root"), "/"):
-                continue
-            if _is_sshd(os.path.join(proc, _parent(process))):
-                continue  # it serves one connection
-            unit = _unit(process)
-        except (OSError, ValueError):
+            if name.isdigit() and _waits_for_connections(process) and os.path.samefile(f"{process}/root", "/"):
+                yield Listener(int(name), _unit(process))
+        except OSError:
             continue  # it has ended meanwhile
-        if unit is None or "@" not in unit:  # of ssh@.service there is one for each connection
-            yield Listener(int(name), unit)
 
 
-def _is_sshd(process: str) -> bool:
-    try:
-        return os.path.basename(os.readlink(os.path.join(process, "exe"))).split(" ")[0] == "sshd"
-    except OSError:
-        return False
+def _waits_for_connections(process: str) -> bool:
+    """One that serves a connection, or tests a configuration, would end by the signal that has this one read anew.
 
-
-def _parent(process: str) -> str:
-    with open(os.path.join(process, "stat"), encoding="utf-8", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()[1]
+    sshd says so itself, in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later).
+    """
+    with open(f"{process}/cmdline", "rb") as file:
+        title = file.read()
+    program = os.path.basename(os.readlink(f"{process}/exe")).split(" ")[0] if b"[listener]" in title else ""
+    return program == "sshd" and title.startswith(b"sshd: ")
 
 
 def _unit(process: str) -> Optional[str]:
-    with open(os.path.join(process, "cgroup"), encoding="utf-8", errors="replace") as file:
+    with open(f"{process}/cgroup", encoding="utf-8", errors="replace") as file:
         found = re.search(r"^(?:0:|\d+:name=systemd):.*/([^/\n]+\.service)$", file.read(), re.MULTILINE)
     return found.group(1) if found else None

@@ -127,6 +127,28 @@ def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
         installed.machine.run("systemctl", "start", "ssh.service")
 
 
+UNIT = "/etc/systemd/system/corp-sshd.service"
+OTHER_SSHDS = {
+    "under a unit of another name": f"sed /^Alias=/d /lib/systemd/system/ssh.service >{UNIT}; systemctl daemon-reload; "
+    "systemctl start corp-sshd.service",
+    # systemd takes the folder away a moment after it has stopped the service.
+    "outside of systemd": "for try in 1 2 3 4 5; do mkdir -p /run/sshd; /usr/sbin/sshd && break; sleep 1; done",
+}
+
+
+@pytest.mark.parametrize("how", OTHER_SSHDS)
+def test_an_sshd_that_somebody_else_started_is_told_as_well(own: Instance, how: str) -> None:
+    own.machine.shell(f"systemctl disable -q --now ssh.service; {OTHER_SSHDS[how]}")
+    key = own.client.key()
+    own.aws.push(USER, key.line)
+    with session(own.client, key) as held:
+        ask(own, "disable")
+        assert not own.client.login(key).ok
+        ask(own, "enable")
+        assert own.client.login(key).output == USER
+        assert held.lives()
+
+
 def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key) -> None:
     """Also where somebody is logged in while it is installed, as those who build images are."""
     bare.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
