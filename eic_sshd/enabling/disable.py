@@ -6,14 +6,12 @@ from __future__ import annotations
 import time
 from typing import Optional
 
+from ..config import load_or_refuse
 from . import Refused
 from .changes import read
 from .drop_in import is_marked, is_ours
 from .enable import give_back, remove_chain
 from .site import COMMAND, Site, require_root
-
-# Seconds: longer than the deadline within which a chained command has its say.
-_UNDER_WAY = 4
 
 
 def disable(site: Site) -> None:
@@ -36,9 +34,10 @@ def disable(site: Site) -> None:
             site.say("sshd's configuration does not name eic-sshd")
         if site.sshd.is_there():
             _tell_sshd(site, was_broken)
-        # Only now: until it was told, sshd went on asking.
-        _wait_for_logins_under_way(site)
-        remove_chain(site, changes)
+        if was_broken is None:
+            # Only now: until it was told, sshd went on asking.
+            _wait_for_logins_under_way(site)
+            remove_chain(site, changes)
         site.units.stop_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
 
 
@@ -46,13 +45,16 @@ def _wait_for_logins_under_way(site: Site) -> None:
     """Those that had begun before sshd was told still ask us, and are to get what a chained command adds."""
     if site.units.told_sshd and is_marked(read(site.chain_config) or ""):
         site.say("waiting for logins that are under way")
-        time.sleep(_UNDER_WAY)
+        time.sleep(load_or_refuse(site.our_config)[0].imds.deadline + 1)
 
 
 def _tell_sshd(site: Site, was_broken: Optional[str]) -> None:
     """Also where nothing was changed: an earlier run that was interrupted may not have got here."""
     if was_broken is not None:
-        site.say(f"sshd's configuration is invalid, as it was before: {was_broken}; correct it, and reload sshd")
+        site.say(
+            f"sshd's configuration is invalid, as it was before: {was_broken}; correct it, reload sshd, and run "
+            "`eic-sshd disable` once more"
+        )
         return
     problem = None if site.dry_run else site.sshd.problem()
     if problem is not None:

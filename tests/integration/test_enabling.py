@@ -157,6 +157,17 @@ def test_disabling_goes_on_where_sshd_does_not_read_its_configuration(machine: M
     assert not Path(machine.site.drop_in).exists()
 
 
+def test_an_sshd_that_cannot_be_told_keeps_its_chained_command(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    machine.sshd_config(INCLUDE + OTHER + "NoSuchKeyword yes\n")
+    machine.disable()
+    assert Path(machine.site.chain_config).exists()
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.disable()
+    assert not Path(machine.site.chain_config).exists()
+
+
 def test_without_an_include_the_line_to_add_is_named(machine: Machine) -> None:
     machine.sshd_config("PermitRootLogin no\n")
     include = f"Include {machine.folder}/sshd_config.d/*.conf"
