@@ -31,7 +31,7 @@ setup:
 demo: setup
 	$(VENV)/bin/python -m eic_sshd.sandbox.private_host $(VENV)/bin/python -m eic_sshd.sandbox.demo $(ARGS)
 
-## make test       everything: linters, types, unit and integration tests, logins through a real sshd
+## make test       everything: linters, types, unit and integration tests, logins, and (as root) the packages on booted machines
 .PHONY: test
 test: setup
 	tests/run.sh $(VENV) $(ARGS)
