@@ -81,7 +81,7 @@ class Service:
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._last_request = time.monotonic()
-        self._trusted = _who_may_ask(listener)
+        self._trusted = who_may_ask(listener)
 
     def stop(self) -> None:
         """Take no more requests, finish those under way, return from `run`. May be called from a signal handler."""
@@ -209,7 +209,7 @@ class Service:
         unsaid.peer.close()
 
 
-def _who_may_ask(listener: socket.socket) -> Set[int]:
+def who_may_ask(listener: socket.socket) -> Set[int]:
     """The uids of root, of this process, and of the user that root gave the socket to, if to nobody else."""
     uids = {0, os.geteuid()}
     with contextlib.suppress(OSError, ValueError):  # a socket without a place in the file system belongs to nobody

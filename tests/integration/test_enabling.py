@@ -16,6 +16,7 @@ from docs.generate import ROOT
 from eic_sshd import config
 from eic_sshd.cli._administering import administering
 from eic_sshd.enabling import Refused
+from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN, others_in
 from eic_sshd.enabling.enable import enable
@@ -639,3 +640,24 @@ def test_without_keys_on_disk_disabling_says_what_it_comes_to(machine: Machine) 
     machine.sshd_config(INCLUDE + "AuthorizedKeysFile none\n")
     machine.enable()
     assert "no key at all logs in" in machine.disable()[0]
+
+
+def test_what_sshd_would_not_take_without_us_stays(machine: Machine) -> None:
+    machine.enable()
+    machine.sshd_config(INCLUDE + "AuthorizedKeysCommand /usr/bin/true\n")  # and nobody to run it as, but ours
+    assert "sshd does not take its configuration without eic-sshd: " in machine.refusal(do=disable)
+
+
+@pytest.mark.parametrize("before", [None, "before\n"])
+def test_a_file_that_was_changed_twice_is_put_back_as_it_was_at_first(tmp_path: Path, before: Optional[str]) -> None:
+    path = tmp_path / "folder/file"
+    if before is not None:
+        path.parent.mkdir()
+        path.write_text(before)
+    changes = Changes(lambda sentence: None, dry_run=False)
+    changes.write(str(path), "once\n")
+    changes.write(str(path), "twice\n")
+    changes.remove(str(path), and_folder=True)
+    changes.put_back()
+    assert (path.read_text() if path.exists() else None) == before
+    assert path.parent.exists() == (before is not None)

@@ -19,6 +19,7 @@ import pytest
 
 from eic_sshd import wire
 from eic_sshd.sandbox import processes
+from eic_sshd.service import who_may_ask
 from tests import keys
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
@@ -610,3 +611,20 @@ def test_the_socket_is_where_the_front_door_looks() -> None:
     listens = f"ListenStream={authorized_keys.SOCKET}\n"
     assert listens in (UNITS / "eic-sshd.socket").read_text()
     assert resident.SOCKET == authorized_keys.SOCKET
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away (needs root)")
+@pytest.mark.parametrize(("mode", "may_ask"), [(0o600, True), (0o660, False), (0o606, False), (0o666, False)])
+def test_whom_root_gave_the_socket_to_may_ask_if_it_is_theirs_alone(tmp_path: Path, mode: int, may_ask: bool) -> None:
+    path = str(tmp_path / "authorize.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.chmod(path, mode)
+        os.chown(path, 65534, 65534)
+        assert who_may_ask(listener) == ({0, os.geteuid(), 65534} if may_ask else {0, os.geteuid()})
+
+
+def test_a_socket_that_stands_nowhere_is_nobodys() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0eic-sshd-test-of-nobodys-socket")
+        assert who_may_ask(listener) == {0, os.geteuid()}
