@@ -2,19 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # packaging/build-rpm.sh FOLDER: builds the .rpm packages into FOLDER, which takes the place of what was there.
 set -eu
-umask 022
+# shellcheck source=packaging/begin.sh
+. "$(dirname "$0")/begin.sh"
 
-out=$1
-here=$(dirname "$0")
-mkdir -p "$(dirname "$out")"
-work=$(mktemp -d "$out.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-work=$(cd "$work" && pwd)
-chmod 0755 "$work"
-
-said=$("$here/sources.sh" "$work/source")
-version=${said% *}
-epoch=${said#* }
 mkdir -p "$work/SOURCES"
 tar -C "$work/source" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --format=gnu \
     --transform "s,^\.,eic-sshd-$version," -cf - . | gzip -9n >"$work/SOURCES/eic-sshd-$version.tar.gz"

@@ -187,7 +187,6 @@ def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _in_chroot() -> bool:
     try:
-        ours, first = os.stat("/"), os.stat("/proc/1/root/")
+        return not os.path.samefile("/", "/proc/1/root/")
     except OSError:
         return False
-    return (ours.st_dev, ours.st_ino) != (first.st_dev, first.st_ino)

@@ -128,6 +128,16 @@ def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
 
 
 UNIT = "/etc/systemd/system/corp-sshd.service"
+
+
+def check_that_sshd_is_told(at: Instance, pushed: Key) -> None:
+    """What is disabled and enabled counts from the next login on."""
+    ask(at, "disable")
+    assert not at.client.login(pushed).ok
+    ask(at, "enable")
+    assert at.client.login(pushed).output == USER
+
+
 OTHER_SSHDS = {
     "under a unit of another name": f"sed /^Alias=/d /lib/systemd/system/ssh.service >{UNIT}; systemctl daemon-reload; "
     "systemctl start corp-sshd.service",
@@ -142,10 +152,7 @@ def test_an_sshd_that_somebody_else_started_is_told_as_well(own: Instance, how: 
     key = own.client.key()
     own.aws.push(USER, key.line)
     with session(own.client, key) as held:
-        ask(own, "disable")
-        assert not own.client.login(key).ok
-        ask(own, "enable")
-        assert own.client.login(key).output == USER
+        check_that_sshd_is_told(own, key)
         assert held.lives()
 
 
@@ -158,10 +165,7 @@ def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key) -> None:
         key = bare.client.key()
         bare.aws.push(USER, key.line)
         assert bare.client.login(key).output == USER
-        ask(bare, "disable")
-        assert not bare.client.login(key).ok
-        ask(bare, "enable")
-        assert bare.client.login(key).output == USER
+        check_that_sshd_is_told(bare, key)
         assert held.lives()
 
 
