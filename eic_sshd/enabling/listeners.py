@@ -3,16 +3,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from typing import Iterator, NamedTuple, Optional
+from typing import FrozenSet, Iterable, Iterator, NamedTuple, Optional
 
 
 class Listener(NamedTuple):
-    """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in."""
+    """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
+    `sockets` are what it has open beside its standard streams."""
 
     pid: int
     unit: Optional[str]
+    sockets: FrozenSet[str]
+
+    def is_back(self, now: Iterable[Listener]) -> bool:
+        """Whether what stands in its place `now` waits at sockets of its own: so it has read its configuration.
+
+        Told to read it, sshd closes its sockets, executes itself anew, and only then opens others (sshd.c,
+        sighup_restart): for some 20 ms whoever comes is turned away.
+        """
+        in_its_place = [one for one in now if one.pid == self.pid or (one.unit is not None and one.unit == self.unit)]
+        return any(one.sockets and not one.sockets & self.sockets for one in in_its_place)
 
 
 def listeners(proc: str) -> Iterator[Listener]:
@@ -21,7 +33,7 @@ def listeners(proc: str) -> Iterator[Listener]:
         process = os.path.join(proc, name)
         try:
             if name.isdigit() and _waits_for_connections(process) and os.path.samefile(f"{process}/root", "/"):
-                yield Listener(int(name), _unit(process))
+                yield Listener(int(name), _unit(process), _sockets(process))
         except OSError:
             continue  # it has ended meanwhile
 
@@ -35,6 +47,14 @@ def _waits_for_connections(process: str) -> bool:
         title = file.read()
     program = os.path.basename(os.readlink(f"{process}/exe")).split(" ")[0] if b"[listener]" in title else ""
     return program == "sshd" and title.startswith(b"sshd: ")
+
+
+def _sockets(process: str) -> FrozenSet[str]:
+    found = set()
+    for name in os.listdir(f"{process}/fd"):
+        with contextlib.suppress(OSError):  # it has closed it meanwhile
+            found.add(os.readlink(f"{process}/fd/{name}") if int(name) > 2 else "")
+    return frozenset(name for name in found if name.startswith("socket:"))
 
 
 def _unit(process: str) -> Optional[str]:

@@ -8,15 +8,17 @@ import os
 import re
 import signal
 import subprocess
-from typing import Iterator, Optional, Tuple
+import time
+from typing import Iterator, List, Optional, Tuple
 
 from . import Refused
 from .changes import Say
-from .listeners import listeners
+from .listeners import Listener, listeners
 from .programs import is_there, run
 
 SOCKET = "eic-sshd.socket"
 SERVICE = "eic-sshd.service"
+RESTART = "try-restart"  # systemctl waits until it is back
 _STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
 # systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
 _UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
@@ -25,10 +27,14 @@ _OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
 
 
 class Units:
-    """The units of the machine at `root`. `told_sshd` says whether a running sshd may have read its configuration."""
+    """The units of the machine at `root`. `told_sshd` says whether a running sshd may have read its configuration.
 
-    def __init__(self, root: str = "/") -> None:
+    `patience` is how long an sshd may be away for that, in seconds.
+    """
+
+    def __init__(self, root: str = "/", patience: float = 5.0) -> None:
         self._root = root
+        self._patience = patience
         self.told_sshd = False
 
     def is_running(self) -> bool:
@@ -115,18 +121,39 @@ class Units:
     def reload_sshd(self, say: Say, dry_run: bool) -> None:
         """Have every sshd that waits for connections here read its configuration. Raises Refused if it would not."""
         reloaded = set()
-        for pid, unit in listeners(os.path.join(self._root, "proc")):
-            if unit in reloaded:
+        away = []
+        for sshd in self._listeners():
+            if sshd.unit in reloaded:
                 continue
             self.told_sshd = not dry_run
-            verb = _verb(unit) if unit is not None and self.is_running() else None
-            if unit is not None and verb is not None:
-                reloaded.add(unit)
-                self._do(say, dry_run, verb, unit)
+            verb = _verb(sshd.unit) if sshd.unit is not None and self.is_running() else None
+            if sshd.unit is not None and verb is not None:
+                reloaded.add(sshd.unit)
+                self._do(say, dry_run, verb, sshd.unit)
             else:
-                _hang_up(pid, say, dry_run)
-        if not self.told_sshd and not dry_run:
+                _hang_up(sshd.pid, say, dry_run)
+            if verb != RESTART:
+                away.append(sshd)
+        if self.told_sshd:
+            self._wait_for(away, say)
+        elif not dry_run:
             say("no sshd waits for connections here: it reads its configuration when it is started")
+
+    def _listeners(self) -> List[Listener]:
+        return list(listeners(os.path.join(self._root, "proc")))
+
+    def _wait_for(self, away: List[Listener], say: Say) -> None:
+        """What comes next may be a login, or the end of a command that sshd still has in mind."""
+        until = time.monotonic() + self._patience
+        while time.monotonic() < until:
+            now = self._listeners()
+            away = [sshd for sshd in away if not sshd.is_back(now)]
+            if not away:
+                return
+            time.sleep(0.01)
+        for sshd in away:
+            where = f"`systemctl status {sshd.unit}`" if sshd.unit is not None else "its log"
+            say(f"sshd, process {sshd.pid}, was told but has not come back in {self._patience:g} s: look at {where}")
 
     def _do(self, say: Say, dry_run: bool, *arguments: str) -> None:
         command = f"systemctl {' '.join(arguments)}"
@@ -151,7 +178,7 @@ def _verb(unit: str) -> Optional[str]:
     # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
     # meanwhile waits in the socket, and sessions go on.
     if shown.get("KillMode") == "process" and any(_is("active", name) for name in shown.get("TriggeredBy", "").split()):
-        return "try-restart"
+        return RESTART
     return "reload" if shown.get("CanReload") == "yes" else None
 
 

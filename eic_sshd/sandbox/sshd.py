@@ -102,6 +102,12 @@ class Sshd:
         with open(self.log, encoding="utf-8", errors="replace") as log:
             raise RuntimeError(f"sshd did not start: {log.read()}")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that waits for connections, once it is started."""
+        assert self._process is not None
+        return self._process.pid
+
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.terminate()

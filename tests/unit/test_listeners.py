@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional, Sequence, Set
 
 import pytest
 
@@ -17,6 +18,7 @@ def process(
     program: str = "/usr/sbin/sshd",
     root: str = "/",
     cgroup: str = "0::/system.slice/ssh.service\n",
+    fds: Sequence[str] = ("/dev/null", "socket:[1]", "socket:[1]", "socket:[2]", "pipe:[3]"),
 ) -> None:
     folder = proc / str(pid)
     folder.mkdir()
@@ -24,6 +26,9 @@ def process(
     (folder / "cgroup").write_text(cgroup)
     (folder / "exe").symlink_to(program)
     (folder / "root").symlink_to(root)
+    (folder / "fd").mkdir()
+    for number, target in enumerate(fds):
+        (folder / "fd" / str(number)).symlink_to(target)
 
 
 def test_one_that_waits_for_connections_is_found_with_its_unit(tmp_path: Path) -> None:
@@ -32,9 +37,9 @@ def test_one_that_waits_for_connections_is_found_with_its_unit(tmp_path: Path) -
     process(tmp_path, 9, cgroup="0::/user.slice/user-0.slice/session-1.scope\n")
     (tmp_path / "version").write_text("")
     assert list(listeners(str(tmp_path))) == [
-        Listener(7, "ssh.service"),
-        Listener(8, "corp-sshd.service"),
-        Listener(9, None),
+        Listener(7, "ssh.service", frozenset({"socket:[2]"})),
+        Listener(8, "corp-sshd.service", frozenset({"socket:[2]"})),
+        Listener(9, None, frozenset({"socket:[2]"})),
     ]
 
 
@@ -61,3 +66,25 @@ def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     assert list(listeners(str(tmp_path))) == []
     assert list(listeners(str(tmp_path / "none"))) == []
+
+
+@pytest.mark.parametrize(
+    ("pid", "unit", "sockets", "back"),
+    [
+        (7, "ssh.service", {"b"}, True),
+        (8, "ssh.service", {"b"}, True),
+        (7, None, {"b"}, True),
+        (7, "ssh.service", {"a"}, False),
+        (7, "ssh.service", set(), False),
+        (7, "ssh.service", {"a", "b"}, False),
+        (8, "corp-sshd.service", {"b"}, False),
+    ],
+)
+def test_it_is_back_when_it_waits_anew(pid: int, unit: Optional[str], sockets: Set[str], back: bool) -> None:
+    was = Listener(7, "ssh.service", frozenset({"a"}))
+    assert was.is_back([Listener(pid, unit, frozenset(sockets))]) is back
+    assert not was.is_back([])
+
+
+def test_one_outside_of_any_unit_stands_in_for_itself_only() -> None:
+    assert not Listener(7, None, frozenset({"a"})).is_back([Listener(8, None, frozenset({"b"}))])
