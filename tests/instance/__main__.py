@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import Iterator, List, Optional
+from typing import Iterator, List, NamedTuple, Optional
 
 from docs.generate import ROOT
 
@@ -103,7 +103,10 @@ def _inside(arguments: List[str]) -> int:
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
         return _skip(f"systemd-nspawn cannot boot here: {error}")
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return max(pool.map(lambda release: _pytest(release, rest), releases))
+        done = list(pool.map(lambda release: _pytest(release, rest), releases))
+    for failures in done:  # their ends are one among the other above
+        print("".join(failures.lines), end="", flush=True)
+    return max(failures.status for failures in done)
 
 
 @contextlib.contextmanager
@@ -115,17 +118,28 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _pytest(release: str, arguments: List[str]) -> int:
-    """Run the tests of one release, its lines marked as that; the exit status."""
+class Failures(NamedTuple):
+    """pytest's exit status, and its lines on what failed."""
+
+    status: int
+    lines: List[str]
+
+
+def _pytest(release: str, arguments: List[str]) -> Failures:
+    """Run the tests of one release, its lines marked as that."""
     options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={BASE / release}", "--release", release]
     command = [sys.executable, "-m", "pytest", *options, *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT
     ) as process:
         assert process.stdout is not None
+        failed = []
         for line in process.stdout:
-            print(f"{release:8} | {line}", end="", flush=True)
-    return process.returncode
+            marked = f"{release:8} | {line}"
+            print(marked, end="", flush=True)
+            if line.startswith(("FAILED ", "ERROR ")):
+                failed.append(marked)
+    return Failures(process.returncode, failed)
 
 
 if __name__ == "__main__":

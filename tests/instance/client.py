@@ -17,6 +17,8 @@ from .machine import Machine
 
 USER, OTHER = "ec2-user", "deploy"
 _PAUSE = 0.01  # seconds between two steps of it
+_TURNED_AWAY = ("Connection refused", "Connection reset")
+_RETRY = 0.5  # seconds: sshd may be that slow on a machine that has other things to do
 _BOUND = 100_000  # steps of a loop that goes on until it is told to end
 
 
@@ -146,6 +148,9 @@ class Background:
             time.sleep(0.1)
         raise AssertionError(f"{self.done} steps in a minute, not {count}")
 
+    def require_nothing_wrong(self) -> None:
+        assert not self.wrong, f"{len(self.wrong)} of {self.done}: {'; '.join(self.wrong[:5])}"
+
     def __enter__(self) -> Background:
         self._thread.start()
         return self
@@ -155,11 +160,18 @@ class Background:
         self._thread.join(timeout=120)
 
 
-def logins(client: Client, *keys: Key) -> Background:
-    """Logins without end; what is wrong with one that fails."""
+def logins(client: Client, *keys: Key, sshd_is_reloaded: bool = False) -> Background:
+    """Logins without end; what is wrong with one that fails.
+
+    Whenever sshd is told to read its configuration, whoever has it do so, its port is closed for some 20 ms (sshd.c,
+    sighup_restart). With `sshd_is_reloaded` a login that is turned away at the port is tried once more.
+    """
 
     def step() -> Optional[str]:
         login = client.login(*keys)
+        if sshd_is_reloaded and any(sign in login.errors for sign in _TURNED_AWAY):
+            time.sleep(_RETRY)
+            login = client.login(*keys)
         return None if login.output == USER else f"a login failed: {login.errors}"
 
     return Background(step)

@@ -159,6 +159,17 @@ class Machine:
             subprocess.run([*self.inside, "sh", "-c", f"cat >{path}"], stdin=source, env=_ENVIRONMENT, check=True)
         return path
 
+    def reload_sshd(self) -> None:
+        """Have sshd read its configuration, and wait until it listens again: systemctl does not."""
+        before = self.cursor()
+        self.run("systemctl", "reload", "ssh.service")
+        begun = time.monotonic()
+        while time.monotonic() - begun < PATIENCE:
+            if any("Server listening on 0.0.0.0" in entry["MESSAGE"] for entry in self.sshd_entries(before)):
+                return
+            time.sleep(0.02)
+        raise Failed(f"{self.name}: sshd does not listen any more\n{self.journal()}")
+
     # The journal.
 
     def cursor(self) -> str:

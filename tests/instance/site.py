@@ -38,4 +38,4 @@ def put(machine: Machine, key: Key, path: str = DROP_IN) -> None:
     put_command(machine, key)
     before = machine.read(path) if machine.exists(path) else ""
     machine.write(path, before + SETTINGS)
-    machine.run("systemctl", "reload", "ssh.service")
+    machine.reload_sshd()

@@ -161,7 +161,7 @@ def test_it_lives_beside_sssd(bare: Instance) -> None:
     bare.machine.write(
         site.DROP_IN, "AuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys\nAuthorizedKeysCommandUser nobody\n"
     )
-    bare.machine.run("systemctl", "reload", "ssh.service")
+    bare.machine.reload_sshd()
     said = bare.install(packages.deb())
     assert "eic-sshd enable --chain" in said
     bare.aws.trust()

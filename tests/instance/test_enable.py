@@ -189,7 +189,8 @@ def test_a_broken_sshd_config_is_left_as_it_is_and_installing_goes_on(bare: Inst
 
 
 def test_without_an_include_line_the_line_to_add_is_named(bare: Instance, on_disk: Key) -> None:
-    bare.machine.shell(f"sed -i 's/^Include/#Include/' {SSHD_CONFIG}; systemctl reload ssh")
+    bare.machine.shell(f"sed -i 's/^Include/#Include/' {SSHD_CONFIG}")
+    bare.machine.reload_sshd()
     before = snapshot(bare.machine)
     said = bare.install(packages.deb())
     line = "Include /etc/ssh/sshd_config.d/*.conf"
@@ -207,7 +208,7 @@ def test_a_match_block_keeps_its_own_command_and_all_others_get_pushed_keys(bare
     site.put_command(bare.machine, sites, OTHER)
     block = f"Match User {OTHER}\n    " + site.SETTINGS.replace("\n", "\n    ").rstrip() + "\n"
     bare.machine.write(SSHD_CONFIG, bare.machine.read(SSHD_CONFIG) + block)
-    bare.machine.run("systemctl", "reload", "ssh")
+    bare.machine.reload_sshd()
     said = bare.install(packages.deb())
     assert "Match" in said
     bare.sshd_test()

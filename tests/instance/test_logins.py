@@ -144,7 +144,7 @@ def test_where_sshd_reads_no_files_the_fallback_is_the_way_in_while_imds_is_dead
     own.machine.write(f"/etc/eic-sshd/keys/{USER}", f"{kept.line}\n")
     own.machine.write("/etc/eic-sshd/conf.d/20-fallback.conf", _FALLBACK)
     own.machine.write("/etc/ssh/sshd_config.d/50-no-files.conf", "AuthorizedKeysFile none\n")
-    own.machine.run("systemctl", "reload", "ssh.service")
+    own.machine.reload_sshd()
     assert not own.client.login(kept).ok
     own.aws.stop()
     before = own.machine.cursor()
