@@ -38,6 +38,9 @@ DOMAINS = frozenset({
 _TOKEN_PATH = "api/token"  # noqa: S105 - a path
 # Seconds for which an IMDS that let a request time out is not waited for again.
 _SILENCE = 5.0
+# Seconds for which an unused connection is kept. Another costs less than a millisecond; one that died without a sign
+# costs a login its time-out, and passes for an IMDS that is silent.
+_KEPT = 2.0
 # What requests and what it is made of raise when an exchange comes to nothing.
 # ValueError: http.client, for numbers that make no sense.
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -65,7 +68,6 @@ class ImdsState:
     def __init__(self) -> None:
         self.token: Optional[str] = None
         self.token_until = 0.0
-        self.generation = 0  # connections that were opened before its last change may be dead
         self._silent_until = 0.0
         self._quiet: Dict[str, float] = {}
 
@@ -73,17 +75,11 @@ class ImdsState:
         """For how many seconds more `path` is not to be waited for."""
         return max(self._silent_until, self._quiet.get(path, 0.0)) - now
 
-    def timed_out(self, path: str, now: float, limit: Limit) -> None:
-        """A request for `path` timed out.
-
-        Over a kept connection, that one may have died. Without a connection or a token, or on a second path, IMDS is
-        silent. On one path only, that path is.
-        """
-        if not limit.connecting:
-            self.generation += 1
-            return
+    def timed_out(self, path: str, now: float, connected: bool) -> None:
+        """A request for `path` timed out: without a connection or a token, or on a second path, IMDS is silent; on one
+        path only, that path is."""
         quiet = {other: until for other, until in self._quiet.items() if until > now}
-        if not limit.connected or path == _TOKEN_PATH or set(quiet) - {path}:
+        if not connected or path == _TOKEN_PATH or set(quiet) - {path}:
             self._silent_until = now + _SILENCE
         self._quiet = {**quiet, path: now + _SILENCE}
 
@@ -97,7 +93,7 @@ class Imds:
     def __init__(self, endpoint: str, request_timeout: float, state: Optional[ImdsState] = None) -> None:
         self._endpoint = endpoint
         self._state = state or ImdsState()
-        self._generation = self._state.generation
+        self._kept_until = 0.0
         self._request_timeout = request_timeout
         self._limit = Limit()
         self._session = session(self._limit)
@@ -207,8 +203,7 @@ class Imds:
             raise self._failure(path, error, deadline) from error
 
     def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
-        if self._generation != self._state.generation:
-            self._generation = self._state.generation
+        if deadline.clock() >= self._kept_until:
             self.close()
         self._limit.begin(deadline.capped(self._request_timeout), limit)
         with self._session.request(
@@ -219,7 +214,9 @@ class Imds:
             allow_redirects=False,
             stream=True,
         ) as answer:
-            return Response(answer.status_code, _body(answer, path, limit))
+            response = Response(answer.status_code, _body(answer, path, limit))
+        self._kept_until = deadline.clock() + _KEPT
+        return response
 
     def _require_voice(self, path: str, deadline: Deadline) -> None:
         """There is time to ask, and IMDS has not just let a request time out."""
@@ -237,7 +234,7 @@ class Imds:
         if deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
         if self._limit.left() <= 0:
-            self._state.timed_out(path, deadline.clock(), self._limit)
+            self._state.timed_out(path, deadline.clock(), self._limit.connected)
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
         return NotGranted(

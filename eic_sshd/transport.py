@@ -33,13 +33,13 @@ class Limit:
     def __init__(self) -> None:
         self.deadline: Optional[Deadline] = None
         self.connecting = False  # whether the request under way had to open a connection
-        self.connected = False  # and whether it got one
+        self.connected = True  # and whether it has one
         self._bytes = 0
 
     def begin(self, deadline: Deadline, body: int) -> None:
         """The next request begins; it must be over by `deadline` and bring no more than `body` bytes and a head."""
         self.deadline = deadline
-        self.connecting = self.connected = False
+        self.connecting, self.connected = False, True
         # What frames a chunked body counts too, and one byte more tells that a body is too long.
         self._bytes = _HEAD + 2 * body + 1
 
@@ -89,7 +89,7 @@ def session(limit: Limit) -> requests.Session:
 
     class Connection(HTTPConnection):
         def connect(self) -> None:
-            limit.connecting = True
+            limit.connecting, limit.connected = True, False
             super().connect()  # type: ignore[no-untyped-call,unused-ignore] # urllib3 1.26 has no annotations
             limit.connected = True
             plain = self.sock
