@@ -31,7 +31,7 @@ def configure_dry_run(parser: argparse.ArgumentParser) -> None:
 
 
 def this_machine(dry_run: bool) -> Site:
-    return Site(Sshd(), Units(), _say, dry_run)
+    return Site(Sshd(), Units(_say, dry_run), _say, dry_run)
 
 
 def administering(arguments: argparse.Namespace, change: Callable[[Site], None]) -> int:

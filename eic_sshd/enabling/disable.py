@@ -38,7 +38,7 @@ def disable(site: Site) -> None:
             # Only now: until it was told, sshd went on asking.
             _wait_for_logins_under_way(site)
             remove_chain(site, changes)
-        site.units.stop_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
+        site.units.stop_socket(anew=site.socket_drop_in in changes.paths)
 
 
 def _wait_for_logins_under_way(site: Site) -> None:
@@ -59,4 +59,4 @@ def _tell_sshd(site: Site, was_broken: Optional[str]) -> None:
     problem = None if site.dry_run else site.sshd.problem()
     if problem is not None:
         raise Refused(f"sshd does not take its configuration without eic-sshd: {problem}")
-    site.units.reload_sshd(site.say, site.dry_run)
+    site.units.reload_sshd()

@@ -26,7 +26,7 @@ def enable(site: Site, chain: bool) -> None:
     _require_that_sshd_reads_its_configuration(site)
     plan = _plan(site, site.sshd.effective(), chain)
     if plan is None:
-        site.units.start_socket(site.say, site.dry_run, anew=False)
+        site.units.start_socket(anew=False)
         return
     require_match_blocks_unharmed(site, plan)
     with site.all_or_nothing() as changes:
@@ -34,9 +34,9 @@ def enable(site: Site, chain: bool) -> None:
         if not changes.paths:
             site.say("sshd asks eic-sshd already")
         if site.chain_config in changes.paths:
-            site.units.reload_service(site.say, site.dry_run)
-        site.units.reload_sshd(site.say, site.dry_run)
-        site.units.start_socket(site.say, site.dry_run, anew=site.socket_drop_in in changes.paths)
+            site.units.reload_service()
+        site.units.reload_sshd()
+        site.units.start_socket(anew=site.socket_drop_in in changes.paths)
     tell_of_match_blocks(site)
 
 

@@ -87,14 +87,14 @@ class Site(NamedTuple):
         """To those who may have read what is there no more."""
         if self.dry_run or not changes.paths:
             return
-        self.units.reload_service(self.say, self.dry_run)
+        self.units.reload_service()
         if self.units.told_sshd:
             try:
-                self.units.reload_sshd(self.say, self.dry_run)
+                self.units.reload_sshd()
             except Refused as problem:
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):
-            self.units.start_socket(self.say, self.dry_run, anew=self.socket_drop_in in changes.paths)
+            self.units.start_socket(anew=self.socket_drop_in in changes.paths)
 
 
 def outside(lines: List[Line]) -> Optional[Line]:

@@ -29,10 +29,13 @@ _OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
 class Units:
     """The units of the machine at `root`. `told_sshd` says whether a running sshd may have read its configuration.
 
-    `patience` is how long an sshd may be away for that, in seconds.
+    What is done to them is said through `say`, and with `dry_run` only said. `patience` is how long an sshd may be away
+    while it reads its configuration, in seconds.
     """
 
-    def __init__(self, root: str = "/", patience: float = 5.0) -> None:
+    def __init__(self, say: Say, dry_run: bool, root: str = "/", patience: float = 5.0) -> None:
+        self._say = say
+        self._dry_run = dry_run
         self._root = root
         self._patience = patience
         self.told_sshd = False
@@ -73,76 +76,76 @@ class Units:
     def socket_has_failed(self) -> bool:
         return is_there("systemctl") and self.is_running() and _is("failed", SOCKET)
 
-    def start_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
+    def start_socket(self, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
         if not self.socket_is_installed() or not is_there("systemctl"):
             return
         try:
             is_enabled, is_active = _is("enabled", SOCKET), self.is_running() and _is("active", SOCKET)
             if anew:
-                self._read_units_again(dry_run)
+                self._read_units_again()
             if anew and is_active:
-                self._do(say, dry_run, "stop", SERVICE, SOCKET)
+                self._do("stop", SERVICE, SOCKET)
             if not is_enabled:
-                self._do(say, dry_run, "enable", SOCKET)
+                self._do("enable", SOCKET)
             if self.is_running() and (anew or not is_active):
-                self._do(say, dry_run, "start", SOCKET)
+                self._do("start", SOCKET)
         except Refused as problem:
-            say(f"{problem}; until it listens, each login is decided by a process of its own, slower")
+            self._say(f"{problem}; until it listens, each login is decided by a process of its own, slower")
 
-    def stop_socket(self, say: Say, dry_run: bool, anew: bool) -> None:
+    def stop_socket(self, anew: bool) -> None:
         """Have systemd no longer listen for us."""
         if not self.socket_is_installed() or not is_there("systemctl"):
             return
         try:
             if self.is_running() and (_is("active", SOCKET) or _is("active", SERVICE)):
-                self._do(say, dry_run, "stop", SOCKET, SERVICE)
+                self._do("stop", SOCKET, SERVICE)
             if _is("enabled", SOCKET):
-                self._do(say, dry_run, "disable", SOCKET)
+                self._do("disable", SOCKET)
             if anew:
-                self._read_units_again(dry_run)
+                self._read_units_again()
         except Refused as problem:
-            say(f"{problem}; sshd does not ask there any more")
+            self._say(f"{problem}; sshd does not ask there any more")
 
-    def reload_service(self, say: Say, dry_run: bool) -> None:
+    def reload_service(self) -> None:
         """Have the authorizer, if it runs, read its configuration."""
         if not self.socket_is_installed() or not self.is_running():
             return
         try:
             if _is("active", SERVICE):
-                self._do(say, dry_run, "reload", SERVICE)
+                self._do("reload", SERVICE)
         except Refused as problem:
-            say(f"{problem}; it goes by what it read before, until it is restarted")
+            self._say(f"{problem}; it goes by what it read before, until it is restarted")
 
-    def _read_units_again(self, dry_run: bool) -> None:
-        if self.is_running() and not dry_run:
+    def _read_units_again(self) -> None:
+        if self.is_running() and not self._dry_run:
             _systemctl("daemon-reload")
 
-    def reload_sshd(self, say: Say, dry_run: bool) -> None:
+    def reload_sshd(self) -> None:
         """Have every sshd that waits for connections here read its configuration. Raises Refused if it would not."""
         reloaded = set()
         away = []
         for sshd in self._listeners():
             if sshd.unit in reloaded:
                 continue
-            self.told_sshd = not dry_run
+            self.told_sshd = not self._dry_run
             verb = _verb(sshd.unit) if sshd.unit is not None and self.is_running() else None
             if sshd.unit is not None and verb is not None:
                 reloaded.add(sshd.unit)
-                self._do(say, dry_run, verb, sshd.unit)
+                self._do(verb, sshd.unit)
             else:
-                _hang_up(sshd.pid, say, dry_run)
+                self._hang_up(sshd.pid)
             if verb != RESTART:
                 away.append(sshd)
         if self.told_sshd:
-            self._wait_for(away, say)
-        elif not dry_run:
-            say("no sshd waits for connections here: it reads its configuration when it is started")
+            self._wait_for(away)
+        elif not self._dry_run:
+            self._say("no sshd waits for connections here: it reads its configuration when it is started")
 
     def _listeners(self) -> List[Listener]:
         return list(listeners(os.path.join(self._root, "proc")))
 
-    def _wait_for(self, away: List[Listener], say: Say) -> None:
+    def _wait_for(self, away: List[Listener]) -> None:
         """What comes next may be a login, or the end of a command that sshd still has in mind."""
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
@@ -153,18 +156,31 @@ class Units:
             time.sleep(0.01)
         for sshd in away:
             where = f"`systemctl status {sshd.unit}`" if sshd.unit is not None else "its log"
-            say(f"sshd, process {sshd.pid}, was told but has not come back in {self._patience:g} s: look at {where}")
+            self._say(
+                f"sshd, process {sshd.pid}, was told but has not come back in {self._patience:g} s: look at {where}"
+            )
 
-    def _do(self, say: Say, dry_run: bool, *arguments: str) -> None:
+    def _hang_up(self, pid: int) -> None:
+        """sshd(8): it rereads its configuration when it receives SIGHUP."""
+        if self._dry_run:
+            self._say(f"would send SIGHUP to sshd, process {pid}")
+            return
+        try:
+            os.kill(pid, signal.SIGHUP)
+        except ProcessLookupError:
+            return
+        self._say(f"sent SIGHUP to sshd, process {pid}, which systemd does not look after")
+
+    def _do(self, *arguments: str) -> None:
         command = f"systemctl {' '.join(arguments)}"
-        if dry_run:
-            say(f"would run: {command}")
+        if self._dry_run:
+            self._say(f"would run: {command}")
             return
         done = _systemctl("--quiet", *arguments)
         if done.returncode != 0:
             problem = "; ".join(done.stderr.split("\n")).strip("; ") or f"exit status {done.returncode}"
             raise Refused(f"`{command}` failed: {problem}")
-        say(command)
+        self._say(command)
 
 
 def _is(state: str, unit: str) -> bool:
@@ -180,18 +196,6 @@ def _verb(unit: str) -> Optional[str]:
     if shown.get("KillMode") == "process" and any(_is("active", name) for name in shown.get("TriggeredBy", "").split()):
         return RESTART
     return "reload" if shown.get("CanReload") == "yes" else None
-
-
-def _hang_up(pid: int, say: Say, dry_run: bool) -> None:
-    """sshd(8): it rereads its configuration when it receives SIGHUP."""
-    if dry_run:
-        say(f"would send SIGHUP to sshd, process {pid}")
-        return
-    try:
-        os.kill(pid, signal.SIGHUP)
-    except ProcessLookupError:
-        return
-    say(f"sent SIGHUP to sshd, process {pid}, which systemd does not look after")
 
 
 def _overriding(line: str, config: str) -> Optional[str]:

@@ -57,7 +57,7 @@ class Machine:
     def site(self) -> Site:
         return Site(
             sshd=Sshd(config=str(self.folder / "sshd_config")),
-            units=Units(str(self.folder)),
+            units=Units(self.told.append, self.dry_run, str(self.folder)),
             say=self.told.append,
             dry_run=self.dry_run,
             sshd_drop_ins=str(self.folder / "sshd_config.d"),
@@ -523,7 +523,7 @@ def test_whatever_breaks_it_off_everything_is_put_back_and_sshd_told_again(
 ) -> None:
     told: List[Dict[str, bytes]] = []
 
-    def reload(units: Units, say: object, dry_run: bool) -> None:
+    def reload(units: Units) -> None:
         units.told_sshd = True
         told.append(machine.files())
         if len(told) == 1:

@@ -34,7 +34,7 @@ def root(tmp_path: Path, sshd: Sshd) -> str:
 def test_once_sshd_was_told_whoever_comes_next_finds_it(sshd: Sshd, root: str) -> None:
     told: List[str] = []
     for _ in range(20):
-        Units(root).reload_sshd(told.append, dry_run=False)
+        Units(told.append, False, root).reload_sshd()
         socket.create_connection(("127.0.0.1", sshd.port), timeout=5).close()
     assert set(told) == {f"sent SIGHUP to sshd, process {sshd.pid}, which systemd does not look after"}
 
@@ -42,13 +42,13 @@ def test_once_sshd_was_told_whoever_comes_next_finds_it(sshd: Sshd, root: str) -
 def test_an_sshd_that_does_not_come_back_is_told_of(sshd: Sshd, root: str) -> None:
     os.unlink(os.path.join(sshd.folder, "host_key"))
     told: List[str] = []
-    Units(root, patience=0.5).reload_sshd(told.append, dry_run=False)
+    Units(told.append, False, root, patience=0.5).reload_sshd()
     assert told[1:] == [f"sshd, process {sshd.pid}, was told but has not come back in 0.5 s: look at its log"]
 
 
 def test_a_dry_run_tells_nobody(sshd: Sshd, root: str) -> None:
     told: List[str] = []
-    Units(root).reload_sshd(told.append, dry_run=True)
+    Units(told.append, True, root).reload_sshd()
     assert told == [f"would send SIGHUP to sshd, process {sshd.pid}"]
     with open(sshd.log, encoding="utf-8") as log:
         assert "SIGHUP" not in log.read()
