@@ -104,9 +104,9 @@ def _inside(arguments: List[str]) -> int:
         return _skip(f"systemd-nspawn cannot boot here: {error}")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda release: _pytest(release, rest), releases))
-    for failures in done:  # their ends are one among the other above
-        print("".join(failures.lines), end="", flush=True)
-    return max(failures.status for failures in done)
+    for one in done:  # above, the ends of them stand one among the other
+        print("".join(one.summary), end="", flush=True)
+    return max(one.status for one in done)
 
 
 @contextlib.contextmanager
@@ -118,14 +118,14 @@ def _alone() -> Iterator[None]:
         yield
 
 
-class Failures(NamedTuple):
-    """pytest's exit status, and its lines on what failed."""
+class Ended(NamedTuple):
+    """pytest's exit status, and the end of what it said if something failed."""
 
     status: int
-    lines: List[str]
+    summary: List[str]
 
 
-def _pytest(release: str, arguments: List[str]) -> Failures:
+def _pytest(release: str, arguments: List[str]) -> Ended:
     """Run the tests of one release, its lines marked as that."""
     options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={BASE / release}", "--release", release]
     command = [sys.executable, "-m", "pytest", *options, *arguments]
@@ -133,13 +133,13 @@ def _pytest(release: str, arguments: List[str]) -> Failures:
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT
     ) as process:
         assert process.stdout is not None
-        failed = []
+        summary: List[str] = []
         for line in process.stdout:
             marked = f"{release:8} | {line}"
             print(marked, end="", flush=True)
-            if line.startswith(("FAILED ", "ERROR ")):
-                failed.append(marked)
-    return Failures(process.returncode, failed)
+            if summary or "short test summary info" in line:
+                summary.append(marked)
+    return Ended(process.returncode, summary)
 
 
 if __name__ == "__main__":

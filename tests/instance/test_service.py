@@ -68,8 +68,23 @@ def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> Non
     installed.machine.run("systemctl", "kill", "--signal=CONT", "eic-sshd.service")
 
 
-def test_a_service_that_ends_again_and_again_keeps_nobody_out(installed: Instance) -> None:
-    """More often than systemd puts up with: then it gives the service up."""
+def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> None:
+    """A library that is gone for a while, as when it is upgraded."""
+    pushed, on_disk = own.client.key(), own.client.key()
+    own.client.put_on_disk(on_disk)
+    own.aws.push(USER, pushed.line)
+    own.machine.shell("systemctl stop eic-sshd.service; cd /usr/lib/python3/dist-packages; mv requests gone")
+    for _ in range(10):
+        assert own.client.login(pushed, on_disk).output == USER
+    assert unit_state(own, "eic-sshd.service") == "failed"
+    assert unit_state(own, "eic-sshd.socket") == "active"
+    own.machine.shell("cd /usr/lib/python3/dist-packages; mv gone requests")
+    before = own.machine.cursor()
+    assert own.client.login(pushed).output == USER
+    assert {record["_PID"] for record in own.machine.records(before)} == {main_pid(own)}
+
+
+def test_a_service_that_systemd_gives_up_keeps_nobody_out(installed: Instance) -> None:
     pushed, on_disk = installed.client.key(), installed.client.key()
     installed.client.put_on_disk(on_disk)
     installed.aws.push(USER, pushed.line)
