@@ -11,7 +11,7 @@ from typing import FrozenSet, Iterable, Iterator, NamedTuple, Optional
 
 class Listener(NamedTuple):
     """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
-    `sockets` are what it has open beside its standard streams."""
+    `sockets` are what it has open beside its standard streams, none if we may not know."""
 
     pid: int
     unit: Optional[str]
@@ -21,10 +21,10 @@ class Listener(NamedTuple):
         """Whether what stands in its place `now` waits at sockets of its own: so it has read its configuration.
 
         Told to read it, sshd closes its sockets, executes itself anew, and only then opens others (sshd.c,
-        sighup_restart): for some 20 ms whoever comes is turned away.
+        sighup_restart): for some 20 ms whoever comes is turned away. One whose sockets we may not know counts as back.
         """
         in_its_place = [one for one in now if one.pid == self.pid or (one.unit is not None and one.unit == self.unit)]
-        return any(one.sockets and not one.sockets & self.sockets for one in in_its_place)
+        return not self.sockets or any(one.sockets and not one.sockets & self.sockets for one in in_its_place)
 
 
 def listeners(proc: str) -> Iterator[Listener]:
@@ -51,9 +51,10 @@ def _waits_for_connections(process: str) -> bool:
 
 def _sockets(process: str) -> FrozenSet[str]:
     found = set()
-    for name in os.listdir(f"{process}/fd"):
-        with contextlib.suppress(OSError):  # it has closed it meanwhile
-            found.add(os.readlink(f"{process}/fd/{name}") if int(name) > 2 else "")
+    with contextlib.suppress(PermissionError):
+        for name in os.listdir(f"{process}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # it has closed it meanwhile
+                found.add(os.readlink(f"{process}/fd/{name}") if int(name) > 2 else "")
     return frozenset(name for name in found if name.startswith("socket:"))
 
 

@@ -86,5 +86,12 @@ def test_it_is_back_when_it_waits_anew(pid: int, unit: Optional[str], sockets: S
     assert not was.is_back([])
 
 
+def test_one_whose_sockets_we_may_not_know_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    process(tmp_path, 7, fds=())
+    (found,) = listeners(str(tmp_path))
+    assert found == Listener(7, "ssh.service", frozenset())
+    assert found.is_back([])
+
+
 def test_one_outside_of_any_unit_stands_in_for_itself_only() -> None:
     assert not Listener(7, None, frozenset({"a"})).is_back([Listener(8, None, frozenset({"b"}))])
