@@ -7,11 +7,11 @@ import time
 from typing import Optional
 
 from ..config import load_or_refuse
-from . import Refused
+from . import Refused, chaining
 from .changes import read
 from .drop_in import is_marked, is_ours
-from .enable import give_back, remove_chain
-from .site import COMMAND, Site, require_root
+from .site import Site
+from .sshd_config import COMMAND
 
 
 def disable(site: Site) -> None:
@@ -20,7 +20,6 @@ def disable(site: Site) -> None:
     Raises:
         Refused: if sshd would still ask eic-sshd, or would no longer read its configuration. Then all is as it was.
     """
-    require_root()
     for line in site.sshd_config().lines(COMMAND):
         if is_ours(line.value) and line.file not in site.our_drop_ins:
             raise Refused(f"{line.place} has sshd ask eic-sshd too: take that line away, then run `eic-sshd disable`")
@@ -29,7 +28,7 @@ def disable(site: Site) -> None:
     was_broken = site.sshd.problem() if site.sshd.is_there() else None
     with site.all_or_nothing() as changes:
         for path in site.our_drop_ins:
-            give_back(site, path, changes)
+            site.give_back(path, changes)
         if not changes.paths:
             site.say("sshd's configuration does not name eic-sshd")
         if site.sshd.is_there():
@@ -37,7 +36,7 @@ def disable(site: Site) -> None:
         if was_broken is None:
             # Only now: until it was told, sshd went on asking.
             _wait_for_logins_under_way(site)
-            remove_chain(site, changes)
+            chaining.remove(site, changes)
         site.units.stop_socket(anew=site.socket_drop_in in changes.paths)
 
 

@@ -8,8 +8,8 @@ from typing import List
 from . import Refused
 from .as_user import may_run_us
 from .drop_in import Plan
-from .site import Site, in_same_block, outside
-from .sshd_config import Line
+from .site import Site
+from .sshd_config import Line, in_same_block, outside
 
 
 def require_match_blocks_unharmed(site: Site, plan: Plan) -> None:

@@ -6,17 +6,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..sshd_command import FRONT_DOOR
 from . import Refused
 from .changes import Changes, Say, read
-from .drop_in import USER, is_ours, without_ours
+from .drop_in import USER, is_ours, others_in, without_ours
 from .sshd import Sshd
-from .sshd_config import Line, SshdConfig
+from .sshd_config import COMMAND, COMMAND_USER, Line, SshdConfig, outside
 from .units import Units
-
-COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
 
 
 class Site(NamedTuple):
@@ -72,6 +70,40 @@ class Site(NamedTuple):
     def _without_us(self) -> SshdConfig:
         return self.sshd_config({path: without_ours(read(path) or "") for path in self.our_drop_ins})
 
+    def own_command(self, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
+        """The site's own command, None if it has none, and the user it runs as: what would be in force without us.
+
+        `effective` is what is in force now. Raises Refused where the command is ruled out.
+        """
+        command, user = effective[COMMAND], effective[COMMAND_USER]
+        line = outside(self.commands())
+        if is_ours(command):
+            command, own_user = line.value if line else "none", outside(self.users())
+            user = own_user.word if own_user else "none"
+        if command.lower() != "none":
+            return command, user
+        if line is not None:
+            raise Refused(
+                f"{line.place} sets AuthorizedKeysCommand none: take that line away, then run `eic-sshd enable`"
+            )
+        return None, user
+
+    def place(self, command: str) -> str:
+        """Where the site's own `command` stands, as FILE:LINE."""
+        return next((line.place for line in self.commands() if line.value == command), self.sshd.config)
+
+    def give_back(self, path: str, changes: Changes) -> None:
+        """Take our lines out of the drop-in at `path`; somebody else's stay in it."""
+        text = read(path)
+        if text is None:
+            return
+        others = others_in(text)
+        if not others:
+            changes.remove(path)
+        elif len(others) != len(text.splitlines()):
+            self.say(f"{path} has lines of somebody else's, which stay: {others[0].strip()}")
+            changes.write(path, "".join(f"{line}\n" for line in others))
+
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[Changes]:
         """Changes that are put back if what is done meanwhile does not come to its end, and sshd told so."""
@@ -95,18 +127,3 @@ class Site(NamedTuple):
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):
             self.units.start_socket(anew=self.socket_drop_in in changes.paths)
-
-
-def outside(lines: List[Line]) -> Optional[Line]:
-    """The one of `lines` that counts outside of Match blocks."""
-    return next((line for line in lines if line.match is None), None)
-
-
-def in_same_block(line: Line, lines: List[Line]) -> bool:
-    """Whether one of `lines` stands in the Match block that `line` stands in."""
-    return any((one.file, one.match) == (line.file, line.match) for one in lines)
-
-
-def require_root() -> None:
-    if os.geteuid() != 0:
-        raise Refused("only root can change what sshd does: run it as root")

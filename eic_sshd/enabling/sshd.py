@@ -12,6 +12,7 @@ from typing import Dict, Iterator, Optional
 
 from . import Refused
 from .programs import run
+from .sshd_config import COMMAND, COMMAND_USER
 
 
 class Sshd:
@@ -30,12 +31,14 @@ class Sshd:
         return None if done.returncode == 0 else _said(done)
 
     def effective(self) -> Dict[str, str]:
-        """Keyword, in lower case, to the value in force outside of Match blocks; `none` where there is none."""
+        """Keyword, in lower case, to the value in force outside of Match blocks; COMMAND and COMMAND_USER are there, if
+        only as `none`. Raises Refused where sshd does not say."""
         done = self._run("-T")
         if done.returncode != 0:
             raise Refused(f"`{self.program} -T` fails, so what is in force can't be known: {_said(done)}")
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
-        return {keyword.lower(): value.strip() for keyword, _, value in reversed(list(pairs))}
+        said = {keyword.lower(): value.strip() for keyword, _, value in reversed(list(pairs))}
+        return {COMMAND: "none", COMMAND_USER: "none", **said}
 
     def effective_or_nothing(self) -> Dict[str, str]:
         """As `effective`; nothing, where sshd does not say."""

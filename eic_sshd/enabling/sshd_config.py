@@ -10,6 +10,7 @@ import re
 import shlex
 from typing import Iterator, List, Mapping, NamedTuple, Optional, Union
 
+COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
 _DEEPEST = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
 
@@ -32,7 +33,7 @@ class Line(NamedTuple):
         return next(iter(_words(self.value)), "")
 
 
-class Inclusion(NamedTuple):
+class _Inclusion(NamedTuple):
     """One pattern of an Include line."""
 
     line: Line
@@ -50,16 +51,16 @@ class SshdConfig:
         """The lines with `keyword`, as sshd reads them: outside of Match blocks the first one counts."""
         return [item for item in self._read(self.path, None, 0) if isinstance(item, Line) and item.keyword == keyword]
 
-    def inclusion_of(self, path: str) -> Optional[Inclusion]:
+    def inclusion_of(self, path: str) -> Optional[Line]:
         """The Include by which sshd reads `path`, be it there or not: the first that is not in a Match, if there is."""
         found = [
-            item
+            item.line
             for item in self._read(self.path, None, 0)
-            if isinstance(item, Inclusion) and _matches(path, item.pattern)
+            if isinstance(item, _Inclusion) and _matches(path, item.pattern)
         ]
-        return next((one for one in found if one.line.match is None), found[0] if found else None)
+        return outside(found) or next(iter(found), None)
 
-    def _read(self, file: str, match: Optional[str], depth: int) -> Iterator[Union[Line, Inclusion]]:
+    def _read(self, file: str, match: Optional[str], depth: int) -> Iterator[Union[Line, _Inclusion]]:
         """sshd_config(5): a Match goes on to the next, or to the end of its own file."""
         for number, raw in enumerate(self._text(file).split("\n"), start=1):
             words = re.match(r'\s*"?([A-Za-z0-9]+)"?\s*=?\s*(.*?)\s*$', raw)
@@ -70,7 +71,7 @@ class SshdConfig:
                 match = line.value
             elif line.keyword == "include" and depth < _DEEPEST:
                 for pattern in _patterns(line.value, os.path.dirname(self.path)):
-                    yield Inclusion(line, pattern)
+                    yield _Inclusion(line, pattern)
                     new = [path for path in self._instead if _matches(path, pattern)]
                     for included in sorted({*glob.glob(pattern), *new}):
                         yield from self._read(included, match, depth + 1)
@@ -84,6 +85,16 @@ class SshdConfig:
                 return opened.read()
         except OSError:
             return ""  # sshd -t has said so, if it matters
+
+
+def outside(lines: List[Line]) -> Optional[Line]:
+    """The one of `lines` that counts outside of Match blocks."""
+    return next((line for line in lines if line.match is None), None)
+
+
+def in_same_block(line: Line, lines: List[Line]) -> bool:
+    """Whether one of `lines` stands in the Match block that `line` stands in."""
+    return any((one.file, one.match) == (line.file, line.match) for one in lines)
 
 
 def _patterns(value: str, folder: str) -> List[str]:

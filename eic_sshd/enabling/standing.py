@@ -9,18 +9,18 @@ from ..settings import Config
 from . import Refused
 from .as_user import config_problem, may_run_us
 from .drop_in import is_ours
-from .enable import own_command, place
-from .site import COMMAND, COMMAND_USER, Site
+from .site import Site
+from .sshd_config import COMMAND, COMMAND_USER
 
 
 def problems(site: Site, config: Config) -> Iterator[str]:
     """What an administrator should know of, a sentence each, with the way out."""
     try:
         effective = site.sshd.effective()
-        if not is_ours(effective.get(COMMAND, "none")):
+        if not is_ours(effective[COMMAND]):
             yield "sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"
             return
-        command, _ = own_command(site, effective)
+        command, _ = site.own_command(effective)
     except Refused as problem:
         yield str(problem)
         return
@@ -30,8 +30,8 @@ def problems(site: Site, config: Config) -> Iterator[str]:
     elif command is not None and command != chained:
         instead = f", and {chained} in its place" if chained else ""
         way = "`eic-sshd enable`" if chained else "`eic-sshd enable --chain`"
-        yield f"sshd does not run {command} ({place(site, command)}){instead}: {way} has it run"
-    user = effective.get(COMMAND_USER, "none")
+        yield f"sshd does not run {command} ({site.place(command)}){instead}: {way} has it run"
+    user = effective[COMMAND_USER]
     if not may_run_us(user):
         yield f"sshd runs eic-sshd as {user}, which must be a single existing user other than root"
         return

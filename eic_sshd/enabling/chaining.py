@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The site's own AuthorizedKeysCommand, run by eic-sshd after its own answer: the files that say so."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from .. import config, guarded, sshd_command
+from . import Refused
+from .as_user import config_problem, may_run_us
+from .changes import Changes, read
+from .drop_in import USER, Plan, is_marked, marked
+from .site import Site
+
+
+def plan(site: Site, command: str, user: str) -> Plan:
+    """In front of the site's `command`, which runs as `user`. Raises Refused where that can't be.
+
+    sshd passes on what it alone knows and the command wants to be told.
+    """
+    where = f"{command} ({site.place(command)})"
+    try:
+        words = sshd_command.split(command)
+        guarded.require_safe(words[0])
+    except (ValueError, guarded.Unsafe) as problem:
+        raise Refused(f"{where} can't be chained: {problem}") from None
+    except OSError as error:
+        raise Refused(f"{where} can't be chained: {error.strerror}") from None
+    if not may_run_us(user):
+        raise Refused(
+            f"{where} can't be chained: it runs as AuthorizedKeysCommandUser {user}, and eic-sshd, which would run as "
+            "the same, must be a single existing user other than root: name another"
+        )
+    tokens = "".join(f" --token {name}=%{name}" for name in sorted(sshd_command.only_sshd_knows(words)))
+    return Plan(f"{sshd_command.FRONT_DOOR}{tokens} %u %f", user, command)
+
+
+def put_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None:
+    """Have eic-sshd run `command`, and answer the user that sshd then runs it as. Raises Refused."""
+    for path in (site.chain_config, site.socket_drop_in):
+        _require_marked(path)
+    note = "# When you change or take away the command in sshd's configuration, run `eic-sshd enable` as well."
+    changes.write(site.chain_config, marked(f"{note}\n[chain]\ncommand = {command}\n"))
+    if plan.user != USER:
+        changes.write(site.socket_drop_in, marked(f"[Socket]\nSocketUser={plan.user}\n"))
+    if site.chain_config in changes.paths:
+        site.say(f"{command} ({site.place(command)}) is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
+    if site.dry_run:
+        return
+    problem = config_problem(plan.user, site.our_config)
+    if problem is not None:
+        raise Refused(f"eic-sshd would run as {plan.user}, for whom its configuration is invalid: {problem}")
+    if config.load(site.our_config).chain.command != command:
+        raise Refused(f"another file beside {site.chain_config} sets [chain] command as well: take that away")
+
+
+def _require_marked(path: str) -> None:
+    text = read(path)
+    if text is not None and not is_marked(text):
+        raise Refused(f"{path} would be overwritten, but is not of our making: give it another name")
+
+
+def remove(site: Site, changes: Changes, keep: Sequence[str] = ()) -> None:
+    """Take away what goes with a chained command, as far as it is of our making, but for `keep`."""
+    for path in (site.chain_config, site.socket_drop_in):
+        if path not in keep and is_marked(read(path) or ""):
+            changes.remove(path, and_folder=path == site.socket_drop_in)
