@@ -40,6 +40,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.values: Dict[str, Dict[str, Any]] = {}
+        self.places: Dict[Tuple[str, str], Tuple[str, str]] = {}  # the file that a value is from, and its text
         self.problems: List[str] = []
         self.spoilt: List[str] = []
 
@@ -54,14 +55,18 @@ def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
     Raises:
         ConfigError: if any of it does not read, or (unless `missing_ok`) there is no file at `path`.
     """
-    reading = _Reading()
-    for file in [path, *_drop_ins(path, reading)]:
-        _read_file(file, reading, missing_ok and file == path)
+    reading = _read(path, missing_ok)
     if "chain" in reading.spoilt:
         reading.problems.append("a chained command is not run either")
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)
+
+
+def where_set(path: str, section: str, key: str) -> Optional[str]:
+    """What sets `key` in [section], FILE:LINE, in the configuration of `path`; None where it is left at its default."""
+    place = _read(path, missing_ok=True).places.get((section, key))
+    return f"{place[0]}:{_line(place[1], section, key)}" if place else None
 
 
 def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGranted]]:
@@ -73,6 +78,13 @@ def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGran
         return load(config_file or DEFAULT_FILE, missing_ok=config_file is None), None
     except ConfigError as error:
         return error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
+
+
+def _read(path: str, missing_ok: bool) -> _Reading:
+    reading = _Reading()
+    for file in [path, *_drop_ins(path, reading)]:
+        _read_file(file, reading, missing_ok and file == path)
+    return reading
 
 
 def _salvaged(reading: _Reading) -> Config:
@@ -155,6 +167,7 @@ def _read_section(file: str, text: str, section: str, keys: Dict[str, str], read
             if re.search(r"[\0-\x08\x0a-\x1f\x7f]", value) and key not in _SEVERAL_LINES:
                 raise ValueError("it takes one line; was the next one indented?")
             reading.values.setdefault(section, {})[key] = setting.read(value.strip())
+            reading.places[section, key] = file, text
         except ValueError as error:
             where = f"{file}:{_line(text, section, key)}"
             reading.spoil(f"{where}: [{section}] {key} = {value!r}: {error}", [section])

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Callable, Iterator
 
-from ..enabling import Refused
+from ..enabling import Refused, Unfinished
 from ..enabling.site import Site
 from ..enabling.sshd import Sshd
 from ..enabling.units import Units
@@ -35,7 +35,7 @@ def this_machine(dry_run: bool) -> Site:
 
 
 def administering(arguments: argparse.Namespace, change: Callable[[Site], None]) -> int:
-    """Run `change` on this machine; the exit status: 0 done, or nothing to do; 1 not done, which is said."""
+    """Run `change` on this machine; the exit status: 0 done, or nothing to do; 1 not all done, which is said."""
     os.umask(0o022)  # what sshd and others are to read
     site = this_machine(arguments.dry_run)
     for number in _SIGNALS:
@@ -45,11 +45,11 @@ def administering(arguments: argparse.Namespace, change: Callable[[Site], None])
             raise Refused("only root can change what sshd does: run it as root")
         with _alone():
             change(site)
-    except Refused as problem:
+    except (Refused, Unfinished) as problem:
         _say(str(problem), sys.stderr)
         return 1
     except _Interrupted:
-        _say("interrupted: everything is as it was before", sys.stderr)
+        _say("interrupted: what was changed is put back, as far as nothing else is said above", sys.stderr)
         return 1
     return 0
 
@@ -78,7 +78,7 @@ def _alone() -> Iterator[None]:
     try:
         descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Refused(f"{_LOCK}: {error.strerror}") from None
+        raise Refused(f"{_LOCK}, by which one at a time changes a machine, can't be opened: {error.strerror}") from None
     try:
         for waited in range(_PATIENCE):
             try:

@@ -6,5 +6,9 @@ anything is reloaded, and one that it does not take is put back.
 """
 
 
+class Unfinished(Exception):
+    """What can be done is done; says what is left to do."""
+
+
 class Refused(Exception):
     """It can't be done, and nothing is changed; says why, and the way out."""

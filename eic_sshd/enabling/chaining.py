@@ -50,8 +50,9 @@ def put_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None
     problem = config_problem(plan.user, site.our_config)
     if problem is not None:
         raise Refused(f"eic-sshd would run as {plan.user}, for whom its configuration is invalid: {problem}")
-    if config.load(site.our_config).chain.command != command:
-        raise Refused(f"another file beside {site.chain_config} sets [chain] command as well: take that away")
+    place = config.where_set(site.our_config, "chain", "command") or ""
+    if not place.startswith(f"{site.chain_config}:"):
+        raise Refused(f"{place} sets [chain] command as well: take that line away")
 
 
 def _require_marked(path: str) -> None:

@@ -24,7 +24,7 @@ class Changes:
         self.paths: List[str] = []
 
     def write(self, path: str, text: str) -> None:
-        """Have `text` at `path`, root's and readable by all. Nothing happens if it stands there already.
+        """Have `text` at `path`, a new file readable by all. Nothing happens if it stands there already.
 
         Raises:
             Refused: if it can't be written, or what is there is no plain file: that is somebody's own doing.
@@ -35,7 +35,7 @@ class Changes:
                 return
             if not self._dry_run:
                 self._remember(path, before)
-                _write(path, text, 0o644)
+                _write(path, text, 0o644 if before is None else _mode(path))
         except OSError as error:
             raise Refused(f"{path} can't be written: {error.strerror or error}") from error
         self._note(path, f"{'would write' if self._dry_run else 'wrote'} {path}")
@@ -55,10 +55,7 @@ class Changes:
 
     def put_back(self) -> None:
         """Have everything as it was before. Goes on where one file can't be put back, and says so."""
-        for path in reversed(self.paths):
-            undo = self._undo.pop(path, None)
-            if undo is None:
-                continue
+        for path, undo in reversed(list(self._undo.items())):
             try:
                 undo()
                 self._say(f"put {path} back as it was")
@@ -73,7 +70,7 @@ class Changes:
         if path in self._undo:
             return
         if before is not None:
-            mode = stat.S_IMODE(os.stat(path).st_mode)
+            mode = _mode(path)
             self._undo[path] = lambda: _write(path, before, mode)
         else:
             folder = os.path.dirname(path)
@@ -91,6 +88,10 @@ def read(path: str) -> Optional[str]:
         raise Refused(f"{path} is no plain file, so somebody else made it: take it away, or leave things as they are")
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read()
+
+
+def _mode(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
 
 
 def _write(path: str, text: str, mode: int) -> None:

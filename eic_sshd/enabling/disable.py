@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import time
-from typing import Optional
 
 from ..config import load_or_refuse
-from . import Refused, chaining
+from . import Refused, Unfinished, chaining
 from .changes import read
 from .drop_in import is_marked, is_ours
 from .site import Site
@@ -19,6 +18,7 @@ def disable(site: Site) -> None:
 
     Raises:
         Refused: if sshd would still ask eic-sshd, or would no longer read its configuration. Then all is as it was.
+        Unfinished: if sshd's configuration was invalid before, so that a running sshd still asks.
     """
     for line in site.sshd_config().lines(COMMAND):
         if is_ours(line.value) and line.file not in site.our_drop_ins:
@@ -31,13 +31,18 @@ def disable(site: Site) -> None:
             site.give_back(path, changes)
         if not changes.paths:
             site.say("sshd's configuration does not name eic-sshd")
-        if site.sshd.is_there():
-            _tell_sshd(site, was_broken)
         if was_broken is None:
+            if site.sshd.is_there():
+                _tell_sshd(site)
             # Only now: until it was told, sshd went on asking.
             _wait_for_logins_under_way(site)
             chaining.remove(site, changes)
         site.units.stop_socket(anew=site.socket_drop_in in changes.paths)
+    if was_broken is not None:
+        raise Unfinished(
+            f"sshd's configuration is invalid, as it was before, so sshd was told nothing: {was_broken}; correct it, "
+            "reload sshd, and run `eic-sshd disable` once more"
+        )
 
 
 def _wait_for_logins_under_way(site: Site) -> None:
@@ -47,14 +52,8 @@ def _wait_for_logins_under_way(site: Site) -> None:
         time.sleep(load_or_refuse(site.our_config)[0].imds.deadline + 1)
 
 
-def _tell_sshd(site: Site, was_broken: Optional[str]) -> None:
+def _tell_sshd(site: Site) -> None:
     """Also where nothing was changed: an earlier run that was interrupted may not have got here."""
-    if was_broken is not None:
-        site.say(
-            f"sshd's configuration is invalid, as it was before: {was_broken}; correct it, reload sshd, and run "
-            "`eic-sshd disable` once more"
-        )
-        return
     problem = None if site.dry_run else site.sshd.problem()
     if problem is not None:
         raise Refused(f"sshd does not take its configuration without eic-sshd: {problem}")

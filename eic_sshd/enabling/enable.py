@@ -84,7 +84,10 @@ def _require_ours_unconditional(site: Site) -> None:
     """Lines of ours that somebody has put under a Match are to count there only; written anew they would everywhere."""
     for line in site.sshd_config().lines(COMMAND):
         if line.match is not None and is_ours(line.value) and line.file in site.our_drop_ins:
-            raise Refused(f"{line.place} has sshd ask eic-sshd for `Match {line.match}` only: that is left as it is")
+            raise Refused(
+                f"{line.place} has sshd ask eic-sshd for `Match {line.match}` only, and is left as it is: take it away "
+                "to have eic-sshd asked for everybody"
+            )
 
 
 def _put_in_place(site: Site, plan: Plan, changes: Changes) -> None:
@@ -127,7 +130,7 @@ def _that_comes_first(site: Site, plan: Plan) -> Tuple[str, str]:
         if command and user and (command.value, user.word) == (plan.command, plan.user):
             return path, text
         blocking = next((line for line in (command, user) if line and line.file != path), None)
-    before = blocking.place if blocking else "something"
+    before = blocking.place if blocking else f"a line of {site.sshd.config} that `sshd -T` goes by"
     raise Refused(f"sshd reads {site.drop_in}, but {before} comes before it: move that below the Include line")
 
 

@@ -21,8 +21,10 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
         )  # fmt: skip
     except FileNotFoundError as error:
         raise Refused(f"`{' '.join(command)}` can't be run: there is no {error.filename}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"`{' '.join(command)}` can't be run: {error}") from error
+    except OSError as error:
+        raise Refused(f"`{' '.join(command)}` can't be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Refused(f"`{' '.join(command)}` was ended after {_PATIENCE} s: see why it hangs, by hand") from error
 
 
 def is_there(program: str) -> bool:

@@ -33,7 +33,10 @@ def problems(site: Site, config: Config) -> Iterator[str]:
         yield f"sshd does not run {command} ({site.place(command)}){instead}: {way} has it run"
     user = effective[COMMAND_USER]
     if not may_run_us(user):
-        yield f"sshd runs eic-sshd as {user}, which must be a single existing user other than root"
+        yield (
+            f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user}, which must be a single existing user other than "
+            "root: `eic-sshd enable` says where, or mends it"
+        )
         return
     invalid = config_problem(user, site.our_config)
     if invalid is not None:

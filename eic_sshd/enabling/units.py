@@ -105,7 +105,7 @@ class Units:
             if anew:
                 self._read_units_again()
         except Refused as problem:
-            self._say(f"{problem}; sshd does not ask there any more")
+            self._say(f"{problem}; until it is stopped it listens for nobody: `systemctl disable --now {SOCKET}`")
 
     def reload_service(self) -> None:
         """Have the authorizer, if it runs, read its configuration."""

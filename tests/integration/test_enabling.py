@@ -15,7 +15,7 @@ import pytest
 from docs.generate import ROOT
 from eic_sshd import config
 from eic_sshd.cli._administering import administering
-from eic_sshd.enabling import Refused
+from eic_sshd.enabling import Refused, Unfinished
 from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN, others_in
@@ -153,8 +153,8 @@ def test_a_broken_configuration_is_left_as_it_is(machine: Machine) -> None:
 def test_disabling_goes_on_where_sshd_does_not_read_its_configuration(machine: Machine) -> None:
     machine.enable()
     machine.sshd_config(INCLUDE + "NoSuchKeyword yes\n")
-    said = machine.disable()
-    assert any("as it was before" in sentence for sentence in said)
+    with pytest.raises(Unfinished, match=r"as it was before.*run `eic-sshd disable` once more"):
+        machine.disable()
     assert not Path(machine.site.drop_in).exists()
 
 
@@ -162,7 +162,8 @@ def test_an_sshd_that_cannot_be_told_keeps_its_chained_command(machine: Machine)
     machine.sshd_config(INCLUDE + OTHER)
     machine.enable(chain=True)
     machine.sshd_config(INCLUDE + OTHER + "NoSuchKeyword yes\n")
-    machine.disable()
+    with pytest.raises(Unfinished):
+        machine.disable()
     assert Path(machine.site.chain_config).exists()
     machine.sshd_config(INCLUDE + OTHER)
     machine.disable()
@@ -314,7 +315,7 @@ def test_lines_of_ours_under_a_match_are_not_made_to_count_everywhere(machine: M
 def test_another_file_that_sets_a_chained_command_is_named(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/conf.d/70-mine.conf", "[chain]\ncommand = /usr/bin/false\n")
-    assert "another file beside" in machine.refusal(chain=True)
+    assert "conf.d/70-mine.conf:2 sets [chain] command as well: take" in machine.refusal(chain=True)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -544,6 +545,14 @@ def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) ->
     assert "for whom its configuration is invalid" in machine.refusal(chain=True)
 
 
+def test_without_a_file_of_ours_it_is_chained_all_the_same(machine: Machine) -> None:
+    """Its defaults hold then."""
+    (machine.folder / "eic-sshd/eic-sshd.conf").unlink()
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    assert machine.effective == (PLAIN.command, "nobody")
+
+
 def test_what_cannot_be_written_is_said_with_its_path(machine: Machine) -> None:
     folder = Path(machine.site.sshd_drop_ins)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], check=True)
@@ -595,7 +604,13 @@ def test_a_signal_puts_back_what_was_begun(machine: Machine, signals: None, numb
     assert machine.files() == before
 
 
-def test_without_host_keys_and_with_sshds_folder_missing_it_can_still_be_tested(machine: Machine) -> None:
+def test_without_sshds_folder_it_can_still_be_tested_and_finds_it_when_it_starts(machine: Machine) -> None:
+    os.rmdir("/run/sshd")
+    assert machine.site.sshd.problem() is None
+    assert os.path.isdir("/run/sshd")
+
+
+def test_without_host_keys_it_can_still_be_tested(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}HostKey {machine.folder}/none_such\n")
     assert machine.site.sshd.problem() is None
     machine.enable()
@@ -661,3 +676,29 @@ def test_a_file_that_was_changed_twice_is_put_back_as_it_was_at_first(tmp_path: 
     changes.put_back()
     assert (path.read_text() if path.exists() else None) == before
     assert path.parent.exists() == (before is not None)
+
+
+def test_a_disk_that_is_full_leaves_no_folder_behind(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(disk)], check=True)
+    try:
+        (disk / "filling").write_bytes(b"x" * 4096)
+        changes = Changes(lambda sentence: None, dry_run=False)
+        with pytest.raises(Refused, match="No space left on device"):
+            changes.write(str(disk / "folder/file"), "x" * 4096)
+        changes.put_back()
+        assert os.listdir(disk) == ["filling"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_file_that_others_may_not_read_stays_so(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("theirs\n")
+    path.chmod(0o600)
+    changes = Changes(lambda sentence: None, dry_run=False)
+    changes.write(str(path), "ours\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    changes.put_back()
+    assert path.stat().st_mode & 0o777 == 0o600
