@@ -10,6 +10,7 @@ here=$(dirname "$0")
 mkdir -p "$(dirname "$out")"
 work=$(mktemp -d "$out.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM # dash runs no EXIT trap at a signal by itself
 work=$(cd "$work" && pwd)
 chmod 0755 "$work"
 

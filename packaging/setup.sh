@@ -27,20 +27,23 @@ if [ -n "$missing" ]; then
     command -v apt-get >/dev/null || { echo "eic-sshd: no apt-get here; install:$missing" >&2; exit 1; }
     apt-get update -qq
     echo "eic-sshd: installing:$missing"
+    log=$(mktemp)
+    made=$log
+    # dash runs no EXIT trap at a signal, unless that ends in an exit.
+    trap 'rm -f $made' EXIT
+    trap 'exit 1' HUP INT TERM
     # The machine's own sshd is neither started nor enabled for the sake of a demo: only its binary is wanted.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
+        made="$made $policy"
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 0755 "$policy"
     fi
-    log=$(mktemp)
     # shellcheck disable=SC2086 # the list is meant to be split
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$log" 2>&1 || {
         cat "$log" >&2
         exit 1
     }
-    rm "$log"
     case $missing in
         *openssh-server*)
             deb-systemd-helper disable ssh.service ssh.socket >/dev/null 2>&1 || true

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from . import packages
+from . import packages, site
 from .aws import DROP_IN
 from .client import USER, Key
 from .conftest import Instance
 from .etc import changes, snapshot
+from .test_chain import CHAIN
 
 
 def check_without(at: Instance, pushed: Key, on_disk: Key) -> None:
@@ -53,6 +54,22 @@ def test_purging_leaves_the_system_user_and_nothing_else(bare: Instance) -> None
     bare.machine.run("rm", f"/root/{packages.deb().name}")
     assert files(bare) - before == set()
     assert bare.machine.run("getent", "passwd", "eic-sshd").stdout.endswith(":/usr/sbin/nologin\n")
+
+
+def test_purging_takes_away_what_disabling_had_to_leave(bare: Instance) -> None:
+    """Where sshd's configuration is invalid, a running sshd goes on asking, and gets what the chained command adds."""
+    before = files(bare)
+    site.put(bare.machine, bare.client.key())
+    bare.install(packages.deb())
+    bare.machine.run("eic-sshd", "enable", "--chain")
+    bare.machine.shell("echo NoSuchOption yes >>/etc/ssh/sshd_config")
+    bare.apt("remove", "eic-sshd")
+    assert bare.machine.exists(CHAIN)
+    bare.apt("purge", "eic-sshd")
+    bare.machine.run("rm", f"/root/{packages.deb().name}")
+    assert files(bare) - before == set()
+    bare.machine.shell("sed -i '/NoSuchOption/d' /etc/ssh/sshd_config")
+    bare.sshd_test()
 
 
 def files(at: Instance) -> set[str]:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from docs.generate import ROOT
+
 from . import packages
 from .client import USER
 from .conftest import Instance
@@ -24,6 +28,21 @@ def test_the_sandbox_runs_from_its_package_and_a_key_pushed_there_is_handed_out(
     bare.apt("purge", "eic-sshd-sandbox")
     assert "sandbox" not in bare.machine.shell("ls -R /usr/lib/eic-sshd")
     bare.machine.run("eic-sshd", "--version")
+
+
+def test_an_image_is_tried_without_aws_as_the_manual_says(bare: Instance) -> None:
+    """The commands of docs/ami.md, word for word."""
+    section = (Path(ROOT) / "docs/ami.md").read_text().split("## Testing an image without AWS\n")[1].split("\n## ")[0]
+    commands = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    assert len(commands) > 3
+    bare.aws.stop()
+    bare.machine.shell("ip addr del 169.254.169.254/32 dev lo")
+    bare.apt("install", *(bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-sandbox")))
+    bare.machine.shell("\n".join(commands))
+    key = bare.client.key()
+    bare.machine.write("/root/key.pub", f"{key.line}\n")
+    bare.machine.run("eic-sshd", "sandbox", "push", "--directory", "/run/sandbox", USER, "/root/key.pub")
+    assert bare.client.login(key).output == USER
 
 
 def test_the_instances_package_has_none_of_it(installed: Instance) -> None:
