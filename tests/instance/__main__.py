@@ -20,8 +20,7 @@ from typing import Iterator, List, NamedTuple, Optional
 
 from docs.generate import ROOT
 
-from . import cgroups, images, packages
-from .machine import BASE, machine
+from . import cgroups, images, machine, packages
 
 _NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "ip", "dpkg-deb", "ssh", "mount")
@@ -95,13 +94,11 @@ def _inside(arguments: List[str]) -> int:
         # Machines, and what systemd-nspawn notes of them, stand in memory and go with the namespaces. What is built
         # above may need the /run that was there, for its name servers.
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
-        BASE.mkdir()
-        packages.copy(BASE)
-    try:
-        with machine(images.image(releases[0])):
-            pass
-    except (AssertionError, OSError, subprocess.SubprocessError) as error:
-        return _skip(f"systemd-nspawn cannot boot here: {error}")
+        machine.BASE.mkdir()
+        packages.copy(machine.BASE)
+    reason = machine.unable(images.image(releases[0]))
+    if reason is not None:
+        return _skip(f"systemd-nspawn can run nothing here: {reason}")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda release: _pytest(release, rest), releases))
     for one in done:  # above, the ends of them stand one among the other
@@ -127,7 +124,7 @@ class Ended(NamedTuple):
 
 def _pytest(release: str, arguments: List[str]) -> Ended:
     """Run the tests of one release, its lines marked as that."""
-    options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={BASE / release}", "--release", release]
+    options = ["-vv", "--tb=short", "--durations=10", f"--basetemp={machine.BASE / release}", "--release", release]
     command = [sys.executable, "-m", "pytest", *options, *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT

@@ -25,10 +25,10 @@ DROP_IN = "/etc/eic-sshd/conf.d/10-sandbox.conf"
 class Aws:
     """A sandbox for `machine`; it goes on until `stop`."""
 
-    def __init__(self, machine: Machine, window: int = 60) -> None:
+    def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.folder = machine.folder / "sandbox"
-        self.window = window
+        self.window = 60  # seconds that a key pushed after the next start is good for
         self._sandbox: Optional[subprocess.Popen[str]] = None
         self._speaker: Optional[subprocess.Popen[str]] = None
         self._one_at_a_time = threading.Lock()

@@ -90,6 +90,10 @@ class Instance:
         done = self.machine.run("sshd", "-t")
         assert done.stdout + done.stderr == ""
 
+    def service_pid(self) -> str:
+        """The resident authorizer's process; "0" if there is none."""
+        return self.machine.run("systemctl", "show", "-P", "MainPID", "eic-sshd.service").stdout.strip()
+
     def healthy(self) -> None:
         """Bring everything to where it is after an installation: service idle, sandbox in order, no pushed key."""
         self.machine.shell(
@@ -102,10 +106,10 @@ class Instance:
 
 
 @contextlib.contextmanager
-def instance(release: str, *layers: Path, boot: bool = True, window: int = 60) -> Iterator[Instance]:
+def instance(release: str, *layers: Path, boot: bool = True) -> Iterator[Instance]:
     """A machine on `layers` over the release's image, with a sandbox beside it if it is booted."""
     with known(*layers, images.image(release), boot=boot) as made:
-        aws = Aws(made, window)
+        aws = Aws(made)
         try:
             if boot:
                 aws.start()

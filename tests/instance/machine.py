@@ -32,6 +32,7 @@ _ENVIRONMENT = {
     "TERM": "dumb",
     "DEBIAN_FRONTEND": "noninteractive",
 }
+_UNIFIED = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 _SSHD_IDENTIFIERS = ("sshd", "sshd-session", "sshd-auth")
 _counter = itertools.count(1)
 
@@ -50,7 +51,6 @@ class Machine:
         self.folder = BASE / self.name
         self.root = self.folder / "root"
         self.upper = self.folder / "upper"
-        self.layers = list(layers)
         self.pid = 0
         self._nspawn: Optional[subprocess.Popen[bytes]] = None
         for part in (self.root, self.upper, self.folder / "work"):
@@ -61,19 +61,13 @@ class Machine:
 
     def boot(self) -> None:
         """Start systemd and wait until it is through with that."""
-        command = [
-            "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--private-network", "--link-journal=no",
-            # An instance's systemd can keep a unit from the network (IPAddressDeny=): that takes bpf(2).
-            "--capability=CAP_BPF", "--system-call-filter=bpf",
-            f"--machine={self.name}", f"--directory={self.root}", "--boot",
-        ]  # fmt: skip
         with open(self.folder / "console", "ab") as console:
             self._nspawn = subprocess.Popen(
-                [*cgroups.entering(self.name), *command],
+                [*_nspawn(self.name, self.root), "--boot"],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                env={**os.environ, **_UNIFIED},
             )
         self.pid = self._find_init()
         self._become_an_instance()
@@ -86,14 +80,10 @@ class Machine:
         begun = time.monotonic()
         while time.monotonic() - begun < PATIENCE and self._nspawn.poll() is None:
             for child in _children(self._nspawn.pid):
-                if _pid_inside(child) == 1 and self._answers(child):
+                if _pid_inside(child) == 1 and _systemd_answers(child):
                     return child
             time.sleep(0.02)
         raise Failed(f"{self.name} did not boot:\n{self.console()}")
-
-    def _answers(self, pid: int) -> bool:
-        """Whether systemd runs as `pid` and has come as far as taking commands."""
-        return os.path.exists(f"/proc/{pid}/root/run/systemd/private")
 
     def _become_an_instance(self) -> None:
         tag = "/sys/devices/virtual"
@@ -250,6 +240,39 @@ def machine(*layers: Path, boot: bool = True) -> Iterator[Machine]:
         yield made
     finally:
         made.destroy()
+
+
+def unable(image: Path) -> Optional[str]:
+    """Why systemd-nspawn can't run so much as `true` here; None if it can."""
+    name = f"probe-{os.getpid()}"
+    try:
+        done = subprocess.run(
+            [*_nspawn(name, image), "--read-only", "true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env={**os.environ, **_UNIFIED},
+        )
+    except subprocess.TimeoutExpired:
+        return f"it does not end in {PATIENCE} s"
+    finally:
+        cgroups.remove(name)
+    return done.stderr.strip() or f"exit status {done.returncode}" if done.returncode != 0 else None
+
+
+def _nspawn(name: str, root: Path) -> List[str]:
+    return [
+        *cgroups.entering(name),
+        "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--private-network", "--link-journal=no",
+        # An instance's systemd can keep a unit from the network (IPAddressDeny=): that takes bpf(2).
+        "--capability=CAP_BPF", "--system-call-filter=bpf", f"--machine={name}", f"--directory={root}",
+    ]  # fmt: skip
+
+
+def _systemd_answers(pid: int) -> bool:
+    """Whether systemd runs as `pid` and has come as far as taking commands."""
+    return os.path.exists(f"/proc/{pid}/root/run/systemd/private")
 
 
 def _children(pid: int) -> List[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docs.generate import ROOT
 
-PREVIOUS_VERSION = "0.1.0~previous-1"
+PREVIOUS = "0.1.0~previous"
 _COPIES = "EIC_SSHD_PACKAGES"  # the environment variable that names the folder they are in
 
 
@@ -48,12 +48,28 @@ def previous_deb(folder: Path) -> Path:
     subprocess.run(["dpkg-deb", "--raw-extract", str(deb()), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
     lines = control.read_text().splitlines(keepends=True)
-    control.write_text(
-        "".join(f"Version: {PREVIOUS_VERSION}\n" if line.startswith("Version:") else line for line in lines)
-    )
+    control.write_text("".join(f"Version: {PREVIOUS}-1\n" if line.startswith("Version:") else line for line in lines))
     (module,) = tree.glob("usr/lib/eic-sshd/eic_sshd/__init__.py")
-    module.write_text(module.read_text() + '\n__version__ = "0.1.0~previous"\n')
+    module.write_text(module.read_text() + f'\n__version__ = "{PREVIOUS}"\n')
     (tree / "DEBIAN" / "md5sums").unlink(missing_ok=True)
-    made = folder / f"eic-sshd_{PREVIOUS_VERSION}_all.deb"
+    made = folder / f"eic-sshd_{PREVIOUS}-1_all.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], check=True, capture_output=True)
+    return made
+
+
+def previous_rpm(folder: Path) -> Path:
+    """The instance's package again, of a lower version, built in `folder` from the same sources."""
+    tree = folder / "sources"
+    sources = subprocess.run([f"{ROOT}/packaging/sources.sh", str(tree)], check=True, capture_output=True, text=True)
+    version = sources.stdout.split()[0]
+    for file, old, new in (
+        ("eic_sshd/__init__.py", f'"{version}"', f'"{PREVIOUS}"'),
+        ("packaging/deb/changelog", f"({version}-", f"({PREVIOUS}-"),
+        ("packaging/rpm/eic-sshd.spec", f"Version: {version}\n", f"Version: {PREVIOUS}\n"),
+    ):
+        text = (tree / file).read_text()
+        assert old in text, file
+        (tree / file).write_text(text.replace(old, new, 1))
+    subprocess.run([f"{tree}/packaging/build-rpm.sh", str(folder / "rpm")], check=True)
+    (made,) = (folder / "rpm").glob(f"eic-sshd-{PREVIOUS}-*.noarch.rpm")
     return made

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -28,6 +29,12 @@ def machine_with_rpm(release: str) -> Iterator[Instance]:
         made.machine.run("rpm", "-i", *FORCE, made.machine.copy_in(packages.rpm()))
         made.aws.trust()
         yield made
+
+
+@pytest.fixture(scope="module")
+def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of an older build."""
+    return packages.previous_rpm(tmp_path_factory.mktemp("previous"))
 
 
 def rpm(at: Instance, *arguments: str) -> str:
@@ -71,13 +78,31 @@ def test_its_commands_run_and_a_pushed_key_logs_in(machine_with_rpm: Instance) -
     assert machine_with_rpm.client.login(key).output == USER
 
 
-def test_upgraded_and_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
+@pytest.mark.parametrize("kind", ["an upgrade", "a reinstallation", "going back"])
+def test_the_service_is_another_one_behind_the_same_socket_after(
+    machine_with_rpm: Instance, previous: Path, kind: str
+) -> None:
+    machine, client = machine_with_rpm.machine, machine_with_rpm.client
+    pushed = client.key()
+    current = machine.copy_in(packages.rpm())
+    older = machine.copy_in(previous)
+    rpm(machine_with_rpm, "-U", "--oldpackage", "--replacepkgs", *FORCE, older if kind == "an upgrade" else current)
+    machine_with_rpm.aws.push(USER, pushed.line)
+    assert client.login(pushed).output == USER
+    socket, resident = machine.shell("stat -c %i /run/eic-sshd/authorize.sock"), machine_with_rpm.service_pid()
+    new = older if kind == "going back" else current
+    rpm(machine_with_rpm, "-U", "--oldpackage", "--replacepkgs", *FORCE, new)
+    assert ("previous" in machine.run("eic-sshd", "--version").stdout) == (new == older)
+    machine_with_rpm.sshd_test()
+    assert client.login(pushed).output == USER
+    assert machine.shell("stat -c %i /run/eic-sshd/authorize.sock") == socket
+    assert machine_with_rpm.service_pid() not in ("0", resident)
+
+
+def test_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
     on_disk, pushed = client.key(), client.key()
     client.put_on_disk(on_disk)
-    path = f"/root/{packages.rpm().name}"
-    rpm(machine_with_rpm, "-U", "--replacepkgs", *FORCE, path)
-    machine_with_rpm.sshd_test()
     machine_with_rpm.aws.push(USER, pushed.line)
     assert client.login(pushed).output == USER
     machine.run("rm", DROP_IN)

@@ -36,17 +36,13 @@ def unit_state(instance: Instance, unit: str) -> str:
     return instance.machine.run("systemctl", "is-active", unit, check=False).stdout.strip()
 
 
-def main_pid(instance: Instance) -> str:
-    return instance.machine.run("systemctl", "show", "-P", "MainPID", "eic-sshd.service").stdout.strip()
-
-
 @pytest.mark.parametrize("state", STATES)
 def test_pushed_and_on_disk_keys_log_in_with_the(installed: Instance, state: str) -> None:
     pushed, on_disk = installed.client.key(), installed.client.key()
     installed.client.put_on_disk(on_disk)
     installed.aws.push(USER, pushed.line)
     assert installed.client.login(pushed).output == USER
-    assert main_pid(installed) != "0"
+    assert installed.service_pid() != "0"
     script, resident = STATES[state]
     installed.machine.shell(script)
     before = installed.machine.cursor()
@@ -54,7 +50,7 @@ def test_pushed_and_on_disk_keys_log_in_with_the(installed: Instance, state: str
     assert installed.client.login(on_disk).output == USER
     records = installed.machine.records(before)
     assert [record["EIC_REASON"] for record in records] == ["granted", "granted"]
-    assert {record["_PID"] == main_pid(installed) for record in records} == {resident}
+    assert {record["_PID"] == installed.service_pid() for record in records} == {resident}
 
 
 def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> None:
@@ -81,7 +77,7 @@ def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> 
     own.machine.shell("cd /usr/lib/python3/dist-packages; mv gone requests")
     before = own.machine.cursor()
     assert own.client.login(pushed).output == USER
-    assert {record["_PID"] for record in own.machine.records(before)} == {main_pid(own)}
+    assert {record["_PID"] for record in own.machine.records(before)} == {own.service_pid()}
 
 
 def test_a_service_that_systemd_gives_up_keeps_nobody_out(installed: Instance) -> None:

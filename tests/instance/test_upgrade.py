@@ -61,10 +61,6 @@ def on_disk_key(at: Instance) -> Key:
     return key
 
 
-def service_pid(at: Instance) -> str:
-    return at.machine.run("systemctl", "show", "-P", "MainPID", "eic-sshd.service").stdout.strip()
-
-
 @pytest.mark.parametrize("service", ["warm", "masked"])
 def test_an_upgrade_costs_not_one_login(old: Instance, service: str) -> None:
     on_disk = on_disk_key(old)
@@ -80,7 +76,7 @@ def test_an_upgrade_costs_not_one_login(old: Instance, service: str) -> None:
         for watch in watches:
             stack.enter_context(watch)
         wait_for_logins(pushing, 2)
-        resident = service_pid(old)
+        resident = old.service_pid()
         old.install(packages.deb())
         wait_for_logins(pushing, 2)
         assert held.lives()
@@ -88,9 +84,9 @@ def test_an_upgrade_costs_not_one_login(old: Instance, service: str) -> None:
         watch.require_nothing_wrong()
     assert "previous" not in old.machine.run("eic-sshd", "--version").stdout
     if service == "masked":
-        assert service_pid(old) == "0"
+        assert old.service_pid() == "0"
     else:
-        assert service_pid(old) not in ("0", resident)
+        assert old.service_pid() not in ("0", resident)
 
 
 def wait_for_logins(watch: Background, count: int) -> None:
@@ -120,6 +116,19 @@ def test_a_package_that_was_only_unpacked_can_be_removed(bare: Instance) -> None
         bare.machine.run("dpkg", "--remove", "eic-sshd")
         bare.sshd_test()
         assert bare.client.login(on_disk).output == USER
+
+
+def test_removed_after_an_upgrade_that_was_broken_off_only_our_lines_go(own: Instance) -> None:
+    """dpkg then calls no prerm, so nobody has disabled it."""
+    drop_in = "/etc/ssh/sshd_config.d/60-eic-sshd.conf"
+    on_disk = on_disk_key(own)
+    own.machine.run("dpkg", "--unpack", own.machine.copy_in(packages.deb()))
+    theirs = "# theirs: \\t \\c\nBanner /no/such\\tfile\n"
+    own.machine.write(drop_in, own.machine.read(drop_in) + theirs)
+    assert "taken out" in own.machine.run("dpkg", "--remove", "eic-sshd").stderr
+    assert own.machine.read(drop_in) == theirs
+    own.sshd_test()
+    assert own.client.login(on_disk).output == USER
 
 
 @pytest.mark.parametrize("library", ["python3-cryptography", "python3-requests", "openssl"])
