@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Set, Tuple
 
 import pytest
 
@@ -51,6 +51,11 @@ def pushed(chained: Instance) -> Key:
     return key
 
 
+def chain_statuses(at: Instance, cursor: str) -> Set[str]:
+    """How the chained command ended since `cursor`."""
+    return {record["EIC_CHAIN_STATUS"] for record in at.machine.records(cursor) if "EIC_CHAIN_STATUS" in record}
+
+
 def test_both_keys_log_in(chained: Instance, sites: Key, pushed: Key) -> None:
     chained.sshd_test()
     assert site.COMMAND in chained.machine.read(CHAIN)
@@ -60,8 +65,7 @@ def test_both_keys_log_in(chained: Instance, sites: Key, pushed: Key) -> None:
     assert {"granted", "fingerprint-mismatch"} <= {
         record.get("EIC_REASON") for record in chained.machine.records(before)
     }
-    status = {record["EIC_CHAIN_STATUS"] for record in chained.machine.records(before) if "EIC_CHAIN_STATUS" in record}
-    assert status == {"0"}
+    assert chain_statuses(chained, before) == {"0"}
 
 
 def test_the_resident_authorizer_answers_the_sites_user(chained: Instance, pushed: Key) -> None:
@@ -157,7 +161,7 @@ def test_it_lives_beside_sssd(bare: Instance) -> None:
         "[domain/local]\nid_provider = proxy\nproxy_lib_name = files\nauth_provider = none\n",
         0o600,
     )
-    bare.machine.run("systemctl", "restart", "sssd.service", check=False)
+    bare.machine.run("systemctl", "restart", "sssd.service")
     bare.machine.write(
         site.DROP_IN, "AuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys\nAuthorizedKeysCommandUser nobody\n"
     )
@@ -175,6 +179,9 @@ def test_it_lives_beside_sssd(bare: Instance) -> None:
     assert bare.client.login(on_disk).output == USER
     other = bare.client.key()
     assert bare.client.login(other, on_disk).output == USER
-    assert any("sss_ssh_authorizedkeys" in record["MESSAGE"] for record in bare.machine.records(before))
-    bare.machine.run("systemctl", "stop", "sssd.service", check=False)
+    assert chain_statuses(bare, before) == {"0"}
+    bare.machine.run("systemctl", "stop", "sssd.service")
+    before = bare.machine.cursor()
     assert bare.client.login(pushed).output == USER
+    assert bare.client.login(other, on_disk).output == USER
+    assert chain_statuses(bare, before) - {"0"}
