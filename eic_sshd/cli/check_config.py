@@ -55,9 +55,13 @@ def _beyond_the_file(config: Config) -> Iterator[str]:
     for name, path in (("[fallback] keys_file", keys_file), ("[log] destination", config.log.destination)):
         folder = os.path.dirname(path or "")
         if folder and "%u" not in folder and not os.path.isdir(folder):
-            yield f"{name}: there is no folder {folder}"
-    if config.imds.request_timeout > config.imds.deadline:
-        yield "[imds] request_timeout is longer than deadline, which ends a decision first"
+            yield f"{name}: there is no folder {folder}: make it, or name another"
+    if config.imds.request_timeout > config.decision_deadline:
+        kept = ", less what is kept for [chain] command" if config.chain.command else ""
+        yield (
+            f"[imds] request_timeout = {config.imds.request_timeout:g} is longer than a decision may take "
+            f"({config.decision_deadline:g} s: deadline{kept}): lower it, or raise deadline"
+        )
 
 
 def _text(key: str, value: object) -> str:

@@ -12,6 +12,8 @@ from .drop_in import is_marked, is_ours
 from .site import Site
 from .sshd_config import COMMAND
 
+_MARGIN = 1.0  # seconds beyond the deadline, for sshd to start the command and to take what it says
+
 
 def disable(site: Site) -> None:
     """Take away what `enable` put in place.
@@ -49,7 +51,7 @@ def _wait_for_logins_under_way(site: Site) -> None:
     """Those that had begun before sshd was told still ask us, and are to get what a chained command adds."""
     if site.units.told_sshd and is_marked(read(site.chain_config) or ""):
         site.say("waiting for logins that are under way")
-        time.sleep(load_or_refuse(site.our_config)[0].imds.deadline + 1)
+        time.sleep(load_or_refuse(site.our_config)[0].imds.deadline + _MARGIN)
 
 
 def _tell_sshd(site: Site) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 
 from . import Refused
@@ -28,6 +28,5 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def is_there(program: str) -> bool:
-    """Whether there is a program of that name, or at that path."""
-    folders = _ENVIRONMENT["PATH"].split(":")
-    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in folders)
+    """Whether there is a program of that name."""
+    return shutil.which(program, path=_ENVIRONMENT["PATH"]) is not None

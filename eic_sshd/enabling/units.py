@@ -70,15 +70,12 @@ class Units:
                         yield file
         yield from (os.path.join(self._root, file) for file in _OPTIONS_FILES)
 
-    def socket_is_installed(self) -> bool:
-        return any(os.path.exists(os.path.join(self._root, folder, SOCKET)) for folder in _UNIT_FOLDERS)
-
     def socket_has_failed(self) -> bool:
-        return is_there("systemctl") and self.is_running() and _is("failed", SOCKET)
+        return self._has_socket() and self.is_running() and _is("failed", SOCKET)
 
     def start_socket(self, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
-        if not self.socket_is_installed() or not is_there("systemctl"):
+        if not self._has_socket():
             return
         try:
             is_enabled, is_active = _is("enabled", SOCKET), self.is_running() and _is("active", SOCKET)
@@ -95,7 +92,7 @@ class Units:
 
     def stop_socket(self, anew: bool) -> None:
         """Have systemd no longer listen for us."""
-        if not self.socket_is_installed() or not is_there("systemctl"):
+        if not self._has_socket():
             return
         try:
             if self.is_running() and (_is("active", SOCKET) or _is("active", SERVICE)):
@@ -109,13 +106,18 @@ class Units:
 
     def reload_service(self) -> None:
         """Have the authorizer, if it runs, read its configuration."""
-        if not self.socket_is_installed() or not self.is_running():
+        if not self._has_socket() or not self.is_running():
             return
         try:
             if _is("active", SERVICE):
                 self._do("reload", SERVICE)
         except Refused as problem:
             self._say(f"{problem}; it goes by what it read before, until it is restarted")
+
+    def _has_socket(self) -> bool:
+        """Whether there is a socket of ours for systemctl to start and stop."""
+        paths = (os.path.join(self._root, folder, SOCKET) for folder in _UNIT_FOLDERS)
+        return is_there("systemctl") and any(map(os.path.exists, paths))
 
     def _read_units_again(self) -> None:
         if self.is_running() and not self._dry_run:

@@ -545,6 +545,21 @@ def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) ->
     assert "for whom its configuration is invalid" in machine.refusal(chain=True)
 
 
+def test_a_line_right_after_our_command_is_ours_only_if_it_names_its_user(machine: Machine) -> None:
+    text = f"AuthorizedKeysCommand {PLAIN.command}\nBanner none\n"
+    assert others_in(text) == ["Banner none"]
+
+
+def test_the_folder_that_was_made_for_the_socket_goes_and_the_packages_own_stays(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    folder = Path(machine.site.socket_drop_in).parent
+    assert folder.is_dir()
+    machine.disable()
+    assert not folder.exists()
+    assert Path(machine.site.chain_config).parent.is_dir()
+
+
 def test_without_a_file_of_ours_it_is_chained_all_the_same(machine: Machine) -> None:
     """Its defaults hold then."""
     (machine.folder / "eic-sshd/eic-sshd.conf").unlink()

@@ -113,7 +113,14 @@ def test_the_sandbox_can_be_laid_on_top(tmp_path: Path) -> None:
         ("[fallback]\nwhen = unavailable\n", "[fallback] when = unavailable does nothing without keys_file"),
         ("[fallback]\nkeys_file = /no/such/%u\n", "[fallback] keys_file: there is no folder /no/such"),
         ("[log]\ndestination = /no/such/log\n", "[log] destination: there is no folder /no/such"),
-        ("[imds]\nrequest_timeout = 9\n", "[imds] request_timeout is longer than deadline"),
+        (
+            "[imds]\nrequest_timeout = 9\n",
+            "[imds] request_timeout = 9 is longer than a decision may take (3 s: deadline)",
+        ),
+        (
+            "[imds]\nrequest_timeout = 2.5\n[chain]\ncommand = /usr/bin/true\n",
+            "(2 s: deadline, less what is kept for [chain] command): lower it, or raise deadline",
+        ),
     ],
 )
 def test_what_cannot_work_is_said_though_it_reads(tree: Path, tmp_path: Path, text: str, says: str) -> None:
