@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         elif chained:
             answer += cold().chain(asked)
     except BaseException as error:  # I1: never a traceback, never half an answer
-        if not again and not isinstance(error, NoWholeAnswer):
+        if not again and not isinstance(error, NoAnswerInTime):
             once_more(arguments)
         answer = answer or give_up(asked, error)
     write(answer)
@@ -69,15 +69,27 @@ def parse(arguments: list[str]) -> "tuple[str, Question, dict[str, str]] | None"
     return options["--socket"], (rest[0], fingerprint, options["--config"]), tokens
 
 
-class NoWholeAnswer(Exception):
-    """The authorizer took the question and then failed."""
+class NoAnswerInTime(Exception):
+    """The authorizer took the question on and hangs."""
 
 
 def ask(path: str, question: "Question") -> "tuple[bytes | None, bool]":
     """The authorizer's whole answer, and whether the chained command is to be run after it. wire.py has the layout.
 
-    The answer is None where there is none, or the authorizer will not give one.
+    The answer is None where there is none, or no whole one, or the authorizer will not give one.
     """
+    said = converse(path, question)
+    if said == b"":  # it died, and systemd hung up on all who waited: the first of them starts another
+        time.sleep(0.1)
+        said = converse(path, question)
+    said = said or b""
+    kind, length = said[5:6], int.from_bytes(said[6:10], "big")
+    whole = said[:1] == b"W" and kind in (b"K", b"C") and len(said) - 10 == length
+    return said[10:] if whole else None, kind == b"C"
+
+
+def converse(path: str, question: "Question") -> "bytes | None":
+    """What the authorizer said until it hung up; None where there is none, or it hangs."""
     import _socket
 
     user, fingerprint, config = question
@@ -92,7 +104,7 @@ def ask(path: str, question: "Question") -> "tuple[bytes | None, bool]":
         peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         folder = posix.stat(path.rpartition("/")[0] or ".")
         if int.from_bytes(peer[4:8], sys.byteorder) not in (0, posix.geteuid(), folder.st_uid):
-            return None, False  # who listens is not root (systemd), this user or the folder's owner: unix(7), ucred
+            return None  # who listens is not root (systemd), this user or the folder's owner: unix(7), ucred
         connection.send(len(request).to_bytes(4, "big") + request)
         more = b"..."
         while more:
@@ -102,18 +114,15 @@ def ask(path: str, question: "Question") -> "tuple[bytes | None, bool]":
                 until += int.from_bytes((said + more)[1:5], "big") / 1000 - PATIENCE
             said += more
     except _socket.timeout:
-        if not said:
-            return None, False  # it hangs, or is not there yet: it has taken nothing on
-        raise NoWholeAnswer("no answer in time") from None
-    except OSError:
-        if not said:
-            return None, False
+        if said:
+            raise NoAnswerInTime("no answer in time") from None
+        return None  # it hangs, or is not there yet: it has taken nothing on
+    except OSError as error:
+        if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            return None  # nobody listens, or not for us
     finally:
         connection.close()
-    kind, length = said[5:6], int.from_bytes(said[6:10], "big")
-    if said and (said[:1] != b"W" or kind not in (b"K", b"C") or len(said) - 10 != length):
-        raise NoWholeAnswer("the answer broke off")
-    return said[10:] if said else None, kind == b"C"
+    return said
 
 
 def once_more(arguments: list[str]) -> None:
@@ -128,7 +137,7 @@ def once_more(arguments: list[str]) -> None:
 def give_up(asked: "Asked", error: BaseException) -> bytes:
     """Say why there was no decision, where the configuration names a log, or at least in syslog."""
     try:
-        answer: bytes = cold().give_up(asked, error, isinstance(error, NoWholeAnswer))
+        answer: bytes = cold().give_up(asked, error, isinstance(error, NoAnswerInTime))
         return answer
     except BaseException as unrecorded:
         to_syslog("no keys given to %r: %r (and no record of it: %r)" % (asked[0][0], error, unrecorded))

@@ -145,6 +145,7 @@ class Service:
             peer.setblocking(False)
             _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
             if uid not in self._trusted:
+                _refuse(peer)
                 peer.close()
                 continue
             if len(self._unsaid) >= _MOST_UNSAID:
@@ -176,7 +177,8 @@ class Service:
         question = wire.parse_request(bytes(unsaid.said))
         house = self._house()
         if question.config_file != house.config_file:
-            self._drop(unsaid)  # the front door decides by the configuration that it was told to use
+            _refuse(unsaid.peer)  # the front door decides by the configuration that it was told to use
+            self._drop(unsaid)
             return
         peer = unsaid.peer
         peer.send(wire.taken(house.deadline + _GRACE))
@@ -207,6 +209,11 @@ class Service:
     def _drop(self, unsaid: _Unsaid) -> None:
         self._forget(unsaid)
         unsaid.peer.close()
+
+
+def _refuse(peer: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it went away
+        peer.send(wire.NOT_ME)
 
 
 def who_may_ask(listener: socket.socket) -> Set[int]:

@@ -2,13 +2,14 @@
 """What the front door and the authorizer say to each other over their socket, each once.
 
     front door -> authorizer      length (4 bytes) | version NUL user NUL fingerprint NUL sshd pid NUL config file
+    authorizer -> front door      "N"                                decide by yourself: nothing more comes
     authorizer -> front door      "W" | milliseconds (4 bytes)       taken: wait for no longer than this
     authorizer -> front door      "K" | length (4 bytes) | lines     the answer, then the end of the stream
                                or "C" | length (4 bytes) | lines     the same, and the chained command is to be run
 
-Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. The authorizer closes the
-stream without a word where it will not answer; the front door writes its half of this by itself (authorized_keys.py),
-since it can import nothing.
+Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. A stream that ends without
+a word is an authorizer that ended: the front door asks once more. It writes its half of this by itself
+(authorized_keys.py), since it can import nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .decision import Request
 VERSION = b"1"
 # An OS user name, a fingerprint, a pid and a path; longer is nothing that sshd sends.
 LONGEST_REQUEST = 8192
+NOT_ME = b"N"
 _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">cI")
 

@@ -64,14 +64,44 @@ def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> Non
     installed.machine.run("systemctl", "kill", "--signal=CONT", "eic-sshd.service")
 
 
+def questions(number: int, pause: float = 0) -> str:
+    """A script that asks the front door, as sshd does, `number` times; prints all answers."""
+    ask = f"setpriv --reuid=eic-sshd --clear-groups /usr/lib/eic-sshd/authorized-keys {USER}"
+    return f"for number in $(seq {number}); do {ask} & sleep {pause}; done;"
+
+
+def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance) -> None:
+    key = own.client.key()
+    own.aws.push(USER, key.line)
+    assert own.client.login(key).output == USER
+    dying = "kill -STOP {0}; " + questions(40) + " sleep 0.3; kill -KILL {0}; wait"
+    said = own.machine.shell(dying.format(own.service_pid()))
+    assert said.split() == key.line.split()[:2] * 40
+
+
+def test_a_service_that_dies_of_each_question_keeps_nobody_out(own: Instance) -> None:
+    key = own.client.key()
+    own.aws.push(USER, key.line)
+    module = "/usr/lib/eic-sshd/eic_sshd/resident.py"
+    own.machine.write(module, own.machine.read(module) + "\n\nimport os\n_answer = lambda *_: os.abort()\n")
+    before = own.machine.cursor()
+    for _ in range(3):
+        assert own.client.login(key).output == USER
+    ended = [
+        entry["MESSAGE"] for entry in own.machine.entries(before, "systemd") if "status=6/ABRT" in entry["MESSAGE"]
+    ]
+    assert len(ended) == 6
+
+
 def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> None:
-    """A library that is gone for a while, as when it is upgraded."""
+    """A library that is gone for a while, as when it is upgraded, with many logins meanwhile."""
     pushed, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
     own.aws.push(USER, pushed.line)
     own.machine.shell("systemctl stop eic-sshd.service; cd /usr/lib/python3/dist-packages; mv requests gone")
-    for _ in range(10):
+    for _ in range(5):
         assert own.client.login(pushed, on_disk).output == USER
+    own.machine.shell(questions(60, pause=0.02) + " wait")
     assert unit_state(own, "eic-sshd.service") == "failed"
     assert unit_state(own, "eic-sshd.socket") == "active"
     own.machine.shell("cd /usr/lib/python3/dist-packages; mv gone requests")

@@ -303,6 +303,12 @@ def test_a_peer_that_does_not_come_to_the_point_is_dropped(service: Service, doo
         assert 1 < time.monotonic() - begun < 4
 
 
+def test_one_told_of_another_configuration_is_sent_away_at_once(service: Service, door: Door) -> None:
+    request = b"\0".join((b"1", USER.encode(), b"", b"1", b"/another.conf"))
+    with connected(door, len(request).to_bytes(4, "big") + request) as (peer,):
+        assert (peer.recv(100), peer.recv(100)) == (wire.NOT_ME, b"")
+
+
 def test_a_peer_that_goes_away_early_is_no_matter(service: Service, door: Door) -> None:
     door.sandbox.instance.faults.set("slow")
     request = b"1\0root\0\x001\0" + str(door.config).encode()
@@ -323,7 +329,7 @@ def test_only_root_and_the_commands_user_are_answered(service: Service, door: Do
         "peer.connect(sys.argv[1])\nprint(peer.recv(1))\n"
     )
     done = subprocess.run(["/usr/bin/python3", "-c", program, door.socket], capture_output=True, text=True, timeout=10)
-    assert done.stdout == "b''\n", done.stderr
+    assert done.stdout == "b'N'\n", done.stderr
 
 
 def test_a_service_without_descriptors_left_makes_room_and_goes_on(service: Service, door: Door) -> None:
@@ -443,17 +449,17 @@ def test_without_a_service_the_front_door_decides(door: Door, ed25519: str) -> N
     assert ask(door, ed25519).printed == bare(ed25519)
 
 
-def test_a_service_killed_in_the_middle_of_a_call_gives_no_keys_and_one_record(
+def test_where_the_service_is_killed_in_the_middle_of_a_call_the_front_door_decides(
     service: Service, door: Door, ed25519: str
 ) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
     door.sandbox.instance.faults.set("hang")
     with asking(door, ed25519) as future:
+        door.sandbox.instance.faults.clear()
         service.signal(signal.SIGKILL)
         answer = future.result(timeout=10)
-    assert (answer.status, answer.printed, answer.reason) == (0, "", "authorizer-failed")
-    door.sandbox.instance.faults.clear()
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    assert ask(door, ed25519).printed == bare(ed25519)
+    assert (answer.status, answer.printed) == (0, bare(ed25519))
+    assert [record["reason"] for record in answer.records] == ["granted"]
 
 
 def test_where_the_service_hangs_the_front_door_decides(service: Service, door: Door, ed25519: str) -> None:
@@ -488,9 +494,22 @@ HALF = wire.answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
 
 
 @pytest.mark.parametrize("spoken", [wire.taken(1), wire.taken(1) + HALF, b"nonsense", wire.taken(1)[:3]])
-def test_half_an_answer_is_none(door: Door, ed25519: str, spoken: bytes) -> None:
+def test_half_an_answer_is_none_and_the_front_door_decides(door: Door, ed25519: str, spoken: bytes) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     with pretending(door, lambda peer: peer.sendall(spoken)):
+        answer = ask(door, ed25519)
+    assert (answer.status, answer.printed, answer.reason) == (0, bare(ed25519), "granted")
+
+
+def hanging(peer: socket.socket) -> None:
+    """It takes the question on, and gives no answer."""
+    peer.sendall(wire.taken(0.3))
+    peer.recv(1)
+
+
+def test_an_authorizer_that_hangs_with_the_question_gives_no_keys_and_one_record(door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    with pretending(door, hanging):
         answer = ask(door, ed25519)
     assert (answer.status, answer.printed, answer.reason) == (0, "", "authorizer-failed")
 
@@ -499,7 +518,7 @@ def test_half_an_answer_is_none(door: Door, ed25519: str, spoken: bytes) -> None
 def test_where_the_service_fails_the_sites_fallback_still_counts(door: Door, ed25519: str) -> None:
     (door.config.parent / f"{USER}.keys").write_text(ed25519 + "\n")
     door.configure(f"[fallback]\nkeys_file = {door.config.parent}/%u.keys\nwhen = unavailable\n")
-    with pretending(door, lambda peer: peer.sendall(wire.taken(1))):
+    with pretending(door, hanging):
         answer = ask(door, ed25519)
     assert (answer.printed, answer.reason) == (bare(ed25519), "fallback-file")
 

@@ -11,22 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eic_sshd import authorized_keys, wire
-from eic_sshd.authorized_keys import NoWholeAnswer
+from eic_sshd.authorized_keys import NoAnswerInTime
 
 Talk = Callable[[socket.socket], None]
 
 
-def listening(path: str, talk: Talk) -> threading.Thread:
-    """Listens at `path` for one connection and talks."""
+def listening(path: str, *talks: Talk) -> threading.Thread:
+    """Listens at `path` for one connection for each of `talks`, and talks."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(1)
 
     def serve() -> None:
         with listener:
-            peer, _ = listener.accept()
-            with peer:
-                talk(peer)
+            for talk in talks:
+                peer, _ = listener.accept()
+                with peer:
+                    talk(peer)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -92,14 +93,40 @@ def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
     assert authorized_keys.ask("x" * 200, ("root", None, None)) == (None, False)
 
 
-def test_one_that_hangs_up_without_a_word_will_not_answer(path: str) -> None:
+WHOLE = wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"])
+
+
+def hang_up(peer: socket.socket) -> None:
+    peer.recv(1)
+
+
+def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         said(peer)
+        peer.sendall(WHOLE)
 
-    assert ask(path, talk) is None
+    thread = listening(path, hang_up, talk)
+    assert authorized_keys.ask(path, ("root", "f", "/c"))[0] == b"ssh-ed25519 AAAA\n"
+    thread.join(timeout=5)
 
 
-WHOLE = wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"])
+@pytest.mark.parametrize("heard", [True, False])
+def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bool) -> None:
+    def hang_up_later(peer: socket.socket) -> None:
+        if heard:
+            said(peer)
+
+    thread = listening(path, hang_up_later, hang_up_later)
+    assert authorized_keys.ask(path, ("root", "f", "/c")) == (None, False)
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+
+
+def test_one_that_refuses_is_not_asked_again(path: str) -> None:
+    thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + wire.NOT_ME), hang_up)
+    assert authorized_keys.ask(path, ("root", "f", "/c")) == (None, False)
+    thread.join(timeout=0.3)
+    assert thread.is_alive()
 
 
 @pytest.mark.parametrize("spoken", [WHOLE[:at] for at in range(1, len(WHOLE))] + [WHOLE + b"x", b"X" + WHOLE[1:]])
@@ -108,8 +135,7 @@ def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
         said(peer)
         peer.sendall(spoken)
 
-    with pytest.raises(NoWholeAnswer):
-        ask(path, talk)
+    assert ask(path, talk) is None
 
 
 def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> None:
@@ -119,7 +145,7 @@ def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> No
         peer.settimeout(5)
         peer.recv(1)
 
-    with pytest.raises(NoWholeAnswer, match="in time"):
+    with pytest.raises(NoAnswerInTime, match="in time"):
         ask(path, talk)
 
 
