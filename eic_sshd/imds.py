@@ -75,11 +75,11 @@ class ImdsState:
         """For how many seconds more `path` is not to be waited for."""
         return max(self._silent_until, self._quiet.get(path, 0.0)) - now
 
-    def timed_out(self, path: str, now: float, connected: bool) -> None:
+    def timed_out(self, path: str, now: float, limit: Limit) -> None:
         """A request for `path` timed out: without a connection or a token, or on a second path, IMDS is silent; on one
-        path only, that path is."""
+        path only, that path is. A kept connection may be the one thing that is dead: it makes no second path."""
         quiet = {other: until for other, until in self._quiet.items() if until > now}
-        if not connected or path == _TOKEN_PATH or set(quiet) - {path}:
+        if not limit.connected or path == _TOKEN_PATH or (limit.connecting and set(quiet) - {path}):
             self._silent_until = now + _SILENCE
         self._quiet = {**quiet, path: now + _SILENCE}
 
@@ -94,6 +94,7 @@ class Imds:
         self._endpoint = endpoint
         self._state = state or ImdsState()
         self._kept_until = 0.0
+        self._asked_at = 0.0
         self._request_timeout = request_timeout
         self._limit = Limit()
         self._session = session(self._limit)
@@ -205,6 +206,7 @@ class Imds:
     def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
         if deadline.clock() >= self._kept_until:
             self.close()
+        self._asked_at = deadline.clock()
         self._limit.begin(deadline.capped(self._request_timeout), limit)
         with self._session.request(
             method,
@@ -231,10 +233,11 @@ class Imds:
         nonsense = _nonsense(error)
         if nonsense is not None:
             return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
+        if self._limit.left() <= 0 and deadline.clock() - self._asked_at >= self._request_timeout / 2:
+            self._state.timed_out(path, deadline.clock(), self._limit)
         if deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
         if self._limit.left() <= 0:
-            self._state.timed_out(path, deadline.clock(), self._limit.connected)
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
         return NotGranted(

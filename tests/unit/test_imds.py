@@ -425,6 +425,38 @@ def test_one_path_that_hangs_is_waited_for_no_more_and_the_others_are_asked() ->
         assert imds.active_keys("nobody", deadline()) is None
 
 
+def test_a_request_that_the_decisions_end_cuts_short_is_remembered_if_it_had_waited_for_long() -> None:
+    with serving(hanging_on(b"keys/root", b"keys/nobody")) as endpoint, Imds(endpoint, 0.4) as imds:
+        assert imds.active_keys("games", deadline()) is None
+        for user, seconds, remembered in (("root", 0.1, False), ("nobody", 0.3, True)):
+            with pytest.raises(NotGranted, match="deadline-exceeded"):
+                imds.active_keys(user, deadline(seconds))
+            with pytest.raises(NotGranted, match="a moment ago" if remembered else "within"):
+                imds.active_keys(user, deadline())
+
+
+def test_kept_connections_that_die_do_not_make_imds_silent() -> None:
+    dead: List[socket.socket] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if peer in dead:
+            time.sleep(1)
+        else:
+            peers.append(peer)
+            peer.sendall(response(404 if head.startswith(b"GET") else 200, b"token"))
+
+    peers: List[socket.socket] = []
+    state = ImdsState()
+    with serving(talk) as endpoint, Imds(endpoint, 0.2, state) as one, Imds(endpoint, 0.2, state) as another:
+        for client in (one, another):
+            assert client.active_keys("games", deadline()) is None
+        dead += peers
+        for client, user in ((one, "root"), (another, "nobody")):
+            with pytest.raises(NotGranted, match="within"):
+                client.active_keys(user, deadline())
+        assert one.active_keys("games", deadline()) is None
+
+
 def test_a_second_path_that_hangs_means_that_imds_is_silent() -> None:
     with serving(hanging_on(b"keys/first", b"keys/second")) as endpoint, Imds(endpoint, 0.2) as imds:
         assert imds.active_keys("nobody", deadline()) is None
