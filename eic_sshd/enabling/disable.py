@@ -20,7 +20,8 @@ def disable(site: Site) -> None:
 
     Raises:
         Refused: if sshd would still ask eic-sshd, or would no longer read its configuration. Then all is as it was.
-        Unfinished: if sshd's configuration was invalid before, so that a running sshd still asks.
+        Unfinished: if sshd's configuration was invalid before, so that a running sshd still asks; or if an sshd did not
+            outlive being told.
     """
     for line in site.sshd_config().lines(COMMAND):
         if is_ours(line.value) and line.file not in site.our_drop_ins:
@@ -45,6 +46,7 @@ def disable(site: Site) -> None:
             f"sshd's configuration is invalid, as it was before, so sshd was told nothing: {was_broken}; correct it, "
             "reload sshd, and run `eic-sshd disable` once more"
         )
+    site.units.require_sshd_back()
 
 
 def _wait_for_logins_under_way(site: Site) -> None:

@@ -19,6 +19,7 @@ def enable(site: Site, chain: bool) -> None:
 
     Raises:
         Refused: if it can't be done. Then everything is as it was.
+        Unfinished: if it is done, and an sshd did not outlive being told.
     """
     site.require_installed()
     _require_sshd_goes_by_its_configuration(site)
@@ -40,6 +41,7 @@ def enable(site: Site, chain: bool) -> None:
         site.units.reload_sshd()
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
         tell_of_match_blocks(site)
+    site.units.require_sshd_back()
 
 
 def _require_sshd_goes_by_its_configuration(site: Site) -> None:

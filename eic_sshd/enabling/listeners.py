@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import FrozenSet, Iterable, Iterator, NamedTuple, Optional
+from typing import Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optional
 
 
 class Listener(NamedTuple):
@@ -17,25 +17,42 @@ class Listener(NamedTuple):
     unit: Optional[str]
     sockets: FrozenSet[str]
 
-    def is_back(self, now: Iterable[Listener]) -> bool:
-        """Whether what stands in its place `now` waits at sockets of its own: so it has read its configuration.
+    def is_back(self, now: Iterable[Listener], before: Container[int]) -> bool:
+        """Whether it, or what has come in its place, waits at sockets of its own `now`: so it has read its
+        configuration. `before` are the processes of all that waited when it was told.
 
         Told to read it, sshd closes its sockets, executes itself anew, and only then opens others (sshd.c,
         sighup_restart): for some 20 ms whoever comes is turned away. One whose sockets we may not know counts as back.
         """
-        in_its_place = [one for one in now if one.pid == self.pid or (one.unit is not None and one.unit == self.unit)]
+        in_its_place = [one for one in now if one.pid == self.pid or (one.unit == self.unit and one.pid not in before)]
         return not self.sockets or any(one.sockets and not one.sockets & self.sockets for one in in_its_place)
 
 
-def listeners(proc: str) -> Iterator[Listener]:
-    """Those that look at the same root as we do: not those of containers, nor, from a chroot, the host's."""
-    for name in sorted(os.listdir(proc)) if os.path.isdir(proc) else ():
+def listeners(proc: str) -> List[Listener]:
+    """Those of our own user's that look at the same root as we do: not those of containers, nor, from a chroot, the
+    host's, nor what some other user calls so."""
+    found: Dict[int, Listener] = {}
+    parents: Dict[int, int] = {}
+    for name in os.listdir(proc) if os.path.isdir(proc) else ():
         process = os.path.join(proc, name)
         try:
-            if name.isdigit() and _waits_for_connections(process) and os.path.samefile(f"{process}/root", "/"):
-                yield Listener(int(name), _unit(process), _sockets(process))
+            if name.isdigit() and _is_ours(process) and _waits_for_connections(process):
+                parents[int(name)] = _parent(process)
+                found[int(name)] = Listener(int(name), _unit(process), _sockets(process))
         except OSError:
             continue  # it has ended meanwhile
+    # A child that has just been forked for a connection still looks like the one it is from.
+    return [found[pid] for pid in sorted(found) if parents[pid] not in parents]
+
+
+def _is_ours(process: str) -> bool:
+    return os.stat(process).st_uid == os.geteuid() and os.path.samefile(f"{process}/root", "/")
+
+
+def _parent(process: str) -> int:
+    """proc(5), /proc/pid/stat: the command's name, in brackets, may have anything in it."""
+    with open(f"{process}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
 
 
 def _waits_for_connections(process: str) -> bool:
@@ -60,5 +77,6 @@ def _sockets(process: str) -> FrozenSet[str]:
 
 def _unit(process: str) -> Optional[str]:
     with open(f"{process}/cgroup", encoding="utf-8", errors="replace") as file:
-        found = re.search(r"^(?:0:|\d+:name=systemd):.*/([^/\n]+\.service)$", file.read(), re.MULTILINE)
+        # Not what a user's own systemd looks after, below user@UID.service.
+        found = re.search(r"^(?:0:|\d+:name=systemd):(?!.*/user@).*/([^/\n]+\.service)$", file.read(), re.MULTILINE)
     return found.group(1) if found else None

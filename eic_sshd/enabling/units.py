@@ -9,9 +9,9 @@ import re
 import signal
 import subprocess
 import time
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Set, Tuple
 
-from . import Refused
+from . import Refused, Unfinished
 from .changes import Say
 from .listeners import Listener, listeners
 from .programs import is_there, run
@@ -39,6 +39,7 @@ class Units:
         self._root = root
         self._patience = patience
         self.told_sshd = False
+        self._lost: List[Listener] = []
 
     def is_running(self) -> bool:
         """Whether a systemd runs here that is ours to talk to."""
@@ -127,7 +128,8 @@ class Units:
         """Have every sshd that waits for connections here read its configuration. Raises Refused if it would not."""
         reloaded = set()
         away = []
-        for sshd in self._listeners():
+        before = self._listeners()
+        for sshd in before:
             if sshd.unit in reloaded:
                 continue
             self.told_sshd = not self._dry_run
@@ -140,26 +142,31 @@ class Units:
             if verb != RESTART:
                 away.append(sshd)
         if self.told_sshd:
-            self._wait_for(away)
+            self._wait_for(away, {sshd.pid for sshd in before})
         elif not self._dry_run:
             self._say("no sshd waits for connections here: it reads its configuration when it is started")
 
     def _listeners(self) -> List[Listener]:
-        return list(listeners(os.path.join(self._root, "proc")))
+        return listeners(os.path.join(self._root, "proc"))
 
-    def _wait_for(self, away: List[Listener]) -> None:
+    def _wait_for(self, away: List[Listener], before: Set[int]) -> None:
         """What comes next may be a login, or the end of a command that sshd still has in mind."""
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
             now = self._listeners()
-            away = [sshd for sshd in away if not sshd.is_back(now)]
+            away = [sshd for sshd in away if not sshd.is_back(now, before)]
             if not away:
                 return
             time.sleep(0.01)
-        for sshd in away:
-            where = f"`systemctl status {sshd.unit}`" if sshd.unit is not None else "its log"
-            self._say(
-                f"sshd, process {sshd.pid}, was told but has not come back in {self._patience:g} s: look at {where}"
+        self._lost += away
+
+    def require_sshd_back(self) -> None:
+        """Raises Unfinished if an sshd was told to read its configuration and does not wait for connections since."""
+        if self._lost:
+            who = ", ".join(f"process {sshd.pid}{f' of {sshd.unit}' if sshd.unit else ''}" for sshd in self._lost)
+            raise Unfinished(
+                f"sshd ({who}) was told, and does not wait for connections since: look at its log, and see to it "
+                "before you leave this machine"
             )
 
     def _hang_up(self, pid: int) -> None:

@@ -160,16 +160,18 @@ class Background:
         self._thread.join(timeout=120)
 
 
-def logins(client: Client, *keys: Key, sshd_is_reloaded: bool = False) -> Background:
+def logins(client: Client, *keys: Key, reloads: int = 0) -> Background:
     """Logins without end; what is wrong with one that fails.
 
     Whenever sshd is told to read its configuration, whoever has it do so, its port is closed for some 20 ms (sshd.c,
-    sighup_restart). With `sshd_is_reloaded` a login that is turned away at the port is tried once more.
+    sighup_restart). It is told `reloads` times meanwhile: as many logins may be turned away at the port, and are tried
+    once more.
     """
+    turned_away = itertools.count(1)
 
     def step() -> Optional[str]:
         login = client.login(*keys)
-        if sshd_is_reloaded and any(sign in login.errors for sign in _TURNED_AWAY):
+        if any(sign in login.errors for sign in _TURNED_AWAY) and next(turned_away) <= reloads:
             time.sleep(_RETRY)
             login = client.login(*keys)
         return None if login.output == USER else f"a login failed: {login.errors}"

@@ -153,21 +153,21 @@ def test_an_upgrade_leaves_alone_what_the_administrator_switched_off(old: Instan
 
 def test_no_step_from_installation_to_purge_ends_a_session_or_refuses_a_login(bare: Instance, previous: Path) -> None:
     on_disk = on_disk_key(bare)
-    watches = [logins(bare.client, on_disk, sshd_is_reloaded=True), sshd_tests(bare.machine)]
     package = bare.machine.copy_in(packages.deb())
+    steps: List[Callable[[], object]] = [
+        lambda: bare.install(previous),
+        lambda: bare.apt("install", package),
+        lambda: bare.machine.run("eic-sshd", "disable"),
+        lambda: bare.machine.run("eic-sshd", "enable"),
+        lambda: bare.apt("remove", "eic-sshd"),
+        lambda: bare.apt("install", package),
+        lambda: bare.apt("purge", "eic-sshd"),
+    ]
+    watches = [logins(bare.client, on_disk, reloads=len(steps)), sshd_tests(bare.machine)]
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(session(bare.client, on_disk))
         for watch in watches:
             stack.enter_context(watch)
-        steps: List[Callable[[], object]] = [
-            lambda: bare.install(previous),
-            lambda: bare.apt("install", package),
-            lambda: bare.machine.run("eic-sshd", "disable"),
-            lambda: bare.machine.run("eic-sshd", "enable"),
-            lambda: bare.apt("remove", "eic-sshd"),
-            lambda: bare.apt("install", package),
-            lambda: bare.apt("purge", "eic-sshd"),
-        ]
         for step in steps:
             step()
             bare.sshd_test()

@@ -10,6 +10,7 @@ from typing import Iterator, List
 
 import pytest
 
+from eic_sshd.enabling import Unfinished
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.sshd import Sshd
@@ -34,16 +35,19 @@ def root(tmp_path: Path, sshd: Sshd) -> str:
 def test_once_sshd_was_told_whoever_comes_next_finds_it(sshd: Sshd, root: str) -> None:
     told: List[str] = []
     for _ in range(20):
-        Units(told.append, False, root).reload_sshd()
+        units = Units(told.append, False, root)
+        units.reload_sshd()
+        units.require_sshd_back()
         socket.create_connection(("127.0.0.1", sshd.port), timeout=5).close()
     assert set(told) == {f"sent SIGHUP to sshd, process {sshd.pid}, which systemd does not look after"}
 
 
 def test_an_sshd_that_does_not_come_back_is_told_of(sshd: Sshd, root: str) -> None:
     os.unlink(os.path.join(sshd.folder, "host_key"))
-    told: List[str] = []
-    Units(told.append, False, root, patience=0.5).reload_sshd()
-    assert told[1:] == [f"sshd, process {sshd.pid}, was told but has not come back in 0.5 s: look at its log"]
+    units = Units(lambda sentence: None, False, root, patience=0.5)
+    units.reload_sshd()
+    with pytest.raises(Unfinished, match=rf"sshd \(process {sshd.pid}\) was told, and does not wait"):
+        units.require_sshd_back()
 
 
 def test_a_dry_run_tells_nobody(sshd: Sshd, root: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Optional, Sequence, Set
 
@@ -18,6 +19,7 @@ def process(
     program: str = "/usr/sbin/sshd",
     root: str = "/",
     cgroup: str = "0::/system.slice/ssh.service\n",
+    parent: int = 1,
     fds: Sequence[str] = ("/dev/null", "socket:[1]", "socket:[1]", "socket:[2]", "pipe:[3]"),
 ) -> None:
     folder = proc / str(pid)
@@ -26,6 +28,7 @@ def process(
     (folder / "cgroup").write_text(cgroup)
     (folder / "exe").symlink_to(program)
     (folder / "root").symlink_to(root)
+    (folder / "stat").write_text(f"{pid} (sshd) 1 (x) S {parent} 1 1")
     (folder / "fd").mkdir()
     for number, target in enumerate(fds):
         (folder / "fd" / str(number)).symlink_to(target)
@@ -35,11 +38,13 @@ def test_one_that_waits_for_connections_is_found_with_its_unit(tmp_path: Path) -
     process(tmp_path, 7)
     process(tmp_path, 8, program="/usr/sbin/sshd (deleted)", cgroup="1:name=systemd:/system.slice/corp-sshd.service\n")
     process(tmp_path, 9, cgroup="0::/user.slice/user-0.slice/session-1.scope\n")
+    process(tmp_path, 10, cgroup="0::/user.slice/user-0.slice/user@0.service/app.slice/ssh.service\n")
     (tmp_path / "version").write_text("")
-    assert list(listeners(str(tmp_path))) == [
+    assert (listeners(str(tmp_path))) == [
         Listener(7, "ssh.service", frozenset({"socket:[2]"})),
         Listener(8, "corp-sshd.service", frozenset({"socket:[2]"})),
         Listener(9, None, frozenset({"socket:[2]"})),
+        Listener(10, None, frozenset({"socket:[2]"})),
     ]
 
 
@@ -59,13 +64,13 @@ def test_one_that_waits_for_connections_is_found_with_its_unit(tmp_path: Path) -
 )
 def test_nothing_else_is_told_to_read_its_configuration(tmp_path: Path, title: bytes, program: str, root: str) -> None:
     process(tmp_path, 7, title, program, root)
-    assert list(listeners(str(tmp_path))) == []
+    assert (listeners(str(tmp_path))) == []
 
 
 def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
-    assert list(listeners(str(tmp_path))) == []
-    assert list(listeners(str(tmp_path / "none"))) == []
+    assert (listeners(str(tmp_path))) == []
+    assert (listeners(str(tmp_path / "none"))) == []
 
 
 @pytest.mark.parametrize(
@@ -78,20 +83,38 @@ def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
         (7, "ssh.service", set(), False),
         (7, "ssh.service", {"a", "b"}, False),
         (8, "corp-sshd.service", {"b"}, False),
+        (9, "ssh.service", {"b"}, False),
     ],
 )
 def test_it_is_back_when_it_waits_anew(pid: int, unit: Optional[str], sockets: Set[str], back: bool) -> None:
     was = Listener(7, "ssh.service", frozenset({"a"}))
-    assert was.is_back([Listener(pid, unit, frozenset(sockets))]) is back
-    assert not was.is_back([])
+    assert was.is_back([Listener(pid, unit, frozenset(sockets))], {7, 9}) is back
+    assert not was.is_back([], {7})
 
 
 def test_one_whose_sockets_we_may_not_know_is_told_and_not_waited_for(tmp_path: Path) -> None:
     process(tmp_path, 7, fds=())
     (found,) = listeners(str(tmp_path))
     assert found == Listener(7, "ssh.service", frozenset())
-    assert found.is_back([])
+    assert found.is_back([], {7})
 
 
-def test_one_outside_of_any_unit_stands_in_for_itself_only() -> None:
-    assert not Listener(7, None, frozenset({"a"})).is_back([Listener(8, None, frozenset({"b"}))])
+def test_one_outside_of_any_unit_may_have_become_another_process() -> None:
+    was = Listener(7, None, frozenset({"a"}))
+    assert was.is_back([Listener(8, None, frozenset({"b"}))], {7})
+    assert not was.is_back([Listener(8, None, frozenset({"b"}))], {7, 8})
+    assert not was.is_back([Listener(8, "ssh.service", frozenset({"b"}))], {7})
+
+
+def test_a_child_that_was_just_forked_for_a_connection_is_not_told(tmp_path: Path) -> None:
+    process(tmp_path, 70, parent=700)
+    process(tmp_path, 700, parent=1)
+    process(tmp_path, 7, parent=700)
+    assert [found.pid for found in listeners(str(tmp_path))] == [700]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_another_user_calls_so_is_not_told(tmp_path: Path) -> None:
+    process(tmp_path, 7)
+    os.chown(tmp_path / "7", 65534, -1)
+    assert listeners(str(tmp_path)) == []
