@@ -181,7 +181,7 @@ class Reason(enum.Enum):
         "imds-unreachable", Outcome.ERROR, WARNING, True,
         "IMDS could not be reached, or did not answer within `[imds] request_timeout`.",
         "Check routes and firewall rules for 169.254.169.254 (or [fd00:ec2::254]), also per user: the command runs "
-        "as the AuthorizedKeysCommandUser.",
+        "as the AuthorizedKeysCommandUser. Where SELinux is enforcing, install eic-sshd-selinux.",
     )  # fmt: skip
     IMDS_DISABLED = (
         "imds-disabled", Outcome.ERROR, WARNING, True,

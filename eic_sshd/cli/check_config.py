@@ -30,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     problems = list(_beyond_the_file(config))
     if arguments.config is None and os.geteuid() == 0:
-        from ..enabling import standing
+        from ..enabling import selinux, standing
         from ._administering import this_machine
 
-        problems += standing.problems(this_machine(dry_run=True), config)
+        problems += [*standing.problems(this_machine(dry_run=True), config), *selinux.problems()]
     for problem in problems:
         print(f"eic-sshd: {problem}", file=sys.stderr)
     for section, keys in config._asdict().items():
