@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Optional, TextIO
 
 from ..enabling import Refused, Unfinished
 from ..enabling.site import Site
@@ -34,8 +34,9 @@ def this_machine(dry_run: bool) -> Site:
     return Site(Sshd(), Units(_say, dry_run), _say, dry_run)
 
 
-def administering(arguments: argparse.Namespace, change: Callable[[Site], None]) -> int:
-    """Run `change` on this machine; the exit status: 0 done, or nothing to do; 1 not all done, which is said."""
+def administering(arguments: argparse.Namespace, change: Callable[[Site], None], refused: int = 1) -> int:
+    """Run `change` on this machine; the exit status: 0 done, or nothing to do; `refused`, or 1, not all done, which is
+    said."""
     os.umask(0o022)  # what sshd and others are to read
     site = this_machine(arguments.dry_run)
     for number in _SIGNALS:
@@ -43,9 +44,12 @@ def administering(arguments: argparse.Namespace, change: Callable[[Site], None])
     try:
         if os.geteuid() != 0:
             raise Refused("only root can change what sshd does: run it as root")
-        with _alone():
+        with contextlib.nullcontext() if arguments.dry_run else _alone():
             change(site)
-    except (Refused, Unfinished) as problem:
+    except Refused as problem:
+        _say(str(problem), sys.stderr)
+        return refused
+    except Unfinished as problem:
         _say(str(problem), sys.stderr)
         return 1
     except _Interrupted:
@@ -60,9 +64,11 @@ def _interrupt(*_: Any) -> None:
     raise _Interrupted
 
 
-def _say(sentence: str, stream: Any = None) -> None:
+def _say(sentence: str, stream: Optional[TextIO] = None) -> None:
     """Nobody reading it is no reason to stop half-way."""
     stream = stream or sys.stdout
+    if stream is None:
+        return  # it was closed when we began
     try:
         encoding = stream.encoding or "ascii"
         stream.write(f"eic-sshd: {sentence}\n".encode(encoding, "backslashreplace").decode(encoding))

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import pwd
-from typing import Optional
+from typing import Callable, Optional
 
-from .. import config
+from .. import config, guarded
+
+_PYTHON = "/usr/bin/python3"
 
 
 def may_run_us(user: str) -> bool:
@@ -18,8 +20,28 @@ def may_run_us(user: str) -> bool:
         return False
 
 
+def front_door_problem(user: str, path: str) -> Optional[str]:
+    """What keeps sshd from running our program at `path` as `user`; None if nothing does."""
+
+    def check() -> None:
+        for program in (path, _PYTHON):
+            if not os.access(program, os.R_OK | os.X_OK):
+                raise PermissionError(f"{program} may not be run")
+
+    try:
+        guarded.require_safe(path)
+    except (guarded.Unsafe, OSError) as unsafe:
+        return str(unsafe)
+    return _problem(user, check)
+
+
 def config_problem(user: str, path: str) -> Optional[str]:
     """What keeps a process of `user` from reading our configuration at `path`; None if nothing does."""
+    return _problem(user, lambda: config.load(path, missing_ok=True))
+
+
+def _problem(user: str, check: Callable[[], object]) -> Optional[str]:
+    """What `check` raises in a process of `user`."""
     entry = pwd.getpwnam(user)
     read, write = os.pipe()
     child = os.fork()
@@ -28,7 +50,7 @@ def config_problem(user: str, path: str) -> Optional[str]:
             os.initgroups(entry.pw_name, entry.pw_gid)  # as sshd does it
             os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
             os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-            config.load(path, missing_ok=True)
+            check()
             os._exit(0)
         except BaseException as error:
             os.write(write, str(error).encode("utf-8", "backslashreplace")[:4096])
@@ -37,4 +59,4 @@ def config_problem(user: str, path: str) -> Optional[str]:
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
         said = pipe.read().decode(errors="replace")
-    return (said or "it can't be read") if os.waitpid(child, 0)[1] else None
+    return (said or "it can't be done") if os.waitpid(child, 0)[1] else None

@@ -37,6 +37,7 @@ def plan(site: Site, command: str, user: str) -> Plan:
 
 def put_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None:
     """Have eic-sshd run `command`, and answer the user that sshd then runs it as. Raises Refused."""
+    site.require_runnable(plan.user)
     for path in (site.chain_config, site.socket_drop_in):
         _require_marked(path)
     note = "# When you change or take away the command in sshd's configuration, run `eic-sshd enable` as well."

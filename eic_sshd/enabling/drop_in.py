@@ -50,13 +50,14 @@ def without_ours(text: str) -> str:
 
 
 def _told_apart(text: str) -> Iterator[Tuple[str, bool]]:
-    """Each line, and whether it is ours: our command, its user right after it, and what we say of them."""
+    """Each line, and whether it is ours: our command, its user next to it, and what we say of them."""
     after_our_command = False
     for line in text.splitlines():
         keyword, _, value = line.strip().replace("=", " ", 1).partition(" ")
         is_our_command = keyword.lower() == "authorizedkeyscommand" and is_ours(value.strip())
         is_its_user = keyword.lower() == "authorizedkeyscommanduser" and after_our_command
-        after_our_command = is_our_command
+        if keyword and not keyword.startswith("#"):
+            after_our_command = is_our_command
         yield line, is_our_command or is_its_user or line in _ABOUT
 
 

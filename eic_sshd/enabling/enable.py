@@ -11,7 +11,7 @@ from .changes import Changes, read
 from .drop_in import PLAIN, USER, Plan, is_marked, is_ours, others_in
 from .matches import require_match_blocks_unharmed, tell_of_match_blocks
 from .site import Site
-from .sshd_config import COMMAND, COMMAND_USER, outside
+from .sshd_config import COMMAND, COMMAND_USER, SshdConfig, outside
 
 
 def enable(site: Site, chain: bool) -> None:
@@ -38,25 +38,19 @@ def enable(site: Site, chain: bool) -> None:
             site.say("sshd asks eic-sshd already")
         if site.chain_config in changes.paths:
             site.units.reload_service()
-        site.units.reload_sshd()
+        site.reload_sshd()
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
         tell_of_match_blocks(site)
     site.units.require_sshd_back()
 
 
 def _require_sshd_goes_by_its_configuration(site: Site) -> None:
-    problem = site.sshd.problem()
+    problem = site.sshd_problem()
     if problem is not None:
         raise Refused(
             f"sshd's configuration is invalid, and left as it is: {problem}; correct it, then run `eic-sshd enable`"
         )
-    started_with = site.units.on_command_line(site.sshd.config)
-    if started_with is not None:
-        option, place = started_with
-        raise Refused(
-            f"sshd is started with {option} at {place}, which goes before {site.sshd.config}: take that away "
-            "(the package ec2-instance-connect puts such a thing there: remove it), then run `eic-sshd enable`"
-        )
+    site.require_started_by_its_configuration()
 
 
 def _is_in_place_by_hand(site: Site, effective: Dict[str, str]) -> bool:
@@ -101,6 +95,7 @@ def _put_in_place(site: Site, plan: Plan, changes: Changes) -> None:
     if plan.chained is not None:
         chaining.put_in_place(site, plan, changes, plan.chained)
     path, text = _that_comes_first(site, plan)
+    _require_others_unharmed(site, path, text)
     for other in site.our_drop_ins:
         if other != path:
             site.give_back(other, changes)
@@ -136,8 +131,21 @@ def _that_comes_first(site: Site, plan: Plan) -> Tuple[str, str]:
     raise Refused(f"sshd reads {site.drop_in}, but {before} comes before it: move that below the Include line")
 
 
+def _require_others_unharmed(site: Site, path: str, text: str) -> None:
+    """An sshd with a configuration of its own may read our drop-in all the same. Raises Refused where it would run
+    another command than before."""
+    for other in site.others():
+        before = outside(SshdConfig(other.config, dict.fromkeys(site.our_drop_ins, "")).lines(COMMAND))
+        after = outside(SshdConfig(other.config, {path: text}).lines(COMMAND))
+        if before is not None and after is not None and is_ours(after.value) and not is_ours(before.value):
+            raise Refused(
+                f"an sshd here goes by {other.config}, which includes {path} too, and would no longer run its own "
+                f"AuthorizedKeysCommand, {before.value} ({before.place}): move that above its Include line"
+            )
+
+
 def _require_in_force(site: Site, plan: Plan) -> None:
-    problem = site.sshd.problem()
+    problem = site.sshd_problem()
     if problem is not None:
         raise Refused(f"sshd does not take it: {problem}")
     effective = site.sshd.effective()

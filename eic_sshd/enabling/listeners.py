@@ -11,11 +11,20 @@ from typing import Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optio
 
 class Listener(NamedTuple):
     """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
-    `sockets` are what it has open beside its standard streams, none if we may not know."""
+    `sockets` are what it has open beside its standard streams, none if we may not know. `program` is what it runs, and
+    `config` the file that it was started with (sshd(8), -f), empty for the one that its program has built in."""
 
     pid: int
     unit: Optional[str]
     sockets: FrozenSet[str]
+    program: str = "/usr/sbin/sshd"
+    config: str = ""
+
+    def reads(self, config: str, program: str) -> bool:
+        """Whether it goes by the configuration at `config`, which is the one that `program` has built in."""
+        if self.config:  # from wherever it was started: a path that is not absolute may lead anywhere
+            return self.config.startswith("/") and os.path.realpath(self.config) == os.path.realpath(config)
+        return self.program == os.path.realpath(program)
 
     def is_back(self, now: Iterable[Listener], before: Container[int]) -> bool:
         """Whether it, or what has come in its place, waits at sockets of its own `now`: so it has read its
@@ -38,7 +47,9 @@ def listeners(proc: str) -> List[Listener]:
         try:
             if name.isdigit() and _is_ours(process) and _waits_for_connections(process):
                 parents[int(name)] = _parent(process)
-                found[int(name)] = Listener(int(name), _unit(process), _sockets(process))
+                found[int(name)] = Listener(
+                    int(name), _unit(process), _sockets(process), _program(process), _config(process)
+                )
         except OSError:
             continue  # it has ended meanwhile
     # A child that has just been forked for a connection still looks like the one it is from.
@@ -60,10 +71,23 @@ def _waits_for_connections(process: str) -> bool:
 
     sshd says so itself, in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later).
     """
+    title = _title(process)
+    return title.startswith("sshd: ") and "[listener]" in title and os.path.basename(_program(process)) == "sshd"
+
+
+def _title(process: str) -> str:
     with open(f"{process}/cmdline", "rb") as file:
-        title = file.read()
-    program = os.path.basename(os.readlink(f"{process}/exe")).split(" ")[0] if b"[listener]" in title else ""
-    return program == "sshd" and title.startswith(b"sshd: ")
+        return os.fsdecode(file.read().rstrip(b"\0"))
+
+
+def _program(process: str) -> str:
+    return os.readlink(f"{process}/exe").partition(" (deleted)")[0]
+
+
+def _config(process: str) -> str:
+    """What follows -f, which may stand behind other options' letters."""
+    found = re.search(r" -[46DdeGiqrTt]*f ?(\S+)", _title(process).partition(" [listener]")[0])
+    return found.group(1) if found else ""
 
 
 def _sockets(process: str) -> FrozenSet[str]:

@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..sshd_command import FRONT_DOOR
 from . import Refused
+from .as_user import front_door_problem, may_run_us
 from .changes import Changes, Say, read
 from .drop_in import USER, is_ours, others_in, without_ours
 from .sshd import Sshd
@@ -49,12 +50,56 @@ class Site(NamedTuple):
 
     def require_installed(self) -> None:
         """What sshd is to run, and the user that it is to run it as, must be there before it is told of them."""
-        if not os.access(self.front_door, os.X_OK):
+        if not os.path.exists(self.front_door):
             raise Refused(f"there is no {self.front_door}: install the package, or run `make install`")
         try:
             pwd.getpwnam(USER)
         except KeyError:
             raise Refused(f"there is no user {USER}: run `systemd-sysusers`") from None
+        self.require_runnable(USER)
+
+    def require_runnable(self, user: str) -> None:
+        """sshd must be able to run us as `user`. Raises Refused."""
+        if not may_run_us(user):
+            raise Refused(f"the user {user} must not be root: take it away, then run `systemd-sysusers`")
+        problem = front_door_problem(user, self.front_door)
+        if problem is not None:
+            raise Refused(f"sshd could not run {self.front_door} as {user}: {problem}")
+
+    def require_started_by_its_configuration(self) -> None:
+        """Nothing on sshd's command line must go before what its configuration says. Raises Refused."""
+        started_with = self.units.on_command_line(self.sshd.config)
+        if started_with is not None:
+            option, place = started_with
+            raise Refused(
+                f"sshd is started with {option} at {place}, which goes before {self.sshd.config}: take that away "
+                "(the package ec2-instance-connect puts such a thing there: remove it), then run `eic-sshd enable`"
+            )
+
+    def sshd_problem(self) -> Optional[str]:
+        """What keeps sshd from reading its configuration, if it runs, or from starting with it; None if nothing."""
+        return self.sshd.problem(runs=bool(self.units.waiting(self.sshd)))
+
+    def others(self) -> List[Sshd]:
+        """What else waits for connections here with a configuration of its own, which includes our drop-ins as well."""
+        found = {one.config: Sshd(one.program, one.config) for one in self.units.listeners() if one.config[:1] == "/"}
+        return [
+            sshd
+            for sshd in found.values()
+            if os.path.realpath(sshd.config) != os.path.realpath(self.sshd.config)
+            and any(SshdConfig(sshd.config).inclusion_of(path) for path in self.our_drop_ins)
+        ]
+
+    def reload_sshd(self) -> None:
+        """Have all that go by what has changed read it, if they can. Raises Refused if one would not."""
+        able = []
+        for other in self.others():
+            problem = other.problem(runs=True)
+            if problem is None:
+                able.append(other)
+            else:
+                self.say(f"{other.config}, which includes {self.sshd_drop_ins} too, is invalid: {problem}")
+        self.units.reload_sshd([self.sshd, *able])
 
     def sshd_config(self, instead: Optional[Dict[str, str]] = None) -> SshdConfig:
         return SshdConfig(self.sshd.config, instead)
@@ -122,7 +167,7 @@ class Site(NamedTuple):
         self.units.reload_service()
         if self.units.told_sshd:
             try:
-                self.units.reload_sshd()
+                self.reload_sshd()
             except Refused as problem:
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import socket
 import subprocess
 import tempfile
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import Refused
 from .programs import run
@@ -25,20 +27,34 @@ class Sshd:
     def is_there(self) -> bool:
         return os.access(self.program, os.X_OK)
 
-    def problem(self) -> Optional[str]:
-        """What sshd finds wrong with its configuration; None if nothing."""
-        done = self._run("-t")
-        return None if done.returncode == 0 else _said(done)
+    def problem(self, runs: bool) -> Optional[str]:
+        """What sshd finds wrong with its configuration; None if nothing.
+
+        Where it `runs`, it must find all that it needs to start again; otherwise what an image has not got yet is lent.
+        """
+        done = self._run("-t", lending=not runs)
+        if done.returncode != 0:
+            return _said(done)
+        return self._address_problem() if runs else None
+
+    def _address_problem(self) -> Optional[str]:
+        """sshd ends where it can listen nowhere (sshd.c, server_listen): addresses may have gone since it started."""
+        addresses = [value for keyword, value in self._in_force() if keyword == "listenaddress"]
+        if not addresses or any(_is_here(address) for address in addresses):
+            return None
+        return f"this machine has none of its addresses any more (ListenAddress {', '.join(addresses)})"
 
     def effective(self) -> Dict[str, str]:
         """Keyword, in lower case, to the value in force outside of Match blocks; COMMAND and COMMAND_USER are there, if
         only as `none`. Raises Refused where sshd does not say."""
+        return {COMMAND: "none", COMMAND_USER: "none", **dict(reversed(self._in_force()))}
+
+    def _in_force(self) -> List[Tuple[str, str]]:
         done = self._run("-T")
         if done.returncode != 0:
             raise Refused(f"`{self.program} -T` fails, so what is in force can't be known: {_said(done)}")
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
-        said = {keyword.lower(): value.strip() for keyword, _, value in reversed(list(pairs))}
-        return {COMMAND: "none", COMMAND_USER: "none", **said}
+        return [(keyword.lower(), value.strip()) for keyword, _, value in pairs]
 
     def effective_or_nothing(self) -> Dict[str, str]:
         """As `effective`; nothing, where sshd does not say."""
@@ -47,14 +63,14 @@ class Sshd:
         except Refused:
             return {}
 
-    def _run(self, option: str) -> subprocess.CompletedProcess[str]:
-        """Run it; what a machine that was never booted lacks, though its configuration is in order, is lent."""
+    def _run(self, option: str, lending: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run it; what a machine that was never booted lacks, though its configuration is in order, may be lent."""
         if not self.is_there():
             raise Refused(f"there is no {self.program}: install openssh-server")
         command = [self.program, option, "-f", self.config]
         with contextlib.ExitStack() as lent:
             done = run(*command)
-            if "no hostkeys available" in done.stderr:
+            if lending and "no hostkeys available" in done.stderr:
                 command += ["-h", lent.enter_context(_host_key())]
                 done = run(*command)
             missing = re.search(r"Missing privilege separation directory: (/\S+)", done.stderr)
@@ -63,6 +79,18 @@ class Sshd:
                 os.makedirs(missing.group(1), mode=0o755, exist_ok=True)
                 done = run(*command)
             return done
+
+
+def _is_here(address: str) -> bool:
+    """Whether `address` (`1.2.3.4:22`, `[::1]:22`) is one to listen at; only what is surely not is none."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
+        with socket.socket(family, kind) as probe:
+            probe.bind(where)
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return True
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:

@@ -8,7 +8,7 @@ import glob
 import os
 import re
 import shlex
-from typing import Iterator, List, Mapping, NamedTuple, Optional, Union
+from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
 _DEEPEST = 16  # servconf.c: SERVCONF_MAX_DEPTH
@@ -49,19 +49,22 @@ class SshdConfig:
 
     def lines(self, keyword: str) -> List[Line]:
         """The lines with `keyword`, as sshd reads them: outside of Match blocks the first one counts."""
-        return [item for item in self._read(self.path, None, 0) if isinstance(item, Line) and item.keyword == keyword]
+        return [item for item in self._read(self.path, None, ()) if isinstance(item, Line) and item.keyword == keyword]
 
     def inclusion_of(self, path: str) -> Optional[Line]:
         """The Include by which sshd reads `path`, be it there or not: the first that is not in a Match, if there is."""
         found = [
             item.line
-            for item in self._read(self.path, None, 0)
+            for item in self._read(self.path, None, ())
             if isinstance(item, _Inclusion) and _matches(path, item.pattern)
         ]
         return outside(found) or next(iter(found), None)
 
-    def _read(self, file: str, match: Optional[str], depth: int) -> Iterator[Union[Line, _Inclusion]]:
-        """sshd_config(5): a Match goes on to the next, or to the end of its own file."""
+    def _read(self, file: str, match: Optional[str], above: Tuple[str, ...]) -> Iterator[Union[Line, _Inclusion]]:
+        """sshd_config(5): a Match goes on to the next, or to the end of its own file. `above` are the files that this
+        one is included by; sshd takes none that includes itself."""
+        if file in above or len(above) > _DEEPEST:
+            return
         for number, raw in enumerate(self._text(file).split("\n"), start=1):
             words = re.match(r'\s*"?([A-Za-z0-9]+)"?\s*=?\s*(.*?)\s*$', raw)
             if words is None:
@@ -69,12 +72,12 @@ class SshdConfig:
             line = Line(file, number, words.group(1).lower(), words.group(2), match)
             if line.keyword == "match":
                 match = line.value
-            elif line.keyword == "include" and depth < _DEEPEST:
+            elif line.keyword == "include":
                 for pattern in _patterns(line.value, os.path.dirname(self.path)):
                     yield _Inclusion(line, pattern)
                     new = [path for path in self._instead if _matches(path, pattern)]
                     for included in sorted({*glob.glob(pattern), *new}):
-                        yield from self._read(included, match, depth + 1)
+                        yield from self._read(included, match, (*above, file))
             yield line
 
     def _text(self, file: str) -> str:
@@ -98,7 +101,7 @@ def in_same_block(line: Line, lines: List[Line]) -> bool:
 
 
 def _patterns(value: str, folder: str) -> List[str]:
-    return [os.path.join(folder, os.path.expanduser(pattern)) for pattern in _words(value)]
+    return [os.path.normpath(os.path.join(folder, os.path.expanduser(pattern))) for pattern in _words(value)]
 
 
 def _words(value: str) -> List[str]:
@@ -110,7 +113,7 @@ def _words(value: str) -> List[str]:
 
 def _matches(path: str, pattern: str) -> bool:
     """As glob(7): a wildcard does not cross a `/`, nor stand for a leading dot."""
-    names, wild = path.split("/"), os.path.normpath(pattern).split("/")
+    names, wild = path.split("/"), pattern.split("/")
     return len(names) == len(wild) and all(
         fnmatch.fnmatchcase(name, one) and (not name.startswith(".") or one.startswith("."))
         for name, one in zip(names, wild)

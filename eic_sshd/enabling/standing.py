@@ -7,7 +7,7 @@ from typing import Iterator
 
 from ..settings import Config
 from . import Refused
-from .as_user import config_problem, may_run_us
+from .as_user import config_problem, front_door_problem, may_run_us
 from .drop_in import is_ours
 from .site import Site
 from .sshd_config import COMMAND, COMMAND_USER
@@ -16,6 +16,7 @@ from .sshd_config import COMMAND, COMMAND_USER
 def problems(site: Site, config: Config) -> Iterator[str]:
     """What an administrator should know of, a sentence each, with the way out."""
     try:
+        site.require_started_by_its_configuration()
         effective = site.sshd.effective()
         if not is_ours(effective[COMMAND]):
             yield "sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"
@@ -38,6 +39,9 @@ def problems(site: Site, config: Config) -> Iterator[str]:
             "root: `eic-sshd enable` says where, or mends it"
         )
         return
+    cannot = front_door_problem(user, site.front_door)
+    if cannot is not None:
+        yield f"sshd can't run {site.front_door} as {user}: {cannot}"
     invalid = config_problem(user, site.our_config)
     if invalid is not None:
         yield f"sshd runs eic-sshd as {user}, for whom its configuration is invalid: {invalid}"

@@ -3,27 +3,23 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import signal
 import subprocess
 import time
-from typing import Iterator, List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from . import Refused, Unfinished
+from . import Refused, Unfinished, command_line
 from .changes import Say
+from .command_line import UNIT_FOLDERS
 from .listeners import Listener, listeners
 from .programs import is_there, run
+from .sshd import Sshd
 
 SOCKET = "eic-sshd.socket"
 SERVICE = "eic-sshd.service"
 RESTART = "try-restart"  # systemctl waits until it is back
-_STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
-# systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
-_UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
-                 "lib/systemd/system")  # fmt: skip
-_OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
+HANG_UP = "SIGHUP"  # sshd(8): it rereads its configuration when it receives one
 
 
 class Units:
@@ -47,29 +43,7 @@ class Units:
 
     def on_command_line(self, config: str) -> Optional[Tuple[str, str]]:
         """(option, FILE:LINE) where sshd is started in a way that no line in `config` can change."""
-        for file in self._that_start_sshd():
-            try:
-                with open(file, encoding="utf-8", errors="replace") as opened:
-                    lines = opened.read().split("\n")
-            except OSError:
-                continue
-            for number, line in enumerate(lines, start=1):
-                option = _overriding(line, config)
-                if option is not None:
-                    return option, f"{file}:{number}"
-        return None
-
-    def _that_start_sshd(self) -> Iterator[str]:
-        seen = set()
-        for folder in _UNIT_FOLDERS:
-            base = os.path.join(self._root, folder)
-            for unit in _STARTING_SSHD:
-                for file in [os.path.join(base, unit), *sorted(glob.glob(os.path.join(base, f"{unit}.d", "*.conf")))]:
-                    name = os.path.relpath(file, base)
-                    if name not in seen and os.path.lexists(file):
-                        seen.add(name)
-                        yield file
-        yield from (os.path.join(self._root, file) for file in _OPTIONS_FILES)
+        return next(command_line.overriding(self._root, config), None)
 
     def socket_has_failed(self) -> bool:
         return self._has_socket() and self.is_running() and _is("failed", SOCKET)
@@ -117,44 +91,66 @@ class Units:
 
     def _has_socket(self) -> bool:
         """Whether there is a socket of ours for systemctl to start and stop."""
-        paths = (os.path.join(self._root, folder, SOCKET) for folder in _UNIT_FOLDERS)
+        paths = (os.path.join(self._root, folder, SOCKET) for folder in UNIT_FOLDERS)
         return is_there("systemctl") and any(map(os.path.exists, paths))
 
     def _read_units_again(self) -> None:
         if self.is_running() and not self._dry_run:
             _systemctl("daemon-reload")
 
-    def reload_sshd(self) -> None:
-        """Have every sshd that waits for connections here read its configuration. Raises Refused if it would not."""
+    def waiting(self, sshd: Sshd) -> List[Listener]:
+        """The processes that wait for connections and go by the configuration of `sshd`."""
+        return [one for one in self.listeners() if one.reads(sshd.config, sshd.program)]
+
+    def reload_sshd(self, sshds: Sequence[Sshd]) -> None:
+        """Have every process that waits for connections here, and goes by the configuration of one of `sshds`, read it.
+
+        Others are left alone: nobody has tested what they would read. Raises Refused if it would not.
+        """
         reloaded = set()
         away = []
-        before = self._listeners()
-        for sshd in before:
-            if sshd.unit in reloaded:
+        before = self.listeners()
+        for one in before:
+            if not any(one.reads(sshd.config, sshd.program) for sshd in sshds):
+                self._say(f"process {one.pid} is an sshd with a configuration of its own, and is left alone")
+                continue
+            if one.unit in reloaded:
                 continue
             self.told_sshd = not self._dry_run
-            verb = _verb(sshd.unit) if sshd.unit is not None and self.is_running() else None
-            if sshd.unit is not None and verb is not None:
-                reloaded.add(sshd.unit)
-                self._do(verb, sshd.unit)
+            verb = _verb(one) if self.is_running() else HANG_UP
+            if one.unit is not None and verb != HANG_UP:
+                reloaded.add(one.unit)
+                self._have_read(one.unit, verb)
             else:
-                self._hang_up(sshd.pid)
+                self._hang_up(one.pid)
             if verb != RESTART:
-                away.append(sshd)
+                away.append(one)
         if self.told_sshd:
-            self._wait_for(away, {sshd.pid for sshd in before})
+            self._wait_for(away, {one.pid for one in before})
         elif not self._dry_run:
-            self._say("no sshd waits for connections here: it reads its configuration when it is started")
+            self._say(f"no sshd that waits for connections here goes by {sshds[0].config}: it is read when one starts")
 
-    def _listeners(self) -> List[Listener]:
+    def _have_read(self, unit: str, verb: str) -> None:
+        """Raises Refused, with the sockets that start `unit` listening again."""
+        if verb == RESTART and not self._dry_run:
+            _systemctl("reset-failed", unit)  # or the fifth time in ten seconds would be its last (StartLimitBurst=)
+        try:
+            self._do(verb, unit)
+        except Refused:
+            if verb == RESTART:
+                _systemctl("start", *_shown(unit, "TriggeredBy").get("TriggeredBy", "").split())
+            raise
+
+    def listeners(self) -> List[Listener]:
+        """All that wait for connections here, whatever configuration they go by."""
         return listeners(os.path.join(self._root, "proc"))
 
     def _wait_for(self, away: List[Listener], before: Set[int]) -> None:
-        """What comes next may be a login, or the end of a command that sshd still has in mind."""
+        """What comes next may be a login, or the removal of a command that sshd, until it is back, would still run."""
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
-            now = self._listeners()
-            away = [sshd for sshd in away if not sshd.is_back(now, before)]
+            now = self.listeners()
+            away = [one for one in away if not one.is_back(now, before)]
             if not away:
                 return
             time.sleep(0.01)
@@ -163,14 +159,13 @@ class Units:
     def require_sshd_back(self) -> None:
         """Raises Unfinished if an sshd was told to read its configuration and does not wait for connections since."""
         if self._lost:
-            who = ", ".join(f"process {sshd.pid}{f' of {sshd.unit}' if sshd.unit else ''}" for sshd in self._lost)
+            who = ", ".join(f"process {one.pid}{f' of {one.unit}' if one.unit else ''}" for one in self._lost)
             raise Unfinished(
                 f"sshd ({who}) was told, and does not wait for connections since: look at its log, and see to it "
                 "before you leave this machine"
             )
 
     def _hang_up(self, pid: int) -> None:
-        """sshd(8): it rereads its configuration when it receives SIGHUP."""
         if self._dry_run:
             self._say(f"would send SIGHUP to sshd, process {pid}")
             return
@@ -196,29 +191,23 @@ def _is(state: str, unit: str) -> bool:
     return _systemctl(f"is-{state}", "--quiet", unit).returncode == 0
 
 
-def _verb(unit: str) -> Optional[str]:
-    """How systemctl has sshd's `unit` read its configuration; None if it can't."""
-    done = _systemctl("show", "--property=CanReload,KillMode,TriggeredBy", unit)
-    shown = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+def _shown(unit: str, *properties: str) -> Dict[str, str]:
+    done = _systemctl("show", f"--property={','.join(properties)}", unit)
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def _verb(sshd: Listener) -> str:
+    """How systemctl has its unit read its configuration; HANG_UP if it can't, or the unit is about something else."""
+    if sshd.unit is None:
+        return HANG_UP
+    shown = _shown(sshd.unit, "CanReload", "KillMode", "MainPID", "TriggeredBy")
+    if shown.get("MainPID") != str(sshd.pid):
+        return HANG_UP
     # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
     # meanwhile waits in the socket, and sessions go on.
     if shown.get("KillMode") == "process" and any(_is("active", name) for name in shown.get("TriggeredBy", "").split()):
         return RESTART
-    return "reload" if shown.get("CanReload") == "yes" else None
-
-
-def _overriding(line: str, config: str) -> Optional[str]:
-    """The option on the `line` of a unit, or of a file with sshd's options, that goes before `config`."""
-    if line.lstrip().startswith(("#", ";")):
-        return None
-    option = re.search(r"-o\s*[\"']?(AuthorizedKeysCommand(?:User)?)\b", line, re.IGNORECASE)
-    if option:
-        return f"-o {option.group(1)}"
-    # Other programs, that a unit runs beside it, have an option -f as well.
-    if re.search(r"\bsshd\b|OPT", line):
-        other = re.search(r"(?:^|[\s=\"'])-f\s*(/[^\s\"']+)", line)
-        return f"-f {other.group(1)}" if other and other.group(1) != config else None
-    return None
+    return "reload" if shown.get("CanReload") == "yes" else HANG_UP
 
 
 def _systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:

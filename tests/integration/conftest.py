@@ -20,6 +20,10 @@ from eic_sshd.sandbox.pki import Pki
 from eic_sshd.sandbox.server import Sandbox, running
 from eic_sshd.sshkey import parse
 
+from .sites import machine
+
+__all__ = ["machine"]
+
 USER = "root"  # any user that every machine has
 CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
 # Seconds: an ordinary machine starts Python and requests in a tenth of this; the rest is for a busy one.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real sshd, outside of systemd, that is told to read its configuration."""
+"""A real sshd, outside of systemd, that is told to read its configuration, or had better not be."""
 
 from __future__ import annotations
 
@@ -11,49 +11,152 @@ from typing import Iterator, List
 import pytest
 
 from eic_sshd.enabling import Unfinished
+from eic_sshd.enabling.disable import disable
+from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
-from eic_sshd.sandbox.sshd import Sshd
+from eic_sshd.sandbox.sshd import Sshd as Running
+
+from .sites import INCLUDE, OTHER, Machine
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="an sshd of its own needs root")
 
 
 @pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    with Sshd(str(tmp_path / "sshd"), None) as running:
-        yield running
+def running(machine: Machine) -> Iterator[Running]:
+    """The only sshd of `machine`."""
+    include = INCLUDE.replace("{folder}", str(machine.folder))
+    with Running(str(machine.folder), None, [include]) as sshd:
+        machine.runs(sshd)
+        yield sshd
 
 
 @pytest.fixture
-def root(tmp_path: Path, sshd: Sshd) -> str:
-    """A root where this sshd is the only process, so that no other is told."""
-    (tmp_path / "root/proc").mkdir(parents=True)
-    (tmp_path / "root/proc" / str(sshd.pid)).symlink_to(f"/proc/{sshd.pid}")
-    return str(tmp_path / "root")
+def sshd(machine: Machine) -> Sshd:
+    return machine.site.sshd
 
 
-def test_once_sshd_was_told_whoever_comes_next_finds_it(sshd: Sshd, root: str) -> None:
+def require_listening(running: Running) -> None:
+    socket.create_connection(("127.0.0.1", running.port), timeout=5).close()
+
+
+def times_told(running: Running) -> int:
+    return Path(running.log).read_text().count("Received SIGHUP")
+
+
+def test_once_sshd_was_told_whoever_comes_next_finds_it(machine: Machine, running: Running, sshd: Sshd) -> None:
     told: List[str] = []
     for _ in range(20):
-        units = Units(told.append, False, root)
-        units.reload_sshd()
+        units = Units(told.append, False, str(machine.folder))
+        units.reload_sshd([sshd])
         units.require_sshd_back()
-        socket.create_connection(("127.0.0.1", sshd.port), timeout=5).close()
-    assert set(told) == {f"sent SIGHUP to sshd, process {sshd.pid}, which systemd does not look after"}
+        require_listening(running)
+    assert set(told) == {f"sent SIGHUP to sshd, process {running.pid}, which systemd does not look after"}
 
 
-def test_an_sshd_that_does_not_come_back_is_told_of(sshd: Sshd, root: str) -> None:
-    os.unlink(os.path.join(sshd.folder, "host_key"))
-    units = Units(lambda sentence: None, False, root, patience=0.5)
-    units.reload_sshd()
-    with pytest.raises(Unfinished, match=rf"sshd \(process {sshd.pid}\) was told, and does not wait"):
+def test_an_sshd_that_does_not_come_back_is_told_of(machine: Machine, running: Running, sshd: Sshd) -> None:
+    os.unlink(os.path.join(running.folder, "host_key"))
+    units = Units(lambda sentence: None, False, str(machine.folder), patience=0.5)
+    units.reload_sshd([sshd])
+    with pytest.raises(Unfinished, match=rf"sshd \(process {running.pid}\) was told, and does not wait"):
         units.require_sshd_back()
 
 
-def test_a_dry_run_tells_nobody(sshd: Sshd, root: str) -> None:
-    told: List[str] = []
-    Units(told.append, True, root).reload_sshd()
-    assert told == [f"would send SIGHUP to sshd, process {sshd.pid}"]
-    Units(told.append, False, root).reload_sshd()
-    with open(sshd.log, encoding="utf-8") as log:
-        assert log.read().count("Received SIGHUP") == 1
+def test_a_dry_run_tells_nobody(machine: Machine, running: Running) -> None:
+    machine.dry_run = True
+    assert f"would send SIGHUP to sshd, process {running.pid}" in machine.enable()
+    machine.dry_run = False
+    machine.enable()
+    assert times_told(running) == 1
+
+
+def test_an_sshd_that_could_not_start_again_is_told_nothing(machine: Machine, running: Running) -> None:
+    """sshd goes on without its host keys, until it reads its configuration; images are rid of them before they are
+    published."""
+    os.unlink(os.path.join(running.folder, "host_key"))
+    assert "no hostkeys available" in machine.refusal()
+    assert times_told(running) == 0
+    require_listening(running)
+
+
+@pytest.mark.parametrize("fault", ["no host key", "NoSuchKeyword yes"])
+def test_while_an_sshd_cannot_be_told_to_ask_no_more_all_stays_as_it_is(
+    machine: Machine, running: Running, fault: str
+) -> None:
+    with open(machine.site.sshd.config, "a", encoding="utf-8") as file:
+        file.write(OTHER)
+    machine.enable(chain=True)
+    if fault == "no host key":
+        os.unlink(os.path.join(running.folder, "host_key"))
+    else:
+        with open(machine.site.sshd.config, "a", encoding="utf-8") as file:
+            file.write(f"{fault}\n")
+    assert "correct it, then run `eic-sshd disable`" in machine.refusal(do=disable)
+    assert times_told(running) == 1
+    require_listening(running)
+
+
+def test_where_nothing_names_us_an_invalid_configuration_does_not_keep_us(machine: Machine, running: Running) -> None:
+    with open(machine.site.sshd.config, "a", encoding="utf-8") as file:
+        file.write("NoSuchKeyword yes\n")
+    assert "sshd's configuration does not name eic-sshd" in machine.disable()
+    assert times_told(running) == 0
+    require_listening(running)
+
+
+def test_an_sshd_with_a_configuration_of_its_own_is_left_alone(
+    machine: Machine, running: Running, tmp_path: Path
+) -> None:
+    with Running(str(tmp_path / "other"), None) as other:
+        machine.runs(other)
+        os.unlink(os.path.join(other.folder, "host_key"))  # it would not come back
+        for do in (machine.enable, machine.disable):
+            assert f"process {other.pid} is an sshd with a configuration of its own, and is left alone" in do()
+        assert (times_told(running), times_told(other)) == (2, 0)
+        require_listening(other)
+
+
+@pytest.fixture
+def another(machine: Machine, running: Running, tmp_path: Path) -> Iterator[Running]:
+    """An sshd with a configuration of its own, which includes the same drop-ins."""
+    include = INCLUDE.replace("{folder}", str(machine.folder))
+    with Running(str(tmp_path / "another"), None, [include]) as sshd:
+        machine.runs(sshd)
+        yield sshd
+
+
+def test_another_sshd_that_includes_the_same_drop_ins_is_told_as_well(
+    machine: Machine, running: Running, another: Running
+) -> None:
+    machine.enable()
+    machine.disable()
+    assert (times_told(running), times_told(another)) == (2, 2)
+    require_listening(another)
+    with open(f"{another.folder}/sshd_config", "a", encoding="utf-8") as file:
+        file.write("NoSuchKeyword yes\n")
+    assert any(f"{another.folder}/sshd_config" in told and "is invalid" in told for told in machine.enable())
+    assert (times_told(running), times_told(another)) == (3, 2)
+    require_listening(another)
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_another_sshds_own_command_is_not_replaced(
+    machine: Machine, running: Running, another: Running, where: str
+) -> None:
+    path = Path(another.folder) / "sshd_config"
+    text = path.read_text()
+    path.write_text(OTHER + text if where == "before" else text + OTHER)
+    if where == "after":
+        assert f"an sshd here goes by {path}, which includes {machine.site.drop_in} too" in machine.refusal()
+    else:
+        machine.enable()
+
+
+def test_an_sshd_whose_addresses_are_gone_is_told_nothing(machine: Machine, running: Running) -> None:
+    path = Path(machine.site.sshd.config)
+    path.write_text(path.read_text().replace("ListenAddress 127.0.0.1", "ListenAddress 192.0.2.1"))
+    assert "has none of its addresses any more (ListenAddress 192.0.2.1:" in machine.refusal()
+    assert times_told(running) == 0
+    path.write_text(f"ListenAddress 127.0.0.1\nListenAddress [2001:db8::1]:22\n{path.read_text()}")
+    machine.enable()
+    require_listening(running)

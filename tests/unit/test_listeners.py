@@ -74,6 +74,27 @@ def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "program", "ours"),
+    [
+        ("-D", "/usr/sbin/sshd", True),
+        ("-D", "/usr/sbin/sshd (deleted)", True),
+        ("-D -f /etc/ssh/sshd_config", "/usr/sbin/sshd", True),
+        ("-D -f /etc/ssh/sshd_config", "/opt/sbin/sshd", True),
+        ("-f /etc/ssh/./sshd_config -D", "/usr/sbin/sshd", True),
+        ("-D", "/opt/sbin/sshd", False),
+        ("-D -f /etc/ssh/sshd_other", "/usr/sbin/sshd", False),
+        ("-Df /etc/ssh/sshd_other", "/usr/sbin/sshd", False),
+        ("-f/etc/ssh/sshd_other -e", "/usr/sbin/sshd", False),
+        ("-D -o PidFile=/run/-f.pid", "/usr/sbin/sshd", True),
+    ],
+)
+def test_which_configuration_it_goes_by_is_in_its_title(tmp_path: Path, options: str, program: str, ours: bool) -> None:
+    process(tmp_path, 7, f"sshd: {program} {options} [listener] 0 of 10-100 startups\0".encode(), program)
+    (found,) = listeners(str(tmp_path))
+    assert found.reads("/etc/ssh/sshd_config", os.path.realpath("/usr/sbin/sshd")) is ours
+
+
+@pytest.mark.parametrize(
     ("pid", "unit", "sockets", "back"),
     [
         (7, "ssh.service", {"b"}, True),

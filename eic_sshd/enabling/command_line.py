@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How sshd is started: an option there goes before all that its configuration says."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from typing import Iterator, Optional, Tuple
+
+# systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
+UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
+                "lib/systemd/system")  # fmt: skip
+_STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
+_OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
+
+
+def overriding(root: str, config: str) -> Iterator[Tuple[str, str]]:
+    """(option, FILE:LINE) of each place below `root` that has sshd go by something else than `config`."""
+    for file in _that_start_sshd(root):
+        try:
+            with open(file, encoding="utf-8", errors="replace") as opened:
+                text = opened.read()
+        except OSError:
+            continue
+        for number, line in _joined(text):
+            option = _overriding(line, config)
+            if option is not None:
+                yield option, f"{file}:{number}"
+
+
+def _that_start_sshd(root: str) -> Iterator[str]:
+    seen = set()
+    for folder in UNIT_FOLDERS:
+        base = os.path.join(root, folder)
+        for unit in _STARTING_SSHD:
+            for file in [os.path.join(base, unit), *sorted(glob.glob(os.path.join(base, f"{unit}.d", "*.conf")))]:
+                name = os.path.relpath(file, base)
+                if name not in seen and os.path.lexists(file):
+                    seen.add(name)
+                    yield file
+    yield from (os.path.join(root, file) for file in _OPTIONS_FILES)
+
+
+def _joined(text: str) -> Iterator[Tuple[int, str]]:
+    """The lines with their numbers; one that ends in a backslash goes on in the next (systemd.syntax(7), sh(1))."""
+    number, begun = 1, ""
+    for at, line in enumerate(text.split("\n"), start=1):
+        number = number if begun else at
+        begun += line
+        if begun.endswith("\\"):
+            begun = f"{begun[:-1]} "
+        else:
+            yield number, begun
+            begun = ""
+
+
+def _overriding(line: str, config: str) -> Optional[str]:
+    """The option on the `line` of a unit, or of a file with sshd's options, that goes before `config`."""
+    if line.lstrip().startswith(("#", ";")):
+        return None
+    option = re.search(r"-o\s*[\"']?(AuthorizedKeysCommand(?:User)?)\b", line, re.IGNORECASE)
+    if option:
+        return f"-o {option.group(1)}"
+    # Other programs, that a unit runs beside it, have an option -f as well.
+    if re.search(r"\bsshd\b|OPT", line):
+        other = re.search(r"(?:^|[\s=\"'])-f\s*(/[^\s\"']+)", line)
+        return f"-f {other.group(1)}" if other and other.group(1) != config else None
+    return None

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sites to enable and disable eic-sshd on, with the real sshd as the judge of their configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Tuple
+
+import pytest
+
+from eic_sshd.enabling import Refused
+from eic_sshd.enabling.changes import Say
+from eic_sshd.enabling.disable import disable
+from eic_sshd.enabling.enable import enable
+from eic_sshd.enabling.site import Site
+from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.enabling.units import Units
+from eic_sshd.sandbox import private_host
+from eic_sshd.sandbox.sshd import Sshd as Running
+
+INCLUDE = "Include {folder}/sshd_config.d/*.conf\n"
+OTHER = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser nobody\n"
+
+
+class Machine:
+    """A site in `folder`: sshd_config, its drop-ins, eic-sshd.conf, units; and what its administrator is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.told: List[str] = []
+        self.dry_run = False
+        self.front_door = "/usr/bin/true"
+        self.units: Callable[[Say, bool, str], Units] = Units
+        for name in ("sshd_config.d", "eic-sshd/conf.d"):
+            (folder / name).mkdir(parents=True)
+        self.write("eic-sshd/eic-sshd.conf", "")
+        self.sshd_config(INCLUDE)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("{folder}", str(self.folder)))
+
+    def runs(self, sshd: Running) -> None:
+        """Have the processes of this machine be those that are told of here, and no others of this host."""
+        (self.folder / "proc").mkdir(exist_ok=True)
+        (self.folder / "proc" / str(sshd.pid)).symlink_to(f"/proc/{sshd.pid}")
+
+    def sshd_config(self, text: str) -> None:
+        self.write("sshd_config", text)
+
+    @property
+    def site(self) -> Site:
+        return Site(
+            sshd=Sshd(config=str(self.folder / "sshd_config")),
+            units=self.units(self.told.append, self.dry_run, str(self.folder)),
+            say=self.told.append,
+            dry_run=self.dry_run,
+            sshd_drop_ins=str(self.folder / "sshd_config.d"),
+            our_config=str(self.folder / "eic-sshd/eic-sshd.conf"),
+            socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
+            front_door=self.front_door,
+        )
+
+    def enable(self, chain: bool = False) -> List[str]:
+        """What its administrator is told."""
+        self.told.clear()
+        enable(self.site, chain)
+        return list(self.told)
+
+    def disable(self) -> List[str]:
+        self.told.clear()
+        disable(self.site)
+        return list(self.told)
+
+    def refusal(self, chain: bool = False, do: Optional[Callable[[Site], None]] = None) -> str:
+        """What is said when it refuses; whatever that is, nothing is changed."""
+        before = self.files()
+        with pytest.raises(Refused) as refused:
+            do(self.site) if do else enable(self.site, chain)
+        assert self.files() == before
+        return str(refused.value)
+
+    def files(self) -> Dict[str, bytes]:
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.suffix != ".log"
+        }
+
+    @property
+    def effective(self) -> Tuple[str, str]:
+        found = self.site.sshd.effective()
+        return found["authorizedkeyscommand"], found["authorizedkeyscommanduser"]
+
+
+@pytest.fixture
+def machine() -> Machine:
+    # In a folder of root's alone: what decides who may log in is not read from anywhere else.
+    folder = Path(private_host.HOME) / "sites" / os.urandom(4).hex()
+    folder.mkdir(parents=True)
+    return Machine(folder)

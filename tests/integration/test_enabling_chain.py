@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enable --chain`: before the command that a site has, and never instead of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eic_sshd import config
+from eic_sshd.enabling.drop_in import PLAIN
+from eic_sshd.sandbox import private_host
+from eic_sshd.sshd_command import FRONT_DOOR
+
+from .sites import INCLUDE, OTHER, Machine
+
+pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
+
+OTHERS = {
+    "in sshd_config": ("sshd_config", INCLUDE + OTHER, "60-eic-sshd.conf"),
+    "before the include": ("sshd_config", OTHER + INCLUDE, None),
+    "in an earlier drop-in": ("sshd_config.d/10-site.conf", OTHER, "00-eic-sshd.conf"),
+    "in a later drop-in": ("sshd_config.d/90-site.conf", OTHER, "60-eic-sshd.conf"),
+}
+
+
+@pytest.mark.parametrize("where", OTHERS)
+def test_another_command_is_never_replaced(machine: Machine, where: str) -> None:
+    file, text, _ = OTHERS[where]
+    machine.write(file, text)
+    said = machine.refusal()
+    assert "/usr/bin/true %u" in said
+    assert f"{machine.folder}/{file}:" in said
+    assert "`eic-sshd enable --chain`" in said
+    assert machine.effective == ("/usr/bin/true %u", "nobody")
+
+
+@pytest.mark.parametrize("where", OTHERS)
+def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Machine, where: str) -> None:
+    file, text, drop_in = OTHERS[where]
+    machine.write(file, text)
+    if drop_in is None:
+        assert f"{machine.folder}/sshd_config:1 comes before it" in machine.refusal(chain=True)
+        return
+    before = machine.files()
+    machine.enable(chain=True)
+    assert machine.effective == (PLAIN.command, "nobody")
+    assert set(machine.files()) - set(before) == {
+        f"sshd_config.d/{drop_in}",
+        "eic-sshd/conf.d/60-chain.conf",
+        "etc/systemd/system/eic-sshd.socket.d/60-chain.conf",
+    }
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
+    assert "\nSocketUser=nobody\n" in Path(machine.site.socket_drop_in).read_text()
+    chained = machine.files()
+    for again in (False, True):
+        assert machine.enable(chain=again)[0] == "sshd asks eic-sshd already"
+    assert machine.files() == chained
+    machine.disable()
+    assert machine.files() == before
+    assert machine.effective == ("/usr/bin/true %u", "nobody")
+
+
+def test_what_only_sshd_knows_is_asked_of_it(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand /usr/bin/true %k --home=%h %u %f 100%%\n"
+                        "AuthorizedKeysCommandUser nobody\n")  # fmt: skip
+    machine.enable(chain=True)
+    assert machine.effective[0] == f"{FRONT_DOOR} --token h=%h --token k=%k %u %f"
+
+
+@pytest.mark.parametrize(
+    ("command", "user", "says"),
+    [
+        ("/usr/bin/true", "root", "must be a single existing user other than root"),
+        ("/usr/bin/true", "%u", "must be a single existing user other than root"),
+        ("/usr/bin/true", "nobody-of-that-name", "must be a single existing user other than root"),
+        ("/usr/bin/true a\\ b", "nobody", "a backslash"),
+        ("/no/such/program", "nobody", "No such file"),
+        ("{folder}/theirs", "nobody", "writable by others"),
+    ],
+)
+def test_what_cannot_be_chained_as_it_is_is_refused_with_the_reason(
+    machine: Machine, command: str, user: str, says: str
+) -> None:
+    machine.write("theirs", "#!/bin/sh\n")
+    (machine.folder / "theirs").chmod(0o777)
+    machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand {command}\nAuthorizedKeysCommandUser {user}\n")
+    said = machine.refusal(chain=True)
+    assert "can't be chained" in said
+    assert says in said
+
+
+def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: Machine) -> None:
+    machine.enable()
+    machine.sshd_config(INCLUDE + OTHER)
+    assert any("sshd does not run /usr/bin/true %u" in sentence for sentence in machine.enable())
+    machine.enable(chain=True)
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
+    assert machine.effective == (PLAIN.command, "nobody")
+
+
+@pytest.mark.parametrize("where", ["in sshd_config", "in an earlier drop-in"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where: str, again: bool) -> None:
+    file, text, _ = OTHERS[where]
+    machine.write(file, text)
+    machine.enable(chain=True)
+    machine.write(file, text.replace("/usr/bin/true %u", "/usr/bin/true %h"))
+    machine.enable(chain=again)
+    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %h"
+    assert machine.effective == (f"{FRONT_DOOR} --token h=%h %u %f", "nobody")
+    machine.disable()
+    assert machine.effective == ("/usr/bin/true %h", "nobody")
+
+
+def test_quotes_and_comments_are_sshds_not_the_users(machine: Machine) -> None:
+    machine.sshd_config(f'{INCLUDE}AuthorizedKeysCommand /usr/bin/true\nAuthorizedKeysCommandUser "nobody" # why\n')
+    for _ in range(2):
+        machine.enable(chain=True)
+        assert machine.effective == (PLAIN.command, "nobody")
+
+
+def test_another_file_that_sets_a_chained_command_is_named(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.write("eic-sshd/conf.d/70-mine.conf", "[chain]\ncommand = /usr/bin/false\n")
+    assert "conf.d/70-mine.conf:2 sets [chain] command as well: take" in machine.refusal(chain=True)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_chained_command_that_the_site_gave_up_is_given_up(machine: Machine, again: bool) -> None:
+    machine.write("sshd_config.d/10-site.conf", OTHER)
+    machine.enable(chain=True)
+    (machine.folder / "sshd_config.d/10-site.conf").unlink()
+    before = machine.files()
+    machine.enable(again)
+    assert config.load(machine.site.our_config).chain.command is None
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+    assert set(machine.files()) == (set(before) | {"sshd_config.d/60-eic-sshd.conf"}) - {
+        "sshd_config.d/00-eic-sshd.conf",
+        "eic-sshd/conf.d/60-chain.conf",
+        "etc/systemd/system/eic-sshd.socket.d/60-chain.conf",
+    }
+
+
+@pytest.mark.parametrize("user", ["daemon", "eic-sshd"])
+def test_a_user_that_changes_is_followed(machine: Machine, user: str) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    machine.sshd_config(INCLUDE + OTHER.replace("nobody", user))
+    machine.enable()
+    assert machine.effective == (PLAIN.command, user)
+    drop_in = Path(machine.site.socket_drop_in)
+    assert f"\nSocketUser={user}\n" in drop_in.read_text() if user == "daemon" else not drop_in.exists()
+
+
+def test_nothing_to_chain_is_enabled_without(machine: Machine) -> None:
+    assert "sshd has no other AuthorizedKeysCommand, so there is none to chain" in machine.enable(chain=True)
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+
+
+def test_an_explicit_none_is_the_sites_word(machine: Machine) -> None:
+    machine.write("sshd_config.d/10-hardening.conf", "# by policy\nAuthorizedKeysCommand none\n")
+    assert "10-hardening.conf:2 sets AuthorizedKeysCommand none" in machine.refusal()
+
+
+def test_a_configuration_that_the_chains_user_cannot_read_is_said_before_anything_is_changed(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    Path(machine.site.our_config).chmod(0o640)
+    assert "eic-sshd would run as nobody, for whom its configuration is invalid" in machine.refusal(chain=True)
+
+
+def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.write("eic-sshd/eic-sshd.conf", "[keys]\nwindow = soon\n")
+    assert "for whom its configuration is invalid" in machine.refusal(chain=True)
+
+
+def test_the_folder_that_was_made_for_the_socket_goes_and_the_packages_own_stays(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    folder = Path(machine.site.socket_drop_in).parent
+    assert folder.is_dir()
+    machine.disable()
+    assert not folder.exists()
+    assert Path(machine.site.chain_config).parent.is_dir()
+
+
+def test_without_a_file_of_ours_it_is_chained_all_the_same(machine: Machine) -> None:
+    """Its defaults hold then."""
+    (machine.folder / "eic-sshd/eic-sshd.conf").unlink()
+    machine.sshd_config(INCLUDE + OTHER)
+    machine.enable(chain=True)
+    assert machine.effective == (PLAIN.command, "nobody")
