@@ -49,7 +49,8 @@ An invalid configuration
 is named with file and line, and until it is mended no pushed key is handed out.
 Keys on disk that
 .Xr sshd 8
-reads itself are not touched by that, nor is a chained command.
+reads itself are not touched by that, nor is a chained command, unless it is the
+setting that is invalid, or stands in a file that can't be read as a whole.
 .Ic eic-sshd check-config
 says whether the configuration is valid and what is in force;
 .Ic systemctl try-reload-or-restart eic-sshd
@@ -100,10 +101,11 @@ _ABOUT = {
     "fallback": "Keys on disk, for sites whose sshd reads none itself. A line with options is passed over: without "
     "them it would allow more.",
     "chain": "The command that a site had before. It runs after eic-sshd's own answer, as sshd would have run it: as "
-    "the AuthorizedKeysCommandUser, with PATH, USER, LOGNAME and HOME for an environment. What it prints is handed to "
-    "sshd if it ends with status 0. It has what is left of the deadline, and always a third of it, and may print 16 "
-    "MiB: for a directory that is slow, make the deadline longer. It is not run where the key that sshd asks for is "
-    "granted already.",
+    "the AuthorizedKeysCommandUser, with PATH, USER, LOGNAME, HOME and sshd's LANG for an environment, and with "
+    "EIC_SSHD_CHAINED, by which eic-sshd knows itself again. Its parent is eic-sshd. What it prints goes to sshd if "
+    "it ends with status 0. It has what is left of the deadline, and always a third of it, and may print 16 MiB: for a "
+    "directory that is slow, make the deadline longer. Where the resident authorizer hangs, both together may take a "
+    "second more. It is not run where the key that sshd asks for is granted already.",
     "log": "Where to say what was decided, and why.",
 }
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # typing is slow to load
 
 USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] [--token NAME=VALUE]... USER [FINGERPRINT]"
 SOCKET = "/run/eic-sshd/authorize.sock"
-# Seconds to wait for the authorizer until it has said how long its answer may take.
-PATIENCE = 2.5
+# Seconds to wait for the authorizer until it has said how long its answer may take. What is then left of a decision's
+# three is enough to make it here.
+PATIENCE = 2.0
 
 
 def main(arguments: list[str]) -> int:

@@ -48,17 +48,20 @@ def seconds_left(config: Config, begun: float, now: float) -> float:
     return max(begun + deadline - now, deadline * CHAIN_SHARE)
 
 
-def run(command: str, request: Request, tokens: Mapping[str, str], seconds: float) -> Ended:
+def run(
+    command: str, request: Request, tokens: Mapping[str, str], seconds: float, language: Optional[str] = None
+) -> Ended:
     """Run `command` as sshd would (its user and its environment); never for longer than `seconds`.
 
-    Only what a command prints that ends with status 0 counts, as with sshd. `tokens` has what sshd alone knows.
+    Only what a command prints that ends with status 0 counts, as with sshd. `tokens` has what sshd alone knows,
+    `language` is sshd's LANG, if it has one.
     """
     begun = time.monotonic()
     output, status, problem = b"", None, ""
     try:
         argv = _arguments(command, request, tokens)
         guarded.require_safe(argv[0])
-        output, status = _run(argv, begun + seconds)
+        output, status = _run(argv, _environment(language), begun + seconds)
     except (_Failed, guarded.Unsafe) as failure:
         problem = str(failure)
     except OSError as error:
@@ -100,21 +103,22 @@ def _arguments(command: str, request: Request, tokens: Mapping[str, str]) -> Lis
         raise _Failed(f"not run: sshd does not say what %{name} is: run `eic-sshd enable --chain` again") from None
 
 
-def _run(argv: List[str], until: float) -> Tuple[bytes, int]:
+def _run(argv: List[str], environment: Dict[str, str], until: float) -> Tuple[bytes, int]:
     """(what it printed, its exit status). Raises _Failed, OSError."""
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read, False)  # this end only: the command must find an ordinary pipe
     try:
-        try:
-            pid = _start(argv, write)
-        finally:
-            os.close(write)
-        try:
-            with _ended_with_us():
+        with _ended_with_us():
+            try:
+                pid = _start(argv, environment, write)
+            finally:
+                os.close(write)
+            try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
                 output = _collect(pid, read, until)
-        except BaseException:
-            _end(pid)
-            raise
+            except BaseException:
+                _end(pid)
+                raise
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
         os.close(read)
@@ -125,7 +129,10 @@ def _run(argv: List[str], until: float) -> Tuple[bytes, int]:
 
 @contextlib.contextmanager
 def _ended_with_us() -> Iterator[None]:
-    """sshd ends its children when LoginGraceTime is over; a command in a session of its own would live on."""
+    """sshd ends its children when LoginGraceTime is over; a command in a session of its own would live on.
+
+    SIGTERM is blocked at first: who starts the command unblocks it, once it is able to end the command.
+    """
 
     def fail(*_: object) -> None:
         raise _Failed("sshd gave up waiting")
@@ -133,33 +140,37 @@ def _ended_with_us() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are not for us: we are about to end by ourselves
         return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     before = signal.signal(signal.SIGTERM, fail)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def _start(argv: List[str], write: int) -> int:
+def _start(argv: List[str], environment: Dict[str, str], write: int) -> int:
     """The pid of the command, in a session of its own, so that all it starts can be ended with it."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         return os.posix_spawn(
             argv[0],
             argv,
-            _environment(),
+            environment,
             file_actions=[(os.POSIX_SPAWN_DUP2, one, other) for one, other in ((null, 0), (write, 1), (null, 2))],
             setsid=True,
+            setsigmask=[],
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them
         )
     finally:
         os.close(null)
 
 
-def _environment() -> Dict[str, str]:
+def _environment(language: Optional[str]) -> Dict[str, str]:
     """What sshd gives a command (misc.c, subprocess), made anew; and the mark by which we know ourselves again."""
     entry = pwd.getpwuid(os.geteuid())
     return {
+        **({} if language is None else {"LANG": language}),
         "PATH": _PATH,
         "USER": entry.pw_name,
         "LOGNAME": entry.pw_name,

@@ -16,6 +16,8 @@ from .sshd_command import MARK
 if TYPE_CHECKING:
     from . import oneshot
 
+_LANGUAGE = os.environ.get("LANG")  # for a chained command, which gets it as from sshd
+
 Question = Tuple[str, Optional[str], Optional[str]]
 """User, fingerprint, configuration file."""
 Asked = Tuple[Question, Dict[str, str], float, bool]
@@ -70,7 +72,8 @@ def _question(asked: Asked) -> oneshot.Question:
     from . import oneshot
 
     (user, fingerprint, config), tokens, begun, again = asked
-    return oneshot.Question(Request(user, fingerprint, os.getppid()), config, tokens, begun, again, MARK in os.environ)
+    request = Request(user, fingerprint, os.getppid())
+    return oneshot.Question(request, config, tokens, begun, again, MARK in os.environ, _LANGUAGE)
 
 
 def _finish(answer: bytes) -> None:

@@ -27,8 +27,8 @@ Finish = Callable[[bytes], None]
 class Question(NamedTuple):
     """What the front door was asked. `config_file` None is the packaged one; `begun` is on time.monotonic.
 
-    `tokens` has the values that sshd alone knows, for a chained command. `again` says that this is the second try,
-    and `chained` that it is the chained command who asks.
+    `tokens` has the values that sshd alone knows, and `language` its LANG, for a chained command. `again` says that
+    this is the second try, and `chained` that it is the chained command who asks.
     """
 
     request: Request
@@ -37,6 +37,7 @@ class Question(NamedTuple):
     begun: float
     again: bool
     chained: bool = False
+    language: Optional[str] = None
 
 
 class Unforeseen(Exception):
@@ -99,7 +100,7 @@ def _completed(question: Question, decision: Decision, config: Config) -> bytes:
 
 def _chained(question: Question, command: str, config: Config) -> bytes:
     seconds = chained.seconds_left(config, question.begun, time.monotonic())
-    ended = chained.run(command, question.request, question.tokens, seconds)
+    ended = chained.run(command, question.request, question.tokens, seconds, question.language)
     _log(chained.record(command, question.request, ended), config.log)
     return ended.output
 

@@ -40,7 +40,7 @@ def enable(site: Site, chain: bool) -> None:
             site.units.reload_service()
         site.reload_sshd()
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
-        tell_of_match_blocks(site)
+        tell_of_match_blocks(site, plan)
     site.units.require_sshd_back()
 
 

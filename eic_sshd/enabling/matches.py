@@ -36,13 +36,15 @@ def require_match_blocks_unharmed(site: Site, plan: Plan) -> None:
             )
 
 
-def tell_of_match_blocks(site: Site) -> None:
-    """Where sshd does something else than ask eic-sshd, or asks it in another way."""
+def tell_of_match_blocks(site: Site, plan: Plan) -> None:
+    """Where sshd does something else than ask eic-sshd, or asks it in another way than planned."""
     commands, users = site.commands(), site.users()
     for line in _in_blocks(commands):
         what = "runs no command" if line.word.lower() == "none" else f"goes on running {line.value}"
         site.say(f"for `Match {line.match}` sshd {what} ({line.place}), and does not ask eic-sshd")
     for user in _without_command(users, commands):
+        if user.word == plan.user:
+            continue
         site.say(
             f"for `Match {user.match}` sshd runs eic-sshd as {user.word} ({user.place}), who may not use its "
             "socket: each login is then decided by a process of its own, slower"

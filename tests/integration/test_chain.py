@@ -101,14 +101,17 @@ def test_a_granted_key_that_was_asked_for_needs_no_other_and_waits_for_none(site
 
 def test_it_gets_tokens_environment_and_streams_as_sshd_gives_them(site: Site, tmp_path: Path) -> None:
     door = site(
-        'echo "$#:$1:$2:$3"; env | grep -v ^_= | grep -v ^PWD= | sort; readlink /proc/self/fd/0 /proc/self/fd/2',
+        'echo "$#:$1:$2:$3"; env | grep -Ev "^(_|PWD)=" | sort; readlink /proc/self/fd/0 /proc/self/fd/2',
         arguments="'a b %u' %f%%",
     )
-    answer = door.ask(fingerprint="SHA256:x", env={"EVIL": "1", "PATH": "/evil", "LD_PRELOAD": "/evil.so"})
+    answer = door.ask(
+        fingerprint="SHA256:x", env={"EVIL": "1", "LANG": "C.UTF-8", "PATH": "/evil", "LD_PRELOAD": "/evil.so"}
+    )
     assert answer.printed.splitlines() == [
         "2:a b root:SHA256:x%:",
         "EIC_SSHD_CHAINED=1",
         "HOME=/root",
+        "LANG=C.UTF-8",
         "LOGNAME=root",
         "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games",
         "USER=root",
@@ -185,6 +188,12 @@ def test_one_that_asks_the_front_door_again_is_not_run_again(site: Site, tmp_pat
     (tmp_path / "again").write_text(shlex.join(door.arguments(USER)))
     door.ask()
     assert (tmp_path / "runs").read_text() == "\n"
+
+
+def test_signals_mean_to_it_what_they_do_to_any_program(site: Site) -> None:
+    """Python ignores some, and blocks others for a moment."""
+    script = 'for name in PIPE XFSZ TERM; do sh -c "kill -$name \\$\\$; echo $name is nothing to it"; done; echo end'
+    assert site(script).ask().printed == "end\n"
 
 
 def test_it_ends_when_sshd_ends_its_children(site: Site, tmp_path: Path) -> None:
