@@ -21,7 +21,18 @@ _HEAD = """\
 # Reasons
 
 Every decision leaves one record. Its `EIC_REASON` (in JSON lines: `reason`) is one of the words below; `EIC_DECISION`
-is the heading it stands under. This page is made from the code by `make docs`.
+is the heading it stands under. A login with a pushed key leaves two: sshd asks when the key is offered, and again when
+it is used. This page is made from the code by `make docs`.
+
+## No record at all
+
+Then sshd did not ask. sshd's own log (`journalctl -u ssh`, `-u sshd`) says what it made of the login:
+
+- the user is not there ("Invalid user"), or not to log in (`AllowUsers`, `DenyUsers`, ...);
+- the key is on disk (OpenSSH 9.2 and later look there first), or of a type that sshd takes from nobody, such as DSA;
+- the client had offered too many other keys ("Too many authentication failures"): `ssh -o IdentitiesOnly=yes -i KEY`;
+- the client came too often (`PerSourcePenalties` of OpenSSH 9.8 and later, `MaxStartups`);
+- it is not told to ask: `eic-sshd check-config`, as root, says so.
 """
 
 _CHAINED = f"""
@@ -37,10 +48,10 @@ It has `EIC_CHAIN_COMMAND`; `EIC_CHAIN_STATUS`, the exit status, unless it did n
 
 _INTROS = {
     Outcome.GRANTED: "A pushed key was handed to sshd.",
-    Outcome.NONE: "There was nothing to hand out; sshd goes on to its other ways in.",
-    Outcome.REFUSED: "Nothing was handed out, because a check failed; sshd goes on to its other ways in.",
+    Outcome.NONE: "There was nothing to hand out; sshd's other ways in are left.",
+    Outcome.REFUSED: "Nothing was handed out, because a check failed; sshd's other ways in are left.",
     Outcome.FALLBACK: "On-disk keys of `[fallback] keys_file` were handed to sshd.",
-    Outcome.ERROR: "Nothing was handed out, because a check could not be made; sshd goes on to its other ways in.",
+    Outcome.ERROR: "Nothing was handed out, because a check could not be made; sshd's other ways in are left.",
 }
 
 

@@ -69,7 +69,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     NO_ACTIVE_KEYS = (
         "no-active-keys", Outcome.NONE, INFO, False,
-        "No key is pushed for this user at this moment. This is the answer at every ordinary login.",
+        "No key is pushed for this user at this moment. An ordinary answer, for whatever other keys a client offers.",
         "Nothing, unless a key was pushed: then check that it was pushed to this instance, for this OS user, "
         "less than 60 seconds ago.",
     )  # fmt: skip
@@ -163,7 +163,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     USER_UNKNOWN = (
         "user-unknown", Outcome.REFUSED, INFO, False,
-        "No OS user has this name.",
+        "No OS user has this name. sshd itself asks about none such: this comes up where the command is run by hand.",
         "Create the user, or push the key for one that exists (ec2-user, admin, ubuntu, ...).",
     )  # fmt: skip
     USER_NAME_INVALID = (
@@ -181,12 +181,13 @@ class Reason(enum.Enum):
         "imds-unreachable", Outcome.ERROR, WARNING, True,
         "IMDS could not be reached, or did not answer within `[imds] request_timeout`.",
         "Check routes and firewall rules for 169.254.169.254 (or [fd00:ec2::254]), also per user: the command runs "
-        "as the AuthorizedKeysCommandUser. Where SELinux is enforcing, install eic-sshd-selinux.",
+        "as the AuthorizedKeysCommandUser, and eic-sshd.service reaches no other endpoint than these two without "
+        "IPAddressAllow= in a drop-in. Where SELinux is enforcing, install eic-sshd-selinux.",
     )  # fmt: skip
     IMDS_DISABLED = (
         "imds-disabled", Outcome.ERROR, WARNING, True,
         "IMDS answered 403: it is turned off for this instance.",
-        "Turn it on: `aws ec2 modify-instance-metadata-options --http-endpoint enabled`.",
+        "Turn it on: `aws ec2 modify-instance-metadata-options --instance-id ID --http-endpoint enabled`.",
     )  # fmt: skip
     IMDS_ERROR = (
         "imds-error", Outcome.ERROR, WARNING, True,

@@ -44,7 +44,7 @@ class KeysFile:
         keys = [key for line in content.split(b"\n") for key in self._allowed(line)]
         asked = [key for key in keys if fingerprint is None or key.has_fingerprint(fingerprint)]
         if not asked:
-            raise NoKeys(f"fallback {path} has no such key")
+            raise NoKeys(f"fallback {path} has no such key without options")
         return tuple(dict.fromkeys(asked))
 
     def _applies(self, reason: Reason) -> bool:

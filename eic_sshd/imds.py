@@ -268,7 +268,7 @@ def _body(answer: requests.Response, path: str, limit: int) -> bytes:
 
 def _refusal(path: str, status: int) -> NotGranted:
     if status == 403:
-        return NotGranted(Reason.IMDS_DISABLED, f"{path} answered 403")
+        return NotGranted(Reason.IMDS_DISABLED, f"{path} answered 403: it is turned off")
     return NotGranted(Reason.IMDS_ERROR, f"{path} answered {status}")
 
 

@@ -217,11 +217,7 @@ def _refuse(peer: socket.socket) -> None:
 
 
 def who_may_ask(listener: socket.socket) -> Set[int]:
-    """The uids of root, of this process, and of the user that root gave the socket to, if to nobody else.
-
-    In a user namespace (systemd.exec(5), PrivateUsers=) all other users look alike: there it is the socket's mode that
-    keeps them out.
-    """
+    """The uids of root, of this process, and of the user that root gave the socket to, if to nobody else."""
     uids = {0, os.geteuid()}
     with contextlib.suppress(OSError, ValueError):  # a socket without a place in the file system belongs to nobody
         status = os.stat(listener.getsockname())

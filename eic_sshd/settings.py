@@ -157,7 +157,8 @@ def _level(text: str) -> int:
 
 SETTINGS = (
     Setting("imds", "endpoint", "http://169.254.169.254", _endpoint,
-            "The instance metadata service; http://[fd00:ec2::254] on IPv6-only subnets."),
+            "The instance metadata service; http://[fd00:ec2::254] on IPv6-only subnets. eic-sshd.service reaches no "
+            "other than these two without IPAddressAllow= in a drop-in."),
     Setting("imds", "request_timeout", "1.0", _number(0.05, 10, float),
             "Seconds one request to IMDS may take, from connecting to its last byte."),
     Setting("imds", "deadline", "3.0", _number(0.1, 30, float),
@@ -193,7 +194,8 @@ SETTINGS = (
             "An AuthorizedKeysCommand to run after eic-sshd's own answer, with sshd's tokens; its keys are handed out "
             "too. `eic-sshd enable --chain` sets it to the one that sshd_config has."),
     Setting("log", "destination", "journal", _destination,
-            "Where the decision records go: journal, syslog, stderr, or an absolute path (JSON lines)."),
+            "Where the decision records go: journal, syslog, stderr, or an absolute path (JSON lines), which takes "
+            "ReadWritePaths= in a drop-in for eic-sshd.service."),
     Setting("log", "level", "info", _level,
             "The least severe record to write: err, warning, notice, info or debug."),
 )  # fmt: skip

@@ -37,13 +37,14 @@ def this_machine(dry_run: bool) -> Site:
 def administering(arguments: argparse.Namespace, change: Callable[[Site], None], refused: int = 1) -> int:
     """Run `change` on this machine; the exit status: 0 done, or nothing to do; `refused`, or 1, not all done, which is
     said."""
+    if os.geteuid() != 0:
+        _say("only root can change what sshd does: run it as root", sys.stderr)
+        return 1
     os.umask(0o022)  # what sshd and others are to read
     site = this_machine(arguments.dry_run)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
-        if os.geteuid() != 0:
-            raise Refused("only root can change what sshd does: run it as root")
         with contextlib.nullcontext() if arguments.dry_run else _alone():
             change(site)
     except Refused as problem:

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         config = load(arguments.config or DEFAULT_FILE, missing_ok=arguments.config is None)
     except ConfigError as error:
-        for problem in error.problems:
+        for problem in dict.fromkeys(error.problems):
             print(f"eic-sshd: {problem}", file=sys.stderr)
         print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
         return 1
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ._administering import this_machine
 
         problems += [*standing.problems(this_machine(dry_run=True), config), *selinux.problems()]
-    for problem in problems:
+    for problem in dict.fromkeys(problems):
         print(f"eic-sshd: {problem}", file=sys.stderr)
     for section, keys in config._asdict().items():
         print(f"[{section}]")

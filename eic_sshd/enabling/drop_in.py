@@ -13,7 +13,7 @@ USER = "eic-sshd"
 _ABOUT = (
     "# Keys pushed through EC2 Instance Connect: see eic-sshd(8).",
     "# Written by `eic-sshd enable`; `eic-sshd disable` takes it away.",
-    "# sshd goes on to AuthorizedKeysFile for every key that this command does not name.",
+    "# Keys in AuthorizedKeysFile log in as before.",
 )
 _MARK = "# Written by `eic-sshd enable --chain`; `eic-sshd disable` takes it away.\n"
 

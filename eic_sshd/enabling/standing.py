@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from typing import Iterator
+from urllib.parse import urlsplit
 
 from ..settings import Config
 from . import Refused
@@ -45,5 +46,4 @@ def problems(site: Site, config: Config) -> Iterator[str]:
     invalid = config_problem(user, site.our_config)
     if invalid is not None:
         yield f"sshd runs eic-sshd as {user}, for whom its configuration is invalid: {invalid}"
-    if site.units.socket_has_failed():
-        yield "eic-sshd.socket has failed, so each login is slower: `systemctl restart eic-sshd.socket`"
+    yield from site.units.problems(urlsplit(config.imds.endpoint).hostname or "")

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import subprocess
 import time
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import Refused, Unfinished, command_line
 from .changes import Say
@@ -45,8 +46,20 @@ class Units:
         """(option, FILE:LINE) where sshd is started in a way that no line in `config` can change."""
         return next(command_line.overriding(self._root, config), None)
 
-    def socket_has_failed(self) -> bool:
-        return self._has_socket() and self.is_running() and _is("failed", SOCKET)
+    def problems(self, imds: str) -> Iterator[str]:
+        """What keeps logins from being answered by the authorizer, a sentence each; `imds` is its IMDS's address."""
+        if not self._has_socket() or not self.is_running():
+            return
+        if not _is("active", SOCKET):
+            yield f"{SOCKET} does not listen, so each login is slower: `systemctl restart {SOCKET}`"
+        if _is("failed", SERVICE):
+            yield f"{SERVICE} has failed, so each login is slower: `journalctl -u {SERVICE}` says why"
+        shown = _shown(SERVICE, "IPAddressAllow", "IPAddressDeny")
+        if shown.get("IPAddressDeny") and not _is_within(imds, shown.get("IPAddressAllow", "").split()):
+            yield (
+                f"{SERVICE} may not reach [imds] endpoint, so no pushed key logs in: `systemctl edit {SERVICE}`, and "
+                f"give it IPAddressAllow={imds} under [Service]"
+            )
 
     def start_socket(self, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
@@ -189,6 +202,13 @@ class Units:
 
 def _is(state: str, unit: str) -> bool:
     return _systemctl(f"is-{state}", "--quiet", unit).returncode == 0
+
+
+def _is_within(address: str, networks: Sequence[str]) -> bool:
+    try:
+        return any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)
+    except ValueError:
+        return False  # a name: whatever it stands for, the service may ask no name server
 
 
 def _shown(unit: str, *properties: str) -> Dict[str, str]:

@@ -160,18 +160,33 @@ class Background:
         self._thread.join(timeout=120)
 
 
-def logins(client: Client, *keys: Key, reloads: int = 0) -> Background:
-    """Logins without end; what is wrong with one that fails.
+class Port:
+    """Whenever sshd is told to read its configuration, whoever has it do so, its port is closed for some 20 ms (sshd.c,
+    sighup_restart): one login may be turned away at it, and is tried once more."""
 
-    Whenever sshd is told to read its configuration, whoever has it do so, its port is closed for some 20 ms (sshd.c,
-    sighup_restart). It is told `reloads` times meanwhile: as many logins may be turned away at the port, and are tried
-    once more.
-    """
-    turned_away = itertools.count(1)
+    def __init__(self) -> None:
+        self._may_be_closed = False
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """While sshd is told, once."""
+        self._may_be_closed = True
+        yield
+        self._may_be_closed = False
+
+    def turned_away(self, login: Login) -> bool:
+        """Whether `login` found it closed as it may be."""
+        excused = self._may_be_closed and any(sign in login.errors for sign in _TURNED_AWAY)
+        self._may_be_closed = self._may_be_closed and not excused
+        return excused
+
+
+def logins(client: Client, *keys: Key, port: Optional[Port] = None) -> Background:
+    """Logins without end; what is wrong with one that fails."""
 
     def step() -> Optional[str]:
         login = client.login(*keys)
-        if any(sign in login.errors for sign in _TURNED_AWAY) and next(turned_away) <= reloads:
+        if port is not None and port.turned_away(login):
             time.sleep(_RETRY)
             login = client.login(*keys)
         return None if login.output == USER else f"a login failed: {login.errors}"

@@ -27,14 +27,15 @@ _INSTALLED = (
 )  # fmt: skip
 # What the tests install later, with all that these need, and (as apt does it by itself) all that they recommend.
 _AT_HAND = ("python3-requests", "python3-cryptography", "python3-systemd", "openssl", "python3-aiohttp")
-SSSD = ("sssd-common", "sssd-proxy")
+SSSD = ("sssd-common", "sssd-proxy", "sssd-tools")
 RPM = ("rpm",)
+SELINUX = ("selinux-policy-default",)
 _DOWNLOAD = 'chroot "$1" apt-get install -y -qq --download-only -o APT::Install-Recommends='
 _ACCOUNTS = ("ec2-user", "deploy")
 _SETUP = (
     *[f'chroot "$1" useradd --create-home --shell /bin/bash {user}' for user in _ACCOUNTS],
     f"{_DOWNLOAD}true {' '.join(_AT_HAND)}",
-    f"{_DOWNLOAD}false {' '.join((*SSSD, *RPM))}",
+    f"{_DOWNLOAD}false {' '.join((*SSSD, *RPM, *SELINUX))}",
     # No test waits for a name server that is not there.
     'rm -f "$1/etc/resolv.conf"',
     'echo instance >"$1/etc/hostname"',

@@ -43,16 +43,21 @@ def _only(kind: str, pattern: str) -> Path:
 
 
 def previous_deb(folder: Path) -> Path:
-    """The instance's package again, of a lower version and with another module, made in `folder`."""
-    tree = folder / "previous"
+    """The instance's package again, of a lower version."""
+    return deb_of_version(PREVIOUS, folder)
+
+
+def deb_of_version(version: str, folder: Path) -> Path:
+    """The instance's package again, of another version and with a module that says so, made in `folder`."""
+    tree = folder / version
     subprocess.run(["dpkg-deb", "--raw-extract", str(deb()), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
     lines = control.read_text().splitlines(keepends=True)
-    control.write_text("".join(f"Version: {PREVIOUS}-1\n" if line.startswith("Version:") else line for line in lines))
+    control.write_text("".join(f"Version: {version}-1\n" if line.startswith("Version:") else line for line in lines))
     (module,) = tree.glob("usr/lib/eic-sshd/eic_sshd/__init__.py")
-    module.write_text(module.read_text() + f'\n__version__ = "{PREVIOUS}"\n')
+    module.write_text(module.read_text() + f'\n__version__ = "{version}"\n')
     (tree / "DEBIAN" / "md5sums").unlink(missing_ok=True)
-    made = folder / f"eic-sshd_{PREVIOUS}-1_all.deb"
+    made = folder / f"eic-sshd_{version}-1_all.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], check=True, capture_output=True)
     return made
 

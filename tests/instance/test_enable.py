@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterator
+from typing import Dict, Iterator, List
 
 import pytest
+import yaml
 
 from docs.generate import ROOT
 
@@ -63,6 +64,19 @@ def test_disable_and_enable_take_effect_at_once_and_leave_nothing_else_behind(in
     installed.sshd_test()
     assert changes(before, snapshot(installed.machine)) == {}
     assert installed.client.login(key).output == USER
+
+
+def test_whatever_keeps_the_service_from_answering_is_told_of(own: Instance) -> None:
+    ask(own, "check-config")
+    own.machine.write("/etc/eic-sshd/conf.d/20-imds.conf", "[imds]\nendpoint = http://127.0.0.1:8080\n")
+    assert "give it IPAddressAllow=127.0.0.1 under [Service]" in ask(own, "check-config", status=1)
+    own.machine.run("rm", "/etc/eic-sshd/conf.d/20-imds.conf")
+    own.machine.run("systemctl", "kill", "--signal=KILL", "eic-sshd.service", check=False)
+    own.machine.run("systemctl", "stop", "eic-sshd.socket")
+    assert "eic-sshd.socket does not listen" in ask(own, "check-config", status=1)
+    own.machine.write("/etc/systemd/system/eic-sshd.service.d/x.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n")
+    own.machine.shell("systemctl daemon-reload; systemctl start eic-sshd.socket; ! systemctl start eic-sshd.service")
+    assert "eic-sshd.service has failed" in ask(own, "check-config", status=1)
 
 
 def test_what_is_done_already_is_done_no_second_time(installed: Instance) -> None:
@@ -169,6 +183,16 @@ def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key) -> None:
         assert held.lives()
 
 
+def test_a_socket_activated_sshd_lives_through_any_number_of_changes(bare: Instance, on_disk: Key) -> None:
+    """systemd gives up what is started five times in ten seconds, and with it the socket."""
+    bare.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
+    assert bare.client.login(on_disk).output == USER
+    bare.install(packages.deb())
+    for verb in ("enable", "disable", "enable", "disable", "enable", "enable", "enable"):
+        ask(bare, verb)
+        assert bare.client.login(on_disk).output == USER
+
+
 def test_a_broken_sshd_config_is_left_as_it_is_and_installing_goes_on(bare: Instance, on_disk: Key) -> None:
     with_mistake = bare.machine.read(SSHD_CONFIG) + "NoSuchOption yes\n"
     bare.machine.write(SSHD_CONFIG, with_mistake)
@@ -265,6 +289,32 @@ def test_a_machine_whose_image_was_built_in_a_chroot_works_from_its_first_boot(r
         before = built.machine.cursor()
         assert built.client.login(key).output == USER
         assert [record["EIC_SOURCE"] for record in built.machine.records(before)] == ["imds", "cache"]
+
+
+def recipe(name: str, bucket: str) -> List[str]:
+    """The commands that the recipe `name` of docs/ami has a machine run; what it needs lies in `bucket`."""
+    text = (Path(ROOT) / "docs/ami" / name).read_text()
+    found = yaml.safe_load(text)
+    if name == "cloud-init.yml":
+        return [command.replace("s3://BUCKET/FOLDER", bucket) for command in found["runcmd"]]
+    assert [parameter.keys() for parameter in found["parameters"]] == [{"bucket"}]
+    steps = [step for phase in found["phases"] for step in phase["steps"]]
+    assert {step["action"] for step in steps} == {"ExecuteBash"}
+    return [command.replace("{{ bucket }}", bucket) for step in steps for command in step["inputs"]["commands"]]
+
+
+@pytest.mark.parametrize("name", ["cloud-init.yml", "image-builder.yml"])
+def test_an_image_builders_recipe_does_what_it_says(release: str, name: str) -> None:
+    """With something in the place of `aws s3 cp --recursive`; what else these services do with a recipe is theirs."""
+    with instance(release, boot=False) as built:
+        bucket = "/srv/bucket"
+        built.machine.shell(f"mkdir {bucket}")
+        for file in (packages.deb(), Path(ROOT) / "docs/ami/install.sh"):
+            built.machine.copy_in(file, bucket)
+        built.machine.write("/usr/local/bin/aws", '#!/bin/sh\nexec cp -r "$4" "$5"\n', 0o755)
+        for command in recipe(name, bucket):
+            built.machine.run("env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin", "bash", "-euc", command, timeout=300)
+        assert "authorizedkeyscommand /usr/lib/eic-sshd/" in built.machine.run("sshd", "-T").stdout
 
 
 SHELL_HELPER = """

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from . import packages, site
+from pathlib import Path
+from typing import List
+
+from . import images, packages, site
 from .aws import DROP_IN
 from .client import USER, Key
 from .conftest import Instance
 from .etc import changes, snapshot
-from .test_chain import CHAIN
 
 
 def check_without(at: Instance, pushed: Key, on_disk: Key) -> None:
@@ -56,20 +58,62 @@ def test_purging_leaves_the_system_user_and_nothing_else(bare: Instance) -> None
     assert bare.machine.run("getent", "passwd", "eic-sshd").stdout.endswith(":/usr/sbin/nologin\n")
 
 
-def test_purging_takes_away_what_disabling_had_to_leave(bare: Instance) -> None:
-    """Where sshd's configuration is invalid, a running sshd goes on asking, and gets what the chained command adds."""
+def test_while_sshd_cannot_be_told_the_package_stays_and_nobody_is_locked_out(bare: Instance) -> None:
+    """A running sshd goes on asking, whatever becomes of its configuration."""
     before = files(bare)
-    site.put(bare.machine, bare.client.key())
+    sites, pushed = bare.client.key(), bare.client.key()
+    site.put(bare.machine, sites)
     bare.install(packages.deb())
+    bare.aws.trust()
     bare.machine.run("eic-sshd", "enable", "--chain")
     bare.machine.shell("echo NoSuchOption yes >>/etc/ssh/sshd_config")
-    bare.apt("remove", "eic-sshd")
-    assert bare.machine.exists(CHAIN)
+    done = bare.machine.run("apt-get", "-y", "purge", "eic-sshd", check=False)
+    assert done.returncode != 0
+    assert "NoSuchOption" in done.stdout + done.stderr
+    assert "not removed, because sshd may still ask it: mend what is said above" in done.stdout + done.stderr
+    bare.aws.push(USER, pushed.line)
+    assert bare.client.login(pushed).output == USER
+    assert bare.client.login(sites).output == USER
+    bare.machine.shell("sed -i '/NoSuchOption/d' /etc/ssh/sshd_config")
+    bare.machine.run("rm", DROP_IN)
     bare.apt("purge", "eic-sshd")
     bare.machine.run("rm", f"/root/{packages.deb().name}")
     assert files(bare) - before == set()
-    bare.machine.shell("sed -i '/NoSuchOption/d' /etc/ssh/sshd_config")
     bare.sshd_test()
+    assert bare.client.login(sites).output == USER
+
+
+def test_a_package_that_comes_back_says_so_if_it_was_not_enabled_before(bare: Instance) -> None:
+    """Whether the administrator had disabled it or could not have it enabled: that may have changed meanwhile."""
+    bare.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "AuthorizedKeysCommand none\n")
+    bare.install(packages.deb())
+    bare.apt("remove", "eic-sshd")
+    bare.machine.run("rm", "/etc/ssh/sshd_config.d/10-site.conf")
+    assert "does not now: run eic-sshd enable" in bare.install(packages.deb())
+    assert "authorizedkeyscommand none" in bare.machine.run("sshd", "-T").stdout
+    bare.machine.run("eic-sshd", "enable")
+    bare.apt("remove", "eic-sshd")
+    bare.install(packages.deb())
+    assert "authorizedkeyscommand /usr/lib/eic-sshd/" in bare.machine.run("sshd", "-T").stdout
+
+
+def test_the_policy_stays_while_the_package_is_upgraded_and_goes_with_its_own(bare: Instance, tmp_path: Path) -> None:
+    bare.apt("install", "--no-install-recommends", *images.SELINUX)
+    files = [bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-selinux")]
+    bare.apt("install", *files)
+    assert modules(bare) == ["200 eic_sshd pp"]
+    bare.install(packages.deb_of_version("9", tmp_path))
+    assert modules(bare) == ["200 eic_sshd pp"]
+    assert bare.machine.run("eic-sshd", "--version").stdout.split()[-1] == "9"
+    bare.apt("remove", "eic-sshd-selinux")
+    assert modules(bare) == []
+    bare.sshd_test()
+
+
+def modules(at: Instance) -> List[str]:
+    """Ours in the policy store, each with its priority and kind."""
+    lines = at.machine.run("semodule", "--list=full").stdout.splitlines()
+    return [" ".join(line.split()) for line in lines if "eic_sshd" in line]
 
 
 def files(at: Instance) -> set[str]:

@@ -99,6 +99,18 @@ def test_the_service_is_another_one_behind_the_same_socket_after(
     assert machine_with_rpm.service_pid() not in ("0", resident)
 
 
+def test_while_sshd_cannot_be_told_the_package_stays(machine_with_rpm: Instance) -> None:
+    machine, client = machine_with_rpm.machine, machine_with_rpm.client
+    machine.shell("echo NoSuchOption yes >>/etc/ssh/sshd_config")
+    done = machine.run("rpm", "-e", *FORCE[:1], "eic-sshd", check=False)
+    assert done.returncode != 0
+    assert "not removed, because sshd may still ask it" in done.stderr
+    pushed = client.key()
+    machine_with_rpm.aws.push(USER, pushed.line)
+    assert client.login(pushed).output == USER
+    machine.shell("sed -i '/NoSuchOption/d' /etc/ssh/sshd_config")
+
+
 def test_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
     on_disk, pushed = client.key(), client.key()

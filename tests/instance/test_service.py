@@ -74,8 +74,9 @@ def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance) -> N
     key = own.client.key()
     own.aws.push(USER, key.line)
     assert own.client.login(key).output == USER
-    dying = "kill -STOP {0}; " + questions(40) + " sleep 0.3; kill -KILL {0}; wait"
-    said = own.machine.shell(dying.format(own.service_pid()))
+    resident = own.service_pid()
+    assert resident != "0"  # the whole process group, to kill(1)
+    said = own.machine.shell(f"kill -STOP {resident}; {questions(40)} sleep 0.3; kill -KILL {resident}; wait")
     assert said.split() == key.line.split()[:2] * 40
 
 

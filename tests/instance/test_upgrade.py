@@ -6,12 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, ContextManager, Iterator, List, Optional, Tuple
 
 import pytest
 
 from . import packages
-from .client import USER, Background, Key, logins, session, sshd_tests
+from .client import USER, Background, Key, Port, logins, session, sshd_tests
 from .conftest import Instance, instance
 
 SOCKET = "run/eic-sshd/authorize.sock"
@@ -154,24 +154,26 @@ def test_an_upgrade_leaves_alone_what_the_administrator_switched_off(old: Instan
 def test_no_step_from_installation_to_purge_ends_a_session_or_refuses_a_login(bare: Instance, previous: Path) -> None:
     on_disk = on_disk_key(bare)
     package = bare.machine.copy_in(packages.deb())
-    steps: List[Callable[[], object]] = [
-        lambda: bare.install(previous),
-        lambda: bare.apt("install", package),
-        lambda: bare.machine.run("eic-sshd", "disable"),
-        lambda: bare.machine.run("eic-sshd", "enable"),
-        lambda: bare.apt("remove", "eic-sshd"),
-        lambda: bare.apt("install", package),
-        lambda: bare.apt("purge", "eic-sshd"),
+    port = Port()
+    steps: List[Tuple[ContextManager[None], Callable[[], object]]] = [
+        (port.told(), lambda: bare.install(previous)),
+        (contextlib.nullcontext(), lambda: bare.apt("install", package)),
+        (port.told(), lambda: bare.machine.run("eic-sshd", "disable")),
+        (port.told(), lambda: bare.machine.run("eic-sshd", "enable")),
+        (port.told(), lambda: bare.apt("remove", "eic-sshd")),
+        (port.told(), lambda: bare.apt("install", package)),
+        (port.told(), lambda: bare.apt("purge", "eic-sshd")),
     ]
-    watches = [logins(bare.client, on_disk, reloads=len(steps)), sshd_tests(bare.machine)]
+    watches = [logins(bare.client, on_disk, port=port), sshd_tests(bare.machine)]
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(session(bare.client, on_disk))
         for watch in watches:
             stack.enter_context(watch)
-        for step in steps:
-            step()
+        for told, step in steps:
+            with told:
+                step()
+                wait_for_logins(watches[0], 2)  # one of them has begun since
             bare.sshd_test()
-            wait_for_logins(watches[0], 1)
             assert held.lives()
     for watch in watches:
         watch.require_nothing_wrong()

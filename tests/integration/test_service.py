@@ -613,6 +613,11 @@ def test_the_service_is_exposed_to_at_most_1_5() -> None:
     assert "Overall exposure level" in done.stdout
 
 
+def test_the_service_needs_nothing_that_hardened_images_forbid() -> None:
+    """A user namespace of its own, which would also hide from it who asks."""
+    assert "\nPrivateUsers=" not in (UNITS / "eic-sshd.service").read_text()
+
+
 @needs_systemd
 def test_the_units_are_what_systemd_understands(tree: Path, tmp_path: Path) -> None:
     for name in ("eic-sshd.socket", "eic-sshd.service"):

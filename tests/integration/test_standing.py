@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List
+from typing import Iterator, List
 
 import pytest
 
@@ -49,16 +49,14 @@ def test_a_site_that_has_changed_since_is_told_what_does_not_fit_any_more(machin
     assert "sshd is started with -o AuthorizedKeysCommand at" in standing(machine)[0]
 
 
-def test_a_user_who_may_not_run_us_and_a_socket_that_failed_are_told_of(machine: Machine) -> None:
+def test_a_user_who_may_not_run_us_and_units_that_do_not_work_are_told_of(machine: Machine) -> None:
     class Failed(Units):
-        def socket_has_failed(self) -> bool:
-            return True
+        def problems(self, imds: str) -> Iterator[str]:
+            yield f"nobody reaches {imds}"
 
     machine.enable()
     machine.units = Failed
-    assert standing(machine) == [
-        "eic-sshd.socket has failed, so each login is slower: `systemctl restart eic-sshd.socket`"
-    ]
+    assert standing(machine) == ["nobody reaches 169.254.169.254"]
     machine.front_door = str(machine.folder / "front-door")
     Path(machine.front_door).write_text("")
     assert f"{machine.front_door} may not be run" in standing(machine)[0]

@@ -27,7 +27,7 @@ DEBIAN_DEPENDS = {
     },
     "eic-sshd-sandbox": {f"eic-sshd (= {__version__}-1)", "python3-aiohttp", "python3:any"},
     "eic-sshd-selinux": {
-        f"eic-sshd (= {__version__}-1)", "policycoreutils", "selinux-policy-default", "selinux-utils",
+        f"eic-sshd (>= {__version__})", "policycoreutils", "selinux-policy-default", "selinux-utils",
     },
 }  # fmt: skip
 RED_HAT_REQUIRES = {
@@ -37,7 +37,7 @@ RED_HAT_REQUIRES = {
     },
     "eic-sshd-sandbox": {f"eic-sshd = {__version__}-1", "python3 >= 3.9", "python3-aiohttp"},
     "eic-sshd-selinux": {
-        f"eic-sshd = {__version__}-1", "policycoreutils", "selinux-policy-targeted", "libselinux-utils",
+        f"eic-sshd >= {__version__}", "policycoreutils", "selinux-policy-targeted", "libselinux-utils",
     },
 }  # fmt: skip
 

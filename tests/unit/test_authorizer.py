@@ -496,7 +496,7 @@ def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(house: House, ed2
     fallback(house, tmp_path, "no-key", keys.ed25519_line())
     decision = house.ask(fingerprint=fingerprint(ed25519))
     assert (decision.reason, decision.keys) == (Reason.NO_ACTIVE_KEYS, ())
-    assert "has no such key" in decision.detail
+    assert "has no such key without options" in decision.detail
 
 
 @pytest.mark.parametrize("fault", ["missing", "writable", "folder", "fifo"])
