@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import subprocess
 from typing import Dict, Iterator, Set, Tuple
 
 import pytest
@@ -152,36 +154,68 @@ def test_an_upgrade_and_the_return_after_a_removal_keep_the_chain(release: str) 
             assert made.client.login(sites).output == USER
 
 
-def test_it_lives_beside_sssd(bare: Instance) -> None:
-    """Debian's sssd, with a domain of this machine's own users; it knows no keys, and says so in its own way."""
-    bare.apt("install", "--no-install-recommends", *images.SSSD)
-    bare.machine.write(
-        "/etc/sssd/sssd.conf",
-        "[sssd]\nservices = nss, ssh\ndomains = local\n"
-        "[domain/local]\nid_provider = proxy\nproxy_lib_name = files\nauth_provider = none\n",
-        0o600,
-    )
-    bare.machine.run("systemctl", "restart", "sssd.service")
-    bare.machine.write(
+_SSSD = """[sssd]
+services = nss, ssh
+domains = local
+certificate_verification = no_verification
+[domain/local]
+id_provider = proxy
+proxy_lib_name = files
+auth_provider = none
+"""
+
+
+def put_sssd(at: Instance) -> Key:
+    """Debian's sssd, with a domain of this machine's own users, which sshd asks; the key that it has for one of them.
+
+    sssd makes keys of the certificates that a directory has (sssd.conf(5), ssh_use_certificate_keys); sss_override(8)
+    stands in for a directory.
+    """
+    at.apt("install", "--no-install-recommends", *images.SSSD)
+    at.machine.write("/etc/sssd/sssd.conf", _SSSD, 0o600)
+    at.machine.run("systemctl", "restart", "sssd.service")
+    private, certificate = at.machine.folder / "sssd-key", at.machine.folder / "sssd-certificate"
+    wanted = "-days 2 -subj /CN=x -addext keyUsage=digitalSignature -addext extendedKeyUsage=clientAuth"
+    where = ["-keyout", str(private), "-outform", "DER", "-out", str(certificate)]
+    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *wanted.split(), *where]
+    subprocess.run(openssl, check=True, capture_output=True)
+    encoded = base64.b64encode(certificate.read_bytes()).decode()
+    at.machine.run("getent", "passwd", "-s", "sss", USER)  # it knows whom it was asked for
+    at.machine.run("sss_override", "user-add", f"{USER}@local", "--certificate", encoded)
+    at.machine.run("systemctl", "restart", "sssd.service")
+    at.machine.write(
         site.DROP_IN, "AuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys\nAuthorizedKeysCommandUser nobody\n"
     )
-    bare.machine.reload_sshd()
+    at.machine.reload_sshd()
+    return Key(str(private), at.machine.run("sss_ssh_authorizedkeys", USER).stdout.strip())
+
+
+def test_it_lives_beside_sssd(bare: Instance) -> None:
+    sssds = put_sssd(bare)
+    assert bare.client.login(sssds).output == USER
     said = bare.install(packages.deb())
     assert "eic-sshd enable --chain" in said
+    assert bare.client.login(sssds).output == USER
     bare.aws.trust()
     ask(bare, "enable", "--chain")
     bare.sshd_test()
-    pushed, on_disk = bare.client.key(), bare.client.key()
+    pushed, on_disk, other = bare.client.key(), bare.client.key(), bare.client.key()
     bare.client.put_on_disk(on_disk)
     bare.aws.push(USER, pushed.line)
     before = bare.machine.cursor()
-    assert bare.client.login(pushed).output == USER
-    assert bare.client.login(on_disk).output == USER
-    other = bare.client.key()
-    assert bare.client.login(other, on_disk).output == USER
+    for keys in ([sssds], [pushed], [on_disk], [other, on_disk], [other, sssds]):
+        assert bare.client.login(*keys).output == USER
     assert chain_statuses(bare, before) == {"0"}
+    bare.aws.fault("hang")
+    assert bare.client.login(sssds).output == USER
+    bare.aws.heal()
+    bare.aws.push(USER, pushed.line)
     bare.machine.run("systemctl", "stop", "sssd.service")
     before = bare.machine.cursor()
     assert bare.client.login(pushed).output == USER
     assert bare.client.login(other, on_disk).output == USER
     assert chain_statuses(bare, before) - {"0"}
+    bare.machine.run("systemctl", "start", "sssd.service")
+    ask(bare, "disable")
+    assert bare.client.login(sssds).output == USER
+    assert not bare.client.login(pushed).ok

@@ -44,7 +44,7 @@ def test_an_image_is_tried_without_aws_as_the_manual_says(bare: Instance) -> Non
     script = "\n".join(["cd /root", *commands])
     for wrote, meant in (("USER", USER), ("KEY", "/root/key"), ("ssh -i", "ssh -o StrictHostKeyChecking=no -i")):
         script = script.replace(wrote, meant)
-    assert f"granted {USER}" in bare.machine.shell(script)
+    assert f" to {USER}, pushed by " in bare.machine.shell(script)
 
 
 def test_the_instances_package_has_none_of_it(installed: Instance) -> None:
