@@ -10,13 +10,14 @@ if command -v apt-get >/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
     ! dpkg-query -W ec2-instance-connect >/dev/null 2>&1 || apt-get remove -y ec2-instance-connect
     apt-get update
-    set -- ./eic-sshd_*_all.deb ./eic-sshd-selinux_*_all.deb
+    apt-get install -y ./eic-sshd_*_all.deb
 else
     ! rpm -q ec2-instance-connect >/dev/null || yum remove -y ec2-instance-connect
-    set -- ./eic-sshd-[0-9]*.noarch.rpm ./eic-sshd-selinux-[0-9]*.noarch.rpm
+    set -- ./eic-sshd-[0-9]*.noarch.rpm
+    # The policy, where it lies beside.
+    [ ! -e "$(echo ./eic-sshd-selinux-[0-9]*.noarch.rpm)" ] || set -- "$@" ./eic-sshd-selinux-[0-9]*.noarch.rpm
+    yum install -y "$@"
 fi
-[ -e "$2" ] || set -- "$1" # the policy, where it lies beside
-if command -v apt-get >/dev/null; then apt-get install -y "$@"; else yum install -y "$@"; fi
 
 # The package has done this already, unless something kept it from it.
 eic-sshd enable

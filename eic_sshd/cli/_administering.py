@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Callable, Iterator, Optional, TextIO
 
-from ..enabling import Refused, Unfinished
+from ..enabling import Refused, StillAsks, Unfinished
 from ..enabling.site import Site
 from ..enabling.sshd import Sshd
 from ..enabling.units import Units
@@ -34,9 +34,9 @@ def this_machine(dry_run: bool) -> Site:
     return Site(Sshd(), Units(_say, dry_run), _say, dry_run)
 
 
-def administering(arguments: argparse.Namespace, change: Callable[[Site], None], refused: int = 1) -> int:
-    """Run `change` on this machine; the exit status: 0 done, or nothing to do; `refused`, or 1, not all done, which is
-    said."""
+def administering(arguments: argparse.Namespace, change: Callable[[Site], None]) -> int:
+    """Run `change` on this machine; the exit status: 0 done, or nothing to do; 1 not all done, which is said, or 3 if
+    because of that an sshd may go on asking eic-sshd (the packages' scripts go by that)."""
     if os.geteuid() != 0:
         _say("only root can change what sshd does: run it as root", sys.stderr)
         return 1
@@ -47,12 +47,9 @@ def administering(arguments: argparse.Namespace, change: Callable[[Site], None],
     try:
         with contextlib.nullcontext() if arguments.dry_run else _alone():
             change(site)
-    except Refused as problem:
+    except (Refused, Unfinished) as problem:
         _say(str(problem), sys.stderr)
-        return refused
-    except Unfinished as problem:
-        _say(str(problem), sys.stderr)
-        return 1
+        return 3 if isinstance(problem, StillAsks) else 1
     except _Interrupted:
         _say("interrupted: what was changed is put back, as far as nothing else is said above", sys.stderr)
         return 1

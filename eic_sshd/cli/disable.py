@@ -8,8 +8,6 @@ import argparse
 from ..enabling.disable import disable
 from ._administering import administering, configure_dry_run
 
-# What the packages' scripts go by: nothing is changed, and an sshd may still ask.
-REFUSED = 3
 HELP = "have sshd no longer ask eic-sshd; what was there before is in force again"
 
 
@@ -18,4 +16,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return administering(arguments, disable, REFUSED)
+    return administering(arguments, disable)

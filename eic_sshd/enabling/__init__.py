@@ -12,3 +12,7 @@ class Unfinished(Exception):
 
 class Refused(Exception):
     """It can't be done, and nothing is changed; says why, and the way out."""
+
+
+class StillAsks(Refused):
+    """An sshd may go on asking eic-sshd."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 from typing import Callable, Optional
@@ -41,15 +42,16 @@ def config_problem(user: str, path: str) -> Optional[str]:
 
 
 def _problem(user: str, check: Callable[[], object]) -> Optional[str]:
-    """What `check` raises in a process of `user`."""
+    """What `check` raises in a process of `user`; of root, where no such process can be had."""
     entry = pwd.getpwnam(user)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.initgroups(entry.pw_name, entry.pw_gid)  # as sshd does it
-            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+            with contextlib.suppress(PermissionError):  # a namespace where root is nobody else
+                os.initgroups(entry.pw_name, entry.pw_gid)  # as sshd does it
+                os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+                os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
             check()
             os._exit(0)
         except BaseException as error:

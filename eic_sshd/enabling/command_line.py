@@ -43,9 +43,12 @@ def _that_start_sshd(root: str) -> Iterator[str]:
 
 
 def _joined(text: str) -> Iterator[Tuple[int, str]]:
-    """The lines with their numbers; one that ends in a backslash goes on in the next (systemd.syntax(7), sh(1))."""
+    """The lines with their numbers, but for comments; one that ends in a backslash goes on in the next that is none
+    (systemd.syntax(7), sh(1))."""
     number, begun = 1, ""
     for at, line in enumerate(text.split("\n"), start=1):
+        if line.lstrip().startswith(("#", ";")):
+            continue
         number = number if begun else at
         begun += line
         if begun.endswith("\\"):
@@ -57,13 +60,10 @@ def _joined(text: str) -> Iterator[Tuple[int, str]]:
 
 def _overriding(line: str, config: str) -> Optional[str]:
     """The option on the `line` of a unit, or of a file with sshd's options, that goes before `config`."""
-    if line.lstrip().startswith(("#", ";")):
-        return None
     option = re.search(r"-o\s*[\"']?(AuthorizedKeysCommand(?:User)?)\b", line, re.IGNORECASE)
     if option:
         return f"-o {option.group(1)}"
     # Other programs, that a unit runs beside it, have an option -f as well.
-    if re.search(r"\bsshd\b|OPT", line):
-        other = re.search(r"(?:^|[\s=\"'])-f\s*(/[^\s\"']+)", line)
-        return f"-f {other.group(1)}" if other and other.group(1) != config else None
-    return None
+    options = re.search(r"(?:(?:^|[\s=@+!:-])(?:/\S*/)?sshd\s|OPT\w*\s*=)(.*)", line)
+    other = re.search(r"(?:^|[\s\"'])-f\s*(/[^\s\"']+)", options.group(1)) if options else None
+    return f"-f {other.group(1)}" if other and other.group(1) != config else None

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import time
-from typing import Optional
+from typing import Dict, Optional
 
 from ..config import load_or_refuse
-from . import Refused, chaining
+from . import Refused, StillAsks, chaining
 from .changes import Changes, read
 from .drop_in import is_marked, is_ours
 from .site import Site
@@ -20,16 +20,15 @@ def disable(site: Site) -> None:
     """Take away what `enable` put in place.
 
     Raises:
-        Refused: if a running sshd would go on asking eic-sshd, or sshd would no longer take its configuration. Then all
-            is as it was.
+        Refused: if it can't be done. Then all is as it was; StillAsks where a running sshd may go on asking eic-sshd.
         Unfinished: if it is done, and an sshd did not outlive being told.
     """
     for line in site.sshd_config().lines(COMMAND):
         if is_ours(line.value) and line.file not in site.our_drop_ins:
-            raise Refused(f"{line.place} has sshd ask eic-sshd too: take that line away, then run `eic-sshd disable`")
+            raise StillAsks(f"{line.place} has sshd ask eic-sshd too: take that line away, then run `eic-sshd disable`")
     if site.sshd.is_there() and site.sshd.effective_or_nothing().get("authorizedkeysfile") == "none":
         site.say("sshd has `AuthorizedKeysFile none`: once it does not ask eic-sshd, no key at all logs in")
-    before = _problem(site)
+    before, others_before = _problem(site), site.problems_of_others()
     with site.all_or_nothing() as changes:
         for path in site.our_drop_ins:
             site.give_back(path, changes)
@@ -39,7 +38,7 @@ def disable(site: Site) -> None:
         if problem is not None:
             _require_nobody_harmed(site, changes, problem, before)
         elif site.sshd.is_there():
-            _tell_sshd(site, changes)
+            _tell_sshd(site, changes, others_before)
         # Only now: until it was told, sshd went on asking.
         _wait_for_logins_under_way(site)
         chaining.remove(site, changes)
@@ -52,24 +51,30 @@ def _problem(site: Site) -> Optional[str]:
 
 
 def _require_nobody_harmed(site: Site, changes: Changes, problem: str, before: Optional[str]) -> None:
-    """Where sshd does not take its configuration, be it that it did not `before` either. Raises Refused."""
+    """Where sshd does not take its configuration, be it that it did not `before` either. Raises StillAsks."""
     if before is None:
-        raise Refused(f"sshd does not take its configuration without eic-sshd: {problem}")
+        raise StillAsks(f"sshd does not take its configuration without eic-sshd: {problem}")
     if changes.paths and site.units.waiting(site.sshd):
-        raise Refused(
+        raise StillAsks(
             f"sshd's configuration is invalid, so the sshd that runs can't be told, and would go on asking: {problem}; "
             "correct it, then run `eic-sshd disable`"
         )
     site.say(f"sshd's configuration is invalid, as it was before: {problem}")
 
 
-def _tell_sshd(site: Site, changes: Changes) -> None:
-    """Also where nothing was changed: an earlier run that was interrupted may not have got here. Raises Refused."""
+def _tell_sshd(site: Site, changes: Changes, others_before: Dict[str, str]) -> None:
+    """Also where nothing was changed: an earlier run that was interrupted may not have got here. Raises StillAsks."""
+    if changes.paths and others_before:
+        config, problem = next(iter(others_before.items()))
+        raise StillAsks(
+            f"an sshd here goes by {config}, which includes {site.sshd_drop_ins} too, and can't be told, since that is "
+            f"invalid: {problem}; correct it, then run `eic-sshd disable`"
+        )
     try:
-        site.reload_sshd()
+        site.reload_sshd(others_before)
     except Refused as problem:
         if changes.paths:
-            raise
+            raise StillAsks(str(problem)) from problem
         site.say(str(problem))
 
 

@@ -32,13 +32,14 @@ def enable(site: Site, chain: bool) -> None:
         return
     plan = _plan(site, effective, chain)
     require_match_blocks_unharmed(site, plan)
+    others_before = site.problems_of_others()
     with site.all_or_nothing() as changes:
         _put_in_place(site, plan, changes)
         if not changes.paths:
             site.say("sshd asks eic-sshd already")
         if site.chain_config in changes.paths:
             site.units.reload_service()
-        site.reload_sshd()
+        site.reload_sshd(others_before)
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
         tell_of_match_blocks(site, plan)
     site.units.require_sshd_back()
@@ -95,7 +96,7 @@ def _put_in_place(site: Site, plan: Plan, changes: Changes) -> None:
     if plan.chained is not None:
         chaining.put_in_place(site, plan, changes, plan.chained)
     path, text = _that_comes_first(site, plan)
-    _require_others_unharmed(site, path, text)
+    _require_others_unharmed(site, plan, path, text)
     for other in site.our_drop_ins:
         if other != path:
             site.give_back(other, changes)
@@ -131,13 +132,15 @@ def _that_comes_first(site: Site, plan: Plan) -> Tuple[str, str]:
     raise Refused(f"sshd reads {site.drop_in}, but {before} comes before it: move that below the Include line")
 
 
-def _require_others_unharmed(site: Site, path: str, text: str) -> None:
+def _require_others_unharmed(site: Site, plan: Plan, path: str, text: str) -> None:
     """An sshd with a configuration of its own may read our drop-in all the same. Raises Refused where it would run
-    another command than before."""
+    another command than before, and not that one after ours."""
     for other in site.others():
         before = outside(SshdConfig(other.config, dict.fromkeys(site.our_drop_ins, "")).lines(COMMAND))
         after = outside(SshdConfig(other.config, {path: text}).lines(COMMAND))
-        if before is not None and after is not None and is_ours(after.value) and not is_ours(before.value):
+        if before is None or after is None or before.value == plan.chained:
+            continue
+        if is_ours(after.value) and not is_ours(before.value):
             raise Refused(
                 f"an sshd here goes by {other.config}, which includes {path} too, and would no longer run its own "
                 f"AuthorizedKeysCommand, {before.value} ({before.place}): move that above its Include line"

@@ -11,14 +11,32 @@ from typing import Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optio
 
 class Listener(NamedTuple):
     """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
-    `sockets` are what it has open beside its standard streams, none if we may not know. `program` is what it runs, and
-    `config` the file that it was started with (sshd(8), -f), empty for the one that its program has built in."""
+    `sockets` are what it has open beside its standard streams, none if we may not know. `program` is what it runs,
+    `options` are those that it was started with, and `network` is the namespace that its addresses are in."""
 
     pid: int
     unit: Optional[str]
     sockets: FrozenSet[str]
     program: str = "/usr/sbin/sshd"
-    config: str = ""
+    options: str = ""
+    network: str = ""
+
+    @property
+    def config(self) -> str:
+        """The file that it was started with (sshd(8), -f), empty for the one that its program has built in."""
+        # -f may stand behind other options' letters.
+        found = re.search(r" -[46DdeGiqrTt]*f ?(\S+)", self.options)
+        return found.group(1) if found else ""
+
+    @property
+    def brings_host_keys(self) -> bool:
+        """Whether it has host keys that its configuration does not name."""
+        return re.search(r" -h|hostkey", self.options, re.IGNORECASE) is not None
+
+    @property
+    def brings_addresses(self) -> bool:
+        """Whether it may listen at other addresses than those that its configuration names, or not in our network."""
+        return " -o" in self.options or self.network != _network("/proc/self")
 
     def reads(self, config: str, program: str) -> bool:
         """Whether it goes by the configuration at `config`, which is the one that `program` has built in."""
@@ -48,7 +66,12 @@ def listeners(proc: str) -> List[Listener]:
             if name.isdigit() and _is_ours(process) and _waits_for_connections(process):
                 parents[int(name)] = _parent(process)
                 found[int(name)] = Listener(
-                    int(name), _unit(process), _sockets(process), _program(process), _config(process)
+                    int(name),
+                    _unit(process),
+                    _sockets(process),
+                    _program(process),
+                    _options(process),
+                    _network(process),
                 )
         except OSError:
             continue  # it has ended meanwhile
@@ -84,10 +107,14 @@ def _program(process: str) -> str:
     return os.readlink(f"{process}/exe").partition(" (deleted)")[0]
 
 
-def _config(process: str) -> str:
-    """What follows -f, which may stand behind other options' letters."""
-    found = re.search(r" -[46DdeGiqrTt]*f ?(\S+)", _title(process).partition(" [listener]")[0])
-    return found.group(1) if found else ""
+def _options(process: str) -> str:
+    return _title(process).partition(" [listener]")[0]
+
+
+def _network(process: str) -> str:
+    with contextlib.suppress(OSError):
+        return os.readlink(f"{process}/ns/net")
+    return ""
 
 
 def _sockets(process: str) -> FrozenSet[str]:

@@ -78,7 +78,14 @@ class Site(NamedTuple):
 
     def sshd_problem(self) -> Optional[str]:
         """What keeps sshd from reading its configuration, if it runs, or from starting with it; None if nothing."""
-        return self.sshd.problem(runs=bool(self.units.waiting(self.sshd)))
+        return self._problem(self.sshd)
+
+    def _problem(self, sshd: Sshd) -> Optional[str]:
+        running = self.units.waiting(sshd)
+        return sshd.problem(
+            host_keys=any(not one.brings_host_keys for one in running),
+            addresses=any(self.units.binds(one) for one in running),
+        )
 
     def others(self) -> List[Sshd]:
         """What else waits for connections here with a configuration of its own, which includes our drop-ins as well."""
@@ -90,16 +97,29 @@ class Site(NamedTuple):
             and any(SshdConfig(sshd.config).inclusion_of(path) for path in self.our_drop_ins)
         ]
 
-    def reload_sshd(self) -> None:
-        """Have all that go by what has changed read it, if they can. Raises Refused if one would not."""
-        able = []
+    def problems_of_others(self) -> Dict[str, str]:
+        """What is wrong with those of them that could not read their configurations, by the paths of these."""
+        found = {}
         for other in self.others():
-            problem = other.problem(runs=True)
-            if problem is None:
-                able.append(other)
-            else:
-                self.say(f"{other.config}, which includes {self.sshd_drop_ins} too, is invalid: {problem}")
-        self.units.reload_sshd([self.sshd, *able])
+            try:
+                problem = self._problem(other)
+            except Refused as refused:
+                problem = str(refused)
+            if problem is not None:
+                found[other.config] = problem
+        return found
+
+    def reload_sshd(self, before: Dict[str, str]) -> None:
+        """Have all that go by what has changed read it, if they can: `before` are the problems that others had before.
+
+        Raises Refused if one has a problem since, or would not.
+        """
+        problems = self.problems_of_others()
+        for config, problem in problems.items():
+            if config not in before:
+                raise Refused(f"{config}, which includes {self.sshd_drop_ins} too, would become invalid: {problem}")
+            self.say(f"{config}, which includes {self.sshd_drop_ins} too, is invalid, as it was before: {problem}")
+        self.units.reload_sshd([self.sshd, *(other for other in self.others() if other.config not in problems)])
 
     def sshd_config(self, instead: Optional[Dict[str, str]] = None) -> SshdConfig:
         return SshdConfig(self.sshd.config, instead)
@@ -167,7 +187,7 @@ class Site(NamedTuple):
         self.units.reload_service()
         if self.units.told_sshd:
             try:
-                self.reload_sshd()
+                self.reload_sshd(self.problems_of_others())
             except Refused as problem:
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):

@@ -27,15 +27,15 @@ class Sshd:
     def is_there(self) -> bool:
         return os.access(self.program, os.X_OK)
 
-    def problem(self, runs: bool) -> Optional[str]:
+    def problem(self, host_keys: bool = False, addresses: bool = False) -> Optional[str]:
         """What sshd finds wrong with its configuration; None if nothing.
 
-        Where it `runs`, it must find all that it needs to start again; otherwise what an image has not got yet is lent.
+        One that runs must find its host keys and its addresses when it starts again; an image may have none yet.
         """
-        done = self._run("-t", lending=not runs)
+        done = self._run("-t", lending=not host_keys)
         if done.returncode != 0:
             return _said(done)
-        return self._address_problem() if runs else None
+        return self._address_problem() if addresses else None
 
     def _address_problem(self) -> Optional[str]:
         """sshd ends where it can listen nowhere (sshd.c, server_listen): addresses may have gone since it started."""
@@ -83,6 +83,8 @@ class Sshd:
 
 def _is_here(address: str) -> bool:
     """Whether `address` (`1.2.3.4:22`, `[::1]:22`) is one to listen at; only what is surely not is none."""
+    if " rdomain " in address:  # it has addresses of its own
+        return True
     host = address.rpartition(":")[0].strip("[]")
     try:
         family, kind, _, _, where = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]

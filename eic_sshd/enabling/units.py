@@ -115,24 +115,24 @@ class Units:
         """The processes that wait for connections and go by the configuration of `sshd`."""
         return [one for one in self.listeners() if one.reads(sshd.config, sshd.program)]
 
+    def binds(self, sshd: Listener) -> bool:
+        """Whether it will listen where its configuration says, and not at what systemd hands it."""
+        return not sshd.brings_addresses and not (self.is_running() and _verb(sshd) == RESTART)
+
     def reload_sshd(self, sshds: Sequence[Sshd]) -> None:
         """Have every process that waits for connections here, and goes by the configuration of one of `sshds`, read it.
 
         Others are left alone: nobody has tested what they would read. Raises Refused if it would not.
         """
-        reloaded = set()
         away = []
         before = self.listeners()
         for one in before:
             if not any(one.reads(sshd.config, sshd.program) for sshd in sshds):
                 self._say(f"process {one.pid} is an sshd with a configuration of its own, and is left alone")
                 continue
-            if one.unit in reloaded:
-                continue
             self.told_sshd = not self._dry_run
             verb = _verb(one) if self.is_running() else HANG_UP
             if one.unit is not None and verb != HANG_UP:
-                reloaded.add(one.unit)
                 self._have_read(one.unit, verb)
             else:
                 self._hang_up(one.pid)
@@ -206,7 +206,7 @@ def _is(state: str, unit: str) -> bool:
 
 def _is_within(address: str, networks: Sequence[str]) -> bool:
     try:
-        return any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)
+        return any(ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False) for network in networks)
     except ValueError:
         return False  # a name: whatever it stands for, the service may ask no name server
 

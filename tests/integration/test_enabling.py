@@ -110,7 +110,7 @@ def test_a_line_that_names_us_elsewhere_stops_disabling(machine: Machine) -> Non
 
 def test_without_sshds_folder_it_can_still_be_tested_and_finds_it_when_it_starts(machine: Machine) -> None:
     os.rmdir("/run/sshd")
-    assert machine.site.sshd.problem(runs=False) is None
+    assert machine.site.sshd.problem() is None
     assert os.path.isdir("/run/sshd")
 
 

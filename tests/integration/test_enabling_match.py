@@ -84,9 +84,24 @@ def test_another_configuration_than_the_one_we_write_to_is_noticed(machine: Mach
     assert "sshd is started with -f /etc/other at" in machine.refusal()
 
 
-def test_other_programs_have_options_of_their_own(machine: Machine) -> None:
-    machine.write("etc/systemd/system/ssh.service", "ExecStartPre=-/bin/rm -f /run/nologin\n")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ExecStartPre=-/bin/rm -f /run/nologin",
+        "ExecStartPre=/bin/rm -f /run/sshd.pid /run/sshd /x",
+        "ExecStartPre=/bin/sh -c 'test -f /etc/default/sshd'",
+        "ExecStartPre=/bin/sh -c 'ssh-keygen -f /x; \\\n /usr/sbin/sshd -t'",
+        "ExecStart=/usr/sbin/sshd -D \\\n# -o AuthorizedKeysCommand=/x\n -e",
+    ],
+)
+def test_other_programs_have_options_of_their_own(machine: Machine, line: str) -> None:
+    machine.write("etc/systemd/system/ssh.service", f"{line}\n")
     machine.enable()
+
+
+def test_a_comment_does_not_go_on_in_the_next_line(machine: Machine) -> None:
+    machine.write("etc/systemd/system/ssh.service", "# note \\\nExecStart=/usr/sbin/sshd -o AuthorizedKeysCommand=/x\n")
+    assert "ssh.service:2," in machine.refusal()
 
 
 def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:

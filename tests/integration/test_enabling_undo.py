@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Type
 
 import pytest
 
 from eic_sshd import config
 from eic_sshd.cli._administering import administering
-from eic_sshd.enabling import Refused
+from eic_sshd.enabling import Refused, StillAsks, Unfinished
 from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.drop_in import PLAIN, others_in
 from eic_sshd.enabling.site import Site
@@ -162,6 +162,16 @@ def test_nobody_listening_does_not_stop_it_half_way(
             monkeypatch.setattr("sys.stdout", stream)
             assert administering(argparse.Namespace(dry_run=True), change) == 0
     assert said == ["x", "x"]
+
+
+@pytest.mark.parametrize(("problem", "status"), [(Refused, 1), (Unfinished, 1), (StillAsks, 3)])
+def test_packages_can_tell_by_the_status_whether_an_sshd_may_still_ask(
+    signals: None, problem: Type[Exception], status: int
+) -> None:
+    def change(site: Site) -> None:
+        raise problem("x")
+
+    assert administering(argparse.Namespace(dry_run=True), change) == status
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])

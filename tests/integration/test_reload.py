@@ -10,7 +10,7 @@ from typing import Iterator, List
 
 import pytest
 
-from eic_sshd.enabling import Unfinished
+from eic_sshd.enabling import StillAsks, Unfinished
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
@@ -125,6 +125,11 @@ def another(machine: Machine, running: Running, tmp_path: Path) -> Iterator[Runn
         yield sshd
 
 
+def append(sshd: Running, text: str) -> None:
+    with open(f"{sshd.folder}/sshd_config", "a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def test_another_sshd_that_includes_the_same_drop_ins_is_told_as_well(
     machine: Machine, running: Running, another: Running
 ) -> None:
@@ -132,11 +137,35 @@ def test_another_sshd_that_includes_the_same_drop_ins_is_told_as_well(
     machine.disable()
     assert (times_told(running), times_told(another)) == (2, 2)
     require_listening(another)
-    with open(f"{another.folder}/sshd_config", "a", encoding="utf-8") as file:
-        file.write("NoSuchKeyword yes\n")
+
+
+def test_another_sshd_that_cannot_be_told_is_left_alone_until_it_would_go_on_asking(
+    machine: Machine, running: Running, another: Running
+) -> None:
+    append(another, "NoSuchKeyword yes\n")
     assert any(f"{another.folder}/sshd_config" in told and "is invalid" in told for told in machine.enable())
-    assert (times_told(running), times_told(another)) == (3, 2)
+    assert (times_told(running), times_told(another)) == (1, 0)
     require_listening(another)
+    with pytest.raises(StillAsks, match=f"goes by {another.folder}/sshd_config, which includes .* can't be told"):
+        machine.disable()
+    assert Path(machine.site.drop_in).exists()
+
+
+def test_another_sshd_that_would_not_start_without_us_keeps_us(
+    machine: Machine, running: Running, another: Running
+) -> None:
+    machine.enable()
+    append(another, "AuthorizedKeysCommand /usr/bin/true\n")  # and nobody to run it as, but ours
+    with pytest.raises(StillAsks, match=f"{another.folder}/sshd_config, .* would become invalid"):
+        machine.disable()
+    assert Path(machine.site.drop_in).exists()
+    require_listening(another)
+
+
+def test_two_sshds_may_share_the_command_that_is_chained(machine: Machine, running: Running, another: Running) -> None:
+    machine.write("sshd_config.d/50-site.conf", OTHER)
+    machine.enable(chain=True)
+    assert (times_told(running), times_told(another)) == (1, 1)
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
