@@ -62,7 +62,7 @@ def sentence(decision: Decision) -> str:
         pushed_by = f", pushed by {clean(_joined(decision.callers) or '')}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}"
     if decision.outcome is Outcome.NONE:
-        return f"no key is pushed for {user}{f' ({detail})' if detail else ''}"
+        return f"no key is pushed for {user}, asked about {offered}{f'; {detail}' if detail else ''} ({word})"
     if decision.outcome is Outcome.FALLBACK:
         return f"gave on-disk {keys} to {user}, since no pushed key could be granted ({detail})"
     if decision.outcome is Outcome.REFUSED:

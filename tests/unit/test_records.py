@@ -63,13 +63,13 @@ def test_every_reason_makes_a_sentence_and_fields(reason: Reason) -> None:
 
 def test_an_ordinary_login_says_nothing_alarming() -> None:
     sentence = record.sentence(Decision(REQUEST, Reason.NO_ACTIVE_KEYS, ""))
-    assert sentence == "no key is pushed for ec2-user"
+    assert sentence == f"no key is pushed for ec2-user, asked about key {REQUEST.fingerprint} (no-active-keys)"
     assert Reason.NO_ACTIVE_KEYS.severity == INFO
 
 
 def test_a_fallback_that_is_broken_is_told_at_an_ordinary_login() -> None:
     sentence = record.sentence(Decision(REQUEST, Reason.NO_ACTIVE_KEYS, "fallback /k/ec2-user: Permission denied"))
-    assert sentence == "no key is pushed for ec2-user (fallback /k/ec2-user: Permission denied)"
+    assert sentence.endswith("; fallback /k/ec2-user: Permission denied (no-active-keys)")
 
 
 def test_no_value_can_pass_for_another_record(tmp_path: Path) -> None:
