@@ -28,7 +28,7 @@ def disable(site: Site) -> None:
             raise StillAsks(f"{line.place} has sshd ask eic-sshd too: take that line away, then run `eic-sshd disable`")
     if site.sshd.is_there() and site.sshd.effective_or_nothing().get("authorizedkeysfile") == "none":
         site.say("sshd has `AuthorizedKeysFile none`: once it does not ask eic-sshd, no key at all logs in")
-    before, others_before = _problem(site), site.problems_of_others()
+    before, others_before = _problem(site), site.problems_of(site.others())
     with site.all_or_nothing() as changes:
         for path in site.our_drop_ins:
             site.give_back(path, changes)

@@ -32,7 +32,7 @@ def enable(site: Site, chain: bool) -> None:
         return
     plan = _plan(site, effective, chain)
     require_match_blocks_unharmed(site, plan)
-    others_before = site.problems_of_others()
+    others_before = site.problems_of(site.others())
     with site.all_or_nothing() as changes:
         _put_in_place(site, plan, changes)
         if not changes.paths:

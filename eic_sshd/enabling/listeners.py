@@ -63,15 +63,13 @@ def listeners(proc: str) -> List[Listener]:
     for name in os.listdir(proc) if os.path.isdir(proc) else ():
         process = os.path.join(proc, name)
         try:
-            if name.isdigit() and _is_ours(process) and _waits_for_connections(process):
+            title = _title(process) if name.isdigit() and _is_ours(process) else ""
+            program = _program(process) if _says_it_waits(title) else ""
+            if os.path.basename(program) == "sshd":
+                options = title.partition(" [listener]")[0]
                 parents[int(name)] = _parent(process)
                 found[int(name)] = Listener(
-                    int(name),
-                    _unit(process),
-                    _sockets(process),
-                    _program(process),
-                    _options(process),
-                    _network(process),
+                    int(name), _unit(process), _sockets(process), program, options, _network(process)
                 )
         except OSError:
             continue  # it has ended meanwhile
@@ -89,13 +87,12 @@ def _parent(process: str) -> int:
         return int(file.read().rpartition(b")")[2].split()[1])
 
 
-def _waits_for_connections(process: str) -> bool:
+def _says_it_waits(title: str) -> bool:
     """One that serves a connection, or tests a configuration, would end by the signal that has this one read anew.
 
     sshd says so itself, in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later).
     """
-    title = _title(process)
-    return title.startswith("sshd: ") and "[listener]" in title and os.path.basename(_program(process)) == "sshd"
+    return title.startswith("sshd: ") and "[listener]" in title
 
 
 def _title(process: str) -> str:
@@ -105,10 +102,6 @@ def _title(process: str) -> str:
 
 def _program(process: str) -> str:
     return os.readlink(f"{process}/exe").partition(" (deleted)")[0]
-
-
-def _options(process: str) -> str:
-    return _title(process).partition(" [listener]")[0]
 
 
 def _network(process: str) -> str:

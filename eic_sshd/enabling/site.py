@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..sshd_command import FRONT_DOOR
 from . import Refused
@@ -56,12 +56,12 @@ class Site(NamedTuple):
             pwd.getpwnam(USER)
         except KeyError:
             raise Refused(f"there is no user {USER}: run `systemd-sysusers`") from None
+        if not may_run_us(USER):
+            raise Refused(f"the user {USER} must not be root: take it away, then run `systemd-sysusers`")
         self.require_runnable(USER)
 
     def require_runnable(self, user: str) -> None:
         """sshd must be able to run us as `user`. Raises Refused."""
-        if not may_run_us(user):
-            raise Refused(f"the user {user} must not be root: take it away, then run `systemd-sysusers`")
         problem = front_door_problem(user, self.front_door)
         if problem is not None:
             raise Refused(f"sshd could not run {self.front_door} as {user}: {problem}")
@@ -97,10 +97,10 @@ class Site(NamedTuple):
             and any(SshdConfig(sshd.config).inclusion_of(path) for path in self.our_drop_ins)
         ]
 
-    def problems_of_others(self) -> Dict[str, str]:
-        """What is wrong with those of them that could not read their configurations, by the paths of these."""
+    def problems_of(self, others: Iterable[Sshd]) -> Dict[str, str]:
+        """What is wrong with those of `others` that could not read their configurations, by the paths of these."""
         found = {}
-        for other in self.others():
+        for other in others:
             try:
                 problem = self._problem(other)
             except Refused as refused:
@@ -114,12 +114,13 @@ class Site(NamedTuple):
 
         Raises Refused if one has a problem since, or would not.
         """
-        problems = self.problems_of_others()
+        others = self.others()
+        problems = self.problems_of(others)
         for config, problem in problems.items():
             if config not in before:
                 raise Refused(f"{config}, which includes {self.sshd_drop_ins} too, would become invalid: {problem}")
             self.say(f"{config}, which includes {self.sshd_drop_ins} too, is invalid, as it was before: {problem}")
-        self.units.reload_sshd([self.sshd, *(other for other in self.others() if other.config not in problems)])
+        self.units.reload_sshd([self.sshd, *(other for other in others if other.config not in problems)])
 
     def sshd_config(self, instead: Optional[Dict[str, str]] = None) -> SshdConfig:
         return SshdConfig(self.sshd.config, instead)
@@ -187,7 +188,7 @@ class Site(NamedTuple):
         self.units.reload_service()
         if self.units.told_sshd:
             try:
-                self.reload_sshd(self.problems_of_others())
+                self.reload_sshd(self.problems_of(self.others()))
             except Refused as problem:
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):

@@ -140,25 +140,21 @@ def test_what_is_not_installed_or_cannot_be_run_is_not_asked_for(machine: Machin
     assert f"{command} may not be run" in refusal()
 
 
-class Recording(Units):
-    """Notes what it is asked to do; an sshd is told, and does not come back."""
-
-    asked: List[str]
-
-    def reload_sshd(self, sshds: Sequence[Sshd]) -> None:
-        self.told_sshd = True
-        self.asked.append("reload sshd")
-
-    def reload_service(self) -> None:
-        self.asked.append("reload service")
-
-    def require_sshd_back(self) -> None:
-        raise Unfinished("sshd is not back")
-
-
 def test_whoever_has_to_know_is_told_and_an_sshd_that_is_not_back_is_said(machine: Machine) -> None:
     asked: List[str] = []
-    machine.units = type("Noting", (Recording,), {"asked": asked})
+
+    class Noting(Units):
+        def reload_sshd(self, sshds: Sequence[Sshd]) -> None:
+            self.told_sshd = True
+            asked.append("reload sshd")
+
+        def reload_service(self) -> None:
+            asked.append("reload service")
+
+        def require_sshd_back(self) -> None:
+            raise Unfinished("sshd is not back")
+
+    machine.units = Noting
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/conf.d/10-fast.conf", "[imds]\ndeadline = 0.1\n")
     with pytest.raises(Unfinished, match="not back"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -22,12 +23,19 @@ from .sites import INCLUDE, OTHER, Machine
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="an sshd of its own needs root")
 
 
+@contextlib.contextmanager
+def serving(machine: Machine, folder: Path) -> Iterator[Running]:
+    """An sshd of `machine` whose configuration, in `folder`, includes the drop-ins."""
+    include = INCLUDE.replace("{folder}", str(machine.folder))
+    with Running(str(folder), None, [include]) as sshd:
+        machine.runs(sshd)
+        yield sshd
+
+
 @pytest.fixture
 def running(machine: Machine) -> Iterator[Running]:
-    """The only sshd of `machine`."""
-    include = INCLUDE.replace("{folder}", str(machine.folder))
-    with Running(str(machine.folder), None, [include]) as sshd:
-        machine.runs(sshd)
+    """The sshd that goes by the configuration of `machine`."""
+    with serving(machine, machine.folder) as sshd:
         yield sshd
 
 
@@ -38,6 +46,12 @@ def sshd(machine: Machine) -> Sshd:
 
 def require_listening(running: Running) -> None:
     socket.create_connection(("127.0.0.1", running.port), timeout=5).close()
+
+
+def append(sshd: Running, text: str) -> None:
+    """To its configuration."""
+    with open(f"{sshd.folder}/sshd_config", "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def times_told(running: Running) -> int:
@@ -83,22 +97,19 @@ def test_an_sshd_that_could_not_start_again_is_told_nothing(machine: Machine, ru
 def test_while_an_sshd_cannot_be_told_to_ask_no_more_all_stays_as_it_is(
     machine: Machine, running: Running, fault: str
 ) -> None:
-    with open(machine.site.sshd.config, "a", encoding="utf-8") as file:
-        file.write(OTHER)
+    append(running, OTHER)
     machine.enable(chain=True)
     if fault == "no host key":
         os.unlink(os.path.join(running.folder, "host_key"))
     else:
-        with open(machine.site.sshd.config, "a", encoding="utf-8") as file:
-            file.write(f"{fault}\n")
+        append(running, f"{fault}\n")
     assert "correct it, then run `eic-sshd disable`" in machine.refusal(do=disable)
     assert times_told(running) == 1
     require_listening(running)
 
 
 def test_where_nothing_names_us_an_invalid_configuration_does_not_keep_us(machine: Machine, running: Running) -> None:
-    with open(machine.site.sshd.config, "a", encoding="utf-8") as file:
-        file.write("NoSuchKeyword yes\n")
+    append(running, "NoSuchKeyword yes\n")
     assert "sshd's configuration does not name eic-sshd" in machine.disable()
     assert times_told(running) == 0
     require_listening(running)
@@ -119,15 +130,8 @@ def test_an_sshd_with_a_configuration_of_its_own_is_left_alone(
 @pytest.fixture
 def another(machine: Machine, running: Running, tmp_path: Path) -> Iterator[Running]:
     """An sshd with a configuration of its own, which includes the same drop-ins."""
-    include = INCLUDE.replace("{folder}", str(machine.folder))
-    with Running(str(tmp_path / "another"), None, [include]) as sshd:
-        machine.runs(sshd)
+    with serving(machine, tmp_path / "another") as sshd:
         yield sshd
-
-
-def append(sshd: Running, text: str) -> None:
-    with open(f"{sshd.folder}/sshd_config", "a", encoding="utf-8") as file:
-        file.write(text)
 
 
 def test_another_sshd_that_includes_the_same_drop_ins_is_told_as_well(
