@@ -166,11 +166,17 @@ class Authorizer:
     def _verify(self, pem: bytes, now: int, deadline: Deadline, anew: bool) -> Signer:
         imds = self._world.imds
         remembered = None if anew else self._memory.place
-        region, domain = place = remembered or Place(imds.region(deadline), imds.domain(deadline))
+        region, domain = place = remembered or self._place(deadline)
         signer = self._world.verifier().verify(pem, lambda: imds.staples(deadline), region, domain, now, deadline)
         self._memory.place = place  # only now that a signer of that place has proved it
         self._memory.remember_signer(pem, signer, now)
         return signer
+
+    def _place(self, deadline: Deadline) -> Place:
+        """Where IMDS says that this instance runs: in a region that the site allows, under that region's domain."""
+        region = self._world.imds.region(deadline)
+        checks.require_region(region, self._config.instance.region)
+        return Place(region, self._world.imds.domain(region, deadline))
 
 
 def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> Decision:

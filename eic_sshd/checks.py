@@ -32,6 +32,15 @@ def require_instance(block: Block, instance_id: str) -> None:
         raise NotGranted(Reason.INSTANCE_MISMATCH, f"{pushed_to}, this is {instance_id}")
 
 
+def require_region(region: str, allowed: Sequence[str]) -> None:
+    """The site allows the region; where it names none, every region is allowed."""
+    if allowed and region not in allowed:
+        raise NotGranted(
+            Reason.REGION_MISMATCH,
+            f"IMDS reports region {region}, but [instance] region allows only {' '.join(allowed)}",
+        )
+
+
 def require_fresh(block: Block, now: float, keys: KeysSettings) -> None:
     """The key is valid at `now` (seconds since the epoch), and for no longer than a push makes it."""
     if block.timestamp <= now:

@@ -16,7 +16,7 @@ DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"
 _LIMIT = 256 * 1024
 _KNOWN = {(setting.section, setting.key): setting for setting in SETTINGS}
 _SECTIONS = sorted({setting.section for setting in SETTINGS})
-_SEVERAL_LINES = ("types",)
+_SEVERAL_LINES = ("types", "region")
 # No section is special to us, so the parser's name for the one that is special to it can't be written in a file.
 _NO_SECTION = "\0"
 

@@ -158,8 +158,14 @@ class Reason(enum.Enum):
     )  # fmt: skip
     DOMAIN_UNKNOWN = (
         "domain-unknown", Outcome.REFUSED, WARNING, True,
-        "IMDS named a `services/domain` that is none of AWS's.",
-        "Somebody may be answering in IMDS's place. If AWS opened a new partition, a newer eic-sshd knows it.",
+        "IMDS reports a `services/domain` that is not the domain of the region that it reports.",
+        "Another host may be answering in place of IMDS. If AWS has opened a new partition, upgrade eic-sshd.",
+    )  # fmt: skip
+    REGION_MISMATCH = (
+        "region-mismatch", Outcome.REFUSED, WARNING, True,
+        "IMDS reports a region that `[instance] region` does not list.",
+        "If the image is meant to run in that region, add it to `[instance] region`. Otherwise another host may be "
+        "answering in place of IMDS.",
     )  # fmt: skip
     USER_UNKNOWN = (
         "user-unknown", Outcome.REFUSED, INFO, False,

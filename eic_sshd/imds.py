@@ -16,6 +16,7 @@ from typing import Dict, List, NamedTuple, Optional
 import requests
 import urllib3
 
+from . import partition
 from .deadline import Deadline
 from .decision import NotGranted, Reason
 from .transport import Limit, TooLong, session
@@ -24,16 +25,9 @@ _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants
 _TOKEN_MARGIN = 300  # seconds before its end at which a token is no longer used
 _TOKEN = rb"[!-~]{1,1024}"
 _INSTANCE_ID = r"i-[0-9a-f]{8,32}"
-_REGION = r"[a-z]{2,8}(-[a-z]{2,16}){1,3}-[0-9]{1,2}"
 # A zone may be local or wavelength: us-west-2-lax-1a, us-east-1-wl1-bos-wlz-1.
-_ZONE = rf"(?P<region>{_REGION})([a-z]|(-[a-z0-9]{{1,8}}){{1,4}})"
+_ZONE = rf"(?P<region>{partition.REGION})([a-z]|(-[a-z0-9]{{1,8}}){{1,4}})"
 _STAPLE_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
-
-DOMAINS = frozenset({
-    "amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov",
-    "cloud.adc-e.uk",
-})  # fmt: skip
-"""The domains of AWS's partitions; a signer of any other name is nobody's."""
 
 _TOKEN_PATH = "api/token"  # noqa: S105 - a path
 # Seconds for which an IMDS that let a request time out is not waited for again.
@@ -120,15 +114,18 @@ class Imds:
         """The region, from `placement/region`; cut out of the zone only where an IMDS does not know that path."""
         body = self._get("placement/region", _FACT_LIMIT, deadline)
         if body is not None:
-            return _shaped("placement/region", body, _REGION).group()
+            return _shaped("placement/region", body, partition.REGION).group()
         body = self._require("placement/availability-zone", _FACT_LIMIT, deadline)
         return _shaped("placement/availability-zone", body, _ZONE).group("region")
 
-    def domain(self, deadline: Deadline) -> str:
-        """The partition's domain. Raises NotGranted with domain-unknown if it is none of DOMAINS."""
+    def domain(self, region: str, deadline: Deadline) -> str:
+        """The domain of `region`. Raises NotGranted with domain-unknown if `services/domain` gives any other."""
         domain = self._require("services/domain", _FACT_LIMIT, deadline).decode("ascii", "replace").strip()
-        if domain not in DOMAINS:
-            raise NotGranted(Reason.DOMAIN_UNKNOWN, f"services/domain is {domain[:80]!r}")
+        expected = partition.domain_of(region)
+        if domain != expected:
+            raise NotGranted(
+                Reason.DOMAIN_UNKNOWN, f"services/domain is {domain[:80]!r}; in {region} it must be {expected}"
+            )
         return domain
 
     def signer_chain(self, deadline: Deadline) -> bytes:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, FrozenSet, NamedTuple, Optional
+from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
-from . import sshd_command
+from . import partition, sshd_command
 from .decision import DEBUG, ERR, INFO, NOTICE, WARNING
 from .sshkey import SUPPORTED_TYPES, KeyPolicy
 
@@ -24,6 +24,7 @@ class ImdsSettings(NamedTuple):
 
 class InstanceSettings(NamedTuple):
     require_ec2_hardware: bool
+    region: Tuple[str, ...]
 
 
 class KeysSettings(NamedTuple):
@@ -124,6 +125,14 @@ def _key_types(text: str) -> FrozenSet[str]:
     return frozenset(types)
 
 
+def _regions(text: str) -> Tuple[str, ...]:
+    regions = tuple(dict.fromkeys(text.split()))
+    for region in regions:
+        if not re.fullmatch(partition.REGION, region):
+            raise ValueError(f"{region[:64]} is no region; it takes names such as us-east-1, separated by blanks")
+    return regions
+
+
 def _path(text: str) -> Optional[str]:
     if text and (not text.startswith("/") or "\0" in text):
         raise ValueError("it takes an absolute path")
@@ -166,6 +175,9 @@ SETTINGS = (
     Setting("instance", "require_ec2_hardware", "yes", _yes_no,
             "Hand out pushed keys only where the hardware says that it is the EC2 instance that IMDS names (on Xen, "
             "which keeps no instance id: that it is EC2)."),
+    Setting("instance", "region", "", _regions,
+            "The regions that the instance may run in, separated by blanks; if empty, any. Without it an attacker who "
+            "answers in place of IMDS chooses region and domain, and with them which roots `roots = auto` trusts."),
     Setting("keys", "window", "60", _number(1, 3600, int),
             "Seconds a pushed key may be valid after the push."),
     Setting("keys", "clock_skew", "60", _number(0, 3600, int),

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Iterator
 
-from .. import roots
+from .. import partition, roots
 from ..config import DEFAULT_FILE, ConfigError, load
 from ..decision import NotGranted
 from ..settings import LEVELS, Config
@@ -45,10 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _beyond_the_file(config: Config) -> Iterator[str]:
     """What is wrong with the files that the configuration names."""
-    try:
-        roots.configured(config.trust)("amazonaws.com")
-    except NotGranted as problem:
-        yield problem.detail
+    roots_for = roots.configured(config.trust)
+    for domain in dict.fromkeys(map(partition.domain_of, config.instance.region or ("us-east-1",))):
+        try:
+            roots_for(domain)
+        except NotGranted as problem:
+            yield problem.detail
     keys_file, when = config.fallback
     if keys_file is None and when != "never":
         yield f"[fallback] when = {when} does nothing without keys_file"
@@ -71,4 +73,6 @@ def _text(key: str, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, frozenset):
         return " ".join(sorted(value))
+    if isinstance(value, tuple):
+        return " ".join(value)
     return "" if value is None else str(value)

@@ -555,6 +555,53 @@ def test_the_sandbox_speaks_for_other_partitions_too(pki: Pki, ed25519: str) -> 
     assert house.ask().reason is Reason.GRANTED
 
 
+@pytest.mark.parametrize("domain", ["amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov"])
+def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
+    house: House, pki: Pki, ed25519: str, domain: str
+) -> None:
+    asked: List[str] = []
+
+    def roots_for(domain: str) -> Roots:
+        asked.append(domain)
+        return Roots([pki.root.der], private=True)
+
+    house.roots_for = roots_for
+    house.instance.facts = Facts(domain=domain)
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.DOMAIN_UNKNOWN
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "reason"),
+    [
+        ((), Reason.GRANTED),
+        (("us-west-2",), Reason.GRANTED),
+        (("eu-west-1", "us-west-2"), Reason.GRANTED),
+        (("us-west-1",), Reason.REGION_MISMATCH),
+        (("us-west-21", "us-west"), Reason.REGION_MISMATCH),
+    ],
+)
+def test_the_instance_may_run_in_the_regions_that_are_configured(
+    house: House, ed25519: str, allowed: Tuple[str, ...], reason: Reason
+) -> None:
+    house.settings["instance"] = {"region": allowed}
+    house.instance.push(USER, ed25519, "arn")
+    decision = house.ask()
+    assert decision.reason is reason
+    if reason is Reason.REGION_MISMATCH:
+        assert "us-west-2" in decision.detail
+        assert "managed-ssh-keys/signer-cert" in house.imds.reads
+        assert "services/domain" not in house.imds.reads
+
+
+def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(house: House, ed25519: str) -> None:
+    house.settings["instance"] = {"region": ("us-west-1",)}
+    house.instance.faults.set("no-region")
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.REGION_MISMATCH
+
+
 @pytest.mark.parametrize(
     ("zone", "region"),
     [

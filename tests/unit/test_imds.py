@@ -10,9 +10,10 @@ import pytest
 
 from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted, Reason
-from eic_sshd.imds import DOMAINS, Imds, ImdsState
+from eic_sshd.imds import Imds, ImdsState
 
 from .raw_server import Talk, response, serving
+from .test_partition import REGIONS
 
 KEYS_PATH = b"GET /latest/meta-data/managed-ssh-keys/active-keys/root "
 
@@ -316,15 +317,30 @@ def test_a_region_that_is_none_is_an_error(body: bytes) -> None:
     assert caught.value.reason is Reason.IMDS_ERROR
 
 
-@pytest.mark.parametrize("domain", sorted(DOMAINS))
-def test_the_domains_of_awss_partitions_are_known(domain: str) -> None:
-    assert fact(lambda imds: imds.domain(deadline()), domain.encode()) == domain
+@pytest.mark.parametrize(("region", "domain"), REGIONS.items())
+def test_the_domain_of_the_region_is_accepted(region: str, domain: str) -> None:
+    assert fact(lambda imds: imds.domain(region, deadline()), domain.encode() + b"\n") == domain
 
 
-@pytest.mark.parametrize("body", [b"example.com", b"amazonaws.com.example.com", b"", b"amazonaws.com\nx", b"amazonaws"])
-def test_any_other_domain_is_refused(body: bytes) -> None:
+FOREIGN = [
+    b"example.com",
+    b"amazonaws.com.example.com",
+    b"",
+    b"amazonaws.com\nx",
+    b"amazonaws",
+    b"AMAZONAWS.COM",
+    *(domain.encode() for domain in set(REGIONS.values())),
+]
+
+
+@pytest.mark.parametrize("body", FOREIGN)
+@pytest.mark.parametrize(("region", "domain"), REGIONS.items())
+def test_any_other_domain_is_refused(region: str, domain: str, body: bytes) -> None:
+    if body == domain.encode():
+        assert fact(lambda imds: imds.domain(region, deadline()), body) == domain
+        return
     with pytest.raises(NotGranted) as caught:
-        fact(lambda imds: imds.domain(deadline()), body)
+        fact(lambda imds: imds.domain(region, deadline()), body)
     assert caught.value.reason is Reason.DOMAIN_UNKNOWN
 
 

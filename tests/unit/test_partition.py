@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import pytest
+
+from eic_sshd import partition
+
+REGIONS = {
+    "us-east-1": "amazonaws.com",
+    "us-gov-west-1": "amazonaws.com",
+    "cn-north-1": "amazonaws.com.cn",
+    "eusc-de-east-1": "amazonaws.eu",
+    "us-iso-east-1": "c2s.ic.gov",
+    "us-isob-east-1": "sc2s.sgov.gov",
+    "us-isof-south-1": "csp.hci.ic.gov",
+    "eu-isoe-west-1": "cloud.adc-e.uk",
+    "xx-invented-9": "amazonaws.com",  # a region that is opened later is one of the commercial partition
+}
+
+
+@pytest.mark.parametrize(("region", "domain"), REGIONS.items())
+def test_the_prefix_of_a_region_decides_its_domain(region: str, domain: str) -> None:
+    assert partition.domain_of(region) == domain
+    assert re.fullmatch(partition.REGION, region)
+
+
+@pytest.mark.parametrize(
+    "region", ["us-isox-east-1", "us-isobx-east-1", "cnx-north-1", "euscx-de-1", "xcn-north-1", "us-east-1cn-"]
+)
+def test_only_a_whole_prefix_counts(region: str) -> None:
+    assert partition.domain_of(region) == "amazonaws.com"
+
+
+def test_every_region_of_botocore_has_its_partitions_domain() -> None:
+    botocore = pytest.importorskip("botocore", reason="botocore is in the environment of the integration tests only")
+    with open(os.path.join(os.path.dirname(botocore.__file__), "data", "partitions.json"), "rb") as file:
+        partitions = json.load(file)["partitions"]
+    seen = 0
+    for one in partitions:
+        for region in one["regions"]:
+            if region.endswith("-global"):
+                continue  # no instance runs there
+            seen += 1
+            assert partition.domain_of(region) == one["outputs"]["dnsSuffix"], region
+            assert re.fullmatch(partition.REGION, region), region
+    assert seen > 30
