@@ -8,7 +8,7 @@ from typing import Iterator
 
 import pytest
 
-from . import images, packages
+from . import images, packages, site
 from .aws import DROP_IN
 from .client import USER
 from .conftest import Instance, instance
@@ -47,7 +47,7 @@ def test_what_is_installed_is_what_the_package_says(machine_with_rpm: Instance) 
 
 
 def test_every_file_is_roots_and_nobody_elses_to_write(machine_with_rpm: Instance) -> None:
-    paths = rpm(machine_with_rpm, "-ql", "eic-sshd").splitlines()
+    paths = rpm(machine_with_rpm, "-ql", "--noghost", "eic-sshd").splitlines()
     assert "/usr/lib/eic-sshd/authorized-keys" in paths
     shown = machine_with_rpm.machine.run("stat", "-c", "%U:%G %A %n", *paths).stdout
     for line in shown.splitlines():
@@ -111,17 +111,109 @@ def test_while_sshd_cannot_be_told_the_package_stays(machine_with_rpm: Instance)
     machine.shell("sed -i '/NoSuchOption/d' /etc/ssh/sshd_config")
 
 
+def erase(at: Instance) -> None:
+    """Erase the package, and the sandbox's drop-in with its configuration."""
+    at.machine.run("rm", "-f", DROP_IN)
+    rpm(at, "-e", *FORCE[:1], "eic-sshd")
+
+
+def install(at: Instance) -> str:
+    """Install the package, and have it trust the sandbox; what rpm printed."""
+    done = at.machine.run("rpm", "-i", *FORCE, at.machine.copy_in(packages.rpm()))
+    at.aws.trust()
+    return done.stdout + done.stderr
+
+
+def effective(at: Instance, keyword: str) -> str:
+    """The value of `keyword` in sshd's configuration; empty where sshd prints none."""
+    lines = at.machine.run("sshd", "-T").stdout.splitlines()
+    found = [line.split(None, 1)[1] for line in lines if line.lower().startswith(f"{keyword.lower()} ")]
+    return found[0] if found else ""
+
+
+def test_sshds_drop_in_is_the_packages(machine_with_rpm: Instance) -> None:
+    assert rpm(machine_with_rpm, "-qf", OURS).startswith("eic-sshd-")
+
+
+def test_a_distribution_that_disables_units_by_default_leaves_the_socket_enabled(machine_with_rpm: Instance) -> None:
+    machine = machine_with_rpm.machine
+    machine.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
+    machine.run("systemctl", "preset-all", "--preset-mode=full", check=False)
+    assert machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"
+    machine.run("systemctl", "enable", "ssh.service", "dbus.socket")
+
+
 def test_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
     on_disk, pushed = client.key(), client.key()
     client.put_on_disk(on_disk)
     machine_with_rpm.aws.push(USER, pushed.line)
     assert client.login(pushed).output == USER
-    machine.run("rm", DROP_IN)
-    rpm(machine_with_rpm, "-e", *FORCE[:1], "eic-sshd")
+    erase(machine_with_rpm)
     machine_with_rpm.sshd_test()
     assert not machine.exists(OURS)
     assert not machine.exists("/usr/lib/eic-sshd")
     assert not machine.exists("/etc/eic-sshd")
     assert client.login(on_disk).output == USER
     assert not client.login(pushed).ok
+    assert machine.shell("find /etc -name '*eic?sshd*'") == ""
+
+
+def test_back_after_it_was_removed_it_is_enabled(machine_with_rpm: Instance) -> None:
+    install(machine_with_rpm)
+    assert effective(machine_with_rpm, "AuthorizedKeysCommand").startswith("/usr/lib/eic-sshd/")
+    assert machine_with_rpm.machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"
+    assert not machine_with_rpm.machine.exists("/var/lib/eic-sshd/enabled-before-removal")
+
+
+def test_back_after_it_was_removed_it_runs_the_same_command_of_the_sites(machine_with_rpm: Instance) -> None:
+    machine, client = machine_with_rpm.machine, machine_with_rpm.client
+    machine.run("eic-sshd", "disable")
+    sites, pushed = client.key(), client.key()
+    site.put(machine, sites)
+    machine.run("eic-sshd", "enable", "--chain")
+    erase(machine_with_rpm)
+    assert effective(machine_with_rpm, "AuthorizedKeysCommand") == f"{site.COMMAND} %u"
+    install(machine_with_rpm)
+    assert effective(machine_with_rpm, "AuthorizedKeysCommand").startswith("/usr/lib/eic-sshd/")
+    machine_with_rpm.aws.push(USER, pushed.line)
+    assert client.login(pushed).output == USER
+    assert client.login(sites).output == USER
+
+
+def test_back_after_it_was_disabled_and_removed_it_is_disabled(machine_with_rpm: Instance) -> None:
+    machine = machine_with_rpm.machine
+    machine.run("rm", site.DROP_IN)
+    machine.run("eic-sshd", "disable")
+    erase(machine_with_rpm)
+    assert "not enabled now. Run: eic-sshd enable" in install(machine_with_rpm)
+    assert not machine.exists(OURS)
+    assert machine.run("systemctl", "is-enabled", "eic-sshd.socket", check=False).stdout == "disabled\n"
+    machine.run("eic-sshd", "enable")
+    erase(machine_with_rpm)
+    install(machine_with_rpm)
+    assert machine.exists(OURS)
+
+
+def test_the_administrators_lines_in_sshds_drop_in_stay_when_it_is_removed(machine_with_rpm: Instance) -> None:
+    machine = machine_with_rpm.machine
+    theirs = "# theirs\nMaxAuthTries 3\n"
+    machine.write(OURS, machine.read(OURS) + theirs)
+    erase(machine_with_rpm)
+    assert machine.read(OURS) == theirs
+    assert machine.shell("ls /etc/ssh/sshd_config.d").split() == ["60-eic-sshd.conf"]
+    machine_with_rpm.sshd_test()
+
+
+def test_it_is_not_removed_where_what_it_was_cannot_be_kept(machine_with_rpm: Instance) -> None:
+    machine = machine_with_rpm.machine
+    machine.run("rm", OURS)
+    install(machine_with_rpm)
+    machine.shell("rm -rf /var/lib/eic-sshd; echo >/var/lib/eic-sshd")
+    done = machine.run("rpm", "-e", *FORCE[:1], "eic-sshd", check=False)
+    assert done.returncode != 0
+    assert "not removed: /var/lib/eic-sshd/enabled-before-removal could not be written" in done.stderr
+    assert effective(machine_with_rpm, "AuthorizedKeysCommand").startswith("/usr/lib/eic-sshd/")
+    machine.run("rm", "/var/lib/eic-sshd")
+    erase(machine_with_rpm)
+    machine_with_rpm.sshd_test()

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, List, NamedTuple, Set
 
 from .conftest import run
 
@@ -41,10 +41,23 @@ def of_deb(package: Path) -> Contents:
 
 
 def of_rpm(package: Path) -> Contents:
-    fields = "[%{FILENAMES}\t%{FILEMODES:octal}\t%{FILEUSERNAME}:%{FILEGROUPNAME}\t%{FILEDIGESTS}\n]"
-    lines = run("rpm", "-qp", "--nosignature", "--queryformat", fields, str(package)).splitlines()
-    split = (line.split("\t") for line in lines)
-    return {path: Entry(oct(int(mode, 8)), owner, digest) for path, mode, owner, digest in split}
+    """Without %ghost files, of which the package holds nothing."""
+    fields = "[%{FILENAMES}\t%{FILEMODES:octal}\t%{FILEUSERNAME}:%{FILEGROUPNAME}\t"
+    fields += "%{FILEDIGESTS}\t%{FILEFLAGS:fflags}\n]"
+    split = [line.split("\t") for line in _query(package, fields)]
+    return {
+        path: Entry(oct(int(mode, 8)), owner, digest) for path, mode, owner, digest, flags in split if "g" not in flags
+    }
+
+
+def ghosts_of_rpm(package: Path) -> Set[str]:
+    """The files that rpm erases with the package, though it holds nothing of them."""
+    split = [line.split("\t") for line in _query(package, "[%{FILENAMES}\t%{FILEFLAGS:fflags}\n]")]
+    return {path for path, flags in split if "g" in flags}
+
+
+def _query(package: Path, fields: str) -> List[str]:
+    return run("rpm", "-qp", "--nosignature", "--queryformat", fields, str(package)).splitlines()
 
 
 def of_tree(tree: Path) -> Contents:

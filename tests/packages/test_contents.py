@@ -21,7 +21,8 @@ PACKAGES = ("eic-sshd", "eic-sshd-sandbox", "eic-sshd-selinux")
 # mode, owner and content.
 ONLY_DEBIAN = {
     # A .deb holds the folders above its files, a .rpm only those that are its own.
-    r"/etc|/usr(/bin|/lib|/share)?|/usr/lib/(systemd(/system)?|sysusers\.d|tmpfiles\.d)": "other packages' folders",
+    r"/etc|/usr(/bin|/lib|/share)?": "other packages' folders",
+    r"/usr/lib/(systemd(/system(-preset)?)?|sysusers\.d|tmpfiles\.d)": "as above",
     r"/usr/share/(doc|lintian(/overrides)?|man(/man[58])?|python3(/runtime\.d)?|selinux(/packages)?)": "as above",
     r"/usr/lib/eic-sshd(/eic_sshd(/cli)?)?": "the sandbox lies in the instance's folders",
     r"/usr/share/doc/eic-sshd(-selinux)?(/changelog\.Debian\.gz|/copyright)?": "Debian Policy 12.5, 12.7",
@@ -47,6 +48,12 @@ def without(table: Dict[str, str], found: Contents, other: Contents) -> Contents
 def test_deb_and_rpm_hold_the_same(name: str, debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     deb, rpm = contents.of_deb(debs[name]), contents.of_rpm(rpms[name])
     assert without(ONLY_DEBIAN, deb, rpm) == without(ONLY_RED_HAT, rpm, deb)
+
+
+def test_rpm_erases_sshds_drop_in_by_either_name_and_no_other_file_that_it_does_not_hold(rpms: Dict[str, Path]) -> None:
+    ghosts = {name: contents.ghosts_of_rpm(package) for name, package in rpms.items()}
+    drop_ins = {f"/etc/ssh/sshd_config.d/{number}-eic-sshd.conf" for number in ("00", "60")}
+    assert ghosts == {"eic-sshd": drop_ins, "eic-sshd-sandbox": set(), "eic-sshd-selinux": set()}
 
 
 def test_each_place_where_the_distributions_differ_is_there(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:

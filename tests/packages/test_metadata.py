@@ -21,7 +21,8 @@ SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 # The oldest versions that eic-sshd runs with, by the names that the distributions have.
 DEBIAN_DEPENDS = {
     "eic-sshd": {
-        "python3 (>= 3.9)", "python3-requests (>= 2.25)", "python3-cryptography (>= 3.4)", "python3-systemd", "openssl",
+        "python3 (>= 3.9)", "python3-requests (>= 2.25)", "python3-cryptography (>= 3.4)", "python3-systemd",
+        "openssl (>= 3.0)",
         "ca-certificates", "openssh-server (>= 1:8.7)", "systemd | systemd-standalone-sysusers | systemd-sysusers",
         "python3:any",
     },
@@ -32,8 +33,8 @@ DEBIAN_DEPENDS = {
 }  # fmt: skip
 RED_HAT_REQUIRES = {
     "eic-sshd": {
-        "python3 >= 3.9", "python3-requests >= 2.25", "python3-cryptography >= 36", "python3-systemd", "openssl",
-        "ca-certificates", "openssh-server >= 8.7", "systemd",
+        "python3 >= 3.9", "python3-requests >= 2.25", "python3-cryptography >= 36", "python3-systemd",
+        "openssl >= 1:3.0", "ca-certificates", "openssh-server >= 8.7", "systemd",
     },
     "eic-sshd-sandbox": {f"eic-sshd = {__version__}-1", "python3 >= 3.9", "python3-aiohttp"},
     "eic-sshd-selinux": {
@@ -104,6 +105,41 @@ def scripts(debs: Dict[str, Path], rpms: Dict[str, Path], folder: Path) -> Itera
             file = folder / f"{name}-{number}"
             file.write_text(f"#!/bin/sh\n{parts[number + 1]}")
             yield f"{name}.rpm {parts[number]}", file
+
+
+# Macros of systemd-rpm-macros (macros.systemd in systemd's sources), and what each is called with in which scriptlet.
+MACROS = {
+    "sysusers_create": ("%post", "eic-sshd.conf"),
+    "tmpfiles_create": ("%post", "eic-sshd.conf"),
+    "systemd_post": ("%post", "eic-sshd.socket eic-sshd.service"),
+    "systemd_preun": ("%preun", "eic-sshd.socket eic-sshd.service"),
+    "systemd_postun_with_restart": ("%postun", "eic-sshd.service"),
+}
+
+
+def scriptlets(*options: str) -> Dict[str, str]:
+    """The instance package's scriptlets, by name, as rpm reads the spec file with `options`."""
+    need("rpmspec")
+    spec = run("rpmspec", *options, "-P", f"{ROOT}/packaging/rpm/eic-sshd.spec")
+    parts = re.split(r"^(%\w+(?: .*)?)\n", spec, flags=re.MULTILINE)
+    return {name: text for name, text in zip(parts[1::2], parts[2::2]) if name in ("%post", "%preun", "%postun")}
+
+
+def test_the_distributions_scriptlet_macros_are_used_where_they_exist() -> None:
+    defined = [option for name in MACROS for option in ("--define", f"{name}() distribution-{name} %{{*}}")]
+    found = scriptlets(*defined)
+    for name, (scriptlet, arguments) in MACROS.items():
+        assert re.search(rf"^ *distribution-{name} {arguments}$", found[scriptlet], re.MULTILINE), name
+    assert not [text for text in found.values() if re.search("systemctl (.* )?(preset|disable|try-restart)", text)]
+
+
+def test_where_the_distribution_has_no_scriptlet_macros_the_scriptlets_do_the_same() -> None:
+    found = scriptlets(*(option for name in MACROS for option in ("--undefine", name)))
+    for command in ("systemd-sysusers", "systemd-tmpfiles --create"):
+        assert f"{command} eic-sshd.conf" in found["%post"]
+    assert "systemctl --no-reload preset eic-sshd.socket eic-sshd.service" in found["%post"]
+    assert "systemctl --no-reload disable --now eic-sshd.socket eic-sshd.service" in found["%preun"]
+    assert "systemctl try-restart eic-sshd.service" in found["%postun"]
 
 
 def test_scripts_are_sound_shell(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
