@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import checks, keyblob
+from . import checks, pushed
 from .deadline import Clock, Deadline
 from .decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from .fallback import KeysOnDisk, NoKeys
 from .keyblob import Block
-from .memory import Grant, Memory, Place
+from .memory import Grant, GrantedBlock, Location, Memory
 from .settings import Config
 from .sshkey import PublicKey
 
@@ -25,7 +25,6 @@ class World(NamedTuple):
 
     imds: Imds
     hardware: Hardware
-    user_exists: Callable[[str], bool]
     verifier: Callable[[], SignerVerifier]
     keys_on_disk: KeysOnDisk
     now: Clock
@@ -35,7 +34,7 @@ class World(NamedTuple):
 class Authorizer:
     """Decides by `config`, looking at `world`; what `memory` holds need not be asked for again.
 
-    One thread at a time uses it; several may share a memory.
+    One thread at a time uses it; several may share a memory. `step` says what the decision under way is at.
     """
 
     def __init__(self, config: Config, world: World, memory: Optional[Memory] = None) -> None:
@@ -43,6 +42,7 @@ class Authorizer:
         self._world = world
         self._memory = memory or Memory()
         self._policy = config.keys.policy
+        self.step = "it had not begun"
 
     def decide(self, request: Request, asked_at: Optional[float] = None) -> Decision:
         """The decision on `request`, whose time runs from `asked_at` on (`World.monotonic`'s seconds; None: from now).
@@ -51,17 +51,33 @@ class Authorizer:
         """
         begun = self._world.monotonic() if asked_at is None else asked_at
         try:
-            decision = self._judge(request, Deadline(begun + self._config.decision_deadline, self._world.monotonic))
+            decision = self._decide(request, Deadline(begun + self._config.decision_deadline, self._world.monotonic))
         except NotGranted as refusal:
             decision = refuse(request, refusal, self._world.keys_on_disk)
         except Exception as error:  # I1: whatever happens, nothing is handed out and a record says why
             unforeseen = NotGranted(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
             decision = refuse(request, unforeseen, self._world.keys_on_disk)
+        return self._timed(decision, begun)
+
+    def remembered(self, request: Request, asked_at: float) -> Optional[Decision]:
+        """The decision, if the requested key was granted a moment ago and may still log in; waits for nothing.
+
+        None where `decide` has to make the decision. Raises nothing.
+        """
+        try:
+            checks.require_user_name(request.user)
+            self._world.hardware.require_ec2()
+            grant = self._remembered(request)
+        except Exception:  # `decide` meets with it as well, and says what it is
+            return None
+        return None if grant is None else self._timed(_decision(request, [grant], Source.CACHE), asked_at)
+
+    def _timed(self, decision: Decision, begun: float) -> Decision:
         return decision._replace(elapsed_us=int((self._world.monotonic() - begun) * 1_000_000))
 
-    def _judge(self, request: Request, deadline: Deadline) -> Decision:
+    def _decide(self, request: Request, deadline: Deadline) -> Decision:
         checks.require_user_name(request.user)
-        self._require_user(request.user)
+        self.step = "reading what hardware this is"
         self._world.hardware.require_ec2()
         remembered = self._remembered(request)
         if remembered is not None:
@@ -69,114 +85,115 @@ class Authorizer:
         try:
             return self._verified(request, deadline)
         except NotGranted as refusal:
-            if refusal.reason not in _LIKE_ROTATION:
+            if refusal.reason not in _RETRYABLE:
                 raise
-            return self._once_more(request, deadline, refusal)
+            return self._retry_uncached(request, deadline, refusal)
 
-    def _once_more(self, request: Request, deadline: Deadline, refusal: NotGranted) -> Decision:
-        """What was read may stem from before and after a rotation of the signer: then all of it must be read anew."""
+    def _retry_uncached(self, request: Request, deadline: Deadline, refusal: NotGranted) -> Decision:
+        """What was read may stem from before and after a rotation of the signer: then all of it must be read again."""
         try:
-            return self._verified(request, deadline, anew=True)
+            return self._verified(request, deadline, use_cache=False)
         except NotGranted as again:
             raise refusal if again.reason.outcome is Outcome.ERROR else again from None
 
     def _remembered(self, request: Request) -> Optional[Grant]:
-        """The key that sshd asks for, if it was granted a moment ago and may still log in."""
+        """The key that sshd asks for, with those of its blocks that may still log in, if it was granted before."""
         if request.fingerprint is None:
             return None
-        now = self._world.now()
-        grant = self._memory.grant(request.user, request.fingerprint, now, self._world.monotonic())
-        try:
-            if grant is not None:
-                checks.require_fresh(grant.block, now, self._config.keys)  # the clock may have been set back
-            return grant
-        except NotGranted:
+        grant = self._memory.grant(request.user, request.fingerprint, self._world.monotonic())
+        if grant is None:
             return None
+        self._world.hardware.require_instance(grant.instance_id)
+        checks.require_fingerprint(grant.key, request.fingerprint)
+        fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))
+        return grant._replace(blocks=fresh) if fresh else None
 
-    def _verified(self, request: Request, deadline: Deadline, anew: bool = False) -> Decision:
-        blocks = self._pushed(request, deadline)
-        instance_id = self._instance_id(deadline, anew)
-        signer = self._signer(deadline, anew)
-        granted, refusals = [], []
+    def _is_fresh(self, block: Block) -> bool:
+        try:
+            checks.require_fresh(block, self._world.now(), self._config.keys)
+        except NotGranted:  # the clock was set since it was granted
+            return False
+        return True
+
+    def _verified(self, request: Request, deadline: Deadline, use_cache: bool = True) -> Decision:
+        self.step = "reading the pushed keys from IMDS"
+        pushed_keys = self._world.imds.active_keys(request.user, deadline)
+        self.step = "reading the blocks of the pushed keys"
+        blocks, refusals, not_judged = pushed.read(pushed_keys or b"", request.fingerprint)
+        instance_id = self._instance_id(deadline, use_cache)
+        signer = self._signer(deadline, use_cache)
+        self.step = "judging the pushed keys"
+        granted: Dict[PublicKey, List[GrantedBlock]] = {}
         for block in blocks:
             try:
-                granted.append(self._grant(block, signer, instance_id, request.fingerprint))
+                key, granted_block = self._grant(block, signer, instance_id, request.fingerprint)
+                granted.setdefault(key, []).append(granted_block)
             except NotGranted as refusal:
-                refusals.append(refusal)
+                refusals.add(refusal)
         if not granted:
-            raise checks.most_telling(refusals)
+            raise refusals.most_specific(not_judged)
         if deadline.remaining() <= 0:
-            raise NotGranted(Reason.DEADLINE_EXCEEDED, "the answer came too late")
-        self._memory.remember_grants(request.user, granted, self._world.now(), self._world.monotonic())
-        return _decision(request, granted, Source.IMDS)
+            raise NotGranted(Reason.DEADLINE_EXCEEDED, "the answer was ready too late")
+        grants = [Grant(key, tuple(blocks), instance_id) for key, blocks in granted.items()]
+        for grant in grants:
+            at = request.fingerprint or grant.key.fingerprint
+            self._memory.store_grant(request.user, at, grant, self._world.monotonic())
+        return _decision(request, grants, Source.IMDS, not_judged)
 
-    def _grant(self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]) -> Grant:
+    def _grant(
+        self, block: Block, signer: Signer, instance_id: str, fingerprint: Optional[str]
+    ) -> Tuple[PublicKey, GrantedBlock]:
         signer.verify(block)
         checks.require_instance(block, instance_id)
-        checks.require_fresh(block, self._world.now(), self._config.keys)
+        now, monotonic, keys = self._world.now(), self._world.monotonic(), self._config.keys
+        until = self._memory.block_end(block, monotonic, checks.seconds_valid(block, now, keys))
+        checks.require_fresh(block, now, keys)
+        checks.require_not_ended(until, monotonic)
         key = checks.key_of(block)
         checks.require_allowed(key, self._policy)
         checks.require_fingerprint(key, fingerprint)
-        return Grant(block, key, instance_id)
+        return key, GrantedBlock(block, until)
 
-    def _instance_id(self, deadline: Deadline, anew: bool) -> str:
-        """The instance id that the hardware confirms: the remembered one, or (if `anew`) as it is told now."""
-        instance_id = None if anew else self._memory.instance_id
+    def _instance_id(self, deadline: Deadline, use_cache: bool) -> str:
+        """The instance id that the hardware confirms: the remembered one, or (without `use_cache`) the present one."""
+        self.step = "reading the instance id from IMDS"
+        instance_id = self._memory.instance_id if use_cache else None
         if instance_id is None:
             instance_id = self._world.imds.instance_id(deadline)
             self._world.hardware.require_instance(instance_id)
             self._memory.instance_id = instance_id
         return instance_id
 
-    def _require_user(self, user: str) -> None:
-        if not self._world.user_exists(user):
-            raise NotGranted(Reason.USER_UNKNOWN, f"there is no OS user {user}")
-
-    def _pushed(self, request: Request, deadline: Deadline) -> List[Block]:
-        """The blocks worth verifying. Raises NotGranted if there are none: then nothing more need be asked for."""
-        blob = self._world.imds.active_keys(request.user, deadline)
-        if blob is None or not blob.strip():
-            raise NotGranted(Reason.NO_ACTIVE_KEYS, "")
-        blocks: List[Block] = []
-        refusals: List[NotGranted] = []
-        for lines in keyblob.split(blob):
-            try:
-                block = keyblob.parse(lines)
-                if request.fingerprint is not None:
-                    checks.require_fingerprint(checks.key_of(block), request.fingerprint)
-                blocks.append(block)
-            except keyblob.MalformedBlock as problem:
-                refusals.append(NotGranted(Reason.BLOCK_MALFORMED, str(problem)))
-            except NotGranted as refusal:
-                refusals.append(refusal)
-        if not blocks:
-            raise checks.most_telling(refusals)
-        return blocks
-
-    def _signer(self, deadline: Deadline, anew: bool) -> Signer:
-        """The verified signer: the remembered one, or (if `anew`, or it no longer holds) that of the present chain."""
-        with self._memory.verifying(deadline):
-            now = self._world.now()
-            remembered = None if anew else self._memory.signer(now)
+    def _signer(self, deadline: Deadline, use_cache: bool) -> Signer:
+        """The verified signer: the remembered one, or (without `use_cache`, or if it no longer holds) that of the
+        present chain."""
+        self.step = "waiting for another login's verification of the signer"
+        with self._memory.signer_lock(deadline):
+            now, monotonic = self._world.now(), self._world.monotonic()
+            remembered = self._memory.signer(now, monotonic) if use_cache else None
             if remembered is not None:
                 return remembered
+            self.step = "reading the signer's chain from IMDS"
             pem = self._world.imds.signer_chain(deadline)
-            return self._memory.signer(now, pem) or self._verify(pem, int(now), deadline, anew)
+            return self._memory.signer(now, monotonic, pem) or self._verify(pem, deadline, use_cache)
 
-    def _verify(self, pem: bytes, now: int, deadline: Deadline, anew: bool) -> Signer:
+    def _verify(self, pem: bytes, deadline: Deadline, use_cache: bool) -> Signer:
         imds = self._world.imds
-        remembered = None if anew else self._memory.place
-        region, domain = place = remembered or self._place(deadline)
-        signer = self._world.verifier().verify(pem, lambda: imds.staples(deadline), region, domain, now, deadline)
-        self._memory.place = place  # only now that a signer of that place has proved it
-        self._memory.remember_signer(pem, signer, now)
+        remembered = self._memory.location if use_cache else None
+        region, domain = location = remembered or self._location(deadline)
+        self.step = "verifying the signer's chain and staples"
+        now, monotonic = self._world.now(), self._world.monotonic()
+        verifier = self._world.verifier()
+        signer = verifier.verify(pem, lambda: imds.staples(deadline), region, domain, int(now), deadline)
+        self._memory.location = location  # only now that a signer of that place has proved it
+        self._memory.store_signer(pem, signer, now, monotonic)
         return signer
 
-    def _place(self, deadline: Deadline) -> Place:
+    def _location(self, deadline: Deadline) -> Location:
         """Where IMDS says that this instance runs: in a region that the site allows, under that region's domain."""
         region = self._world.imds.region(deadline)
         checks.require_region(region, self._config.instance.region)
-        return Place(region, self._world.imds.domain(region, deadline))
+        return Location(region, self._world.imds.domain(region, deadline))
 
 
 def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> Decision:
@@ -191,20 +208,19 @@ def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> D
     return Decision(request, Reason.FALLBACK_FILE, str(refusal), keys, source=Source.FILE)
 
 
-def _decision(request: Request, granted: Sequence[Grant], source: Source) -> Decision:
-    latest: Dict[PublicKey, Block] = {}
-    for one in sorted(granted, key=lambda one: one.block.timestamp):
-        latest[one.key] = one.block
-    blocks = latest.values()
+def _decision(request: Request, grants: Sequence[Grant], source: Source, not_judged: int = 0) -> Decision:
+    """Grants `grants`, the latest push last; every caller that pushed one of these keys is named."""
+    latest = sorted(grants, key=lambda grant: max(one.block.timestamp for one in grant.blocks))
+    blocks = sorted((one.block for grant in latest for one in grant.blocks), key=lambda block: block.timestamp)
     return Decision(
         request=request,
         reason=Reason.GRANTED,
-        detail="",
-        keys=tuple(latest),
+        detail=f"{not_judged} more blocks not looked at" if not_judged else "",
+        keys=tuple(grant.key for grant in latest),
         callers=_distinct(block.caller for block in blocks),
         request_ids=_distinct(block.request_id for block in blocks),
-        expires=min(block.timestamp for block in blocks),
-        instance_id=granted[0].instance_id,
+        expires=min(max(one.block.timestamp for one in grant.blocks) for grant in latest),
+        instance_id=latest[0].instance_id,
         source=source,
     )
 
@@ -214,7 +230,7 @@ def _distinct(values: Iterable[Optional[str]]) -> Tuple[str, ...]:
 
 
 # What a rotation of the signer between two reads looks like, or a remembered fact that was wrong when it was read.
-_LIKE_ROTATION = frozenset({
+_RETRYABLE = frozenset({
     Reason.INSTANCE_MISMATCH, Reason.BAD_SIGNATURE, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_UNTRUSTED,
     Reason.STAPLE_MISSING, Reason.STAPLE_INVALID,
 })  # fmt: skip

@@ -15,13 +15,17 @@ from .keyblob import Block
 from .settings import KeysSettings
 from .sshkey import KeyPolicy, PublicKey
 
-# The names that EC2 Instance Connect carries: InstanceOSUser in the API reference of SendSSHPublicKey.
-_USER_NAME = r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
+USER_NAME = re.compile(
+    r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
+    r"|(?=.{2,32}$)[0-9]{1,32}[A-Za-z@._-][A-Za-z0-9@._-]*[A-Za-z0-9$_-]?"
+)
+"""The whole of an OS user's name that EC2 Instance Connect can carry: InstanceOSUser in the service model of
+SendSSHPublicKey (version 2018-04-02). A name of digits only is none: it would pass for a uid."""
 
 
 def require_user_name(user: str) -> None:
     """EC2 Instance Connect can carry the name."""
-    if not re.fullmatch(_USER_NAME, user):
+    if not USER_NAME.fullmatch(user):
         raise NotGranted(Reason.USER_NAME_INVALID, f"EC2 Instance Connect cannot carry the user name {user[:64]!r}")
 
 
@@ -50,6 +54,26 @@ def require_fresh(block: Block, now: float, keys: KeysSettings) -> None:
         raise NotGranted(Reason.EXPIRY_BEYOND_WINDOW, f"the key's Timestamp lies {ahead}")
 
 
+def require_not_ended(until: float, monotonic: float) -> None:
+    """The block, which this process has seen before, has not ended on the monotonic clock."""
+    if monotonic >= until:
+        ago = f"{monotonic - until:.0f} s ago"
+        raise NotGranted(
+            Reason.EXPIRED, f"the key expired {ago} by this process's clock; the system clock was set back"
+        )
+
+
+def seconds_valid(block: Block, now: float, keys: KeysSettings) -> float:
+    """For how long, from `now` on, the block may be granted at the most.
+
+    A block that is not valid at `now` may be so later: NTP steps a clock. It is for one window at the most, whatever
+    the clock shows then.
+    """
+    left = block.timestamp - now
+    longest = float(keys.window + keys.clock_skew)
+    return left if 0 < left <= longest else longest
+
+
 def key_of(block: Block) -> PublicKey:
     """The block's key is one whole OpenSSH public key: this one."""
     try:
@@ -71,11 +95,16 @@ def require_allowed(key: PublicKey, policy: KeyPolicy) -> None:
 def require_fingerprint(key: PublicKey, fingerprint: Optional[str]) -> None:
     """The key is the one that sshd asks for, if it asks for one."""
     if fingerprint is not None and not key.has_fingerprint(fingerprint):
-        raise NotGranted(Reason.FINGERPRINT_MISMATCH, "the client offered a key that is not pushed")
+        raise other_key()
 
 
-# From the refusal that says least about why the asked-for key was not granted to the one that says most.
-_TELLING = (
+def other_key() -> NotGranted:
+    """The refusal where other keys are pushed than the one that sshd asks for."""
+    return NotGranted(Reason.FINGERPRINT_MISMATCH, "the client offered a key that is not pushed")
+
+
+# From the refusal that says least about why the requested key was not granted to the one that says most.
+_SPECIFICITY = (
     Reason.FINGERPRINT_MISMATCH,
     Reason.BLOCK_MALFORMED,
     Reason.BAD_SIGNATURE,
@@ -88,8 +117,27 @@ _TELLING = (
 )
 
 
-def most_telling(refusals: Sequence[NotGranted]) -> NotGranted:
-    """Of several refused blocks (one at least) the refusal to report, saying how many there were."""
-    first = max(refusals, key=lambda refusal: _TELLING.index(refusal.reason))
-    others = len(refusals) - 1
-    return NotGranted(first.reason, f"{first.detail} ({others} more refused)") if others else first
+class Refusals:
+    """Refused blocks: how many there are, and the refusal to report. Only that one is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._most_specific: Optional[NotGranted] = None
+
+    def add(self, refusal: NotGranted) -> None:
+        self.count += 1
+        kept = self._most_specific
+        if kept is None or _SPECIFICITY.index(refusal.reason) > _SPECIFICITY.index(kept.reason):
+            self._most_specific = refusal
+
+    def most_specific(self, not_judged: int = 0) -> NotGranted:
+        """The refusal that says most, with the number of the others; at least one was added.
+
+        `not_judged` blocks more were there, which nobody looked at.
+        """
+        if self._most_specific is None:
+            raise ValueError("no block was refused")
+        numbers = [f"{self.count - 1} more refused"] if self.count > 1 else []
+        numbers += [f"{not_judged} more not looked at"] if not_judged else []
+        detail = self._most_specific.detail
+        return NotGranted(self._most_specific.reason, f"{detail} ({', '.join(numbers)})" if numbers else detail)

@@ -167,11 +167,6 @@ class Reason(enum.Enum):
         "If the image is meant to run in that region, add it to `[instance] region`. Otherwise another host may be "
         "answering in place of IMDS.",
     )  # fmt: skip
-    USER_UNKNOWN = (
-        "user-unknown", Outcome.REFUSED, INFO, False,
-        "No OS user has this name. sshd itself asks about none such: this comes up where the command is run by hand.",
-        "Create the user, or push the key for one that exists (ec2-user, admin, ubuntu, ...).",
-    )  # fmt: skip
     USER_NAME_INVALID = (
         "user-name-invalid", Outcome.REFUSED, INFO, False,
         "EC2 Instance Connect cannot carry this user name, so no key can have been pushed for it.",
@@ -203,7 +198,8 @@ class Reason(enum.Enum):
     DEADLINE_EXCEEDED = (
         "deadline-exceeded", Outcome.ERROR, WARNING, True,
         "The decision took longer than `[imds] deadline` in all.",
-        "Look at what is slow: IMDS, the user database (SSSD, LDAP) or the machine itself.",
+        "The message says which step was under way, and how much of the time this process could compute. If that is "
+        "little, the machine is busy with other work; otherwise look at what the step waits for.",
     )  # fmt: skip
     CONFIG_INVALID = (
         "config-invalid", Outcome.ERROR, ERR, True,

@@ -48,8 +48,6 @@ class KeysFile:
         return tuple(dict.fromkeys(asked))
 
     def _applies(self, reason: Reason) -> bool:
-        if reason is Reason.USER_UNKNOWN:
-            return False
         if self._settings.when == "no-key":
             return True
         return self._settings.when == "unavailable" and reason.unavailable

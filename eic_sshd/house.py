@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import pwd
 import time
 from typing import TYPE_CHECKING, Optional
 
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
 
 
 def world(config: Config, state: Optional[ImdsState] = None) -> World:
-    """IMDS over the network, sysfs, the user database, the clocks; worlds of several threads may share `state`."""
+    """IMDS over the network, sysfs, the clocks; worlds of several threads may share `state`."""
     return World(
         imds=Imds(config.imds.endpoint, config.imds.request_timeout, state),
         hardware=Ec2Hardware() if config.instance.require_ec2_hardware else AnyHardware(),
-        user_exists=_user_exists,
         verifier=lambda: _verifier(config),
         keys_on_disk=fallback.configured(config),
         now=time.time,
@@ -42,11 +40,3 @@ def _verifier(config: Config) -> SignerVerifier:
     from .signer import SignerVerifier  # imported late: cryptography is slow to load, and most logins need none of it
 
     return SignerVerifier(config, roots.configured(config.trust))
-
-
-def _user_exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True

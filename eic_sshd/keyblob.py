@@ -14,10 +14,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
 
 _TIMESTAMP = rb"[0-9]{1,15}"
 _KNOWN = (b"Timestamp", b"Instance", b"Caller", b"Request")
+# Bytes of one block. SendSSHPublicKey takes keys of at most 4096 characters; the rest of a block is shorter than that.
+_MAX_BLOCK_BYTES = 16 * 1024
+
+_VISIBLE = re.compile(rb"\S")
+# One block: its `#` lines, then its other lines up to a blank one. Both parts may be empty: it matches anywhere.
+_BLOCK = re.compile(rb"(?P<fields>(?:#[^\n]*(?:\n|\Z))*)(?P<rest>(?:(?!#)[^\n]*\S[^\n]*(?:\n|\Z))*)")
+# A line that may be a key: `TYPE BASE64 [COMMENT]`.
+_KEY_LINE = re.compile(rb"(?m)^(?!#)[!-+\--~]{1,64}[ \t]+(?P<key>[A-Za-z0-9+/]{24,}={0,2})(?=\s|\Z)")
 
 
 class MalformedBlock(ValueError):
@@ -40,27 +48,66 @@ class Block(NamedTuple):
     signature: bytes
 
 
-def split(blob: bytes) -> List[List[bytes]]:
-    """The lines of each block. A `#` line after a key line begins a block, also where the blank line is missing."""
-    blocks: List[List[bytes]] = []
-    lines: List[bytes] = []
-    for line in blob.split(b"\n"):
-        begins_anew = line.startswith(b"#") and bool(lines) and not lines[-1].startswith(b"#")
-        if lines and (begins_anew or not line.strip()):
-            blocks.append(lines)
-            lines = []
-        if line.strip():
-            lines.append(line)
-    return [*blocks, lines] if lines else blocks
+def split(blob: bytes) -> Iterator[bytes]:
+    """The bytes of each block. A `#` line after a key line begins a block, also where the blank line is missing."""
+    at = 0
+    while True:
+        visible = _VISIBLE.search(blob, at)
+        if visible is None:
+            return
+        block = _block_at(blob, blob.rfind(b"\n", 0, visible.start()) + 1)
+        yield block.group()
+        at = block.end()
 
 
-def parse(lines: List[bytes]) -> Block:
-    """Read the lines of one block.
+def carrying(blob: bytes, is_asked: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """The bytes of each block whose key (as its type's bytes, RFC 4253 section 6.6) `is_asked` for.
+
+    All others cost a search and a hash, however many there are: IMDS may list the keys of many callers.
+    """
+    for line in _KEY_LINE.finditer(blob):
+        if not is_asked(_decoded(line.group("key"))):
+            continue
+        block = _block_at(blob, _first_field(blob, line.start()))
+        if block.end("fields") == line.start():  # otherwise it stands where the signature should
+            yield block.group()
+
+
+def _block_at(blob: bytes, start: int) -> re.Match[bytes]:
+    block = _BLOCK.match(blob, start)
+    if block is None:  # it matches the empty string
+        raise MalformedBlock("no block begins here")
+    return block
+
+
+def _first_field(blob: bytes, key_line: int) -> int:
+    """Where the `#` lines before the line at `key_line` begin; `key_line` itself where there are none."""
+    start = key_line
+    while start > 0 and key_line - start <= _MAX_BLOCK_BYTES:
+        above = blob.rfind(b"\n", 0, start - 1) + 1
+        if not blob.startswith(b"#", above):
+            break
+        start = above
+    return start
+
+
+def _decoded(key: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(key)
+    except binascii.Error:
+        return b""  # the padding is missing: it is no key
+
+
+def parse(block: bytes) -> Block:
+    """Read the bytes of one block.
 
     Raises:
-        MalformedBlock: if Timestamp, Instance, key or signature are missing or not what they should be, or if a field
-            that a decision rests on stands there twice.
+        MalformedBlock: if it is too long, if Timestamp, Instance, key or signature are missing or not what they should
+            be, or if a field that a decision rests on stands there twice.
     """
+    if len(block) > _MAX_BLOCK_BYTES:
+        raise MalformedBlock(f"the block is longer than {_MAX_BLOCK_BYTES} bytes")
+    lines = block[:-1].split(b"\n") if block.endswith(b"\n") else block.split(b"\n")
     count = next((at for at, line in enumerate(lines) if not line.startswith(b"#")), len(lines))
     fields = _fields(lines[:count])
     if count == len(lines):

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one process remembers between decisions, and for how long (never that a user has no keys).
 
-Whoever asks passes the time in; every method may be called from several threads.
+The caller passes the time in, on two clocks: `now` is the wall clock, in seconds since the epoch, which may be set;
+`monotonic` is time.monotonic, which nobody sets. Every method may be called from several threads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
-from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from .deadline import Deadline
 from .decision import NotGranted, Reason
@@ -20,22 +22,31 @@ if TYPE_CHECKING:
 
 # Seconds for which a verified chain is believed at the most, whatever its certificates and staples say.
 _SIGNER_LIFETIME = 3600
-# Users times keys that may be granted at one time; a login more is asked of IMDS again, and granted all the same.
-_MOST_GRANTS = 1024
+# Users times keys that may be granted at one time. A login more is decided by IMDS again, and granted all the same.
+_MAX_GRANTS = 1024
+# Verified blocks whose end is remembered, some 200 bytes each.
+_MAX_BLOCKS = 8192
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where this instance runs, which does not change while it runs."""
 
     region: str
     domain: str
 
 
-class Grant(NamedTuple):
-    """A key that passed every check, with the block that carried it."""
+class GrantedBlock(NamedTuple):
+    """A block that passed every check; it ends at `until` on the monotonic clock, whatever the wall clock shows."""
 
     block: Block
+    until: float
+
+
+class Grant(NamedTuple):
+    """A key, with every granted block that carried it: one or more."""
+
     key: PublicKey
+    blocks: Tuple[GrantedBlock, ...]
     instance_id: str
 
 
@@ -44,67 +55,76 @@ class _Verified(NamedTuple):
     signer: Signer
     since: float
     until: float
-
-
-class _Kept(NamedTuple):
-    """A grant, and when it expires on a clock that nobody sets."""
-
-    grant: Grant
     until_monotonic: float
 
 
 class Memory:
-    """Empty at first. `instance_id` is remembered once the hardware confirmed it, `place` once a
+    """Empty at first. `instance_id` is remembered once the hardware confirmed it, `location` once a
     signer of it was verified.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._verifying = threading.Lock()
+        self._signer_lock = threading.Lock()
         self.instance_id: Optional[str] = None
-        self.place: Optional[Place] = None
+        self.location: Optional[Location] = None
         self._verified: Optional[_Verified] = None
-        self._grants: Dict[Tuple[str, PublicKey], _Kept] = {}
+        self._ends: Dict[bytes, float] = {}
+        self._grants: Dict[Tuple[str, str], Grant] = {}
 
     @contextlib.contextmanager
-    def verifying(self, deadline: Deadline) -> Iterator[None]:
-        """One thread at a time looks after the signer, so that a storm of logins verifies a chain once."""
-        if not self._verifying.acquire(timeout=max(deadline.remaining(), 0)):
+    def signer_lock(self, deadline: Deadline) -> Iterator[None]:
+        """One thread at a time verifies a signer, so that a storm of logins verifies a chain once."""
+        if not self._signer_lock.acquire(timeout=max(deadline.remaining(), 0)):
             raise NotGranted(Reason.DEADLINE_EXCEEDED, "the signer was still being verified for another login")
         try:
             yield
         finally:
-            self._verifying.release()
+            self._signer_lock.release()
 
-    def signer(self, now: float, pem: Optional[bytes] = None) -> Optional[Signer]:
+    def signer(self, now: float, monotonic: float, pem: Optional[bytes] = None) -> Optional[Signer]:
         """The verified signer (of the chain with exactly these bytes, if `pem` is given), if it still holds."""
         verified = self._verified
-        if verified is None or not verified.since <= now < verified.until:
+        if verified is None or not verified.since <= now < verified.until or monotonic >= verified.until_monotonic:
             return None  # also where the clock was set back
         if pem is not None and pem != verified.pem:
             return None
         return verified.signer
 
-    def remember_signer(self, pem: bytes, signer: Signer, now: float) -> None:
-        self._verified = _Verified(pem, signer, now, min(signer.valid_until, now + _SIGNER_LIFETIME))
+    def store_signer(self, pem: bytes, signer: Signer, now: float, monotonic: float) -> None:
+        until = min(signer.valid_until, now + _SIGNER_LIFETIME)
+        self._verified = _Verified(pem, signer, now, until, monotonic + until - now)
 
-    def grant(self, user: str, fingerprint: str, now: float, monotonic: float) -> Optional[Grant]:
-        """A key of that fingerprint that was granted to `user` and has not expired, by either clock."""
+    def block_end(self, block: Block, monotonic: float, seconds: float) -> float:
+        """When the block, whose signature is verified, ends on the monotonic clock: `seconds` after it was first seen.
+
+        So a wall clock that is set back revives nothing. When there is no room for a new block, nothing is remembered
+        of it: it ends `seconds` from now.
+        """
+        digest = hashlib.sha256(block.signed).digest()
         with self._lock:
-            self._forget_expired(now, monotonic)
-            found = [kept.grant for (name, _), kept in self._grants.items() if name == user]
-        return next((grant for grant in found if grant.key.has_fingerprint(fingerprint)), None)
+            if len(self._ends) >= _MAX_BLOCKS:
+                return self._ends.get(digest, monotonic + seconds)
+            return self._ends.setdefault(digest, monotonic + seconds)
 
-    def remember_grants(self, user: str, grants: List[Grant], now: float, monotonic: float) -> None:
-        """Remember these until their own Timestamp."""
+    def grant(self, user: str, fingerprint: str, monotonic: float) -> Optional[Grant]:
+        """The key of that fingerprint that was granted to `user`, with those of its blocks that have not ended."""
+        found = self._grants.get((user, fingerprint))
+        return None if found is None else _without_ended(found, monotonic)
+
+    def store_grant(self, user: str, fingerprint: str, grant: Grant, monotonic: float) -> None:
+        """Remember until its last block ends that `grant` answers this request."""
         with self._lock:
-            self._forget_expired(now, monotonic)
-            for grant in grants:
-                if len(self._grants) < _MOST_GRANTS:
-                    self._grants[user, grant.key] = _Kept(grant, monotonic + grant.block.timestamp - now)
+            if any(hashlib.sha256(one.block.signed).digest() not in self._ends for one in grant.blocks):
+                return  # its end is not remembered, so IMDS has to answer for it each time
+            if len(self._grants) >= _MAX_GRANTS:
+                self._grants = {
+                    at: one for at, one in self._grants.items() if _without_ended(one, monotonic) is not None
+                }
+            if len(self._grants) < _MAX_GRANTS:
+                self._grants[user, fingerprint] = grant
 
-    def _forget_expired(self, now: float, monotonic: float) -> None:
-        kept = self._grants.items()
-        self._grants = {
-            at: one for at, one in kept if one.grant.block.timestamp > now and one.until_monotonic > monotonic
-        }
+
+def _without_ended(grant: Grant, monotonic: float) -> Optional[Grant]:
+    blocks = tuple(one for one in grant.blocks if one.until > monotonic)
+    return grant._replace(blocks=blocks) if blocks else None

@@ -60,7 +60,7 @@ def sentence(decision: Decision) -> str:
     keys = clean(", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
     if decision.outcome is Outcome.GRANTED:
         pushed_by = f", pushed by {clean(_joined(decision.callers) or '')}" if decision.callers else ""
-        return f"granted {keys} to {user}{pushed_by}"
+        return f"granted {keys} to {user}{pushed_by}{f' ({detail})' if detail else ''}"
     if decision.outcome is Outcome.NONE:
         return f"no key is pushed for {user}, asked about {offered}{f'; {detail}' if detail else ''} ({word})"
     if decision.outcome is Outcome.FALLBACK:

@@ -41,23 +41,32 @@ class PublicKey(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """The SHA-256 fingerprint, as ssh-keygen -l and sshd's %f write it."""
-        import hashlib  # imported late: it is slow to load, and a question without keys needs none of it
-
-        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return _sha256_fingerprint(self.blob)
 
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Whether `fingerprint` names this key, in either form of sshd_config(5)'s FingerprintHash."""
-        if fingerprint.startswith("MD5:"):
-            import hashlib
-
-            digest = hashlib.new("md5", self.blob, usedforsecurity=False).digest()
-            return fingerprint == "MD5:" + ":".join(f"{byte:02x}" for byte in digest)
-        return fingerprint == self.fingerprint
+        return has_fingerprint(self.blob, fingerprint)
 
     @property
     def authorized_keys_line(self) -> str:
         """The key written anew: type and base64, no options, no comment, no newline."""
         return f"{self.key_type} {base64.b64encode(self.blob).decode()}"
+
+
+def has_fingerprint(blob: bytes, fingerprint: str) -> bool:
+    """Whether `fingerprint` names the key with these bytes, in either form of sshd_config(5)'s FingerprintHash."""
+    if fingerprint.startswith("MD5:"):
+        import hashlib
+
+        digest = hashlib.new("md5", blob, usedforsecurity=False).digest()
+        return fingerprint == "MD5:" + ":".join(f"{byte:02x}" for byte in digest)
+    return fingerprint == _sha256_fingerprint(blob)
+
+
+def _sha256_fingerprint(blob: bytes) -> str:
+    import hashlib  # imported late: it is slow to load, and a question without keys needs none of it
+
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 class _Reader:

@@ -16,6 +16,7 @@ from typing import Any, Dict, Optional
 from aiohttp import web
 
 from .. import sshkey
+from ..checks import USER_NAME
 from .instance import Instance
 
 _TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
@@ -24,10 +25,6 @@ _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[!-.0-~]{1,128})/[0-9]{8}/[a-z0-9-]+/ec2-instance-connect/aws4_request,"
 )
 _INSTANCE_ID = re.compile(r"i-[a-f0-9]{8,30}")
-_OS_USER = re.compile(
-    r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
-    r"|(?=.{2,32}$)[0-9]{1,32}[A-Za-z@._-][A-Za-z0-9@._-]*[A-Za-z0-9$_-]?"
-)
 _ZONE = re.compile(r"(?=.{6,32}$)(\w+-){2,3}\d+\w+", re.ASCII)
 _KEY_TYPES = frozenset({sshkey.RSA, sshkey.ED25519})
 
@@ -112,7 +109,7 @@ def _arguments(raw: bytes) -> Dict[str, str]:
     if not isinstance(arguments, dict) or not all(isinstance(value, str) for value in arguments.values()):
         raise ApiError("SerializationException", "the request's body is not an object of strings")
     _require(arguments, "InstanceId", _INSTANCE_ID)
-    _require(arguments, "InstanceOSUser", _OS_USER)
+    _require(arguments, "InstanceOSUser", USER_NAME)
     _require(arguments, "SSHPublicKey", None)
     if "AvailabilityZone" in arguments:
         _require(arguments, "AvailabilityZone", _ZONE)

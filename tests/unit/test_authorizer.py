@@ -8,12 +8,13 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import pytest
 
-from eic_sshd import roots
+from eic_sshd import record, roots
 from eic_sshd.authorizer import Authorizer, World
-from eic_sshd.decision import Decision, NotGranted, Outcome, Reason, Request
+from eic_sshd.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from eic_sshd.fallback import KeysFile
 from eic_sshd.hardware import AnyHardware, Ec2Hardware, Hardware
 from eic_sshd.keyblob import Block
+from eic_sshd.memory import Memory
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
 from eic_sshd.sandbox.instance import Facts, Instance
@@ -35,25 +36,24 @@ class House:
         self.instance = instance
         self.imds = MemoryImds(instance)
         self.settings: Dict[str, Dict[str, object]] = {}
-        self.users = {USER, "root"}
         self.hardware: Hardware = AnyHardware()
         self.now: Callable[[], float] = time.time
         self.monotonic: Callable[[], float] = time.monotonic
         self.verified = 0
+        self.memory: Optional[Memory] = None
         self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
 
     def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
-        config = build(self.settings)
+        config = build({"imds": {"deadline": 30.0}, **self.settings})  # a busy machine is no matter of these tests
         world = World(
             imds=self.imds,
             hardware=self.hardware,
-            user_exists=lambda name: name in self.users,
             verifier=lambda: self._verifier(config),
             keys_on_disk=KeysFile(config.fallback, config.keys.policy, owner=os.geteuid()),
             now=self.now,
             monotonic=self.monotonic,
         )
-        return Authorizer(config, world).decide(Request(user, fingerprint, sshd_pid=42))
+        return Authorizer(config, world, self.memory).decide(Request(user, fingerprint, sshd_pid=42))
 
     def _verifier(self, config: Config) -> SignerVerifier:
         self.verified += 1
@@ -219,25 +219,55 @@ def test_a_key_is_good_until_its_timestamp_and_no_further_ahead_than_allowed(
     assert house.ask().reason is expected
 
 
-def test_a_user_that_does_not_exist_is_refused_before_anything_is_read(house: House) -> None:
-    assert house.ask("nobody-here").reason is Reason.USER_UNKNOWN
-    assert house.imds.reads == []
-
-
-NAMES_REFUSED = ["1user", "-x", "a/b", "../root", "a b", "a\nb", "a?b", "a#b", "a%2e", "\u00fcser", "a" * 33, "$", "."]
-NAMES_ALLOWED = ["a", "_apt", "ec2-user", "user@example.com", "a.b", "machine$", "A" * 32]
+NAMES_REFUSED = [
+    "1",
+    "1234",
+    "1" * 31,
+    "0" * 32,
+    "1a\n",
+    "1a/b",
+    "0" * 32 + "a",
+    "1$",
+    "\u06601a",
+    "-x",
+    "a/b",
+    "../root",
+    "a b",
+    "a\nb",
+    "a?b",
+    "a#b",
+    "a%2e",
+    "\u00fcser",
+    "a" * 33,
+    "$",
+    ".",
+]
+NAMES_ALLOWED = [
+    "a",
+    "_apt",
+    "ec2-user",
+    "user@example.com",
+    "a.b",
+    "machine$",
+    "A" * 32,
+    "0day",
+    "9.x",
+    "1_",
+    "12-3",
+    "7@",
+    "1a$",
+    "0" * 31 + "a",
+]
 
 
 @pytest.mark.parametrize("name", NAMES_REFUSED)
 def test_a_name_that_ec2_instance_connect_cannot_carry_is_refused(house: House, name: str) -> None:
-    house.users.add(name)
     assert house.ask(name).reason is Reason.USER_NAME_INVALID
     assert house.imds.reads == []
 
 
 @pytest.mark.parametrize("name", NAMES_ALLOWED)
 def test_a_name_that_it_can_carry_is_asked_for(house: House, name: str, ed25519: str) -> None:
-    house.users.add(name)
     house.instance.push(name, ed25519, "arn")
     assert house.ask(name).reason is Reason.GRANTED
 
@@ -367,7 +397,7 @@ def test_imds_failing_at_any_read_is_told(
     assert (decision.reason, decision.keys) == (reason, ())
 
 
-@pytest.mark.parametrize("place", ["user_exists", "hardware", "imds", "verifier"])
+@pytest.mark.parametrize("place", ["hardware", "imds", "verifier"])
 @pytest.mark.parametrize("error", [RuntimeError("odd"), OSError(5, "odd"), RecursionError(), UnicodeError("odd")])
 def test_what_nobody_foresaw_is_an_internal_error(
     house: House, ed25519: str, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
@@ -376,9 +406,7 @@ def test_what_nobody_foresaw_is_an_internal_error(
         raise error
 
     house.instance.push(USER, ed25519, "arn")
-    if place == "user_exists":
-        house.users = None  # type: ignore[assignment]
-    elif place == "hardware":
+    if place == "hardware":
         monkeypatch.setattr(house.hardware, "require_ec2", fail)
     elif place == "imds":
         monkeypatch.setattr(house.imds, "active_keys", fail)
@@ -422,6 +450,179 @@ def test_what_a_signed_block_says_is_not_trusted_when_its_signature_is_not(house
     house.instance.faults.set("bad-signature")
     decision = house.ask()
     assert (decision.callers, decision.request_ids, decision.expires) == ((), (), None)
+
+
+# What one process remembers of blocks and keys, whatever the clock shows. Times are seconds; `MINUTE` is the window.
+
+MINUTE = 60
+
+
+class Clocks:
+    """The wall clock, which may be set, and the one that nobody sets."""
+
+    def __init__(self, house: House) -> None:
+        self.wall, self.monotonic = float(int(time.time()) + 86400), 1000.0  # within the certificates' lives
+        house.instance._clock = lambda: self.wall
+        house.now, house.monotonic = lambda: self.wall, lambda: self.monotonic
+        house.memory = Memory()
+        house.settings = {"trust": {"require_ocsp": False}}
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.wall += seconds
+        self.monotonic += seconds
+
+
+def reinstate(house: House, blob: Optional[bytes]) -> None:
+    """IMDS lists this answer for ever, as who answers in its place may."""
+    read = house.instance.read
+    house.instance.read = lambda path: blob if "active-keys" in path else read(path)  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["sshd names the key", "sshd names none"])
+@pytest.mark.parametrize("seen_after", [0, 30])
+def test_a_clock_set_back_revives_no_key_that_was_seen_to_expire(
+    house: House, ed25519: str, named: bool, seen_after: int
+) -> None:
+    clocks = Clocks(house)
+    asked = fingerprint(ed25519) if named else None
+    house.instance.push(USER, ed25519, "arn")
+    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+    clocks.pass_seconds(seen_after)
+    assert house.ask(fingerprint=asked).reason is Reason.GRANTED
+    left = MINUTE - seen_after
+    clocks.pass_seconds(left - 1)
+    clocks.wall -= 50
+    assert house.ask(fingerprint=asked).reason is Reason.GRANTED
+    clocks.pass_seconds(1)
+    assert house.ask(fingerprint=asked).reason is Reason.EXPIRED
+    clocks.wall -= 20
+    assert house.ask(fingerprint=asked).reason is Reason.EXPIRED
+
+
+@pytest.mark.parametrize("off", [-86400, -3 * 3600, 3 * 3600, 86400])
+def test_a_key_that_was_first_seen_while_the_clock_was_wrong_is_granted_once_it_is_right(
+    house: House, ed25519: str, off: int
+) -> None:
+    clocks = Clocks(house)
+    house.instance.push(USER, ed25519, "arn")
+    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+    assert house.ask().reason is Reason.GRANTED  # another process has seen the signer in time
+    house.memory = Memory()
+    house.memory.store_signer(b"", Signer(house.instance.pki.signer.key.public_key(), 2**40), 0.0, -(10.0**9))
+    clocks.wall += off
+    refused = house.ask(fingerprint=fingerprint(ed25519))
+    assert refused.keys == ()
+    clocks.wall -= off
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+
+
+def test_a_key_first_seen_expired_is_not_granted_later_than_a_window_from_then(house: House, ed25519: str) -> None:
+    clocks = Clocks(house)
+    house.instance.push(USER, ed25519, "arn")
+    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+    clocks.pass_seconds(MINUTE)
+    assert house.ask().reason is Reason.EXPIRED
+    clocks.monotonic += 2 * MINUTE - 1
+    clocks.wall -= 1
+    assert house.ask().reason is Reason.GRANTED
+    clocks.monotonic += 1
+    assert house.ask().reason is Reason.EXPIRED
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.EXPIRED
+
+
+@pytest.mark.parametrize("step", [-7 * 3600, 7 * 3600])
+def test_a_clock_stepped_by_hours_keeps_no_key_out_that_is_pushed_after_it(
+    house: House, ed25519: str, step: int
+) -> None:
+    clocks = Clocks(house)
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    clocks.wall += step
+    pki = house.instance.pki
+    later = Instance(house.instance.facts, pki, clock=lambda: clocks.wall)
+    later.push(USER, ed25519, "arn")
+    house.imds = MemoryImds(later)
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+
+
+def test_a_remembered_key_is_held_to_the_clock_as_it_is_set_now(house: House, ed25519: str) -> None:
+    clocks = Clocks(house)
+    house.instance.push(USER, ed25519, "arn")
+    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+    asked = fingerprint(ed25519)
+    assert house.ask(fingerprint=asked).source is Source.IMDS
+    assert house.ask(fingerprint=asked).source is Source.CACHE
+    clocks.wall -= 3600
+    assert house.ask(fingerprint=asked).reason is Reason.EXPIRY_BEYOND_WINDOW
+    clocks.wall += 3600 + MINUTE
+    assert house.ask(fingerprint=asked).reason is Reason.EXPIRED
+
+
+def test_a_remembered_key_is_held_to_the_hardware_and_the_name_again(
+    house: House, ed25519: str, tmp_path: Path
+) -> None:
+    Clocks(house)
+    house.instance.push(USER, ed25519, "arn")
+    asked = fingerprint(ed25519)
+    assert house.ask(fingerprint=asked).reason is Reason.GRANTED
+    for number, tag in enumerate(("i-0fedcba9876543210", "none of EC2's")):
+        house.hardware = nitro(tmp_path / str(number), tag)
+        assert house.ask(fingerprint=asked).reason is Reason.NOT_EC2
+
+
+def test_every_caller_who_pushed_the_key_is_named_from_imds_and_from_memory(house: House, ed25519: str) -> None:
+    clocks = Clocks(house)
+    pushes = []
+    for caller in ("arn:aws:iam::1:user/alice", "arn:aws:iam::1:user/bob"):
+        pushes.append(house.instance.push(USER, ed25519, caller))
+        clocks.pass_seconds(10)
+    house.instance.push(USER, keys.ed25519_line(), "arn:aws:iam::1:user/mallory")
+    asked = fingerprint(ed25519)
+    decisions = [house.ask(fingerprint=asked) for _ in range(2)]
+    assert [one.source for one in decisions] == [Source.IMDS, Source.CACHE]
+    for one in decisions:
+        assert one.callers == ("arn:aws:iam::1:user/alice", "arn:aws:iam::1:user/bob")
+        assert one.request_ids == tuple(pushes)
+        assert one.expires == int(clocks.wall) - 10 + MINUTE
+    clocks.pass_seconds(MINUTE - 20)  # alice's push is over
+    assert house.ask(fingerprint=asked).callers == ("arn:aws:iam::1:user/bob",)
+
+
+def test_how_many_blocks_were_not_looked_at_is_recorded(house: House, ed25519: str) -> None:
+    Clocks(house)
+    house.instance.push(USER, ed25519, "arn")
+    blob = house.instance.read(f"managed-ssh-keys/active-keys/{USER}") or b""
+    reinstate(house, blob * 260)
+    for asked in (fingerprint(ed25519), None):
+        house.memory = Memory()
+        decision = house.ask(fingerprint=asked)
+        assert decision.reason is Reason.GRANTED
+        assert "4 more" in decision.detail
+        assert "4 more" in record.sentence(decision)
+
+
+def test_an_answer_that_is_ready_after_the_deadline_is_not_given(house: House, ed25519: str) -> None:
+    clocks = Clocks(house)
+    house.settings["imds"] = {"deadline": 3.0}
+    house.instance.push(USER, ed25519, "arn")
+    over = [False]
+
+    class Slow(Signer):
+        def verify(self, block: Block) -> None:
+            if over[0]:
+                clocks.monotonic += 3.0
+
+    class Verifier(SignerVerifier):
+        def verify(self, *arguments: object) -> Signer:
+            return Slow(house.instance.pki.signer.key.public_key(), 2**40)
+
+    house._verifier = lambda config: Verifier(config, house.roots_for)  # type: ignore[method-assign]
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    house.memory, over[0] = Memory(), True
+    decision = house.ask(fingerprint=fingerprint(ed25519))
+    assert (decision.reason, decision.keys) == (Reason.DEADLINE_EXCEEDED, ())
+    over[0] = False
+    assert house.ask(fingerprint=fingerprint(ed25519)).source is Source.IMDS
 
 
 # On-disk fallback.
@@ -527,7 +728,6 @@ def test_a_user_name_does_not_leave_the_folder_of_the_keys_file(
     house.settings["fallback"]["keys_file"] = str(tmp_path / "sub" / "%u")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / ".hidden").write_text(ed25519)
-    house.users.add(name)
     assert house.ask(name).keys == ()
 
 
@@ -535,14 +735,7 @@ def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(house: House
     name = "1a-name-that-is-longer-than-thirty-two-characters"
     fallback(house, tmp_path, "no-key", ed25519)
     (tmp_path / name).write_text(ed25519)
-    house.users.add(name)
     assert house.ask(name).keys == (PublicKey("ssh-ed25519", parse(ed25519.encode()).blob),)
-
-
-def test_a_user_that_does_not_exist_has_no_key_on_disk(house: House, ed25519: str, tmp_path: Path) -> None:
-    fallback(house, tmp_path, "no-key", ed25519)
-    house.users.clear()
-    assert house.ask().reason is Reason.USER_UNKNOWN
 
 
 # Every reason.

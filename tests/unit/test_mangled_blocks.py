@@ -64,7 +64,6 @@ def house(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
     world = World(
         imds=imds,
         hardware=AnyHardware(),
-        user_exists=lambda user: True,
         verifier=lambda: AlreadyVerified(pki),
         keys_on_disk=KeysFile(FallbackSettings(None, "never"), KeyPolicy()),
         now=lambda: begun,

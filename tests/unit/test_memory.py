@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Optional
 
 import pytest
 
+from eic_sshd import memory as memory_module
 from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted, Reason
 from eic_sshd.keyblob import Block
-from eic_sshd.memory import Grant, Memory
+from eic_sshd.memory import Grant, GrantedBlock, Memory
 from eic_sshd.sandbox.pki import Pki
 from eic_sshd.signer import Signer
 from eic_sshd.sshkey import parse
@@ -18,84 +20,148 @@ from tests import keys
 NOW = 1_000_000.0
 
 
-def grant(timestamp: int) -> Grant:
-    line = keys.ed25519_line().encode()
-    return Grant(Block(timestamp, "i-0", None, None, line, b"", b""), parse(line), "i-0")
+def block(signed: bytes = b"signed") -> Block:
+    return Block(int(NOW) + 10, "i-0", None, None, b"", signed, b"")
 
 
-def test_a_grant_is_remembered_for_its_user_and_fingerprint_until_its_timestamp() -> None:
-    memory, one = Memory(), grant(int(NOW) + 10)
-    memory.remember_grants("root", [one], NOW, 0.0)
-    assert memory.grant("root", one.key.fingerprint, NOW + 9, 0.0) == one
-    assert memory.grant("root", one.key.fingerprint, NOW + 10, 0.0) is None
-    assert memory.grant("other", one.key.fingerprint, NOW, 0.0) is None
-    assert memory.grant("root", grant(0).key.fingerprint, NOW, 0.0) is None
+def store(memory: Memory, user: str, *ends: float, monotonic: float = 0.0, signed: bytes = b"signed") -> Grant:
+    """Store a grant of a new key whose blocks end at `ends`."""
+    key = parse(keys.ed25519_line().encode())
+    blocks = [block(signed + str(end).encode()) for end in ends]
+    granted = [GrantedBlock(one, memory.block_end(one, 0.0, end)) for one, end in zip(blocks, ends)]
+    grant = Grant(key, tuple(granted), "i-0")
+    memory.store_grant(user, key.fingerprint, grant, monotonic)
+    return grant
 
 
-def test_a_clock_set_back_revives_no_grant() -> None:
-    memory, one = Memory(), grant(int(NOW) + 10)
-    memory.remember_grants("root", [one], NOW, 500.0)
-    assert memory.grant("root", one.key.fingerprint, NOW - 100, 509.0) == one
-    assert memory.grant("root", one.key.fingerprint, NOW - 100, 510.0) is None
-    assert memory.grant("root", one.key.fingerprint, NOW - 100, 509.0) is None
+def lookup(memory: Memory, user: str, grant: Grant, monotonic: float) -> Optional[Grant]:
+    return memory.grant(user, grant.key.fingerprint, monotonic)
 
 
-def test_the_later_push_of_a_key_counts() -> None:
-    memory, early = Memory(), grant(int(NOW) + 10)
-    late = early._replace(block=early.block._replace(timestamp=int(NOW) + 60))
-    memory.remember_grants("root", [early], NOW, 0.0)
-    memory.remember_grants("root", [late], NOW, 0.0)
-    assert memory.grant("root", early.key.fingerprint, NOW + 30, 0.0) == late
+def test_a_grant_is_remembered_for_its_user_and_fingerprint_until_its_block_ends() -> None:
+    memory = Memory()
+    one, other = store(memory, "root", 10.0), store(Memory(), "root", 10.0)
+    assert lookup(memory, "root", one, 9.9) == one
+    assert lookup(memory, "root", one, 10.0) is None
+    assert lookup(memory, "other", one, 0.0) is None
+    assert lookup(memory, "root", other, 0.0) is None
 
 
-def test_expired_grants_make_room_and_the_memory_is_bounded() -> None:
-    memory, one = Memory(), grant(int(NOW) + 10)
-    for number in range(1100):
-        memory.remember_grants(f"user{number}", [one], NOW, 0.0)
-    assert memory.grant("user0", one.key.fingerprint, NOW, 0.0) == one
-    assert memory.grant("user1099", one.key.fingerprint, NOW, 0.0) is None
-    memory.remember_grants("user1099", [one._replace(block=one.block._replace(timestamp=int(NOW) + 99))], NOW + 20, 0.0)
-    assert memory.grant("user1099", one.key.fingerprint, NOW + 20, 0.0) is not None
+def test_a_remembered_key_has_only_its_blocks_that_have_not_ended() -> None:
+    memory = Memory()
+    grant = store(memory, "root", 10.0, 20.0, 30.0)
+    found = lookup(memory, "root", grant, 10.0)
+    assert found is not None
+    assert found.blocks == grant.blocks[1:]
+
+
+def test_a_block_ends_where_it_was_to_end_when_it_was_first_seen() -> None:
+    memory = Memory()
+    assert memory.block_end(block(), 100.0, 60.0) == 160.0
+    assert memory.block_end(block(), 150.0, 119.0) == 160.0
+    assert memory.block_end(block(), 5000.0, 60.0) == 160.0
+    assert memory.block_end(block(b"another"), 5000.0, 60.0) == 5060.0
+
+
+def test_a_block_is_known_by_its_signed_bytes_whatever_its_signature() -> None:
+    memory = Memory()
+    memory.block_end(block(), 100.0, 60.0)
+    assert memory.block_end(block()._replace(signature=b"another"), 200.0, 60.0) == 160.0
+
+
+def test_when_there_is_no_room_a_new_block_is_granted_and_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_module, "_MAX_BLOCKS", 2)
+    memory = Memory()
+    kept = store(memory, "root", 10.0)
+    store(memory, "root", 10.0, signed=b"second")
+    late = store(memory, "root", 10.0, signed=b"third")
+    assert late.blocks[0].until == 10.0
+    assert lookup(memory, "root", late, 0.0) is None
+    assert memory.block_end(late.blocks[0].block, 50.0, 10.0) == 60.0
+    assert lookup(memory, "root", kept, 0.0) == kept
+    assert memory.block_end(kept.blocks[0].block, 50.0, 10.0) == 10.0
+
+
+def test_a_key_of_which_one_block_is_not_remembered_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_module, "_MAX_BLOCKS", 1)
+    memory = Memory()
+    grant = store(memory, "root", 10.0, 20.0)
+    assert lookup(memory, "root", grant, 0.0) is None
+
+
+def test_thousands_of_blocks_are_remembered_and_no_more_than_fit() -> None:
+    memory = Memory()
+    for number in range(10_000):
+        memory.block_end(block(str(number).encode()), 0.0, 60.0)
+    assert len(memory._ends) == memory_module._MAX_BLOCKS == 8192
+
+
+def test_ended_grants_make_room_and_the_memory_is_bounded() -> None:
+    memory = Memory()
+    grants = [store(memory, f"user{number}", 10.0) for number in range(5)]
+    for number in range(memory_module._MAX_GRANTS):
+        memory.store_grant(f"many{number}", "SHA256:x", grants[0], 0.0)
+    assert len(memory._grants) == memory_module._MAX_GRANTS == 1024
+    assert lookup(memory, "user4", grants[4], 0.0) == grants[4]
+    assert memory.grant("many1023", "SHA256:x", 0.0) is None
+    late = store(memory, "late", 99.0, monotonic=20.0)
+    assert lookup(memory, "late", late, 20.0) == late
     assert len(memory._grants) == 1
 
 
+def signer(pki: Pki, valid_until: float) -> Signer:
+    return Signer(pki.signer.key.public_key(), int(valid_until))
+
+
 @pytest.mark.parametrize(("valid_for", "holds_for"), [(100, 100), (7200, 3600)])
-def test_a_signer_holds_for_an_hour_or_as_long_as_its_papers(pki: Pki, valid_for: int, holds_for: int) -> None:
-    memory, signer = Memory(), Signer(pki.signer.key.public_key(), int(NOW) + valid_for)
-    memory.remember_signer(b"chain", signer, NOW)
-    assert memory.signer(NOW + holds_for - 1) is signer
-    assert memory.signer(NOW + holds_for - 1, b"chain") is signer
-    assert memory.signer(NOW + holds_for) is None
+def test_a_signer_holds_for_an_hour_or_as_long_as_its_certificates_and_staples(
+    pki: Pki, valid_for: int, holds_for: int
+) -> None:
+    memory, one = Memory(), signer(pki, NOW + valid_for)
+    memory.store_signer(b"chain", one, NOW, 0.0)
+    assert memory.signer(NOW, 0.0) is one
+    assert memory.signer(NOW + holds_for - 1, 0.0) is one
+    assert memory.signer(NOW + holds_for - 1, 0.0, b"chain") is one
+    assert memory.signer(NOW + holds_for, 0.0) is None
 
 
 def test_a_signer_is_known_by_the_exact_bytes_of_its_chain(pki: Pki) -> None:
     memory = Memory()
-    memory.remember_signer(b"chain", Signer(pki.signer.key.public_key(), 2**40), NOW)
-    assert memory.signer(NOW, b"chain\n") is None
+    memory.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
+    assert memory.signer(NOW, 0.0, b"chain\n") is None
 
 
 def test_a_clock_set_back_by_a_day_makes_no_signer_last_longer(pki: Pki) -> None:
     memory = Memory()
-    memory.remember_signer(b"chain", Signer(pki.signer.key.public_key(), 2**40), NOW)
-    assert memory.signer(NOW - 86400) is None
+    memory.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
+    assert memory.signer(NOW - 86400, 0.0) is None
 
 
-def test_one_thread_at_a_time_verifies_and_nobody_waits_past_his_deadline() -> None:
+def test_a_clock_that_stands_still_makes_no_signer_last_longer(pki: Pki) -> None:
+    memory, one = Memory(), signer(pki, 2**40)
+    memory.store_signer(b"chain", one, NOW, 500.0)
+    assert memory.signer(NOW + 1, 500.0 + 3599) is one
+    assert memory.signer(NOW + 1, 500.0 + 3600) is None
+
+
+def test_one_thread_at_a_time_verifies_and_none_waits_past_its_deadline() -> None:
     memory = Memory()
     entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with memory.verifying(Deadline.after(5, time.monotonic)):
+        with memory.signer_lock(Deadline.after(60, time.monotonic)):
             entered.set()
-            leave.wait(5)
+            leave.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    entered.wait(5)
-    with pytest.raises(NotGranted) as caught, memory.verifying(Deadline.after(0.05, time.monotonic)):
+    entered.wait(60)
+    with pytest.raises(NotGranted) as caught, memory.signer_lock(Deadline.after(0.05, time.monotonic)):
         pass
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
+    with pytest.raises(NotGranted), memory.signer_lock(Deadline.after(-1, time.monotonic)):
+        pass
     leave.set()
     holder.join()
-    with memory.verifying(Deadline.after(0.05, time.monotonic)):
+    with memory.signer_lock(Deadline.after(60, time.monotonic)):
         pass

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which blocks of an answer are judged, however many there are."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from typing import List, Optional
+
+import pytest
+
+from eic_sshd import pushed, sshkey
+from eic_sshd.decision import NotGranted, Reason
+
+
+def key_line(seed: int) -> bytes:
+    """An Ed25519 key: any 32 bytes will do here."""
+    blob = struct.pack(">I11sI32s", 11, b"ssh-ed25519", 32, hashlib.sha256(str(seed).encode()).digest())
+    return b"ssh-ed25519 " + base64.b64encode(blob)
+
+
+def block(line: bytes, caller: str = "arn", timestamp: bytes = b"1700000060") -> bytes:
+    fields = b"#Timestamp=" + timestamp + b"\n#Instance=i-0123456789abcdef0\n#Caller=" + caller.encode() + b"\n"
+    return fields + line + b"\n" + base64.b64encode(b"s" * 256) + b"\n"
+
+
+def fingerprint(line: bytes) -> str:
+    return sshkey.parse(line).fingerprint
+
+
+WANTED = key_line(0)
+
+
+def callers(blob: bytes, fingerprint: Optional[str]) -> List[Optional[str]]:
+    return [one.caller for one in pushed.read(blob, fingerprint).blocks]
+
+
+def refusal(blob: bytes, fingerprint: Optional[str] = None) -> NotGranted:
+    with pytest.raises(NotGranted) as caught:
+        pushed.read(blob, fingerprint)
+    return caught.value
+
+
+def test_blocks_with_other_keys_are_dropped_and_not_counted() -> None:
+    blob = b"\n".join(block(key_line(number)) for number in range(1, 1000)) + block(WANTED, "last")
+    found = pushed.read(blob, fingerprint(WANTED))
+    assert [one.caller for one in found.blocks] == ["last"]
+    assert (found.refusals.count, found.not_judged) == (0, 0)
+
+
+def test_of_the_blocks_with_the_key_the_first_256_are_judged_and_the_others_counted() -> None:
+    blob = b"".join(block(WANTED, f"caller{number}") for number in range(300))
+    found = pushed.read(blob, fingerprint(WANTED))
+    assert [one.caller for one in found.blocks] == [f"caller{number}" for number in range(256)]
+    assert found.not_judged == 44
+
+
+def test_without_a_fingerprint_so_it_is_for_all_blocks() -> None:
+    blob = b"".join(block(key_line(number)) for number in range(257))
+    found = pushed.read(blob, None)
+    assert (len(found.blocks), found.not_judged) == (256, 1)
+
+
+def test_malformed_blocks_of_other_callers_use_up_nothing() -> None:
+    malformed = [b"x\n\n", b"#\n", b"#Timestamp=1\n", block(b"ssh-ed25519 AAAA"), block(key_line(7), timestamp=b"soon")]
+    blob = b"\n".join(malformed * 500) + b"\n" + block(WANTED, "last")
+    assert callers(blob, fingerprint(WANTED)) == ["last"]
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b" \t\n\n"])
+@pytest.mark.parametrize("ending", [b"", b"\r", b" comment of it", b"\t\t# odd"])
+def test_a_block_is_found_by_its_key_wherever_it_is(between: bytes, ending: bytes) -> None:
+    blob = between.join([block(key_line(1)), block(WANTED + ending, "this"), block(key_line(2)), b""])
+    (found,) = pushed.read(blob, fingerprint(WANTED)).blocks
+    assert found.caller == "this"
+    assert found.key_line == WANTED + ending
+    assert found.signed.endswith(WANTED + ending + b"\n")
+
+
+def test_md5_fingerprints_find_their_block_too() -> None:
+    digest = hashlib.new("md5", sshkey.parse(WANTED).blob, usedforsecurity=False).hexdigest()
+    md5 = "MD5:" + ":".join(digest[at : at + 2] for at in range(0, 32, 2))
+    assert callers(block(key_line(1)) + block(WANTED, "this"), md5) == ["this"]
+
+
+def test_a_key_that_stands_where_a_signature_should_is_not_pushed() -> None:
+    blob = block(key_line(1)) + WANTED + b"\n" + base64.b64encode(b"s" * 256) + b"\n"
+    assert refusal(blob, fingerprint(WANTED)).reason is not Reason.GRANTED
+    assert refusal(WANTED + b"\n", fingerprint(WANTED)).reason is Reason.BLOCK_MALFORMED
+
+
+def test_a_malformed_block_with_the_key_is_refused_as_such() -> None:
+    one = refusal(block(key_line(1)) + block(WANTED, timestamp=b"soon"), fingerprint(WANTED))
+    assert one.reason is Reason.BLOCK_MALFORMED
+    assert "Timestamp" in one.detail
+
+
+def test_many_malformed_blocks_with_the_key_are_counted() -> None:
+    one = refusal(block(WANTED, timestamp=b"soon") * 300, fingerprint(WANTED))
+    assert "255 more refused, 44 more not looked at" in one.detail
+
+
+def test_where_other_keys_are_pushed_the_refusal_says_so() -> None:
+    assert refusal(block(key_line(1)), fingerprint(WANTED)).reason is Reason.FINGERPRINT_MISMATCH
+
+
+def test_a_broken_key_among_the_others_is_said() -> None:
+    one = refusal(block(key_line(1)) + block(b"ssh-ed25519 AAAA"), fingerprint(WANTED))
+    assert one.reason is Reason.KEY_MALFORMED
+    assert "1 more refused" in one.detail
+
+
+@pytest.mark.parametrize("blob", [b"", b"\n", b" \n\t\n"])
+@pytest.mark.parametrize("asked", [None, fingerprint(WANTED)])
+def test_nothing_is_no_key(blob: bytes, asked: Optional[str]) -> None:
+    assert refusal(blob, asked).reason is Reason.NO_ACTIVE_KEYS
+
+
+@pytest.mark.parametrize("field", [b"#Later=" + b"x" * 20_000 + b"\n", b"#\n" * 10_000])
+def test_a_block_of_more_than_16_kib_is_malformed(field: bytes) -> None:
+    for asked in (None, fingerprint(WANTED)):
+        assert refusal(field + block(WANTED), asked).reason is Reason.BLOCK_MALFORMED
+
+
+def test_a_block_may_be_16_kib_long() -> None:
+    one = block(WANTED, "this")
+    filler = b"#" + b"x" * (16 * 1024 - len(one) - 2) + b"\n"
+    assert len(filler + one) == 16 * 1024
+    assert callers(filler + one, fingerprint(WANTED)) == ["this"]
+    assert refusal(b"#" + filler + one, fingerprint(WANTED)).reason is Reason.BLOCK_MALFORMED
