@@ -334,7 +334,7 @@ def main() -> int:
         base = private_host.HOME
     else:
         print("not root: logins through a real sshd and rivals are left out", file=sys.stderr)
-        base = tempfile.gettempdir()
+        base = os.path.expanduser("~")  # no configuration is read from below /tmp
     with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as name, contextlib.ExitStack() as stack:
         os.chmod(name, 0o755)  # noqa: S103 - sshd's command must be readable
         bench = Bench(Path(name), stack)

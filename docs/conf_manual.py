@@ -42,7 +42,12 @@ are comments.
 Like the files of
 .Xr sshd 8 ,
 these and the folders above them must belong to root and must not be writable
-by others.
+by others; so must every symbolic link and folder on the way to where a link
+leads.
+A folder with the sticky bit, as
+.Pa /tmp ,
+is no exception.
+The same holds for every file that they name, but for the log.
 .Pp
 An invalid configuration
 .Pq an unknown section or key, or a value that a key does not take

@@ -98,11 +98,14 @@ def _salvaged(reading: _Reading) -> Config:
 def _drop_ins(path: str, reading: _Reading) -> List[str]:
     folder = os.path.join(os.path.dirname(path), "conf.d")
     try:
-        names = sorted(os.listdir(folder))
+        names = guarded.names(folder, owners=(0, os.geteuid()))
     except FileNotFoundError:
         return []
     except OSError as error:
         _spoil_all(f"{folder}: {error.strerror}", b"", reading)
+        return []
+    except guarded.Unsafe as error:
+        _spoil_all(str(error), b"", reading)
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
 

@@ -89,6 +89,10 @@ def _system(bundles: Sequence[str], owner: int) -> List[bytes]:
             return pem_certificates(guarded.read(path, _BUNDLE_LIMIT, owners=(owner,)))
         except FileNotFoundError:
             continue
-        except (OSError, guarded.Unsafe) as error:
+        except OSError as error:
+            raise NotGranted(
+                Reason.SIGNER_UNTRUSTED, f"the system's roots cannot be read: {path}: {error.strerror}"
+            ) from error
+        except guarded.Unsafe as error:
             raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the system's roots cannot be read: {error}") from error
     raise NotGranted(Reason.SIGNER_UNTRUSTED, f"there are no system roots at {' or '.join(bundles)}")

@@ -17,6 +17,7 @@ from typing import Dict, List
 import pytest
 
 from eic_sshd.decision import Reason
+from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.faults import BLOCK_FAULTS, FACT_FAULTS, IMDS_FAULTS, SIGNER_FAULTS
 from eic_sshd.sandbox.server import Sandbox
 from tests import keys
@@ -209,7 +210,9 @@ def test_a_configuration_that_does_not_read_grants_nothing_and_is_told(door: Doo
 def test_a_ca_file_that_is_gone_is_told(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.root_pem.unlink()
-    assert door.ask(fingerprint=fingerprint(ed25519)).reason == "config-invalid"
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert answer.reason == "config-invalid"
+    assert f"[trust] ca_file {door.root_pem}: No such file or directory" in answer.records[0]["message"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")
@@ -221,6 +224,30 @@ def test_a_key_on_disk_is_handed_out_where_the_site_wants_it(door: Door, ed25519
     answer = door.ask(fingerprint=fingerprint(ed25519))
     assert (answer.reason, answer.printed) == ("fallback-file", bare(ed25519))
     assert answer.records[0]["source"] == "file"
+
+
+@pytest.mark.skipif(not private_host.is_inside(), reason="needs a /run of its own")
+@pytest.mark.parametrize("mode", [0o1777, 0o1775])
+def test_a_users_link_to_his_own_key_as_another_is_not_followed(
+    door: Door, ed25519: str, tmp_path: Path, mode: int
+) -> None:
+    keys, theirs = Path("/run/keys"), tmp_path / "theirs"
+    keys.mkdir(exist_ok=True)
+    theirs.write_text(ed25519 + "\n")
+    (keys / USER).unlink(missing_ok=True)
+    (keys / USER).symlink_to(theirs)
+    os.chown(keys / USER, 59982, 59982, follow_symlinks=False)
+    door.configure(f"[fallback]\nkeys_file = {keys}/%u\nwhen = no-key\n")
+    keys.chmod(mode)
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert (answer.reason, answer.printed) == ("no-active-keys", "")
+    assert "/run/keys: folder writable by" in answer.records[0]["message"]
+    keys.chmod(0o755)
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert (answer.reason, answer.printed) == ("no-active-keys", "")
+    assert f"/run/keys/{USER}: symbolic link owned by uid 59982, not by root" in answer.records[0]["message"]
+    os.chown(keys / USER, 0, 0, follow_symlinks=False)
+    assert door.ask(fingerprint=fingerprint(ed25519)).printed == bare(ed25519)
 
 
 def test_every_reason_is_produced_somewhere_above() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -195,21 +195,35 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
 def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path, "")
     os.chmod(path, mode)
-    assert "writable by others" in problem(path)
+    assert f"(mode {mode:04o}). Run: chmod go-w {path}" in problem(path)
 
 
-def test_a_folder_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o1773])
+@pytest.mark.parametrize("drop_in", ["10.conf", None])
+def test_a_folder_that_others_can_write_is_not_believed_though_nothing_is_in_it(
+    tmp_path: Path, mode: int, drop_in: Optional[str]
+) -> None:
+    """A file that denies logins may have been removed from it."""
     path = write(tmp_path, "")
-    write(tmp_path, "", "conf.d/10.conf")
-    os.chmod(tmp_path / "conf.d", 0o777)
-    assert "conf.d is writable by others" in problem(path)
+    (tmp_path / "conf.d").mkdir()
+    if drop_in:
+        write(tmp_path / "conf.d", "", drop_in)
+    os.chmod(tmp_path / "conf.d", mode)
+    assert f"{tmp_path}/conf.d: folder writable by" in problem(path)
+
+
+def test_a_missing_file_in_a_folder_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc").chmod(0o1777)
+    with pytest.raises(ConfigError, match="etc: folder writable by others"):
+        config.load(str(tmp_path / "etc/eic-sshd.conf"), missing_ok=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_not_believed(tmp_path: Path) -> None:
     path = write(tmp_path, "")
     os.chown(path, 12345, 12345)
-    assert "belongs to uid 12345" in problem(path)
+    assert "owned by uid 12345, not by root. Run: chown root" in problem(path)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What decides who may log in is read from below a folder that stands in for `/`, and may be anywhere."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import errno
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import Callable, Collection, List
+
+import pytest
+
+from eic_sshd import guarded
+from eic_sshd.guarded import Unsafe
+
+ME = os.geteuid()
+OTHER = 12345
+KEYS = b"ssh-ed25519 AAAA\n"
+LIMIT = len(KEYS)
+only_root = pytest.mark.skipif(ME != 0, reason="only root can give a file away")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of a small machine: /etc/keys/alice, /srv/keys, and a user's folder /home/mallory with a key in it."""
+    root = tmp_path / "root"
+    for name in ("etc/keys", "srv/keys", "home/mallory"):
+        (root / name).mkdir(parents=True)
+    for folder in (root, *root.rglob("*")):
+        folder.chmod(0o755)
+    for file in ("etc/keys/alice", "srv/keys/alice", "home/mallory/key"):
+        (root / file).write_bytes(KEYS)
+        (root / file).chmod(0o644)
+    return root
+
+
+def read(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] = (ME,), limit: int = LIMIT) -> bytes:
+    return guarded.read(path, limit, owners, str(root))
+
+
+def problem(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] = (ME,)) -> str:
+    """What is wrong with the file at `path`, whichever way it is asked for."""
+    said = set()
+    for ask in (lambda: read(root, path, owners), lambda: guarded.require_safe(path, owners, str(root))):
+        with pytest.raises(Unsafe) as unsafe:
+            ask()
+        said.add(str(unsafe.value))
+    (one,) = said
+    return one
+
+
+def link(root: Path, at: str, to: str) -> None:
+    (root / at).parent.mkdir(parents=True, exist_ok=True)
+    (root / at).symlink_to(to)
+
+
+def test_a_file_that_only_its_owner_controls_is_read(root: Path) -> None:
+    assert read(root) == KEYS
+    guarded.require_safe("/etc/keys/alice", (ME,), str(root))
+    assert guarded.names("/etc/keys", (ME,), str(root)) == ["alice"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc//keys/./alice", "/etc/keys/../keys/alice", "/../../etc/keys/alice", "//etc/keys/alice/"]
+)
+def test_paths_mean_what_they_mean_to_the_kernel(root: Path, path: str) -> None:
+    assert read(root, path) == KEYS
+
+
+def test_a_relative_path_begins_at_the_working_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root / "etc")
+    assert guarded.read("keys/alice", LIMIT, (ME, 0)) == KEYS
+    assert guarded.read("../srv/keys/alice", LIMIT, (ME, 0)) == KEYS
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o602, 0o620, 0o666])
+def test_a_file_that_others_may_write_is_refused(root: Path, mode: int) -> None:
+    (root / "etc/keys/alice").chmod(mode)
+    who = "others" if mode & 0o002 else "its group"
+    assert problem(root) == (f"/etc/keys/alice: writable by {who} (mode {mode:04o}). Run: chmod go-w /etc/keys/alice")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o755, 0o4755, 0o644])
+def test_other_modes_of_a_file_are_fine(root: Path, mode: int) -> None:
+    (root / "etc/keys/alice").chmod(mode)
+    assert read(root) == KEYS
+
+
+@pytest.mark.parametrize("folder", ["", "etc", "etc/keys"])
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777, 0o1777, 0o1775, 0o3773, 0o2775])
+def test_a_folder_that_others_may_write_to_is_refused_sticky_or_not(root: Path, folder: str, mode: int) -> None:
+    (root / folder).chmod(mode)
+    said = problem(root)
+    who = "others" if mode & 0o002 else "its group"
+    assert said.startswith(f"/{folder}: folder writable by {who} (mode {mode:04o}). ")
+    # What makes /tmp unusable to everybody is no remedy.
+    assert ("chmod" in said) is not bool(mode & stat.S_ISVTX)
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o1755, 0o2755, 0o711])
+def test_other_modes_of_a_folder_are_fine(root: Path, mode: int) -> None:
+    (root / "etc/keys").chmod(mode)
+    assert read(root) == KEYS
+
+
+@only_root
+@pytest.mark.parametrize("path", ["", "etc", "etc/keys", "etc/keys/alice"])
+def test_all_that_leads_to_a_file_must_belong_to_an_owner(root: Path, path: str) -> None:
+    os.chown(root / path, OTHER, 0)
+    assert f"owned by uid {OTHER}, not by root. Run: chown root /{path}" in problem(root)
+    assert read(root, owners=(0, OTHER)) == KEYS
+
+
+@only_root
+def test_folders_and_links_may_be_roots_but_the_file_is_to_be_an_owners(root: Path) -> None:
+    link(root, "etc/link", "keys/alice")
+    assert "/etc/keys/alice: owned by uid 0, not by uid 12345." in problem(root, "/etc/link", owners=(OTHER,))
+    os.chown(root / "etc/keys/alice", OTHER, OTHER)
+    assert read(root, "/etc/link", owners=(OTHER,)) == KEYS
+    assert "not by root or uid 7. Run" in problem(root, owners=(7, 0))
+
+
+LINKS = {
+    "relative": ("/etc/keys/bob", "alice"),
+    "absolute": ("/etc/keys/bob", "/srv/keys/alice"),
+    "up and down": ("/etc/keys/bob", "../../srv/./keys//alice"),
+    "above the root": ("/etc/keys/bob", "../../../../srv/keys/alice"),
+    "of a folder": ("/etc/more", "/srv/keys"),
+    "of a folder, relative": ("/etc/more", "../srv/keys/"),
+    "of the folder itself": ("/etc/more", "keys/."),
+    "back from a folder": ("/etc/more", "/srv/keys/../../etc/keys"),
+}
+
+
+@pytest.fixture(params=LINKS)
+def linked(request: pytest.FixtureRequest, root: Path) -> str:
+    """The path of a file that leads over a link."""
+    at, to = LINKS[request.param]
+    link(root, at[1:], to)
+    return at if at.endswith("bob") else f"{at}/alice"
+
+
+def test_a_link_of_an_owner_is_followed(root: Path, linked: str) -> None:
+    assert read(root, linked) == KEYS
+    guarded.require_safe(linked, (ME,), str(root))
+
+
+@only_root
+def test_a_link_of_another_user_is_not_followed(root: Path, linked: str) -> None:
+    at = linked if linked.endswith("bob") else os.path.dirname(linked)
+    os.chown(root / at[1:], OTHER, OTHER, follow_symlinks=False)
+    remedy = f"Remove it, or run: chown -h root {at}"
+    assert problem(root, linked) == f"{at}: symbolic link owned by uid {OTHER}, not by root. {remedy}"
+    assert read(root, linked, owners=(0, OTHER)) == KEYS
+
+
+def spoil(root: Path, folder: str) -> None:
+    (root / folder).chmod(0o1777)
+
+
+@pytest.mark.parametrize(
+    ("at", "to", "folder"),
+    [
+        ("etc/keys/bob", "../../srv/keys/alice", "srv"),
+        ("etc/keys/bob", "/srv/keys/alice", "srv/keys"),
+        ("etc/keys/bob", "/run/../srv/keys/alice", "run"),  # passed through only
+        ("run/bob", "/srv/keys/alice", "run"),  # where the link lies
+        ("etc/keys/bob", "/run/one/../../srv/keys/alice", "run/one"),
+    ],
+)
+def test_each_folder_along_a_link_is_held_to_the_same(root: Path, at: str, to: str, folder: str) -> None:
+    (root / "run/one").mkdir(parents=True)
+    for made in ("run", "run/one"):
+        (root / made).chmod(0o755)
+    link(root, at, to)
+    assert read(root, f"/{at}") == KEYS
+    spoil(root, folder)
+    assert f"/{folder}: folder writable by others (mode 1777)" in problem(root, f"/{at}")
+
+
+@only_root
+def test_each_link_of_a_chain_is_held_to_the_same(root: Path) -> None:
+    link(root, "etc/keys/bob", "/etc/second")
+    link(root, "etc/second", "third")
+    link(root, "etc/third", "/srv/keys/alice")
+    assert read(root, "/etc/keys/bob") == KEYS
+    for name in ("etc/keys/bob", "etc/second", "etc/third"):
+        os.chown(root / name, OTHER, OTHER, follow_symlinks=False)
+        assert f"/{name}: symbolic link owned by" in problem(root, "/etc/keys/bob")
+        os.chown(root / name, 0, 0, follow_symlinks=False)
+
+
+@only_root
+def test_a_user_who_links_a_key_of_his_own_as_another_is_refused(root: Path) -> None:
+    """keys_file = /run/keys/%u, where any user may make what is not there yet."""
+    (root / "run/keys").mkdir(parents=True)
+    (root / "run").chmod(0o755)
+    spoil(root, "run/keys")
+    link(root, "run/keys/root", "/home/mallory/key")
+    os.chown(root / "run/keys/root", OTHER, OTHER, follow_symlinks=False)
+    assert "/run/keys: folder writable by others" in problem(root, "/run/keys/root")
+    (root / "run/keys").chmod(0o755)
+    assert "/run/keys/root: symbolic link owned by" in problem(root, "/run/keys/root")
+    os.chown(root / "run/keys/root", 0, 0, follow_symlinks=False)
+    os.chown(root / "home/mallory", OTHER, OTHER)
+    assert "/home/mallory: folder owned by uid" in problem(root, "/run/keys/root")
+
+
+def test_as_many_links_are_followed_as_the_kernel_follows(root: Path) -> None:
+    link(root, "etc/link0", "keys/alice")
+    for number in range(1, 41):
+        link(root, f"etc/link{number}", f"link{number - 1}")
+    assert read(root, "/etc/link39") == (root / "etc/link39").read_bytes()
+    asked: List[Callable[[], bytes]] = [lambda: read(root, "/etc/link40"), (root / "etc/link40").read_bytes]
+    for ask in asked:
+        with pytest.raises(OSError, match="symbolic links") as error:
+            ask()
+        assert error.value.errno == errno.ELOOP
+
+
+@pytest.mark.parametrize("to", ["loop", "/etc/loop", "loop/x"])
+def test_a_link_that_leads_to_itself_ends(root: Path, to: str) -> None:
+    link(root, "etc/loop", to)
+    with pytest.raises(OSError, match="symbolic links"):
+        read(root, "/etc/loop")
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("/etc/none", errno.ENOENT),
+        ("/etc/none/x", errno.ENOENT),
+        ("/etc/dangling", errno.ENOENT),
+        ("/etc/keys/alice/x", errno.ENOTDIR),
+        ("/etc/keys/alice/../alice", errno.ENOTDIR),
+        ("/etc/" + "x" * 300, errno.ENAMETOOLONG),
+    ],
+)
+def test_what_is_not_there_is_an_error_of_the_system(root: Path, path: str, number: int) -> None:
+    link(root, "etc/dangling", "/none")
+    for ask in (lambda: read(root, path), lambda: guarded.require_safe(path, (ME,), str(root))):
+        with pytest.raises(OSError) as error:  # noqa: PT011 - its number is what is asked for
+            ask()
+        assert error.value.errno == number
+
+
+def test_whether_a_file_is_there_is_not_asked_in_a_folder_that_others_may_write_to(root: Path) -> None:
+    """It may be that another user has taken it away."""
+    spoil(root, "etc")
+    assert "/etc: folder writable by others" in problem(root, "/etc/none")
+
+
+@pytest.mark.parametrize("path", ["/", "/..", "/etc", "/etc/keys/..", "/etc/up", "/etc/socket"])
+def test_what_is_no_regular_file_is_refused(root: Path, path: str) -> None:
+    link(root, "etc/up", "..")
+    os.mknod(root / "etc/socket", stat.S_IFSOCK | 0o600)
+    with pytest.raises(Unsafe, match="not a regular file"):
+        guarded.require_safe(path, (ME,), str(root))
+    with pytest.raises((Unsafe, OSError), match=r"not a regular file|No such device"):
+        read(root, path)
+
+
+def test_a_fifo_is_not_waited_at(root: Path) -> None:
+    os.mkfifo(root / "etc/fifo")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(problem, root, "/etc/fifo")
+        waiting = concurrent.futures.wait([asked], timeout=20).not_done
+        os.close(os.open(root / "etc/fifo", os.O_RDWR))  # ends the wait
+    assert not waiting
+    assert asked.result() == "/etc/fifo: not a regular file"
+
+
+def test_a_file_is_read_up_to_the_limit_and_never_in_part(root: Path) -> None:
+    assert read(root, limit=LIMIT) == KEYS
+    with pytest.raises(Unsafe, match=f"/etc/keys/alice: longer than {LIMIT - 1} bytes"):
+        read(root, limit=LIMIT - 1)
+    (root / "etc/keys/alice").write_bytes(b"")
+    assert read(root, limit=0) == b""
+
+
+def test_a_file_that_grows_without_end_is_not_read_beyond_the_limit(root: Path) -> None:
+    with open(root / "etc/keys/alice", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Unsafe, match="longer than"):
+        read(root)
+
+
+def set_acl(path: Path, entries: List[bytes]) -> None:
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(entries))
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error.strerror}")
+
+
+@pytest.mark.parametrize(("mask", "safe"), [(7, False), (2, False), (5, True)])
+@pytest.mark.parametrize("path", ["etc/keys", "etc/keys/alice"])
+def test_what_an_access_control_list_gives_to_others_counts(root: Path, path: str, mask: int, safe: bool) -> None:
+    # acl(5); linux/posix_acl_xattr.h: tag, permissions, id. The owner, user 12345, the group, the mask, others.
+    nobody = 0xFFFFFFFF
+    entries = ((1, 7, nobody), (2, 7, OTHER), (4, 5, nobody), (0x10, mask, nobody), (0x20, 5, nobody))
+    set_acl(root / path, [struct.pack("<HHI", *entry) for entry in entries])
+    if safe:
+        assert read(root) == KEYS
+    else:
+        assert f"/{path}: " in problem(root)
+
+
+@pytest.mark.parametrize("ask", [guarded.read, guarded.require_safe, guarded.names])
+@pytest.mark.parametrize("fault", ["none", "mode", "missing"])
+def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], fault: str) -> None:
+    link(root, "etc/keys/bob", "../../srv/../etc/keys/alice")
+    if fault == "mode":
+        spoil(root, "srv")
+    elif fault == "missing":
+        (root / "etc/keys/alice").unlink()
+    limit = (LIMIT,) if ask is guarded.read else ()
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        try:
+            ask("/etc/keys/bob", *limit, (ME,), str(root))
+        except (Unsafe, OSError):
+            assert fault != "none" or ask is guarded.names
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
+def test_a_folder_that_others_may_write_to_is_not_listed(root: Path, mode: int) -> None:
+    (root / "etc/keys").chmod(mode)
+    with pytest.raises(Unsafe, match="/etc/keys: folder writable"):
+        guarded.names("/etc/keys", (ME,), str(root))
+
+
+def test_the_names_in_a_folder_come_in_order(root: Path) -> None:
+    for name in ("20", "10", ".hidden"):
+        (root / "etc/keys" / name).touch()
+    assert guarded.names("/etc/keys", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
+    link(root, "etc/more", "keys")
+    assert guarded.names("/etc/more", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
+
+
+@only_root
+def test_a_folder_of_another_user_is_not_listed(root: Path) -> None:
+    os.chown(root / "etc/keys", OTHER, OTHER)
+    with pytest.raises(Unsafe, match="owned by uid 12345, not by root"):
+        guarded.names("/etc/keys", (0,), str(root))
+    assert guarded.names("/etc/keys", (OTHER,), str(root)) == ["alice"]
+
+
+@pytest.mark.parametrize("path", ["/etc/keys/alice", "/etc/none"])
+def test_only_a_folder_has_names(root: Path, path: str) -> None:
+    with pytest.raises(OSError, match=r"Not a directory|No such file"):
+        guarded.names(path, (ME,), str(root))
