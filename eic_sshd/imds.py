@@ -53,6 +53,15 @@ class Response(NamedTuple):
     body: bytes
 
 
+class _Read(NamedTuple):
+    """One read under way: it began at `since`, must be over by `until`, and is part of a decision with `deadline`."""
+
+    path: str
+    since: float
+    until: Deadline
+    deadline: Deadline
+
+
 class ImdsState:
     """What clients of one IMDS share: the token, and which of its paths, or whether all of it, let requests time out.
 
@@ -88,7 +97,6 @@ class Imds:
         self._endpoint = endpoint
         self._state = state or ImdsState()
         self._kept_until = 0.0
-        self._asked_at = 0.0
         self._request_timeout = request_timeout
         self._limit = Limit()
         self._session = session(self._limit)
@@ -159,52 +167,54 @@ class Imds:
         return body
 
     def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
-        response = self._get_once(path, limit, deadline)
+        """The body; None for 404. A token, a second connection: all that it takes has one request's time."""
+        read = _Read(path, deadline.clock(), deadline.capped(self._request_timeout), deadline)
+        response = self._get_once(limit, read)
         if response.status == 401:
             self._state.token = None
-            response = self._get_once(path, limit, deadline)
+            response = self._get_once(limit, read)
         if response.status == 200:
             return response.body
         if response.status == 404:
             return None
         raise _refusal(path, response.status)
 
-    def _get_once(self, path: str, limit: int, deadline: Deadline) -> Response:
+    def _get_once(self, limit: int, read: _Read) -> Response:
+        clock = read.deadline.clock
         token = self._state.token
-        if token is None or deadline.clock() >= self._state.token_until:
-            token = self._fresh_token(deadline)
-            self._state.token_until = deadline.clock() + _TOKEN_TTL - _TOKEN_MARGIN
+        if token is None or clock() >= self._state.token_until:
+            token = self._fresh_token(read)
+            self._state.token_until = clock() + _TOKEN_TTL - _TOKEN_MARGIN
             self._state.token = token
-        headers = {"X-aws-ec2-metadata-token": token}
-        return self._send("GET", f"meta-data/{path}", headers, limit, deadline)
+        return self._send("GET", f"meta-data/{read.path}", {"X-aws-ec2-metadata-token": token}, limit, read)
 
-    def _fresh_token(self, deadline: Deadline) -> str:
+    def _fresh_token(self, read: _Read) -> str:
         headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_TTL)}
-        response = self._send("PUT", _TOKEN_PATH, headers, _FACT_LIMIT, deadline)
+        response = self._send("PUT", _TOKEN_PATH, headers, _FACT_LIMIT, read)
         if response.status != 200:
             raise _refusal(_TOKEN_PATH, response.status)
         if not re.fullmatch(_TOKEN, response.body):
             raise NotGranted(Reason.IMDS_ERROR, "api/token gave something that is no token")
         return response.body.decode("ascii")
 
-    def _send(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
-        self._require_voice(path, deadline)
+    def _send(self, method: str, path: str, headers: Dict[str, str], limit: int, read: _Read) -> Response:
+        self._require_available(path, read.deadline)
         try:
-            return self._exchange(method, path, headers, limit, deadline)
+            return self._exchange(method, path, headers, limit, read)
         except _FAILURES as error:
             # IMDS may close a connection that was kept for the next request; then the request goes over a new one.
-            if self._limit.connecting or deadline.remaining() <= 0 or self._limit.left() <= 0:
-                raise self._failure(path, error, deadline) from error
+            if self._limit.connecting or read.until.remaining() <= 0:
+                raise self._failure(path, error, read) from error
         try:
-            return self._exchange(method, path, headers, limit, deadline)
+            return self._exchange(method, path, headers, limit, read)
         except _FAILURES as error:
-            raise self._failure(path, error, deadline) from error
+            raise self._failure(path, error, read) from error
 
-    def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, deadline: Deadline) -> Response:
-        if deadline.clock() >= self._kept_until:
+    def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, read: _Read) -> Response:
+        clock = read.deadline.clock
+        if clock() >= self._kept_until:
             self.close()
-        self._asked_at = deadline.clock()
-        self._limit.begin(deadline.capped(self._request_timeout), limit)
+        self._limit.begin(read.until, limit)
         with self._session.request(
             method,
             f"{self._endpoint}/latest/{path}",
@@ -214,10 +224,10 @@ class Imds:
             stream=True,
         ) as answer:
             response = Response(answer.status_code, _body(answer, path, limit))
-        self._kept_until = deadline.clock() + _KEPT
+        self._kept_until = clock() + _KEPT
         return response
 
-    def _require_voice(self, path: str, deadline: Deadline) -> None:
+    def _require_available(self, path: str, deadline: Deadline) -> None:
         """There is time to ask, and IMDS has not just let a request time out."""
         if deadline.remaining() <= 0:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, f"no time was left to ask IMDS for {path}")
@@ -226,15 +236,17 @@ class Imds:
             again = f"it is asked again in {silent:.1f} s"
             raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
 
-    def _failure(self, path: str, error: Exception, deadline: Deadline) -> NotGranted:
+    def _failure(self, path: str, error: Exception, read: _Read) -> NotGranted:
         nonsense = _nonsense(error)
         if nonsense is not None:
             return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
-        if self._limit.left() <= 0 and deadline.clock() - self._asked_at >= self._request_timeout / 2:
-            self._state.timed_out(path, deadline.clock(), self._limit)
-        if deadline.remaining() <= 0:
+        clock = read.deadline.clock
+        is_over = read.until.remaining() <= 0
+        if is_over and clock() - read.since >= self._request_timeout / 2:
+            self._state.timed_out(path, clock(), self._limit)
+        if read.deadline.remaining() <= 0:
             return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
-        if self._limit.left() <= 0:
+        if is_over:
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
         return NotGranted(

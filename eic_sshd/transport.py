@@ -8,8 +8,8 @@ over and how much it may bring.
 
 from __future__ import annotations
 
+import io
 import socket
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Optional
 
 import requests
@@ -20,7 +20,11 @@ from urllib3.connectionpool import HTTPConnectionPool
 from .deadline import Deadline
 
 # Bytes that a status line and headers may take.
-_HEAD = 16 * 1024
+_MAX_HEAD_BYTES = 16 * 1024
+# Lines that one answer may have outside of its body: those of its head, and one for each chunk of a chunked body.
+_MAX_LINES = 512
+# Bytes that may frame a chunked body.
+_MAX_FRAMING_BYTES = 8 * 1024
 
 
 class TooLong(OSError):
@@ -35,20 +39,36 @@ class Limit:
         self.connecting = False  # whether the request under way had to open a connection
         self.connected = True  # and whether it has one
         self._bytes = 0
+        self._body = 0
+        self._lines = 0
 
     def begin(self, deadline: Deadline, body: int) -> None:
         """The next request begins; it must be over by `deadline` and bring no more than `body` bytes and a head."""
         self.deadline = deadline
         self.connecting, self.connected = False, True
-        # What frames a chunked body counts too, and one byte more tells that a body is too long.
-        self._bytes = _HEAD + 2 * body + 1
+        self._body = body
+        self._bytes, self._lines = _MAX_HEAD_BYTES, _MAX_LINES
+
+    def begin_body(self) -> None:
+        """The head was read: what comes now is the body. One byte more than it may have tells that it is too long."""
+        self._bytes = self._body + _MAX_FRAMING_BYTES + 1
+
+    def room(self, wanted: int) -> int:
+        """How many of `wanted` bytes may be received now; one at least. Raises TooLong."""
+        if self._bytes <= 0:
+            raise TooLong("the answer is longer than any that IMDS gives")
+        return min(wanted, self._bytes)
 
     def count(self, received: int) -> int:
-        """`received`, counted. Raises TooLong."""
+        """`received` bytes, counted."""
         self._bytes -= received
-        if self._bytes < 0:
-            raise TooLong("the answer is longer than any that IMDS gives")
         return received
+
+    def count_line(self) -> None:
+        """Count a line outside of a body. Raises TooLong."""
+        self._lines -= 1
+        if self._lines < 0:
+            raise TooLong("the answer has more lines than any that IMDS gives")
 
     def remaining(self) -> float:
         """Seconds that the next wait may take. Raises socket.timeout if none are left."""
@@ -62,16 +82,26 @@ class Limit:
         return self.deadline.remaining() if self.deadline else 0.0
 
 
+class _LimitedReader(io.BufferedReader):
+    """What http.client reads an answer from: it takes lines for the head and for the chunks of a body only."""
+
+    limit: Limit
+
+    def readline(self, size: Optional[int] = -1) -> bytes:
+        self.limit.count_line()
+        return super().readline(size)
+
+
 class _LimitedSocket(socket.socket):
     """A socket whose every wait ends in time, and which takes no more bytes than it may."""
 
     limit: Limit
 
-    def recv_into(self, *args: Any) -> int:
+    def recv_into(self, buffer: Any, *_: Any) -> int:
         # Once the time is over, what has come already is still taken: on a busy machine it may be ours that was slow.
         self.settimeout(max(self.limit.left(), 0))
         try:
-            return self.limit.count(super().recv_into(*args))
+            return self.limit.count(super().recv_into(buffer, self.limit.room(len(buffer))))
         except BlockingIOError:
             raise socket.timeout("the request's time is over") from None
 
@@ -79,8 +109,14 @@ class _LimitedSocket(socket.socket):
         self.settimeout(self.limit.remaining())
         super().sendall(*args)
 
+    def makefile(self, *_: Any, **__: Any) -> Any:
+        """http.client makes one for each answer, to read bytes from."""
+        reader = _LimitedReader(super().makefile("rb", buffering=0))
+        reader.limit = self.limit
+        return reader
 
-def _nowhere(resp: requests.Response) -> Optional[str]:  # noqa: ARG001 - the shape that requests calls
+
+def _no_redirect(resp: requests.Response) -> Optional[str]:  # noqa: ARG001 - the shape that requests calls
     return None
 
 
@@ -96,18 +132,25 @@ def session(limit: Limit) -> requests.Session:
             self.sock = _LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
             self.sock.limit = limit
 
+        def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+            answer = super().getresponse(*args, **kwargs)
+            limit.begin_body()
+            head = getattr(answer, "_original_response", answer).msg  # urllib3 2 wraps http.client's answer
+            for name in ("Set-Cookie", "Set-Cookie2"):  # IMDS sets none, and requests would parse them
+                del head[name]
+            return answer
+
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
 
     made = requests.Session()
     made.trust_env = False
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     made.headers.clear()
     made.headers.update({"Accept-Encoding": "identity", "User-Agent": "eic-sshd"})
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
     # Even a redirect that is not followed would be read whole, decompressed and parsed.
-    made.get_redirect_target = _nowhere  # type: ignore[method-assign]
+    made.get_redirect_target = _no_redirect  # type: ignore[method-assign]
     made.adapters.clear()
     made.mount("http://", adapter)
     return made

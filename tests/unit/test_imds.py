@@ -11,6 +11,7 @@ import pytest
 from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted, Reason
 from eic_sshd.imds import Imds, ImdsState
+from eic_sshd.transport import Limit, session
 
 from .raw_server import Talk, response, serving
 from .test_partition import REGIONS
@@ -411,7 +412,7 @@ def after(now: List[float], seconds: float) -> Deadline:
 def test_a_silent_imds_is_not_waited_for_again_for_a_while() -> None:
     now = [0.0]
     state = ImdsState()
-    with serving(hang) as endpoint, Imds(endpoint, 0.2, state) as imds, Imds(endpoint, 0.2, state) as another:
+    with serving(hang) as endpoint, Imds(endpoint, 0.6, state) as imds, Imds(endpoint, 0.6, state) as another:
         with pytest.raises(NotGranted, match="within"):
             imds.active_keys("root", after(now, 3))
         for client, user in ((imds, "root"), (another, "nobody")):
@@ -433,7 +434,7 @@ def hanging_on(*paths: bytes) -> Talk:
 
 
 def test_one_path_that_hangs_is_waited_for_no_more_and_the_others_are_asked() -> None:
-    with serving(hanging_on(b"keys/root")) as endpoint, Imds(endpoint, 0.2) as imds:
+    with serving(hanging_on(b"keys/root")) as endpoint, Imds(endpoint, 0.6) as imds:
         assert imds.active_keys("nobody", deadline()) is None
         for problem in ("within", "a moment ago"):
             with pytest.raises(NotGranted, match=problem):
@@ -474,7 +475,7 @@ def test_kept_connections_that_die_do_not_make_imds_silent() -> None:
 
 
 def test_a_second_path_that_hangs_means_that_imds_is_silent() -> None:
-    with serving(hanging_on(b"keys/first", b"keys/second")) as endpoint, Imds(endpoint, 0.2) as imds:
+    with serving(hanging_on(b"keys/first", b"keys/second")) as endpoint, Imds(endpoint, 0.6) as imds:
         assert imds.active_keys("nobody", deadline()) is None
         for user in ("first", "second"):
             with pytest.raises(NotGranted, match="within"):
@@ -496,6 +497,147 @@ def test_a_connection_is_kept_for_a_moment_only() -> None:
         for now[0], connections in ((0.0, 1), (1.0, 1), (2.0, 1), (10.0, 2)):
             assert imds.instance_id(after(now, 3)) == "i-0123456789abcdef0"
             assert len(set(peers)) == connections
+
+
+# A read has one request's time in all, whatever it takes: I5, an attempt is slowed by one second at most.
+
+
+class Stepping:
+    """A clock that stands still but for what the server makes pass; `heads` are the requests that came."""
+
+    def __init__(self, talk: Callable[[Stepping, socket.socket, bytes], None]) -> None:
+        self.now = 0.0
+        self.heads: List[bytes] = []
+        self._talk = talk
+
+    def talk(self, peer: socket.socket, head: bytes) -> None:
+        self.heads.append(head)
+        self._talk(self, peer, head)
+
+    def deadline(self) -> Deadline:
+        return Deadline(self.now + 3, lambda: self.now)
+
+
+def test_a_token_that_takes_the_whole_time_leaves_none_for_the_read_and_is_kept_for_the_next() -> None:
+    def talk(stepping: Stepping, peer: socket.socket, head: bytes) -> None:
+        stepping.now += 1.0 if head.startswith(b"PUT") else 0.9
+        peer.sendall(response(200, b"i-0123456789abcdef0"))
+
+    stepping = Stepping(talk)
+    with serving(stepping.talk) as endpoint, Imds(endpoint, 1.0) as imds:
+        with pytest.raises(NotGranted, match=r"did not answer .* within 1 s"):
+            imds.active_keys("root", stepping.deadline())
+        assert len(stepping.heads) == 1
+        assert stepping.now == 1.0
+        assert imds.instance_id(stepping.deadline()) == "i-0123456789abcdef0"
+        assert [head[:3] for head in stepping.heads] == [b"PUT", b"GET"]
+
+
+def test_a_token_that_is_refused_after_a_wait_is_not_replaced_in_a_time_of_its_own() -> None:
+    def talk(stepping: Stepping, peer: socket.socket, head: bytes) -> None:
+        stepping.now += 0.0 if head.startswith(b"PUT") else 1.0
+        peer.sendall(response(200, b"token") if head.startswith(b"PUT") else response(401))
+
+    stepping = Stepping(talk)
+    with serving(stepping.talk) as endpoint, Imds(endpoint, 1.0) as imds:
+        for problem in ("did not answer .* within 1 s", "a moment ago"):
+            with pytest.raises(NotGranted, match=problem):
+                imds.active_keys("root", stepping.deadline())
+        assert [head[:3] for head in stepping.heads] == [b"PUT", b"GET"]
+
+
+def test_a_kept_connection_that_fails_after_a_wait_leaves_the_next_one_what_is_left() -> None:
+    def talk(stepping: Stepping, peer: socket.socket, head: bytes) -> None:
+        if b"keys/root" not in head:
+            peer.sendall(response(200, b"i-0123456789abcdef0"))
+        elif not any(b"keys/root" in other for other in stepping.heads[:-1]):
+            stepping.now += 0.9
+            peer.close()
+        else:
+            stepping.now += 0.2  # and no answer
+
+    stepping = Stepping(talk)
+    with serving(stepping.talk) as endpoint, Imds(endpoint, 1.0) as imds:
+        imds.instance_id(stepping.deadline())
+        with pytest.raises(NotGranted, match=r"did not answer .* within 1 s"):
+            imds.active_keys("root", stepping.deadline())
+        assert stepping.now == pytest.approx(1.1)
+        with pytest.raises(NotGranted, match="a moment ago"):
+            imds.active_keys("root", stepping.deadline())
+
+
+# What an answer may bring. Each of these is refused before all of it was taken in.
+
+KIB = 1024
+
+
+def head_of(size: int, name: bytes = b"Set-Cookie2: ") -> bytes:
+    """A whole answer whose status line and headers have `size` bytes."""
+    begin, end = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", b"\r\n"
+    lines: List[bytes] = []
+    left = size - len(begin) - len(end)
+    while left:
+        length = left if left < 2 * KIB else KIB
+        lines.append(name + b"x" * (length - len(name) - 2) + b"\r\n")
+        left -= length
+    return begin + b"".join(lines) + end + b"ok"
+
+
+@pytest.mark.parametrize("name", [b"X: ", b"Set-Cookie: ", b"Set-Cookie2: "])
+def test_a_head_of_more_than_16_kib_is_refused(name: bytes) -> None:
+    for size in (16 * KIB + 1, 100 * KIB, 480 * KIB):
+        with serving(answering(head_of(size, name))) as endpoint:
+            assert refused(endpoint, timeout=3).reason is Reason.IMDS_ERROR
+    with serving(answering(head_of(16 * KIB, name))) as endpoint, Imds(endpoint, 3) as imds:
+        assert imds.active_keys("root", deadline(10)) == b"ok"
+
+
+@pytest.mark.parametrize("name", [b"Set-Cookie", b"set-cookie2", b"SET-COOKIE"])
+def test_cookies_are_neither_kept_nor_parsed(name: bytes) -> None:
+    limit = Limit()
+    answer = response(200, b"ok", name.decode() + ": a=b")
+    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, session(limit) as made:
+        limit.begin(deadline(10), 100)
+        got = made.get(endpoint, timeout=10)
+        assert (got.content, list(got.cookies), list(made.cookies)) == (b"ok", [], [])
+
+
+def chunked(chunks: List[bytes], *trailers: bytes) -> bytes:
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+    framed = framed[:-2] + b"".join(trailers) + b"\r\n"
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed
+
+
+def test_a_body_in_chunks_is_read() -> None:
+    with serving(answering(chunked([b"x" * 8 * KIB] * 32))) as endpoint, Imds(endpoint, 3) as imds:
+        assert imds.active_keys("root", deadline(10)) == b"x" * 256 * KIB
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chunked([b"x"] * 600),
+        chunked([b"x" * 8 * KIB] * 33),
+        chunked([b"x"], *[b"X: y\r\n"] * 600),
+        chunked([b"x"], b"X: " + b"y" * 300 * KIB + b"\r\n"),
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 600,
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 600 + b"\r\n",
+    ],
+    ids=["many chunks", "a long body", "many trailers", "a long trailer", "many heads", "many headers"],
+)
+def test_an_answer_in_more_pieces_than_any_of_imds_is_refused(answer: bytes) -> None:
+    with serving(answering(answer)) as endpoint:
+        assert refused(endpoint, timeout=3).reason is Reason.IMDS_ERROR
+
+
+@pytest.mark.parametrize("length", [256 * KIB, 256 * KIB + 1])
+def test_a_body_has_256_kib_at_the_most(length: int) -> None:
+    with serving(answering(response(200, b"x" * length))) as endpoint, Imds(endpoint, 3) as imds:
+        if length == 256 * KIB:
+            assert imds.active_keys("root", deadline(10)) == b"x" * length
+        else:
+            with pytest.raises(NotGranted, match="longer than 262144 bytes"):
+                imds.active_keys("root", deadline(10))
 
 
 def memory_in_use() -> int:
