@@ -18,6 +18,16 @@ HELP = "say whether the configuration is valid and (as root) fits sshd's, and ev
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {DEFAULT_FILE})")
+    parser.add_argument(
+        "--fail-on",
+        choices=("error", "warning"),
+        default="error",
+        help="end with status 1 if there is one (default: error); a warning is what keeps a pushed key from logging in "
+        "though all is in place, such as `PubkeyAuthentication no`",
+    )
+    parser.add_argument(
+        "--strict", dest="fail_on", action="store_const", const="warning", default="error", help="as --fail-on warning"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,19 +38,23 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"eic-sshd: {problem}", file=sys.stderr)
         print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
         return 1
-    problems = list(_beyond_the_file(config))
+    problems, warnings = list(_beyond_the_file(config)), []
     if arguments.config is None and os.geteuid() == 0:
         from ..enabling import selinux, standing
         from ._administering import this_machine
 
-        problems += [*standing.problems(this_machine(dry_run=True), config), *selinux.problems()]
+        site = this_machine(dry_run=True)
+        problems += [*standing.problems(site, config), *selinux.problems()]
+        warnings = list(standing.warnings(site, config))
     for problem in dict.fromkeys(problems):
         print(f"eic-sshd: {problem}", file=sys.stderr)
+    for warning in dict.fromkeys(warnings):
+        print(f"eic-sshd: warning: {warning}", file=sys.stderr)
     for section, keys in config._asdict().items():
         print(f"[{section}]")
         for key, value in keys._asdict().items():
             print(f"{key} = {_text(key, value)}".rstrip())
-    return 1 if problems else 0
+    return 1 if problems or (warnings and arguments.fail_on == "warning") else 0
 
 
 def _beyond_the_file(config: Config) -> Iterator[str]:

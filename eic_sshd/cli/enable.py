@@ -5,18 +5,32 @@ from __future__ import annotations
 
 import argparse
 
+from ..enabling.drop_in import Existing
 from ..enabling.enable import enable
 from ._administering import administering, configure_dry_run
 
-HELP = "have sshd ask eic-sshd for keys; another AuthorizedKeysCommand is never replaced"
+HELP = "have sshd ask eic-sshd for keys; another AuthorizedKeysCommand stays, unless one of these options is given"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--chain", action="store_true", help="where sshd has another AuthorizedKeysCommand, go before it and run it too"
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--chain",
+        dest="existing",
+        action="store_const",
+        const=Existing.CHAIN,
+        default=Existing.KEEP,
+        help="where sshd has another AuthorizedKeysCommand, go before it and run it too",
+    )
+    existing.add_argument(
+        "--replace",
+        dest="existing",
+        action="store_const",
+        const=Existing.REPLACE,
+        help="where sshd has another AuthorizedKeysCommand, go before it; it is not run until eic-sshd is disabled",
     )
     configure_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return administering(arguments, lambda site: enable(site, arguments.chain))
+    return administering(arguments, lambda site: enable(site, arguments.existing))

@@ -3,49 +3,69 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 from .. import config, guarded, sshd_command
 from . import Refused
 from .as_user import config_problem, may_run_us
 from .changes import Changes, read
 from .drop_in import USER, Plan, is_marked, marked
-from .site import Site
+from .site import OwnCommand, Site
+
+_CHAIN = "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
+_REPLACE = "`eic-sshd enable --replace` has sshd ask eic-sshd in its place, and that command is then not run"
 
 
-def plan(site: Site, command: str, user: str) -> Plan:
-    """In front of the site's `command`, which runs as `user`. Raises Refused where that can't be.
+def plan(own: OwnCommand) -> Plan:
+    """In front of the site's `own` command. Raises Refused where that can't be.
 
     sshd passes on what it alone knows and the command wants to be told.
     """
-    where = f"{command} ({site.place(command)})"
-    try:
-        words = sshd_command.split(command)
-        guarded.require_safe(words[0])
-    except (ValueError, guarded.Unsafe) as problem:
-        raise Refused(f"{where} can't be chained: {problem}") from None
-    except OSError as error:
-        raise Refused(f"{where} can't be chained: {error.strerror}") from None
-    if not may_run_us(user):
-        raise Refused(
-            f"{where} can't be chained: it runs as AuthorizedKeysCommandUser {user}, and eic-sshd, which would run as "
-            "the same, must be a single existing user other than root: name another"
-        )
+    problem = _problem(own)
+    if problem is not None:
+        raise Refused(f"{own} can't be chained: {problem}; {_REPLACE}")
+    words = sshd_command.split(own.command)
     tokens = "".join(f" --token {name}=%{name}" for name in sorted(sshd_command.only_sshd_knows(words)))
-    return Plan(f"{sshd_command.FRONT_DOOR}{tokens} %u %f", user, command)
+    return Plan(f"{sshd_command.FRONT_DOOR}{tokens} %u %f", own.user, own.command)
 
 
-def put_in_place(site: Site, plan: Plan, changes: Changes, command: str) -> None:
-    """Have eic-sshd run `command`, and answer the user that sshd then runs it as. Raises Refused."""
+def _problem(own: OwnCommand) -> Optional[str]:
+    """Why it can't be chained; None if it can."""
+    if own.is_none:
+        return "it is none"
+    try:
+        guarded.require_safe(sshd_command.split(own.command)[0])
+    except (ValueError, guarded.Unsafe) as problem:
+        return str(problem)
+    except OSError as error:
+        return str(error.strerror)
+    if not may_run_us(own.user):
+        return (
+            f"it runs as AuthorizedKeysCommandUser {own.user}, and eic-sshd, which would run as the same, must be a "
+            "single existing user other than root: name another"
+        )
+    return None
+
+
+def ways(own: OwnCommand) -> str:
+    """What an administrator may have done about it."""
+    problem = _problem(own)
+    if problem is None:
+        return f"{_CHAIN}; {_REPLACE}"
+    return f"{_REPLACE}; `eic-sshd enable --chain` can't have both run: {problem}"
+
+
+def put_in_place(site: Site, plan: Plan, changes: Changes, own: OwnCommand) -> None:
+    """Have eic-sshd run the `own` command, and answer the user that sshd then runs it as. Raises Refused."""
     site.require_runnable(plan.user)
     for path in (site.chain_config, site.socket_drop_in):
         _require_marked(path)
     note = "# When you change or take away the command in sshd's configuration, run `eic-sshd enable` as well."
-    changes.write(site.chain_config, marked(f"{note}\n[chain]\ncommand = {command}\n"))
+    changes.write(site.chain_config, marked(f"{note}\n[chain]\ncommand = {own.command}\n"))
     if plan.user != USER:
         changes.write(site.socket_drop_in, marked(f"[Socket]\nSocketUser={plan.user}\n"))
     if site.chain_config in changes.paths:
-        site.say(f"{command} ({site.place(command)}) is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
+        site.say(f"{own} is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
     if site.dry_run:
         return
     problem = config_problem(plan.user, site.our_config)

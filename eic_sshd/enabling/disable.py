@@ -37,12 +37,14 @@ def disable(site: Site) -> None:
         problem = before if site.dry_run else _problem(site)
         if problem is not None:
             _require_nobody_harmed(site, changes, problem, before)
-        elif site.sshd.is_there():
+        elif site.sshd.is_there() and (changes.paths or site.was_told()):
             _tell_sshd(site, changes, others_before)
         # Only now: until it was told, sshd went on asking.
         _wait_for_logins_under_way(site)
         chaining.remove(site, changes)
         site.units.stop_socket(anew=site.socket_drop_in in changes.paths)
+        if problem is None:
+            site.forget_that_sshd_was_told()
     site.units.require_sshd_back()
 
 
@@ -54,7 +56,7 @@ def _require_nobody_harmed(site: Site, changes: Changes, problem: str, before: O
     """Where sshd does not take its configuration, be it that it did not `before` either. Raises StillAsks."""
     if before is None:
         raise StillAsks(f"sshd does not take its configuration without eic-sshd: {problem}")
-    if changes.paths and site.units.waiting(site.sshd):
+    if (changes.paths or site.was_told()) and site.units.waiting(site.sshd):
         raise StillAsks(
             f"sshd's configuration is invalid, so the sshd that runs can't be told, and would go on asking: {problem}; "
             "correct it, then run `eic-sshd disable`"
@@ -63,7 +65,7 @@ def _require_nobody_harmed(site: Site, changes: Changes, problem: str, before: O
 
 
 def _tell_sshd(site: Site, changes: Changes, others_before: Dict[str, str]) -> None:
-    """Also where nothing was changed: an earlier run that was interrupted may not have got here. Raises StillAsks."""
+    """Also where nothing was changed since an earlier run that was interrupted. Raises StillAsks."""
     if changes.paths and others_before:
         config, problem = next(iter(others_before.items()))
         raise StillAsks(

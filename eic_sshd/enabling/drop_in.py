@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import enum
+import re
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..sshd_command import FRONT_DOOR
@@ -15,19 +17,34 @@ _ABOUT = (
     "# Written by `eic-sshd enable`; `eic-sshd disable` takes it away.",
     "# Keys in AuthorizedKeysFile log in as before.",
 )
+# In place of the second of these lines where the command that the site has is not to be run.
+_REPLACING = "# Written by `eic-sshd enable --replace` in place of: {}"
 _MARK = "# Written by `eic-sshd enable --chain`; `eic-sshd disable` takes it away.\n"
 
 
+class Existing(enum.Enum):
+    """What becomes of an AuthorizedKeysCommand that sshd has already."""
+
+    KEEP = "keep"
+    CHAIN = "chain"
+    REPLACE = "replace"
+
+
 class Plan(NamedTuple):
-    """What sshd is to run, as whom, and the command of the site's that is to be run after it."""
+    """What sshd is to run, as whom, and the command of the site's that eic-sshd is to run after it (`chained`), or that
+    is not to be run (`replaced`)."""
 
     command: str
     user: str
     chained: Optional[str] = None
+    replaced: Optional[str] = None
 
     def text(self, others: Sequence[str] = ()) -> str:
         """A drop-in, with the lines of `others` after ours."""
-        ours = (*_ABOUT, f"AuthorizedKeysCommand {self.command}", f"AuthorizedKeysCommandUser {self.user}")
+        about = list(_ABOUT)
+        if self.replaced is not None:
+            about[1] = _REPLACING.format(self.replaced)
+        ours = (*about, f"AuthorizedKeysCommand {self.command}", f"AuthorizedKeysCommandUser {self.user}")
         return "".join(f"{line}\n" for line in (*ours, *others))
 
 
@@ -36,6 +53,17 @@ PLAIN = Plan(f"{FRONT_DOOR} %u %f", USER)
 
 def is_ours(command: str) -> bool:
     return command.strip('"').split()[:1] == [FRONT_DOOR]
+
+
+def replaced_in(text: str) -> Optional[str]:
+    """The site's command that the drop-in `text` says it replaces."""
+    found = re.search(f"^{re.escape(_REPLACING).replace(re.escape('{}'), '(.*)')}$", text, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def has_ours(text: str) -> bool:
+    """Whether any line in `text` is ours."""
+    return any(ours for _, ours in _told_apart(text))
 
 
 def others_in(text: str) -> List[str]:
@@ -58,7 +86,7 @@ def _told_apart(text: str) -> Iterator[Tuple[str, bool]]:
         is_its_user = keyword.lower() == "authorizedkeyscommanduser" and after_our_command
         if keyword and not keyword.startswith("#"):
             after_our_command = is_our_command
-        yield line, is_our_command or is_its_user or line in _ABOUT
+        yield line, is_our_command or is_its_user or line in _ABOUT or replaced_in(line) is not None
 
 
 def marked(lines: str) -> str:

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Having sshd ask eic-sshd, in front of the command that it has, if that is wanted; never instead of it."""
+"""Adds eic-sshd to sshd's configuration: in front of the command that is there, or in its place, only if requested."""
 
 from __future__ import annotations
 
-import os
-from typing import Dict, Tuple
+from typing import Optional, Tuple
 
-from . import Refused, chaining
+from . import Refused, chaining, effects, gate
 from .changes import Changes, read
-from .drop_in import PLAIN, USER, Plan, is_marked, is_ours, others_in
-from .matches import require_match_blocks_unharmed, tell_of_match_blocks
-from .site import Site
-from .sshd_config import COMMAND, COMMAND_USER, SshdConfig, outside
+from .drop_in import PLAIN, USER, Existing, Plan, is_marked, is_ours
+from .matches import require_match_blocks_unharmed
+from .placing import place
+from .site import OwnCommand, Site
+from .sshd_config import COMMAND, COMMAND_USER, Line
 
 
-def enable(site: Site, chain: bool) -> None:
-    """Have sshd ask eic-sshd; with `chain`, in front of the AuthorizedKeysCommand that is there.
+def enable(site: Site, existing: Existing = Existing.KEEP) -> None:
+    """Have sshd ask eic-sshd; `existing` is what becomes of the AuthorizedKeysCommand that is there.
 
     Raises:
         Refused: if it can't be done. Then everything is as it was.
@@ -23,25 +23,23 @@ def enable(site: Site, chain: bool) -> None:
     """
     site.require_installed()
     _require_sshd_goes_by_its_configuration(site)
-    effective = site.sshd.effective()
-    if _is_in_place_by_hand(site, effective):
-        site.say(f"sshd asks eic-sshd already, by a line of your own: AuthorizedKeysCommand {effective[COMMAND]}")
-        if chain:
-            site.say("that line is left alone, so nothing is chained: take it away, then run `eic-sshd enable --chain`")
-        site.units.start_socket(anew=False)
+    by_hand = site.by_hand()
+    if by_hand is not None:
+        _leave_by_hand(site, by_hand, existing)
         return
-    plan = _plan(site, effective, chain)
+    plan, own = _plan(site, existing)
     require_match_blocks_unharmed(site, plan)
     others_before = site.problems_of(site.others())
     with site.all_or_nothing() as changes:
-        _put_in_place(site, plan, changes)
+        _put_in_place(site, plan, own, changes)
         if not changes.paths:
             site.say("sshd asks eic-sshd already")
         if site.chain_config in changes.paths:
             site.units.reload_service()
+        site.note_that_sshd_is_told()
         site.reload_sshd(others_before)
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
-        tell_of_match_blocks(site, plan)
+        gate.say_warnings(site, plan.user)
     site.units.require_sshd_back()
 
 
@@ -54,27 +52,53 @@ def _require_sshd_goes_by_its_configuration(site: Site) -> None:
     site.require_started_by_its_configuration()
 
 
-def _is_in_place_by_hand(site: Site, effective: Dict[str, str]) -> bool:
-    return is_ours(effective[COMMAND]) and not any(os.path.lexists(path) for path in site.our_drop_ins)
+def _leave_by_hand(site: Site, line: Line, existing: Existing) -> None:
+    """sshd asks us by a `line` that is not of ours. Raises Refused where by that line it can't."""
+    site.require_runnable_by_hand()
+    site.say(f"sshd asks eic-sshd already, by a line of your own: AuthorizedKeysCommand {line.value} ({line.place})")
+    if existing is not Existing.KEEP:
+        done = "chained" if existing is Existing.CHAIN else "replaced"
+        site.say(
+            f"that line is left alone, so nothing is {done}: take it away, then run "
+            f"`eic-sshd enable --{existing.value}`"
+        )
+    with site.all_or_nothing() as changes:
+        if site.own_command(*site.in_force()) is None:
+            chaining.remove(site, changes)
+        if site.chain_config in changes.paths:
+            site.units.reload_service()
+        site.units.start_socket(anew=site.socket_drop_in in changes.paths)
+        gate.say_warnings(site, site.in_force()[1])
 
 
-def _plan(site: Site, effective: Dict[str, str], chain: bool) -> Plan:
-    """What is to be in place. Raises Refused where the site has to decide first."""
+def _plan(site: Site, existing: Existing) -> Tuple[Plan, Optional[OwnCommand]]:
+    """What is to be in place, and the command that the site has. Raises Refused where the site has to decide first."""
     _require_ours_unconditional(site)
-    command, user = site.own_command(effective)
-    if command is None:
-        if chain:
-            site.say("sshd has no other AuthorizedKeysCommand, so there is none to chain")
-        return PLAIN
-    if chain or is_marked(read(site.chain_config) or ""):
-        return chaining.plan(site, command, user)
-    if is_ours(effective[COMMAND]):
-        site.say(f"sshd does not run {command} ({site.place(command)}): `eic-sshd enable --chain` has both run")
-        return PLAIN
-    raise Refused(
-        f"sshd runs another AuthorizedKeysCommand, which is left as it is: {command} ({site.place(command)}); "
-        "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
-    )
+    command, user = site.in_force()
+    own = site.own_command(command, user)
+    if own is None:
+        if existing is not Existing.KEEP:
+            site.say(f"sshd has no other AuthorizedKeysCommand, so there is none to {existing.value}")
+        return PLAIN, None
+    if existing is Existing.REPLACE:
+        site.say(f"{own} is not run while sshd asks eic-sshd in its place; `eic-sshd disable` gives it back")
+        return PLAIN._replace(replaced=own.command), own
+    replaced = site.replaced()
+    if own.is_none and existing is Existing.KEEP and replaced != own.command:
+        if is_ours(command):
+            return PLAIN, None
+        raise Refused(
+            f"{own.place} sets AuthorizedKeysCommand none: take that line away, then run `eic-sshd enable`, or run "
+            "`eic-sshd enable --replace`"
+        )
+    if existing is Existing.CHAIN or is_marked(read(site.chain_config) or ""):
+        return chaining.plan(own), own
+    if replaced == own.command:
+        return PLAIN._replace(replaced=replaced), own
+    if is_ours(command):
+        site.say(f"sshd does not run {own}: {chaining.ways(own)}")
+        return PLAIN._replace(replaced=replaced), own
+    raise Refused(f"sshd runs another AuthorizedKeysCommand, which is left as it is: {own}; {chaining.ways(own)}")
 
 
 def _require_ours_unconditional(site: Site) -> None:
@@ -87,22 +111,22 @@ def _require_ours_unconditional(site: Site) -> None:
             )
 
 
-def _put_in_place(site: Site, plan: Plan, changes: Changes) -> None:
+def _put_in_place(site: Site, plan: Plan, own: Optional[OwnCommand], changes: Changes) -> None:
     _require_inclusion(site)
     wanted = [site.chain_config] if plan.chained else []
     # Where sshd runs the front door as another user, that user alone may ask at the socket.
     wanted += [site.socket_drop_in] if plan.user != USER else []
     chaining.remove(site, changes, keep=wanted)
-    if plan.chained is not None:
-        chaining.put_in_place(site, plan, changes, plan.chained)
-    path, text = _that_comes_first(site, plan)
-    _require_others_unharmed(site, plan, path, text)
+    if plan.chained is not None and own is not None:
+        chaining.put_in_place(site, plan, changes, own)
+    before = effects.without_us(site, site.sshd)
+    path, text = place(site, plan, before)
     for other in site.our_drop_ins:
         if other != path:
             site.give_back(other, changes)
     changes.write(path, text)
     if not site.dry_run:
-        _require_in_force(site, plan)
+        _require_in_force(site, plan, before)
 
 
 def _require_inclusion(site: Site) -> None:
@@ -117,43 +141,20 @@ def _require_inclusion(site: Site) -> None:
         )
 
 
-def _that_comes_first(site: Site, plan: Plan) -> Tuple[str, str]:
-    """The drop-in by which sshd comes to do what is planned, and its text: somebody else's lines stay in it."""
-    blocking = None
-    for path in site.our_drop_ins:
-        text = plan.text(others_in(read(path) or ""))
-        emptied = {other: "" for other in site.our_drop_ins if other != path}
-        reading = site.sshd_config({path: text, **emptied})
-        command, user = outside(reading.lines(COMMAND)), outside(reading.lines(COMMAND_USER))
-        if command and user and (command.value, user.word) == (plan.command, plan.user):
-            return path, text
-        blocking = next((line for line in (command, user) if line and line.file != path), None)
-    before = blocking.place if blocking else f"a line of {site.sshd.config} that `sshd -T` goes by"
-    raise Refused(f"sshd reads {site.drop_in}, but {before} comes before it: move that below the Include line")
-
-
-def _require_others_unharmed(site: Site, plan: Plan, path: str, text: str) -> None:
-    """An sshd with a configuration of its own may read our drop-in all the same. Raises Refused where it would run
-    another command than before, and not that one after ours."""
-    for other in site.others():
-        before = outside(SshdConfig(other.config, dict.fromkeys(site.our_drop_ins, "")).lines(COMMAND))
-        after = outside(SshdConfig(other.config, {path: text}).lines(COMMAND))
-        if before is None or after is None or before.value == plan.chained:
-            continue
-        if is_ours(after.value) and not is_ours(before.value):
-            raise Refused(
-                f"an sshd here goes by {other.config}, which includes {path} too, and would no longer run its own "
-                f"AuthorizedKeysCommand, {before.value} ({before.place}): move that above its Include line"
-            )
-
-
-def _require_in_force(site: Site, plan: Plan) -> None:
+def _require_in_force(site: Site, plan: Plan, before: effects.InForce) -> None:
     problem = site.sshd_problem()
     if problem is not None:
         raise Refused(f"sshd does not take it: {problem}")
-    effective = site.sshd.effective()
-    if (effective[COMMAND], effective[COMMAND_USER]) != (plan.command, plan.user):
+    now = site.in_force()
+    if now != (plan.command, plan.user):
         raise Refused(
-            f"sshd -T still has {COMMAND} {effective[COMMAND]} and {COMMAND_USER} {effective[COMMAND_USER]}: "
+            f"sshd -T still has {COMMAND} {now[0]} and {COMMAND_USER} {now[1]}: "
             f"look for what in {site.sshd.config} sets them"
         )
+    after = effects.observe(site.sshd, list(before))
+    unanswered = next((connection for connection in before if connection not in after), None)
+    if unanswered is not None:
+        raise Refused(f"`sshd -T` would fail for user={unanswered.user}, addr={unanswered.addr}, and did not before")
+    difference = effects.difference(before, after)
+    if difference is not None:
+        raise Refused(f"sshd -T has {difference}, which is none of eic-sshd's settings")

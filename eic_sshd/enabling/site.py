@@ -12,10 +12,26 @@ from ..sshd_command import FRONT_DOOR
 from . import Refused
 from .as_user import front_door_problem, may_run_us
 from .changes import Changes, Say, read
-from .drop_in import USER, is_ours, others_in, without_ours
+from .drop_in import USER, is_ours, others_in, replaced_in, without_ours
 from .sshd import Sshd
 from .sshd_config import COMMAND, COMMAND_USER, Line, SshdConfig, outside
 from .units import Units
+
+
+class OwnCommand(NamedTuple):
+    """The site's own AuthorizedKeysCommand, `none` among them: the user it runs as, and where it stands, FILE:LINE."""
+
+    command: str
+    user: str
+    place: str
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it runs nothing (to sshd it is a command like any other, whose path is wrong)."""
+        return self.command.lower() == "none"
+
+    def __str__(self) -> str:
+        return f"{self.command} ({self.place})"
 
 
 class Site(NamedTuple):
@@ -29,6 +45,9 @@ class Site(NamedTuple):
     our_config: str = "/etc/eic-sshd/eic-sshd.conf"
     socket_drop_in: str = "/etc/systemd/system/eic-sshd.socket.d/60-chain.conf"
     front_door: str = FRONT_DOOR
+    # There from when sshd is first told of us until it is told that it need not ask: a disable that was broken off
+    # may have taken our lines away, and not told it.
+    told_note: str = "/var/lib/eic-sshd/sshd-was-told"
 
     @property
     def drop_in(self) -> str:
@@ -41,8 +60,13 @@ class Site(NamedTuple):
         return os.path.join(self.sshd_drop_ins, "00-eic-sshd.conf")
 
     @property
+    def late_drop_in(self) -> str:
+        """The same, where ours must come after something of the site's."""
+        return os.path.join(self.sshd_drop_ins, "zz-eic-sshd.conf")
+
+    @property
     def our_drop_ins(self) -> List[str]:
-        return [self.drop_in, self.early_drop_in]
+        return [self.drop_in, self.early_drop_in, self.late_drop_in]
 
     @property
     def chain_config(self) -> str:
@@ -125,6 +149,31 @@ class Site(NamedTuple):
     def sshd_config(self, instead: Optional[Dict[str, str]] = None) -> SshdConfig:
         return SshdConfig(self.sshd.config, instead)
 
+    def note_that_sshd_is_told(self) -> None:
+        """So that a `disable` knows that an sshd may ask."""
+        if self.dry_run:
+            return
+        try:
+            os.makedirs(os.path.dirname(self.told_note), mode=0o755, exist_ok=True)
+            with open(self.told_note, "w"):
+                pass
+        except OSError as error:
+            self.say(
+                f"{self.told_note} can't be written ({error.strerror}): a later `eic-sshd disable` reloads sshd only if"
+                " it has something to take away"
+            )
+
+    def was_told(self) -> bool:
+        """Whether an sshd that runs may have been told to ask, and not yet that it need not."""
+        return os.path.exists(self.told_note)
+
+    def forget_that_sshd_was_told(self) -> None:
+        if self.dry_run or not self.was_told():
+            return
+        os.unlink(self.told_note)
+        with contextlib.suppress(OSError):  # the packages keep something of theirs there
+            os.rmdir(os.path.dirname(self.told_note))
+
     def commands(self) -> List[Line]:
         """Every AuthorizedKeysCommand line of the site's own, `none` among them, in the order that sshd reads them."""
         return [line for line in self._without_us().lines(COMMAND) if not is_ours(line.value)]
@@ -136,27 +185,52 @@ class Site(NamedTuple):
     def _without_us(self) -> SshdConfig:
         return self.sshd_config({path: without_ours(read(path) or "") for path in self.our_drop_ins})
 
-    def own_command(self, effective: Dict[str, str]) -> Tuple[Optional[str], str]:
-        """The site's own command, None if it has none, and the user it runs as: what would be in force without us.
+    def in_force(self) -> Tuple[str, str]:
+        """The command and its user where no Match line but `Match all` counts; `none` where there is none."""
+        effective = self.sshd.effective_or_nothing()
+        return self._in_force(COMMAND, effective), self._in_force(COMMAND_USER, effective)
 
-        `effective` is what is in force now. Raises Refused where the command is ruled out.
+    def _in_force(self, keyword: str, effective: Dict[str, str]) -> str:
+        """sshd's word counts, unless there is none, or a line that we know of has set it."""
+        lines = self.sshd_config().lines(keyword)
+        line = outside(lines)
+        found = "none" if line is None else _value(line)
+        said = effective.get(keyword, found)
+        return found if any(said == _value(one) for one in lines) else said
+
+    def own_command(self, command: str, user: str) -> Optional[OwnCommand]:
+        """The site's own command, None if it has none: what would be in force without us.
+
+        `command` and `user` are what is in force now.
         """
-        command, user = effective[COMMAND], effective[COMMAND_USER]
-        line = outside(self.commands())
+        line, own_user = outside(self.commands()), outside(self.users())
         if is_ours(command):
-            command, own_user = line.value if line else "none", outside(self.users())
-            user = own_user.word if own_user else "none"
-        if command.lower() != "none":
-            return command, user
-        if line is not None:
-            raise Refused(
-                f"{line.place} sets AuthorizedKeysCommand none: take that line away, then run `eic-sshd enable`"
-            )
-        return None, user
+            return line and OwnCommand(line.value, own_user.word if own_user else "none", line.place)
+        if command.lower() == "none" and line is None:
+            return None
+        return OwnCommand(command, user, line.place if line and line.value == command else self.sshd.config)
 
-    def place(self, command: str) -> str:
-        """Where the site's own `command` stands, as FILE:LINE."""
-        return next((line.place for line in self.commands() if line.value == command), self.sshd.config)
+    def by_hand(self) -> Optional[Line]:
+        """The line, not of ours, by which sshd asks us already; None if that is not so."""
+        line = outside(self.sshd_config().lines(COMMAND))
+        return line if line and is_ours(line.value) and line.file not in self.our_drop_ins else None
+
+    def require_runnable_by_hand(self) -> None:
+        """Raises Refused where the line of by_hand() has us run as a user whom we may not run as."""
+        user = outside(self.sshd_config().lines(COMMAND_USER))
+        if user is None:
+            return  # sshd does not take it
+        if not may_run_us(user.word):
+            raise Refused(
+                f"{user.place}: sshd runs eic-sshd as AuthorizedKeysCommandUser {user.word}, which must be a single "
+                f"existing user other than root. Change that line to `AuthorizedKeysCommandUser {USER}` and reload sshd"
+            )
+        self.require_runnable(user.word)
+
+    def replaced(self) -> Optional[str]:
+        """The site's command that `enable --replace` put ours in front of; None if there is none."""
+        found = (replaced_in(read(path) or "") for path in self.our_drop_ins)
+        return next((command for command in found if command is not None), None)
 
     def give_back(self, path: str, changes: Changes) -> None:
         """Take our lines out of the drop-in at `path`; somebody else's stay in it."""
@@ -193,3 +267,8 @@ class Site(NamedTuple):
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):
             self.units.start_socket(anew=self.socket_drop_in in changes.paths)
+
+
+def _value(line: Line) -> str:
+    """As sshd -T has it."""
+    return line.value if line.keyword == COMMAND else line.word

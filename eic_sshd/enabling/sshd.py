@@ -13,8 +13,15 @@ import tempfile
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import Refused
+from .connections import ORDINARY, Connection
 from .programs import run
 from .sshd_config import COMMAND, COMMAND_USER
+
+# Each setting in force: its keyword in lower case, and its value. A keyword may come several times.
+Settings = List[Tuple[str, str]]
+
+# OpenSSH 10.6 prints no line for a setting with one of these values; older ones do.
+_NOT_PRINTED = {COMMAND: "none", COMMAND_USER: "none", "authorizedkeysfile": "none", "authenticationmethods": "any"}
 
 
 class Sshd:
@@ -39,18 +46,24 @@ class Sshd:
 
     def _address_problem(self) -> Optional[str]:
         """sshd ends where it can listen nowhere (sshd.c, server_listen): addresses may have gone since it started."""
-        addresses = [value for keyword, value in self._in_force() if keyword == "listenaddress"]
+        try:
+            addresses = [value for keyword, value in self.settings() if keyword == "listenaddress"]
+        except Refused:
+            return None  # sshd starts with a configuration that -t takes
         if not addresses or any(_is_here(address) for address in addresses):
             return None
         return f"this machine has none of its addresses any more (ListenAddress {', '.join(addresses)})"
 
-    def effective(self) -> Dict[str, str]:
-        """Keyword, in lower case, to the value in force outside of Match blocks; COMMAND and COMMAND_USER are there, if
-        only as `none`. Raises Refused where sshd does not say."""
-        return {COMMAND: "none", COMMAND_USER: "none", **dict(reversed(self._in_force()))}
+    def effective(self, connection: Connection = ORDINARY) -> Dict[str, str]:
+        """Keyword, in lower case, to the value in force for `connection`; those that sshd leaves out because of their
+        value are there. Raises Refused where sshd does not say."""
+        return in_force(self.settings(connection))
 
-    def _in_force(self) -> List[Tuple[str, str]]:
-        done = self._run("-T")
+    def settings(self, connection: Connection = ORDINARY) -> Settings:
+        """All that is in force for `connection`. Raises Refused where sshd does not say."""
+        done = self._run("-T", *connection.options())
+        if done.returncode != 0 and "Invalid test mode specification" in done.stderr:
+            done = self._run("-T", *connection.options(but_for=["rdomain"]))
         if done.returncode != 0:
             raise Refused(f"`{self.program} -T` fails, so what is in force can't be known: {_said(done)}")
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
@@ -63,22 +76,31 @@ class Sshd:
         except Refused:
             return {}
 
-    def _run(self, option: str, lending: bool = True) -> subprocess.CompletedProcess[str]:
+    def _run(self, *options: str, lending: bool = True) -> subprocess.CompletedProcess[str]:
         """Run it; what a machine that was never booted lacks, though its configuration is in order, may be lent."""
         if not self.is_there():
             raise Refused(f"there is no {self.program}: install openssh-server")
-        command = [self.program, option, "-f", self.config]
+        command = [self.program, *options, "-f", self.config]
         with contextlib.ExitStack() as lent:
             done = run(*command)
+            key = ""
             if lending and "no hostkeys available" in done.stderr:
-                command += ["-h", lent.enter_context(_host_key())]
+                key = lent.enter_context(_host_key())
+                command += ["-h", key]
                 done = run(*command)
             missing = re.search(r"Missing privilege separation directory: (/\S+)", done.stderr)
             if missing:
                 # Left there: sshd's own unit makes it when it starts sshd, and one that starts now must not miss it.
                 os.makedirs(missing.group(1), mode=0o755, exist_ok=True)
                 done = run(*command)
+            if key:  # it is none of sshd's settings
+                done.stdout = "".join(line for line in done.stdout.splitlines(keepends=True) if key not in line)
             return done
+
+
+def in_force(settings: Settings) -> Dict[str, str]:
+    """Keyword to value; of a keyword that comes several times, the first."""
+    return {**_NOT_PRINTED, **dict(reversed(settings))}
 
 
 def _is_here(address: str) -> bool:

@@ -10,12 +10,16 @@ import re
 import shlex
 from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
+from .connections import is_all, without_comment
+
 COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
 _DEEPEST = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
 
 class Line(NamedTuple):
-    """One directive, its keyword in lower case. `match` is the Match line that it stands under."""
+    """One directive, its keyword in lower case. `match` is what must be so for it to count: the value of the Match line
+    that it stands under, behind that of the Match line that its file is included under. A Match line stands under
+    itself."""
 
     file: str
     number: int
@@ -31,6 +35,10 @@ class Line(NamedTuple):
     def word(self) -> str:
         """The value of a directive that takes one word: without quotes, or a comment after it."""
         return next(iter(_words(self.value)), "")
+
+    @property
+    def counts_always(self) -> bool:
+        return self.match is None or is_all(self.match)
 
 
 class _Inclusion(NamedTuple):
@@ -58,27 +66,54 @@ class SshdConfig:
             for item in self._read(self.path, None, ())
             if isinstance(item, _Inclusion) and _matches(path, item.pattern)
         ]
-        return outside(found) or next(iter(found), None)
+        return next((line for line in found if line.match is None), None) or next(iter(found), None)
+
+    def blocks(self) -> List[Line]:
+        """The Match lines, but for `Match all`."""
+        return [line for line in self.lines("match") if not line.counts_always]
 
     def _read(self, file: str, match: Optional[str], above: Tuple[str, ...]) -> Iterator[Union[Line, _Inclusion]]:
         """sshd_config(5): a Match goes on to the next, or to the end of its own file. `above` are the files that this
         one is included by; sshd takes none that includes itself."""
         if file in above or len(above) > _DEEPEST:
             return
+        enclosing = match
         for number, raw in enumerate(self._text(file).split("\n"), start=1):
-            words = re.match(r'\s*"?([A-Za-z0-9]+)"?\s*=?\s*(.*?)\s*$', raw)
-            if words is None:
+            line = _line(file, number, raw, match)
+            if line is None:
                 continue
-            line = Line(file, number, words.group(1).lower(), words.group(2), match)
             if line.keyword == "match":
-                match = line.value
+                match = _within(enclosing, line.value)
+                line = line._replace(match=match)
             elif line.keyword == "include":
-                for pattern in _patterns(line.value, os.path.dirname(self.path)):
+                for pattern, paths in self._included(line):
                     yield _Inclusion(line, pattern)
-                    new = [path for path in self._instead if _matches(path, pattern)]
-                    for included in sorted({*glob.glob(pattern), *new}):
-                        yield from self._read(included, match, (*above, file))
+                    for path in paths:
+                        yield from self._read(path, match, (*above, file))
             yield line
+
+    def _included(self, line: Line) -> Iterator[Tuple[str, List[str]]]:
+        """Each pattern of the Include on `line`, and the files that it stands for, in sshd's order."""
+        for value in _words(line.value):
+            pattern = os.path.normpath(os.path.join(os.path.dirname(self.path), os.path.expanduser(value)))
+            new = [path for path in self._instead if _matches(path, pattern)]
+            yield pattern, sorted({*glob.glob(pattern), *new})
+
+    def copy_to(self, folder: str) -> str:
+        """Write it out below `folder`, every included file with it and `instead` in place; the path to give to sshd."""
+        return self._copy(self.path, folder, ())
+
+    def _copy(self, file: str, folder: str, above: Tuple[str, ...]) -> str:
+        copy = os.path.join(folder, f"{len(os.listdir(folder))}-{os.path.basename(file)}")
+        with open(copy, "w", encoding="utf-8", errors="surrogateescape") as opened:
+            for number, raw in enumerate(self._text(file).split("\n"), start=1):
+                line = _line(file, number, raw, None)
+                if line is not None and line.keyword == "include" and len(above) <= _DEEPEST:
+                    paths = [path for _, paths in self._included(line) for path in paths if path not in (*above, file)]
+                    copies = [self._copy(path, folder, (*above, file)) for path in paths]
+                    raw = f"Include {' '.join(copies)}" if copies else ""
+                opened.write(f"{raw}\n")
+        return copy
 
     def _text(self, file: str) -> str:
         if file in self._instead:
@@ -91,8 +126,10 @@ class SshdConfig:
 
 
 def outside(lines: List[Line]) -> Optional[Line]:
-    """The one of `lines` that counts outside of Match blocks."""
-    return next((line for line in lines if line.match is None), None)
+    """The one of `lines` that counts where no other Match line than `Match all` does: what stands under that goes
+    before all that is said outside of it."""
+    under_all = (line for line in lines if line.match is not None and line.counts_always)
+    return next(under_all, None) or next((line for line in lines if line.match is None), None)
 
 
 def in_same_block(line: Line, lines: List[Line]) -> bool:
@@ -100,8 +137,16 @@ def in_same_block(line: Line, lines: List[Line]) -> bool:
     return any((one.file, one.match) == (line.file, line.match) for one in lines)
 
 
-def _patterns(value: str, folder: str) -> List[str]:
-    return [os.path.normpath(os.path.join(folder, os.path.expanduser(pattern))) for pattern in _words(value)]
+def _line(file: str, number: int, raw: str, match: Optional[str]) -> Optional[Line]:
+    words = re.match(r'\s*"?([A-Za-z0-9]+)"?\s*=?\s*(.*?)\s*$', raw)
+    return Line(file, number, words.group(1).lower(), words.group(2), match) if words else None
+
+
+def _within(enclosing: Optional[str], match: str) -> str:
+    """What must be so under the Match line of the value `match`, in a file that is included under `enclosing`."""
+    if enclosing is None or is_all(enclosing):
+        return match
+    return enclosing if is_all(match) else f"{without_comment(enclosing)} {match}"
 
 
 def _words(value: str) -> List[str]:

@@ -3,41 +3,87 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterator, Optional
 from urllib.parse import urlsplit
 
+from ..config import where_set
 from ..settings import Config
-from . import Refused
+from . import Refused, chaining, effects, gate
 from .as_user import config_problem, front_door_problem, may_run_us
 from .drop_in import is_ours
-from .site import Site
-from .sshd_config import COMMAND, COMMAND_USER
+from .matches import require_users_in_match_blocks
+from .site import OwnCommand, Site
+
+
+def warnings(site: Site, config: Config) -> Iterator[str]:
+    """Why a pushed key may not log in although sshd asks eic-sshd, a sentence each."""
+    try:
+        yield from gate.warnings(site, site.in_force()[1], config.keys.types)
+    except Refused:
+        return  # problems() says it
 
 
 def problems(site: Site, config: Config) -> Iterator[str]:
-    """What an administrator should know of, a sentence each, with the way out."""
+    """What an administrator should know of, a sentence each, with what to do about it."""
     try:
-        site.require_started_by_its_configuration()
-        effective = site.sshd.effective()
-        if not is_ours(effective[COMMAND]):
-            yield "sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"
+        _require_sshd_reads_its_configuration(site)
+        command, user = site.in_force()
+        own = site.own_command(command, user)
+        if not is_ours(command):
+            yield _why_not_asked(own)
             return
-        command, _ = site.own_command(effective)
-    except Refused as problem:
-        yield str(problem)
+        yield from _about_the_own_command(site, config, own)
+        yield from _about_other_settings(site)
+        if site.by_hand() is not None:
+            site.require_runnable_by_hand()
+        require_users_in_match_blocks(site)
+    except Refused as refused:
+        yield str(refused)
         return
+    yield from _about_running_as(site, config, user)
+
+
+def _require_sshd_reads_its_configuration(site: Site) -> None:
+    site.require_started_by_its_configuration()
+    problem = site.sshd_problem()
+    if problem is not None:
+        raise Refused(f"sshd's configuration is invalid: {problem}")
+
+
+def _why_not_asked(own: Optional[OwnCommand]) -> str:
+    if own is None:
+        return "sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"
+    return f"sshd does not ask eic-sshd, but runs {own}: {chaining.ways(own)}"
+
+
+def _about_the_own_command(site: Site, config: Config, own: Optional[OwnCommand]) -> Iterator[str]:
     chained = config.chain.command
-    if chained is not None and command is None:
+    place = (where_set(site.our_config, "chain", "command") or "") if chained else ""
+    if chained is not None and own is None and place.startswith(f"{site.chain_config}:"):
         yield f"[chain] goes on with {chained}, which sshd's configuration has no more: `eic-sshd enable` ends that"
-    elif command is not None and command != chained:
-        instead = f", and {chained} in its place" if chained else ""
-        way = "`eic-sshd enable`" if chained else "`eic-sshd enable --chain`"
-        yield f"sshd does not run {command} ({site.place(command)}){instead}: {way} has it run"
-    user = effective[COMMAND_USER]
+    if own is None or own.is_none or own.command in (chained, site.replaced()):
+        return
+    if chained:
+        yield f"sshd does not run {own}, and {chained} in its place: `eic-sshd enable` has it run"
+    else:
+        yield f"sshd does not run {own}: {chaining.ways(own)}"
+
+
+def _about_other_settings(site: Site) -> Iterator[str]:
+    before = effects.without_us(site, site.sshd)
+    difference = effects.difference(before, effects.observe(site.sshd, list(before)))
+    if difference is not None:
+        yield (
+            f"because of where eic-sshd's lines are, sshd -T has {difference}: `eic-sshd enable` moves them, or says "
+            "why it can't"
+        )
+
+
+def _about_running_as(site: Site, config: Config, user: str) -> Iterator[str]:
     if not may_run_us(user):
         yield (
             f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user}, which must be a single existing user other than "
-            "root: `eic-sshd enable` says where, or mends it"
+            "root: `eic-sshd enable` corrects it"
         )
         return
     cannot = front_door_problem(user, site.front_door)

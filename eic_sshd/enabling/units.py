@@ -48,10 +48,11 @@ class Units:
 
     def problems(self, imds: str) -> Iterator[str]:
         """What keeps logins from being answered by the authorizer, a sentence each; `imds` is its IMDS's address."""
-        if not self._has_socket() or not self.is_running():
+        if not self._has_socket():
             return
-        if not _is("active", SOCKET):
-            yield f"{SOCKET} does not listen, so each login is slower: `systemctl restart {SOCKET}`"
+        yield from self._socket_problems()
+        if not self.is_running():
+            return
         if _is("failed", SERVICE):
             yield f"{SERVICE} has failed, so each login is slower: `journalctl -u {SERVICE}` says why"
         shown = _shown(SERVICE, "IPAddressAllow", "IPAddressDeny")
@@ -60,6 +61,20 @@ class Units:
                 f"{SERVICE} may not reach [imds] endpoint, so no pushed key logs in: `systemctl edit {SERVICE}`, and "
                 f"give it IPAddressAllow={imds} under [Service]"
             )
+
+    def _socket_problems(self) -> Iterator[str]:
+        """What keeps it from listening now or after a boot; a command that lasts beyond the next boot with each."""
+        state = _systemctl("is-enabled", SOCKET).stdout.strip()
+        if state.startswith("masked"):
+            runtime = " --runtime" if state == "masked-runtime" else ""
+            remedy = f"systemctl unmask{runtime} {SOCKET} && systemctl enable --now {SOCKET}"
+            yield f"{SOCKET} is masked, so each login is slower: `{remedy}`"
+        elif state == "disabled":
+            yield f"{SOCKET} is disabled, so each login is slower after a boot: `systemctl enable --now {SOCKET}`"
+        elif self.is_running() and _is("failed", SOCKET):
+            yield f"{SOCKET} has failed, so each login is slower: `systemctl restart {SOCKET}`"
+        elif self.is_running() and not _is("active", SOCKET):
+            yield f"{SOCKET} does not listen, so each login is slower: `systemctl restart {SOCKET}`"
 
     def start_socket(self, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""

@@ -12,6 +12,7 @@ import pytest
 from eic_sshd.enabling import Refused
 from eic_sshd.enabling.changes import Say
 from eic_sshd.enabling.disable import disable
+from eic_sshd.enabling.drop_in import Existing
 from eic_sshd.enabling.enable import enable
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
@@ -61,12 +62,13 @@ class Machine:
             our_config=str(self.folder / "eic-sshd/eic-sshd.conf"),
             socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
             front_door=self.front_door,
+            told_note=str(self.folder / "var/told.log"),
         )
 
-    def enable(self, chain: bool = False) -> List[str]:
+    def enable(self, chain: bool = False, replace: bool = False) -> List[str]:
         """What its administrator is told."""
         self.told.clear()
-        enable(self.site, chain)
+        enable(self.site, _existing(chain, replace))
         return list(self.told)
 
     def disable(self) -> List[str]:
@@ -78,7 +80,7 @@ class Machine:
         """What is said when it refuses; whatever that is, nothing is changed."""
         before = self.files()
         with pytest.raises(Refused) as refused:
-            do(self.site) if do else enable(self.site, chain)
+            do(self.site) if do else enable(self.site, _existing(chain, False))
         assert self.files() == before
         return str(refused.value)
 
@@ -93,6 +95,10 @@ class Machine:
     def effective(self) -> Tuple[str, str]:
         found = self.site.sshd.effective()
         return found["authorizedkeyscommand"], found["authorizedkeyscommanduser"]
+
+
+def _existing(chain: bool, replace: bool) -> Existing:
+    return Existing.CHAIN if chain else Existing.REPLACE if replace else Existing.KEEP
 
 
 @pytest.fixture

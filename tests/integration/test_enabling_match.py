@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from eic_sshd.enabling.drop_in import PLAIN
+from docs.generate import ROOT
+from eic_sshd import config
+from eic_sshd.enabling import Refused
+from eic_sshd.enabling.connections import ORDINARY, Connection
+from eic_sshd.enabling.disable import disable
+from eic_sshd.enabling.drop_in import PLAIN, Existing
+from eic_sshd.enabling.enable import enable
+from eic_sshd.enabling.sshd import Settings, Sshd
+from eic_sshd.enabling.standing import problems
 from eic_sshd.sandbox import private_host
 
 from .sites import INCLUDE, OTHER, Machine
+from .test_standing import standing
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
 
@@ -118,8 +130,19 @@ def test_a_match_block_whose_command_has_no_user_does_not_get_one(machine: Machi
 
 @pytest.mark.parametrize("user", ["root", "%u", "nobody-of-that-name"])
 def test_a_match_block_does_not_have_us_run_as_root(machine: Machine, user: str) -> None:
-    machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser {user}\n")
-    assert "which must be a single existing user other than root" in machine.refusal()
+    block = f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser {user}\n"
+    machine.sshd_config(block)
+    said = machine.refusal()
+    assert "which must be a single existing user other than root" in said
+    assert "sshd_config:3 would have" in said
+    for remedy in ("change that line to `AuthorizedKeysCommandUser eic-sshd`", "`AuthorizedKeysCommand /usr/bin/true`"):
+        assert remedy in said
+    machine.sshd_config(block.replace(user, "eic-sshd"))
+    machine.enable()
+    machine.sshd_config(f"{block}    AuthorizedKeysCommand /usr/bin/true\n")
+    machine.enable()
+    machine.sshd_config(block)
+    assert said in standing(machine)
 
 
 def test_a_match_block_with_another_user_is_told_of(machine: Machine) -> None:
@@ -128,11 +151,96 @@ def test_a_match_block_with_another_user_is_told_of(machine: Machine) -> None:
 
 
 def test_a_match_block_without_any_command_is_told_of(machine: Machine) -> None:
+    """To sshd, `none` is a program whose path is not absolute: it logs an error at each attempt."""
     machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommand none\n")
-    assert any("for `Match User bob` sshd runs no command" in sentence for sentence in machine.enable())
+    (said,) = (sentence for sentence in machine.enable() if "for `Match User bob` sshd runs no command" in sentence)
+    assert "logs an error at each attempt, which `AuthorizedKeysCommand /usr/bin/true` would not" in said
+
+
+@pytest.mark.parametrize("folder", ["eic_sshd", "docs", "etc", "packaging", "README.md"])
+def test_nothing_recommends_a_command_that_is_none(folder: str) -> None:
+    recommended = re.compile(r"(?:add|set|write|put|use)\W{1,6}AuthorizedKeysCommand none", re.IGNORECASE)
+    paths = [Path(ROOT) / folder, *(Path(ROOT) / folder).rglob("*")]
+    texts = {path: path.read_text(errors="replace") for path in paths if path.is_file() and path.suffix != ".pyc"}
+    assert texts
+    assert [path for path, text in texts.items() if recommended.search(text)] == []
 
 
 def test_what_stands_under_match_all_is_to_be_moved(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match all\n{OTHER}")
     assert "which is left as it is: /usr/bin/true %u" in machine.refusal()
     assert "stands under `Match all`" in machine.refusal(chain=True)
+
+
+SAME = "AuthorizedKeysCommand /usr/bin/true %u\n    AuthorizedKeysCommandUser nobody\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (f"Match all\n    PasswordAuthentication no\nMatch all\n    {SAME}", 5),
+        (f"Match User bob\n    {SAME}Match all\n    {SAME}", 6),
+        (f"{OTHER.replace('true', 'false')}Match all\n    {SAME}", 5),
+        (f"Match all\n    {SAME}Match User bob\n    {SAME}", 3),
+    ],
+)
+def test_under_match_all_it_is_the_line_that_counts_that_is_named(machine: Machine, text: str, number: int) -> None:
+    machine.sshd_config(INCLUDE + text)
+    command = f"/usr/bin/true %u ({machine.folder}/sshd_config:{number})"
+    assert f"which is left as it is: {command}" in machine.refusal()
+    assert f"sshd does not ask eic-sshd, but runs {command}" in standing(machine)[0]
+
+
+def test_a_command_before_the_include_is_named_though_there_is_a_match_all_before_it(machine: Machine) -> None:
+    machine.write("sshd_config.d/10-all.conf", "Match all\n    PasswordAuthentication no\n")
+    machine.sshd_config(f"Include {machine.folder}/sshd_config.d/1*.conf\n{OTHER}{INCLUDE}")
+    assert "sshd_config:2 comes before it" in machine.refusal(chain=True)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "LocalPort 22", "LocalPort 2222", "LocalAddress 10.0.0.1", "LocalAddress nonsense", "RDomain mgmt", "RDomain *",
+        "Host *.example.net", "Address 10.0.0.0/8", "Address *,!10.0.0.0/8", "User bob", "User *", 'User "a b"',
+        "Group root", "Group no-such-group", "all", "User bob Address 10.* LocalPort 22", "User=bob", "Invalid-User",
+        "Version OpenSSH_*",
+    ],
+)  # fmt: skip
+def test_no_match_block_that_sshd_takes_stops_anything(machine: Machine, match: str) -> None:
+    machine.sshd_config(f"{INCLUDE}Match {match}\n    PasswordAuthentication no\n    X11Forwarding yes\n")
+    if machine.site.sshd_problem() is not None:
+        pytest.skip("this sshd does not know such a Match line")
+    before = machine.files()
+    machine.enable()
+    assert machine.effective == (PLAIN.command, "eic-sshd")
+    assert standing(machine) == []
+    assert machine.enable()[0] == "sshd asks eic-sshd already"
+    machine.disable()
+    assert machine.files() == before
+
+
+class Silent(Sshd):
+    """One that starts, and will not say what is in force."""
+
+    def settings(self, connection: Connection = ORDINARY) -> Settings:
+        raise Refused("`sshd -T` fails")
+
+
+def test_an_sshd_that_cannot_be_asked_what_is_in_force_stops_nothing(machine: Machine) -> None:
+    machine.sshd_config(INCLUDE + OTHER)
+    site = machine.site._replace(sshd=Silent(config=machine.site.sshd.config))
+    before = machine.files()
+    assert "sshd_config:2" in machine.refusal(do=lambda _: enable(site))
+    enable(site, Existing.CHAIN)
+    assert machine.effective == (PLAIN.command, "nobody")
+    assert list(problems(site, config.load(site.our_config))) == []
+    disable(site)
+    assert machine.files() == before
+
+
+def test_a_command_for_nearly_all_is_no_command_outside_of_match_blocks(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match Address *,!10.0.0.0/8\n    {SAME}")
+    assert any("goes on running /usr/bin/true %u" in sentence for sentence in machine.enable())
+    assert machine.enable()[0] == "sshd asks eic-sshd already"
+    assert standing(machine) == []
+    machine.disable()

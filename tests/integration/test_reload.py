@@ -13,6 +13,7 @@ import pytest
 
 from eic_sshd.enabling import StillAsks, Unfinished
 from eic_sshd.enabling.disable import disable
+from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
@@ -112,6 +113,43 @@ def test_where_nothing_names_us_an_invalid_configuration_does_not_keep_us(machin
     append(running, "NoSuchKeyword yes\n")
     assert "sshd's configuration does not name eic-sshd" in machine.disable()
     assert times_told(running) == 0
+    require_listening(running)
+
+
+def test_where_it_was_never_enabled_disabling_tells_no_sshd(machine: Machine, running: Running) -> None:
+    assert "sshd's configuration does not name eic-sshd" in machine.disable()
+    append(running, OTHER)
+    machine.refusal()
+    machine.disable()
+    machine.enable(replace=True)
+    machine.disable()
+    for _ in range(2):
+        machine.disable()
+    assert times_told(running) == 2
+    assert not Path(machine.site.told_note).parent.exists()
+
+
+def test_a_disable_that_was_broken_off_before_it_told_sshd_is_made_up_for(machine: Machine, running: Running) -> None:
+    machine.enable()
+    os.unlink(machine.site.drop_in)
+    append(running, "NoSuchKeyword yes\n")
+    assert "would go on asking" in machine.refusal(do=disable)
+    config = Path(running.folder) / "sshd_config"
+    config.write_text(config.read_text().replace("NoSuchKeyword yes\n", ""))
+    machine.disable()
+    assert times_told(running) == 2
+
+
+@pytest.mark.parametrize("match", ["LocalPort 22", "RDomain mgmt", "LocalAddress 10.0.0.1", "Group root", "User *,!x"])
+def test_a_match_block_of_any_kind_stops_nothing_while_sshd_runs(
+    machine: Machine, running: Running, match: str
+) -> None:
+    append(running, f"ListenAddress 127.0.0.1:{running.port}\nMatch {match}\n    PasswordAuthentication no\n")
+    machine.enable()
+    assert machine.effective[0] == PLAIN.command
+    machine.disable()
+    assert machine.effective[0] == "none"
+    assert times_told(running) == 2
     require_listening(running)
 
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to ask sshd about (sshd(8), -C): an ordinary one, and one for each Match block."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+
+class Connection(NamedTuple):
+    """Every attribute that a Match line may have; sshd exits where one is missing that a Match line names.
+
+    The defaults are matched by hardly any Match line: our own account, and addresses that are reserved for
+    documentation (RFC 5737).
+    """
+
+    user: str = "eic-sshd"
+    host: str = "192.0.2.1"
+    addr: str = "192.0.2.1"
+    laddr: str = "192.0.2.2"
+    lport: str = "1"
+    rdomain: str = ""
+
+    def options(self, but_for: Sequence[str] = ()) -> List[str]:
+        """The arguments for sshd. Several -C add up, so that a value may have a blank in it."""
+        given = [f"{name}={value}" for name, value in self._asdict().items() if name not in but_for]
+        return [word for one in given for word in ("-C", one)]
+
+
+ORDINARY = Connection()
+
+# sshd_config(5), Match: the attributes that take a pattern, and what -C calls them. All others are left out.
+_ATTRIBUTES = {
+    "user": "user", "group": "user", "host": "host", "address": "addr", "localaddress": "laddr",
+    "localport": "lport", "rdomain": "rdomain",
+}  # fmt: skip
+_WITHOUT_ARGUMENT = ("all", "invalid-user")
+_FILLERS = ("x", "", "1", "1.1", "1.1.1", "1.1.1.1", "::1", "1::1")
+
+
+def criteria_of(match: str) -> List[Tuple[str, str]]:
+    """(attribute in lower case, its argument) of the Match line's value."""
+    words = [word.strip('"') for word in re.findall(r'(?:"[^"]*"|[^\s"=])+', without_comment(match))]
+    found = []
+    while words:
+        attribute = words.pop(0).lower()
+        found.append((attribute, "" if attribute in _WITHOUT_ARGUMENT or not words else words.pop(0)))
+    return found
+
+
+def without_comment(match: str) -> str:
+    return re.sub(r"(?:^|\s)#.*", "", match)
+
+
+def is_all(match: str) -> bool:
+    """Whether the Match line is `Match all`."""
+    return [attribute for attribute, _ in criteria_of(match)] == ["all"]
+
+
+def fulfilling(match: str, etc: str = "/etc") -> Connection:
+    """A connection that the Match line matches, as far as one can be made up; groups are looked up in `etc` only."""
+    connection = ORDINARY
+    for attribute, patterns in criteria_of(match):
+        name = _ATTRIBUTES.get(attribute)
+        value = _value(attribute, patterns, getattr(connection, name), etc) if name else None
+        if name and value is not None:
+            connection = connection._replace(**{name: value})
+    return connection
+
+
+def _value(attribute: str, patterns: str, usual: str, etc: str) -> Optional[str]:
+    if attribute == "group":
+        return next((user for group, user in _members(etc) if _matches(group, patterns, _is_like)), None)
+    if attribute in ("address", "localaddress"):
+        return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_in)), None)
+    return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_like)), None)
+
+
+def _candidates(patterns: str, usual: str) -> Iterator[str]:
+    yield usual
+    for pattern in (pattern for pattern in patterns.split(",") if pattern and not pattern.startswith("!")):
+        for filler in _FILLERS:
+            yield pattern.partition("/")[0].replace("*", filler).replace("?", filler[:1] or "x")
+
+
+def _matches(value: str, patterns: str, is_like: Callable[[str, str], bool]) -> bool:
+    """ssh_config(5), PATTERNS: one that is negated and matches decides, whatever else does."""
+    listed = patterns.split(",")
+    if any(is_like(value, pattern[1:]) for pattern in listed if pattern.startswith("!")):
+        return False
+    return any(is_like(value, pattern) for pattern in listed if not pattern.startswith("!"))
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    wild = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    return re.fullmatch(wild, value, re.DOTALL) is not None
+
+
+def _is_in(address: str, pattern: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    try:
+        return parsed in ipaddress.ip_network(pattern, strict=False)
+    except ValueError:
+        return _is_like(address, pattern)
+
+
+def _members(etc: str) -> Iterator[Tuple[str, str]]:
+    """(group, user) of each user that is in a group by these files: nothing is asked over a network."""
+    groups = _fields(f"{etc}/group", 4)
+    names = {group[2]: group[0] for group in groups}
+    for group in groups:
+        yield from ((group[0], user) for user in group[3].split(",") if user)
+    for user in _fields(f"{etc}/passwd", 7):
+        if user[3] in names:
+            yield names[user[3]], user[0]
+
+
+def _fields(path: str, number: int) -> List[List[str]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            rows = [line.rstrip("\n").split(":") for line in file]
+    except OSError:
+        return []
+    return [row for row in rows if len(row) == number]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of our drop-ins has sshd do what is planned, and change nothing else."""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+from . import Refused, effects
+from .changes import read
+from .drop_in import Plan, is_ours, others_in, without_ours
+from .site import Site
+from .sshd_config import COMMAND, COMMAND_USER, SshdConfig, outside
+
+_PRINCIPALS = "authorizedprincipalscommand"
+
+
+def place(site: Site, plan: Plan, before: effects.InForce) -> Tuple[str, str]:
+    """The drop-in by which sshd comes to do what is planned, and its text; another author's lines stay in it. `before`
+    is what sshd has in force without us. Raises Refused where there is no such drop-in."""
+    blocking, different = None, None
+    for path in site.our_drop_ins:
+        text = plan.text(others_in(read(path) or ""))
+        texts = {**_without_us(site), path: text}
+        reading = site.sshd_config(texts)
+        command, user = outside(reading.lines(COMMAND)), outside(reading.lines(COMMAND_USER))
+        if not (command and user and (command.value, user.word) == (plan.command, plan.user)):
+            first = next((line for line in (command, user) if line and line.file != path), None)
+            blocking = blocking or first
+            continue
+        difference = effects.difference(before, effects.would_be(site.sshd, reading, list(before)))
+        if difference is None:
+            _require_others_unharmed(site, plan, path, texts)
+            return path, text
+        different = different or difference
+    if different is not None:
+        raise Refused(_way_out(site.sshd_config(_without_us(site)), different))
+    where = blocking.place if blocking else f"a line of {site.sshd.config} that `sshd -T` goes by"
+    raise Refused(f"sshd reads {site.drop_in}, but {where} comes before it: move that below the Include line")
+
+
+def _without_us(site: Site) -> Dict[str, str]:
+    texts = {path: read(path) for path in site.our_drop_ins}
+    return {path: without_ours(text) for path, text in texts.items() if text is not None}
+
+
+def _way_out(config: SshdConfig, difference: effects.Difference) -> str:
+    if difference.keyword != _PRINCIPALS:
+        return f"with eic-sshd, sshd -T would have {difference}: see which line of {config.path} sets that"
+    lines = [line for line in config.lines(_PRINCIPALS) if line.match is None and line.value == difference.before]
+    where = lines[-1].place if lines else config.path
+    return (
+        f"{where}: AuthorizedPrincipalsCommand would become {difference.after}, and certificates that it allows would "
+        "no longer log in (OpenSSH before 9.4 takes none that it reads after an AuthorizedKeysCommand). Move that line "
+        f"above the Include line of {config.path}, then run `eic-sshd enable`"
+    )
+
+
+def _require_others_unharmed(site: Site, plan: Plan, path: str, texts: Dict[str, str]) -> None:
+    """An sshd with a configuration of its own may read our drop-in all the same. Raises Refused where it would run
+    another command than before, and not that one after ours, or where anything else would change."""
+    for other in site.others():
+        own = outside(SshdConfig(other.config, _without_us(site)).lines(COMMAND))
+        reading = SshdConfig(other.config, texts)
+        now = outside(reading.lines(COMMAND))
+        kept = own is None or is_ours(own.value) or own.value in (plan.chained, plan.replaced)
+        if not kept and own is not None and now is not None and is_ours(now.value):
+            raise Refused(
+                f"an sshd here goes by {other.config}, which includes {path} too, and would no longer run its own "
+                f"AuthorizedKeysCommand, {own.value} ({own.place}): move that above its Include line"
+            )
+        before = effects.without_us(site, other)
+        difference = effects.difference(before, effects.would_be(other, reading, list(before)))
+        if difference is not None:
+            raise Refused(
+                f"an sshd here goes by {other.config}, which includes {path} too: "
+                f"{_way_out(SshdConfig(other.config, _without_us(site)), difference)}"
+            )
