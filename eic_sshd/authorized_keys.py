@@ -21,30 +21,32 @@ if TYPE_CHECKING:  # typing is slow to load
 
 USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] [--token NAME=VALUE]... USER [FINGERPRINT]"
 SOCKET = "/run/eic-sshd/authorize.sock"
-# Seconds to wait for the authorizer until it has said how long its answer may take. What is then left of a decision's
-# three is enough to make it here.
+# Seconds from the beginning to wait for the authorizer until it says how long its answer may take. What is then left
+# of a decision's three is enough to make it here.
 PATIENCE = 2.0
 
 
 def main(arguments: list[str]) -> int:
-    again = arguments[:1] == ["--again"]
-    parsed = parse(arguments[again:])
+    again = arguments[:1] == ["--again"] and "".join(arguments[1:2]).isdigit()
+    begun = int(arguments[1]) / 1000 if again else time.monotonic()
+    parsed = parse(arguments[2 * again :])
     if parsed is None:
         to_syslog("wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
         write((USAGE + "\n").encode(), 2)
         return 2
     path, question, tokens = parsed
-    asked = (question, tokens, time.monotonic(), again)
-    answer = None
+    asked = (question, tokens, begun, again)
+    answer, chained = None, False
     try:
-        answer, chained = ask(path, question) if path != "none" else (None, False)
+        if path != "none" and not again:
+            answer, chained = ask(path, question, begun)
         if answer is None:
             answer = cold().decide(asked)
         elif chained:
             answer += cold().chain(asked)
     except BaseException as error:  # I1: never a traceback, never half an answer
         if not again and not isinstance(error, NoAnswerInTime):
-            once_more(arguments)
+            once_more(arguments, begun)
         answer = answer or give_up(asked, error)
     write(answer)
     return 0
@@ -74,45 +76,55 @@ class NoAnswerInTime(Exception):
     """The authorizer took the question on and hangs."""
 
 
-def ask(path: str, question: "Question") -> "tuple[bytes | None, bool]":
+def ask(path: str, question: "Question", begun: float) -> "tuple[bytes | None, bool]":
     """The authorizer's whole answer, and whether the chained command is to be run after it. wire.py has the layout.
 
-    The answer is None where there is none, or no whole one, or the authorizer will not give one.
+    The answer is None where there is none, or no whole one, or the authorizer will not give one. One that died is asked
+    again: systemd starts another, which decides for all who wait in less time than each of them would need here.
     """
-    said = converse(path, question)
-    if said == b"":  # it died, and systemd hung up on all who waited: the first of them starts another
+    taken = False
+    for attempt in range(3):
+        said = converse(path, question, begun)
+        if said is None:
+            break
+        kind, length = said[5:6], int.from_bytes(said[6:10], "big")
+        if said[:1] == b"W" and kind in (b"K", b"C") and len(said) - 10 == length:
+            return said[10:], kind == b"C"
+        taken = taken or said[:1] == b"W"
+        # One that dies before it takes anything on does so at its start: it is asked twice.
+        if said[:1] not in (b"", b"W") or attempt >= (2 if taken else 1):
+            break
         time.sleep(0.1)
-        said = converse(path, question)
-    said = said or b""
-    kind, length = said[5:6], int.from_bytes(said[6:10], "big")
-    whole = said[:1] == b"W" and kind in (b"K", b"C") and len(said) - 10 == length
-    return said[10:] if whole else None, kind == b"C"
+    return None, False
 
 
-def converse(path: str, question: "Question") -> "bytes | None":
+def converse(path: str, question: "Question", begun: float) -> "bytes | None":
     """What the authorizer said until it hung up; None where there is none, or it hangs."""
     import _socket
 
     user, fingerprint, config = question
-    fields = ("1", user, fingerprint or "", str(posix.getppid()), config or "")
-    request = b"\0".join(field.encode("utf-8", "surrogateescape") for field in fields)
+    started = time.monotonic()
+    until = begun + PATIENCE
+    fields = ["1", user, fingerprint or "", str(posix.getppid()), config or ""]
+    if started - begun > 0.05:
+        fields.append(str(int((started - begun) * 1000)))
+    request = b"\0".join([field.encode("utf-8", "surrogateescape") for field in fields])
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    until = time.monotonic() + PATIENCE
     said = b""
     try:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(max(until - started, 0.001))
         connection.connect(path)
         peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         folder = posix.stat(path.rpartition("/")[0] or ".")
-        if int.from_bytes(peer[4:8], sys.byteorder) not in (0, posix.geteuid(), folder.st_uid):
-            return None  # who listens is not root (systemd), this user or the folder's owner: unix(7), ucred
+        if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), folder.st_uid):
+            return None
         connection.send(len(request).to_bytes(4, "big") + request)
         more = b"..."
         while more:
             connection.settimeout(max(until - time.monotonic(), 0.001))
             more = connection.recv(65536)
             if len(said) < 5 <= len(said + more):
-                until += int.from_bytes((said + more)[1:5], "big") / 1000 - PATIENCE
+                until = started + int.from_bytes((said + more)[1:5], "big") / 1000
             said += more
     except _socket.timeout:
         if said:
@@ -126,11 +138,16 @@ def converse(path: str, question: "Question") -> "bytes | None":
     return said
 
 
-def once_more(arguments: list[str]) -> None:
+def may_answer(uid: int, folder_owner: int) -> bool:
+    """Whether who listens is root (systemd), this user or the owner of the socket's folder: unix(7), SO_PEERCRED."""
+    return uid in (0, posix.geteuid(), folder_owner)
+
+
+def once_more(arguments: list[str], begun: float) -> None:
     """Begin again in a new process: a package may have been replacing this one's files at this very moment."""
     time.sleep(0.2)
     try:
-        posix.execv(__file__, [__file__, "--again", *arguments])
+        posix.execv(__file__, [__file__, "--again", str(int(begun * 1000)), *arguments])
     except (OSError, ValueError):
         return
 

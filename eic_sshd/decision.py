@@ -156,6 +156,13 @@ class Reason(enum.Enum):
         "OpenSSL's command, which validates the signer's chain, could not be run.",
         "Install the package `openssl`.",
     )  # fmt: skip
+    LIBRARY_UNUSABLE = (
+        "library-unusable", Outcome.ERROR, ERR, True,
+        "A Python library that eic-sshd needs is missing, or the python3 that runs cannot load it.",
+        "Let /usr/bin/python3 be the distribution's own Python (`ls -l /usr/bin/python3`): no other version loads the "
+        "compiled modules of its libraries. If it is, install python3-requests, python3-cryptography and "
+        "python3-systemd. `eic-sshd check-config` names what cannot be loaded.",
+    )  # fmt: skip
     DOMAIN_UNKNOWN = (
         "domain-unknown", Outcome.REFUSED, WARNING, True,
         "IMDS reports a `services/domain` that is not the domain of the region that it reports.",

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, List, Optional, Tuple
+import threading
+from typing import Callable, List, Optional, Tuple, Union
 
 from . import guarded, sshkey
 from .decision import NotGranted, Reason
@@ -12,6 +13,13 @@ from .settings import Config, FallbackSettings
 from .sshkey import KeyPolicy, PublicKey
 
 _LIMIT = 256 * 1024
+# Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.
+_TIMEOUT = 0.5
+# Reads that may hang at one time in a process.
+_slots = threading.BoundedSemaphore(8)
+
+Read = Callable[[str], bytes]
+"""Gives the content of the file at a path; raises OSError, guarded.Unsafe."""
 
 
 class NoKeys(Exception):
@@ -23,12 +31,12 @@ KeysOnDisk = Callable[[str, Optional[str], NotGranted], Tuple[PublicKey, ...]]
 
 
 class KeysFile:
-    """The keys of `[fallback] keys_file`, as far as `policy` allows them. `owner` is the uid that must own the file."""
+    """The keys of `[fallback] keys_file`, as far as `policy` allows them. `read` gives a file's content."""
 
-    def __init__(self, settings: FallbackSettings, policy: KeyPolicy, owner: int = 0) -> None:
+    def __init__(self, settings: FallbackSettings, policy: KeyPolicy, read: Optional[Read] = None) -> None:
         self._settings = settings
         self._policy = policy
-        self._owner = owner
+        self._read = read or (lambda path: guarded.read(path, _LIMIT, owners=(0,)))
 
     def __call__(self, user: str, fingerprint: Optional[str], refusal: NotGranted) -> Tuple[PublicKey, ...]:
         """The keys for `user` that have `fingerprint` (all, if None), given why no pushed key was granted."""
@@ -36,9 +44,9 @@ class KeysFile:
             raise NoKeys("")
         path = _path(self._settings.keys_file, user)
         try:
-            content = guarded.read(path, _LIMIT, owners=(self._owner,))
+            content = _read_in_time(lambda: self._read(path))
         except OSError as error:
-            raise NoKeys(f"fallback {path}: {error.strerror}") from error
+            raise NoKeys(f"fallback {path}: {error.strerror or error}") from error
         except guarded.Unsafe as error:
             raise NoKeys(f"fallback: {error}") from error
         keys = [key for line in content.split(b"\n") for key in self._allowed(line)]
@@ -60,6 +68,30 @@ class KeysFile:
         except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
             return []
         return [key]
+
+
+def _read_in_time(read: Callable[[], bytes]) -> bytes:
+    """What `read` gives or raises. Raises TimeoutError, an OSError, where it takes too long."""
+    results: List[Union[bytes, Exception]] = []
+
+    def run() -> None:
+        try:
+            results.append(read())
+        except Exception as error:  # raised below, in the thread that waits
+            results.append(error)
+        finally:
+            _slots.release()
+
+    if not _slots.acquire(blocking=False):
+        raise TimeoutError("too many reads hang already")
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_TIMEOUT)
+    if not results:
+        raise TimeoutError(f"the disk did not give it within {_TIMEOUT:g} s")
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return results[0]
 
 
 def configured(config: Config) -> KeysFile:

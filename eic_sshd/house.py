@@ -7,8 +7,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Optional
 
-from . import fallback
+from . import fallback, libraries
 from .authorizer import World
+from .decision import NotGranted
 from .hardware import AnyHardware, Ec2Hardware
 from .imds import Imds, ImdsState
 from .settings import Config
@@ -30,13 +31,14 @@ def world(config: Config, state: Optional[ImdsState] = None) -> World:
 
 
 def load_all() -> None:
-    """Load what is otherwise loaded when it is first wanted."""
-    with contextlib.suppress(ImportError):  # whoever wants it will say that it is missing
+    """Load what is otherwise loaded when it is first needed."""
+    with contextlib.suppress(NotGranted), libraries.loading():  # the first decision that needs it says what is missing
         from . import roots, signer  # noqa: F401
 
 
 def _verifier(config: Config) -> SignerVerifier:
-    from . import roots
-    from .signer import SignerVerifier  # imported late: cryptography is slow to load, and most logins need none of it
+    with libraries.loading():  # late: cryptography is slow to load, and most logins need none of it
+        from . import roots
+        from .signer import SignerVerifier
 
     return SignerVerifier(config, roots.configured(config.trust))

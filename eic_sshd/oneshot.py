@@ -7,17 +7,17 @@ import threading
 import time
 from typing import Callable, Mapping, NamedTuple, Optional
 
-from . import chained, fallback, journal, record
+from . import chained, fallback, journal, libraries, record
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
 from .decision import Decision, NotGranted, Reason, Request
 from .record import Record
 from .settings import Config, LogSettings
 
-# Seconds that a decision has at least, though the authorizer kept the front door waiting before.
-_LEAST = 1.0
-# Seconds past the decision's deadline after which this process ends, whatever it is still waiting for (a user database
-# that hangs can't be given a deadline of its own), and seconds that a record is waited for.
+# Seconds that a decision has at least, though the authorizer kept the front door waiting before; and a second try.
+_LEAST, _LEAST_AGAIN = 1.0, 0.5
+# Seconds past the deadline after which this process ends, whatever it is still waiting for (a disk that hangs
+# can't be given a deadline of its own), and seconds that a record is waited for.
 _GRACE = 0.25
 
 Finish = Callable[[bytes], None]
@@ -53,20 +53,30 @@ def answer(question: Question, finish: Finish) -> bytes:
     asked_at = _asked_at(question, config)
     watchdog = _Watchdog(question, config, asked_at, finish)
     if refusal is None:
-        from . import house  # imported late: requests is slow to load
-
-        decision = Authorizer(config, house.world(config)).decide(question.request, asked_at)
+        decision = _decide(question, config, asked_at, watchdog)
     else:
         decision = refuse(question.request, refusal, fallback.configured(config))
     watchdog.stop()
-    if decision.reason is Reason.INTERNAL_ERROR and not question.again:
+    if decision.reason in (Reason.INTERNAL_ERROR, Reason.LIBRARY_UNUSABLE) and not question.again:
         raise Unforeseen(decision.detail)
     return _completed(question, decision, config)
 
 
+def _decide(question: Question, config: Config, asked_at: float, watchdog: _Watchdog) -> Decision:
+    try:
+        with libraries.loading():
+            from . import house  # late: requests is slow to load
+    except NotGranted as unusable:
+        return refuse(question.request, unusable, fallback.configured(config))
+    authorizer = Authorizer(config, house.world(config))
+    watchdog.step = lambda: authorizer.step
+    return authorizer.decide(question.request, asked_at)
+
+
 def _asked_at(question: Question, config: Config) -> float:
     """From when on the decision's time runs (time.monotonic)."""
-    return max(question.begun, time.monotonic() + _LEAST - config.decision_deadline)
+    least = _LEAST_AGAIN if question.again else _LEAST
+    return max(question.begun, time.monotonic() + least - config.decision_deadline)
 
 
 def give_up(question: Question, reason: Reason, detail: str) -> bytes:
@@ -113,10 +123,15 @@ def _log(entry: Record, settings: LogSettings) -> None:
 
 
 class _Watchdog:
-    """Where a decision does not come to its end by itself: refuses, and has `finish` print what is left and end."""
+    """Where a decision does not come to its end by itself: refuses, and has `finish` print what is left and end.
+
+    `step` gives what the decision is at.
+    """
 
     def __init__(self, question: Question, config: Config, asked_at: float, finish: Finish) -> None:
+        self.step: Callable[[], str] = lambda: "loading the libraries"
         self._finish = finish
+        self._asked_at = asked_at
         self._question = question
         self._config = config
         self._over = threading.Lock()  # whoever gets it speaks for this process
@@ -133,6 +148,14 @@ class _Watchdog:
 
     def _expired(self) -> None:
         if self._over.acquire(blocking=False):
-            refusal = NotGranted(Reason.DEADLINE_EXCEEDED, "the user database or the disk did not answer in time")
+            refusal = NotGranted(Reason.DEADLINE_EXCEEDED, self._what_is_known())
             decision = refuse(self._question.request, refusal, fallback.configured(self._config))
             self._finish(_completed(self._question, decision, self._config))
+
+    def _what_is_known(self) -> str:
+        """How long it took, what it was at, and whether the machine let it compute."""
+        elapsed = time.monotonic() - self._asked_at
+        return (
+            f"no decision after {elapsed:.1f} s, in which this process could compute for {time.process_time():.1f} s; "
+            f"the step under way was: {self.step()}"
+        )

@@ -11,12 +11,12 @@ import socket
 import stat
 import threading
 import time
-from typing import Iterator, NamedTuple, Optional
+from typing import Callable, Iterator, NamedTuple, Optional
 
 from . import chained, fallback, house, journal, record, wire
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
-from .decision import NotGranted, Request
+from .decision import Decision, NotGranted, Request
 from .imds import ImdsState
 from .memory import Memory
 from .service import House, Service
@@ -74,7 +74,10 @@ class Resident:
             self._mind = self._read()  # it may have been mended
         mind = self._mind
         return House(
-            lambda request, asked_at: _answer(mind, request, asked_at), mind.config.decision_deadline, self._config_file
+            lambda request, asked_at: _decide(mind, request, asked_at),
+            lambda request, asked_at: _remembered(mind, request, asked_at),
+            mind.config.decision_deadline,
+            self._config_file,
         )
 
     def _read(self) -> _Mind:
@@ -82,13 +85,30 @@ class Resident:
         return _Mind(config, refusal, Memory(), ImdsState(), threading.local())
 
 
-def _answer(mind: _Mind, request: Request, asked_at: float) -> bytes:
+def _decide(mind: _Mind, request: Request, asked_at: float) -> bytes:
     if mind.refusal is not None:
         decision = refuse(request, mind.refusal, fallback.configured(mind.config))
     else:
-        if not hasattr(mind.authorizers, "own"):
-            mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
-        decision = mind.authorizers.own.decide(request, asked_at)
+        decision = _authorizer(mind).decide(request, asked_at)
+    return _recorded(mind, decision)
+
+
+def _remembered(mind: _Mind, request: Request, asked_at: float) -> Optional[Callable[[], bytes]]:
+    if mind.refusal is not None:
+        return None
+    decision = _authorizer(mind).remembered(request, asked_at)
+    return None if decision is None else lambda: _recorded(mind, decision)
+
+
+def _authorizer(mind: _Mind) -> Authorizer:
+    """This thread's own."""
+    if not hasattr(mind.authorizers, "own"):
+        mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
+    own: Authorizer = mind.authorizers.own
+    return own
+
+
+def _recorded(mind: _Mind, decision: Decision) -> bytes:
     journal.writer(mind.config.log)(record.of(decision))
     return wire.answer(decision.lines, chained.wanted(mind.config, decision))
 
@@ -99,6 +119,10 @@ def serve(path: Optional[str], config_file: Optional[str]) -> None:
     The socket is the one that systemd hands over (sd_listen_fds(3)), or made at `path`. Raises CannotServe.
     """
     resident = Resident(config_file)
+    # What workers would otherwise import one beside the other, which Python 3.9.0 to 3.9.2 get wrong.
+    import hashlib  # noqa: F401
+    import json  # noqa: F401
+
     # All of the code at once: a package that replaces it on the disk must not leave us with half of the old one.
     threading.Thread(target=house.load_all, daemon=True).start()
     with _listener(path) as listener:

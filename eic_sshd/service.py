@@ -16,16 +16,18 @@ import struct
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Set
+from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional, Set
 
 from . import wire
 from .decision import Request
 
-Answer = Callable[[Request, float], bytes]
-"""Gives wire.answer for a request that came at a moment of time.monotonic; raises nothing, records by itself."""
+Answer = Callable[[], bytes]
+"""Records a decision and gives wire.answer; raises nothing."""
 
 # Threads that may wait for IMDS at one time. They are started as they are needed, and cost little when idle.
 WORKERS = 32
+# Threads for what is remembered: it waits for nothing but its record, and not behind those who wait for IMDS.
+_QUICK_WORKERS = 4
 # Seconds a thread may compute before another gets its turn: short, or the thread that looks after the connections,
 # which gives its turn away at each system call, would be starved by those that decide.
 _SWITCH_INTERVAL = 0.0005
@@ -39,9 +41,14 @@ _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
 class House(NamedTuple):
-    """What the service answers with: `deadline` in seconds, `config_file` as front doors name it."""
+    """What the service answers with: `deadline` in seconds, `config_file` as front doors name it.
 
-    answer: Answer
+    Both functions take a request and the moment of time.monotonic when sshd asked. `decide` gives the answer and may
+    take as long as a decision may; `remembered` looks it up at once, and gives None where it is not remembered.
+    """
+
+    decide: Callable[[Request, float], bytes]
+    remembered: Callable[[Request, float], Optional[Answer]]
     deadline: float
     config_file: Optional[str]
 
@@ -58,7 +65,8 @@ class Service:
     """Answers on `listener` until it is told to stop or has been idle for `idle()` seconds (0: for ever).
 
     `house` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
-    `beat` is called every so often while all is well, `between` whenever what woke it has been looked after.
+    `beat` is called every so often while all is well, `between` whenever what woke it has been looked after. Who may
+    ask is `allowed_peer_uids`, by default those of `who_may_ask`.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Service:
         idle: Callable[[], float],
         beat: Callable[[], None] = lambda: None,
         between: Callable[[], None] = lambda: None,
+        allowed_peer_uids: Optional[Container[int]] = None,
     ) -> None:
         self._listener = listener
         self._house = house
@@ -77,11 +86,12 @@ class Service:
         self._selector = selectors.DefaultSelector()
         self._unsaid: Dict[int, _Unsaid] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="authorizer")
+        self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="remembered")
         self._under_way: Dict[int, float] = {}
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._last_request = time.monotonic()
-        self._trusted = who_may_ask(listener)
+        self._allowed_uids = who_may_ask(listener) if allowed_peer_uids is None else allowed_peer_uids
 
     def stop(self) -> None:
         """Take no more requests, finish those under way, return from `run`. May be called from a signal handler."""
@@ -90,7 +100,8 @@ class Service:
     def run(self) -> None:
         """Answer until stopped or idle."""
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        self._pool.submit(int).result()  # one worker there is, whatever happens
+        for pool in (self._pool, self._quick_pool):
+            pool.submit(int).result()  # one worker there is, whatever happens
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_in, selectors.EVENT_READ)
@@ -101,6 +112,7 @@ class Service:
         for unsaid in list(self._unsaid.values()):
             self._drop(unsaid)
         self._pool.shutdown(wait=True)
+        self._quick_pool.shutdown(wait=True)
         self._selector.close()
 
     def _turn(self) -> None:
@@ -144,7 +156,7 @@ class Service:
                 return
             peer.setblocking(False)
             _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-            if uid not in self._trusted:
+            if uid not in self._allowed_uids:
                 _refuse(peer)
                 peer.close()
                 continue
@@ -180,22 +192,26 @@ class Service:
             _refuse(unsaid.peer)  # the front door decides by the configuration that it was told to use
             self._drop(unsaid)
             return
-        peer = unsaid.peer
-        peer.send(wire.taken(house.deadline + _GRACE))
+        peer, since = unsaid.peer, unsaid.since - question.waited
+        peer.send(wire.taken(house.deadline + _GRACE - question.waited))
         self._forget(unsaid)
         self._last_request = time.monotonic()
         # Whoever is under way for much longer than it may be hangs in something that has no time limit.
-        self._under_way[peer.fileno()] = unsaid.since + house.deadline + 10
+        self._under_way[peer.fileno()] = since + house.deadline + 10
+        remembered = house.remembered(question.request, since)
         with contextlib.suppress(RuntimeError):  # no further thread can be had: one of those there are takes it
-            self._pool.submit(self._decide, house, question.request, unsaid.since, peer)
+            if remembered is not None:
+                self._quick_pool.submit(self._answer, remembered, peer)
+            else:
+                self._pool.submit(self._answer, lambda: house.decide(question.request, since), peer)
 
-    def _decide(self, house: House, request: Request, since: float, peer: socket.socket) -> None:
+    def _answer(self, answer: Answer, peer: socket.socket) -> None:
         descriptor = peer.fileno()
         with peer:
             try:
-                answer = house.answer(request, since)
+                whole = answer()
                 peer.settimeout(_PATIENCE)
-                peer.sendall(answer)
+                peer.sendall(whole)
             except OSError:
                 pass  # the front door went away; the decision is recorded, and nobody got half of it
             finally:

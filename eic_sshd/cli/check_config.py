@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Iterator
 
-from .. import partition, roots
+from .. import libraries, partition, roots
 from ..config import DEFAULT_FILE, ConfigError, load
 from ..decision import NotGranted
 from ..settings import LEVELS, Config
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ._administering import this_machine
 
         site = this_machine(dry_run=True)
-        problems += [*standing.problems(site, config), *selinux.problems()]
+        problems += [*standing.problems(site, config), *selinux.problems(), *libraries.problems()]
         warnings = list(standing.warnings(site, config))
     for problem in dict.fromkeys(problems):
         print(f"eic-sshd: {problem}", file=sys.stderr)

@@ -67,16 +67,19 @@ def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> Non
 def questions(number: int, pause: float = 0) -> str:
     """A script that asks the front door, as sshd does, `number` times; prints all answers."""
     ask = f"setpriv --reuid=eic-sshd --clear-groups /usr/lib/eic-sshd/authorized-keys {USER}"
-    return f"for number in $(seq {number}); do {ask} & sleep {pause}; done;"
+    return f'asked=; for number in $(seq {number}); do {ask} & asked="$asked $!"; sleep {pause}; done;'
 
 
-def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["idle cores", "busy cores"])
+def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance, busy: bool) -> None:
     key = own.client.key()
     own.aws.push(USER, key.line)
     assert own.client.login(key).output == USER
     resident = own.service_pid()
     assert resident != "0"  # the whole process group, to kill(1)
-    said = own.machine.shell(f"kill -STOP {resident}; {questions(40)} sleep 0.3; kill -KILL {resident}; wait")
+    work = 'for core in $(seq $(nproc)); do (while :; do :; done) & loops="$loops $!"; done;' if busy else ""
+    asked = f"kill -STOP {resident}; {questions(40)} sleep 0.3; kill -KILL {resident}; wait $asked"
+    said = own.machine.shell(f'loops=; {work} {asked}; [ -z "$loops" ] || kill $loops')
     assert said.split() == key.line.split()[:2] * 40
 
 
@@ -84,14 +87,14 @@ def test_a_service_that_dies_of_each_question_keeps_nobody_out(own: Instance) ->
     key = own.client.key()
     own.aws.push(USER, key.line)
     module = "/usr/lib/eic-sshd/eic_sshd/resident.py"
-    own.machine.write(module, own.machine.read(module) + "\n\nimport os\n_answer = lambda *_: os.abort()\n")
+    own.machine.write(module, own.machine.read(module) + "\n\nimport os\n_decide = lambda *_: os.abort()\n")
     before = own.machine.cursor()
     for _ in range(3):
         assert own.client.login(key).output == USER
     ended = [
         entry["MESSAGE"] for entry in own.machine.entries(before, "systemd") if "status=6/ABRT" in entry["MESSAGE"]
     ]
-    assert len(ended) == 6
+    assert len(ended) == 18  # each login asks twice, and each question is put to three services
 
 
 def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> None:

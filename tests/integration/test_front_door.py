@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import json
 import os
 import shutil
 import socket
@@ -254,7 +255,7 @@ def test_every_reason_is_produced_somewhere_above() -> None:
     elsewhere = {
         "granted", "no-active-keys", "fingerprint-mismatch", "user-name-invalid", "not-ec2",
         "deadline-exceeded", "config-invalid", "fallback-file", "internal-error", "imds-unreachable",
-        "authorizer-failed", "openssl-missing",
+        "authorizer-failed", "openssl-missing", "library-unusable", "region-mismatch",
     }  # fmt: skip
     assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
 
@@ -280,13 +281,19 @@ def run_altered(door: Door, tmp_path: Path, old: str, new: str) -> subprocess.Co
     return subprocess.run(arguments, capture_output=True, text=True, timeout=30)
 
 
-def test_a_missing_library_is_no_traceback(door: Door, tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["transport.py", "signer.py"])
+def test_a_library_that_does_not_load_is_named_as_the_reason(
+    door: Door, tmp_path: Path, ed25519: str, module: str
+) -> None:
     here = tmp_path / "eic_sshd"
     shutil.copytree(Path(door.command).parent / "eic_sshd", here)
-    (here / "transport.py").write_text("import a_library_that_is_not_there\n")
+    (here / module).write_text("import a_library_that_is_not_there\n")
+    door.sandbox.instance.push(USER, ed25519, CALLER)
     done = run_altered(door, tmp_path, "", "")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert '"internal-error"' in door.log.read_text()
+    (record,) = [json.loads(line) for line in door.log.read_text().splitlines()]
+    assert record["reason"] == "library-unusable"
+    assert "a_library_that_is_not_there" in record["message"]
 
 
 def test_a_missing_package_is_no_traceback(door: Door, tmp_path: Path) -> None:
@@ -322,18 +329,21 @@ HANGING = """
     sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
     from eic_sshd import house, oneshot
     from eic_sshd.decision import Request
-    house.pwd.getpwnam = lambda name: time.sleep(60)
+    house.AnyHardware.require_ec2 = lambda hardware: time.sleep(60)
     question = oneshot.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
     print(oneshot.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))
 """
 
 
-def test_a_user_database_that_hangs_ends_with_the_deadline(door: Door) -> None:
+def test_a_step_that_hangs_ends_with_the_deadline_and_is_named(door: Door) -> None:
     door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\n"))
     program = textwrap.dedent(HANGING.format(lib=str(Path(door.command).parent), config=str(door.config)))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (0, "b''\n")
-    assert '"deadline-exceeded"' in door.log.read_text()
+    (record,) = [json.loads(line) for line in door.log.read_text().splitlines()]
+    assert record["reason"] == "deadline-exceeded"
+    assert "the step under way was: reading what hardware this is" in record["message"]
+    assert "this process could compute for" in record["message"]
 
 
 # I2: the answer is written once, whole, at the end.

@@ -482,6 +482,7 @@ def pretending(door: Door, talk: Callable[[socket.socket], None]) -> Iterator[No
 
         def serve() -> None:
             peer, _ = listener.accept()
+            listener.close()
             with peer:
                 peer.recv(4096)
                 talk(peer)

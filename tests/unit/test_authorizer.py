@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import pytest
 
-from eic_sshd import record, roots
+from eic_sshd import guarded, record, roots
 from eic_sshd.authorizer import Authorizer, World
 from eic_sshd.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from eic_sshd.fallback import KeysFile
@@ -49,11 +49,15 @@ class House:
             imds=self.imds,
             hardware=self.hardware,
             verifier=lambda: self._verifier(config),
-            keys_on_disk=KeysFile(config.fallback, config.keys.policy, owner=os.geteuid()),
+            keys_on_disk=KeysFile(config.fallback, config.keys.policy, self.read_keys_file),
             now=self.now,
             monotonic=self.monotonic,
         )
         return Authorizer(config, world, self.memory).decide(Request(user, fingerprint, sshd_pid=42))
+
+    @staticmethod
+    def read_keys_file(path: str) -> bytes:
+        return guarded.read(path, 256 * 1024, owners=(os.geteuid(),))
 
     def _verifier(self, config: Config) -> SignerVerifier:
         self.verified += 1

@@ -65,7 +65,7 @@ def test_the_front_door_imports_nothing_that_is_not_built_in() -> None:
 
 
 def test_the_front_door_stays_small() -> None:
-    assert len(SOURCE.read_text().splitlines()) <= 185
+    assert len(SOURCE.read_text().splitlines()) <= 200
 
 
 def test_the_front_door_keeps_the_environment_and_the_site_out() -> None:

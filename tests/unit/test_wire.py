@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
+import time
 from typing import Callable, List, Optional
 
 import pytest
@@ -49,7 +51,7 @@ def said(peer: socket.socket) -> bytes:
 def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
     thread = listening(path, talk)
     try:
-        return authorized_keys.ask(path, (user, fingerprint, "/c"))[0]
+        return authorized_keys.ask(path, (user, fingerprint, "/c"), time.monotonic())[0]
     finally:
         thread.join(timeout=5)
 
@@ -86,11 +88,11 @@ def test_no_keys_are_an_answer(path: str) -> None:
 
 
 def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
-    assert authorized_keys.ask(path, ("root", None, None)) == (None, False)
+    assert authorized_keys.ask(path, ("root", None, None), time.monotonic()) == (None, False)
     with open(path, "w"):
         pass
-    assert authorized_keys.ask(path, ("root", None, None)) == (None, False)
-    assert authorized_keys.ask("x" * 200, ("root", None, None)) == (None, False)
+    assert authorized_keys.ask(path, ("root", None, None), time.monotonic()) == (None, False)
+    assert authorized_keys.ask("x" * 200, ("root", None, None), time.monotonic()) == (None, False)
 
 
 WHOLE = wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"])
@@ -106,7 +108,7 @@ def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> N
         peer.sendall(WHOLE)
 
     thread = listening(path, hang_up, talk)
-    assert authorized_keys.ask(path, ("root", "f", "/c"))[0] == b"ssh-ed25519 AAAA\n"
+    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
     thread.join(timeout=5)
 
 
@@ -117,14 +119,103 @@ def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bo
             said(peer)
 
     thread = listening(path, hang_up_later, hang_up_later)
-    assert authorized_keys.ask(path, ("root", "f", "/c")) == (None, False)
+    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=5)
     assert not thread.is_alive()
 
 
+def answer_whole(peer: socket.socket) -> None:
+    said(peer)
+    peer.sendall(WHOLE)
+
+
+@pytest.mark.parametrize("spoken", [WHOLE[:5], WHOLE[:-1]], ids=["taken on", "half an answer"])
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: str, spoken: bytes, deaths: int) -> None:
+    def die(peer: socket.socket) -> None:
+        said(peer)
+        peer.sendall(spoken)
+
+    thread = listening(path, die, *[hang_up] * (deaths - 1), answer_whole)
+    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    thread.join(timeout=5)
+
+
+def test_one_that_goes_on_dying_is_asked_three_times_and_no_more(path: str) -> None:
+    def die(peer: socket.socket) -> None:
+        said(peer)
+        peer.sendall(WHOLE[:5])
+
+    thread = listening(path, *[die] * 3, hang_up)
+    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    thread.join(timeout=0.3)
+    assert thread.is_alive()
+
+
+def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
+    heard: List[float] = []
+
+    def hear(peer: socket.socket) -> None:
+        heard.append(wire.parse_request(said(peer)).waited)
+
+    thread = listening(path, hear, hear)
+    authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())
+    thread.join(timeout=5)
+    assert heard[0] < heard[1]
+    assert heard[1] >= 0.1
+
+
+def test_where_the_time_to_reach_an_authorizer_is_over_none_is_waited_for(path: str) -> None:
+    begun = time.monotonic() - authorized_keys.PATIENCE
+    thread = listening(path, hang_up)
+    assert authorized_keys.ask(path, ("root", "f", "/c"), begun) == (None, False)
+    thread.join(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("uid", "folder_owner", "may_answer"),
+    [(0, 5, True), (os.geteuid(), 5, True), (7, 7, True), (7, 8, False), (os.geteuid() + 1, 0, False)],
+)
+def test_who_may_answer_is_root_this_user_or_the_owner_of_the_folder(
+    uid: int, folder_owner: int, may_answer: bool
+) -> None:
+    assert authorized_keys.may_answer(uid, folder_owner) == may_answer
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
+    """The folder is root's, the listener another user's: nothing that it says counts."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setuid(65534)
+            listener.listen(1)  # SO_PEERCRED gives who called listen(2)
+            peer, _ = listener.accept()
+            peer.settimeout(5)
+            said(peer)
+            peer.sendall(WHOLE)
+        finally:
+            os._exit(0)
+    try:
+        answer: object = (None, False)
+        for _ in range(500):  # until the other process listens
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(path) == 0:
+                    break
+            time.sleep(0.01)
+        answer = authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())
+    finally:
+        listener.close()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert answer == (None, False)
+
+
 def test_one_that_refuses_is_not_asked_again(path: str) -> None:
     thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + wire.NOT_ME), hang_up)
-    assert authorized_keys.ask(path, ("root", "f", "/c")) == (None, False)
+    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
 
@@ -157,6 +248,10 @@ def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> No
         b"\0\0\0\x081\0\0\0\x31\0\0\0",
         b"\0\0\0\x0a2\0root\0\0\x31\0"[:14],
         b"\0\0\0\x0c1\0root\0f\0-1\0"[:16],
+        b"\0\0\0\x101\0root\0f\x001\0/c\0x"[:20],
+        b"\0\0\0\x101\0root\0f\x001\0/c\0-1",
+        b"\0\0\0\x101\0root\0f\x001\0/c\x00123456",
+        b"\0\0\0\x101\0root\0f\x001\0/c\x001\x002",
     ],
 )
 def test_what_is_no_request_is_malformed(data: bytes) -> None:

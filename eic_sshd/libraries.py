@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The distribution's libraries that eic-sshd uses, loaded late, since they are slow to load."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import threading
+from typing import Iterator
+
+from .decision import NotGranted, Reason
+
+# Module, and the package that has it in Debian's and Red Hat's distributions.
+_NEEDED = (
+    ("requests", "python3-requests"),
+    ("cryptography.x509.ocsp", "python3-cryptography"),
+    ("systemd.daemon", "python3-systemd"),
+)
+# Python 3.9.0 to 3.9.2 raise an ImportError where two threads import one module (bpo-38884, bpo-43517).
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Import within this: one thread at a time, and a library that does not load is a refusal.
+
+    A compiled module of another version of Python, or a library too old for this one, raises almost anything.
+
+    Raises:
+        NotGranted: library-unusable.
+    """
+    with _lock:
+        try:
+            yield
+        except NotGranted:
+            raise
+        except Exception as error:
+            raise NotGranted(Reason.LIBRARY_UNUSABLE, f"{_interpreter()}: {_text(error)}") from error
+
+
+def problems() -> Iterator[str]:
+    """What keeps the libraries from being loaded, a sentence each with the remedy."""
+    for module, package in _NEEDED:
+        try:
+            with loading():
+                importlib.import_module(module)
+        except NotGranted as problem:
+            yield (
+                f"{module}: it cannot be loaded ({problem.detail}). Install {package}, and let /usr/bin/python3 be the "
+                "distribution's own Python: no other version loads its compiled modules"
+            )
+
+
+def _interpreter() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"{os.path.realpath(sys.executable or '/usr/bin/python3')} (Python {version})"
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

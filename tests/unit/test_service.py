@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is answered at the socket, and by which threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import Callable, Container, Dict, List, Optional
+
+import pytest
+
+from eic_sshd import wire
+from eic_sshd.decision import Request
+from eic_sshd.service import WORKERS, House, Service
+
+
+def request(user: str, waited: Optional[int] = None) -> bytes:
+    fields = [b"1", user.encode(), b"f", b"1", b"", *([] if waited is None else [b"%d" % waited])]
+    text = b"\0".join(fields)
+    return len(text).to_bytes(4, "big") + text
+
+
+def answer(path: str, *words: bytes) -> bytes:
+    """All that the service says."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(30)
+        peer.connect(path)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for each in words:
+                peer.sendall(each)
+        said = b""
+        while True:
+            try:
+                more = peer.recv(4096)
+            except ConnectionResetError:
+                return said
+            if not more:
+                return said
+            said += more
+
+
+def serve(path: str, house: House, talk: Callable[[], None], allowed: Optional[Container[int]] = None) -> None:
+    """Serve at `path` until `talk`, in a thread of its own, has come to its end; raises what it raised."""
+    raised: List[BaseException] = []
+
+    def run() -> None:
+        try:
+            talk()
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            service.stop()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        service = Service(listener, lambda: house, lambda: 0.0, allowed_peer_uids=allowed)
+        thread = threading.Thread(target=run)
+        thread.start()
+        service.run()
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+@pytest.fixture
+def path(tmp_path: object) -> str:
+    return f"{tmp_path}/authorize.sock"
+
+
+def lines(request: Request, _: float) -> bytes:
+    return wire.answer([request.user])
+
+
+NOTHING_REMEMBERED = House(lines, lambda request, asked_at: None, 3.0, None)
+WHOLE = wire.taken(3.25) + wire.answer(["root"])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [({os.geteuid()}, WHOLE), ({os.geteuid() + 1}, wire.NOT_ME), (set(), wire.NOT_ME), (None, WHOLE)],
+)
+def test_only_who_may_ask_is_answered(path: str, allowed: Optional[Container[int]], said: bytes) -> None:
+    heard: List[bytes] = []
+    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), allowed)
+    assert heard == [said]
+
+
+def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
+    asked_at: Dict[str, float] = {}
+
+    def decide(request: Request, moment: float) -> bytes:
+        asked_at[request.user] = time.monotonic() - moment
+        return wire.answer([])
+
+    heard: List[bytes] = []
+    house = NOTHING_REMEMBERED._replace(decide=decide)
+    serve(path, house, lambda: heard.extend(answer(path, request(f"u{ms}", ms)) for ms in (0, 2000, 99999)))
+    assert [said[:5] for said in heard] == [wire.taken(3.25), wire.taken(1.25), wire.taken(0)]
+    assert asked_at["u2000"] >= 2.0
+    assert asked_at["u99999"] >= 99.999
+
+
+def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> None:
+    leave = threading.Event()
+
+    def decide(request: Request, _: float) -> bytes:
+        assert leave.wait(60)
+        return wire.answer([])
+
+    def remembered(request: Request, _: float) -> Optional[Callable[[], bytes]]:
+        return (lambda: wire.answer(["remembered"])) if request.user == "root" else None
+
+    def talk() -> None:
+        others = [threading.Thread(target=answer, args=(path, request("other"))) for _ in range(2 * WORKERS)]
+        for other in others:
+            other.start()
+        try:
+            for _ in range(3):
+                assert answer(path, request("root")).endswith(wire.answer(["remembered"]))
+            assert all(other.is_alive() for other in others)
+        finally:
+            leave.set()
+            for other in others:
+                other.join(60)
+
+    serve(path, NOTHING_REMEMBERED._replace(decide=decide, remembered=remembered), talk)
