@@ -6,12 +6,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optional
+from typing import Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set
+
+_LISTEN = "0A"  # as a number in the kernel's include/net/tcp_states.h
+
+# sshd(8) with an option by which it does one thing and ends, or serves one connection: -i, -R (sshd.c), -t, -T, -G.
+_ONE_TASK = re.compile(r"\0-[46Ddeq]*[iRtTG]")
 
 
 class Listener(NamedTuple):
     """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
-    `sockets` are what it has open beside its standard streams, none if we may not know. `program` is what it runs,
+    `sockets` are those at which it waits for connections, none if that is not known. `program` is what it runs,
     `options` are those that it was started with, and `network` is the namespace that its addresses are in."""
 
     pid: int
@@ -49,32 +54,79 @@ class Listener(NamedTuple):
         configuration. `before` are the processes of all that waited when it was told.
 
         Told to read it, sshd closes its sockets, executes itself anew, and only then opens others (sshd.c,
-        sighup_restart): for some 20 ms whoever comes is turned away. One whose sockets we may not know counts as back.
+        sighup_restart): for some 20 ms whoever comes is turned away. Other sockets say nothing: from OpenSSH 10.0 on
+        it has some for each client that is not logged in yet. One whose sockets are not known counts as back.
         """
-        in_its_place = [one for one in now if one.pid == self.pid or (one.unit == self.unit and one.pid not in before)]
+        in_its_place = [one for one in now if one.pid == self.pid or (one.pid not in before and self._resembles(one))]
         return not self.sockets or any(one.sockets and not one.sockets & self.sockets for one in in_its_place)
+
+    def _resembles(self, other: Listener) -> bool:
+        """Whether `other` was started as this was: one that is no unit's becomes another process at a reload, unless
+        it was started with -D (sshd(8))."""
+        return other.unit == self.unit and (self.unit is not None or other.options == self.options)
+
+
+class Survey(NamedTuple):
+    """The sshds that wait for connections, and whether one is on its way to that, or about to start again: what such a
+    one has read, and whether it takes notice of a signal (sshd.c, sighup_restart), is not known before it waits.
+    """
+
+    waiting: List[Listener]
+    is_one_starting: bool
+
+
+def survey(proc: str) -> Survey:
+    """Those of our own user's that look at the same root as we do: not those of containers, nor, from a chroot, the
+    host's, nor what some other user calls so.
+
+    Each process is looked at once, and found to be the one or the other, whatever becomes of it meanwhile.
+    """
+    found: Dict[int, _Process] = {}
+    for name in os.listdir(proc) if os.path.isdir(proc) else ():
+        process = os.path.join(proc, name)
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if name.isdigit() and _is_ours(process):
+                sshd = _sshd(process, int(name))
+                found.update({} if sshd is None else {int(name): sshd})
+    # A child that has just been forked for a connection still looks like the one it is from.
+    sshds = [found[pid] for pid in sorted(found) if found[pid].parent not in found]
+    return Survey([sshd.listener for sshd in sshds if sshd.listener], any(sshd.is_starting for sshd in sshds))
 
 
 def listeners(proc: str) -> List[Listener]:
-    """Those of our own user's that look at the same root as we do: not those of containers, nor, from a chroot, the
-    host's, nor what some other user calls so."""
-    found: Dict[int, Listener] = {}
-    parents: Dict[int, int] = {}
-    for name in os.listdir(proc) if os.path.isdir(proc) else ():
-        process = os.path.join(proc, name)
-        try:
-            title = _title(process) if name.isdigit() and _is_ours(process) else ""
-            program = _program(process) if _says_it_waits(title) else ""
-            if os.path.basename(program) == "sshd":
-                options = title.partition(" [listener]")[0]
-                parents[int(name)] = _parent(process)
-                found[int(name)] = Listener(
-                    int(name), _unit(process), _sockets(process), program, options, _network(process)
-                )
-        except OSError:
-            continue  # it has ended meanwhile
-    # A child that has just been forked for a connection still looks like the one it is from.
-    return [found[pid] for pid in sorted(found) if parents[pid] not in parents]
+    """Those that `survey` finds waiting."""
+    return survey(proc).waiting
+
+
+class _Process(NamedTuple):
+    """An sshd that is starting, or waits for connections, or both: about to start again, it has closed its sockets."""
+
+    parent: int
+    is_starting: bool
+    listener: Optional[Listener]
+
+
+def _sshd(process: str, pid: int) -> Optional[_Process]:
+    """None for any other process, and for an sshd that does one thing and ends, or serves a connection: that would end
+    by the signal that has this one read anew.
+
+    sshd says so itself, in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later), which is
+    its command line until it waits, and nothing for the moment in which it executes itself anew.
+    """
+    title = _title(process)
+    is_titled, waits = title.startswith("sshd: "), "[listener]" in title
+    if is_titled and not waits:
+        return None
+    program = _program(process)
+    if os.path.basename(program) != "sshd":
+        return None
+    if not is_titled:
+        return None if _ONE_TASK.search(title) else _Process(_parent(process), True, None)
+    opened = _opened(process)
+    sockets = frozenset(opened.intersection(_listening(process)))
+    options = title.partition(" [listener]")[0]
+    listener = Listener(pid, _unit(process), sockets, program, options, _network(process))
+    return _Process(_parent(process), bool(opened) and not sockets, listener)
 
 
 def _is_ours(process: str) -> bool:
@@ -85,14 +137,6 @@ def _parent(process: str) -> int:
     """proc(5), /proc/pid/stat: the command's name, in brackets, may have anything in it."""
     with open(f"{process}/stat", "rb") as file:
         return int(file.read().rpartition(b")")[2].split()[1])
-
-
-def _says_it_waits(title: str) -> bool:
-    """One that serves a connection, or tests a configuration, would end by the signal that has this one read anew.
-
-    sshd says so itself, in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later).
-    """
-    return title.startswith("sshd: ") and "[listener]" in title
 
 
 def _title(process: str) -> str:
@@ -110,13 +154,25 @@ def _network(process: str) -> str:
     return ""
 
 
-def _sockets(process: str) -> FrozenSet[str]:
+def _opened(process: str) -> Set[str]:
+    """What it has open; nothing where root itself may not know that."""
     found = set()
     with contextlib.suppress(PermissionError):
         for name in os.listdir(f"{process}/fd"):
             with contextlib.suppress(FileNotFoundError):  # it has closed it meanwhile
-                found.add(os.readlink(f"{process}/fd/{name}") if int(name) > 2 else "")
-    return frozenset(name for name in found if name.startswith("socket:"))
+                found.add(os.readlink(f"{process}/fd/{name}"))
+    return found
+
+
+def _listening(process: str) -> Iterator[str]:
+    """Every socket in its network that waits for TCP connections, named as among a process's descriptors: sshd makes
+    no other (sshd.c, listen_on_addrs)."""
+    for file in ("tcp", "tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(f"{process}/net/{file}", encoding="ascii") as lines:
+            next(lines, "")  # the head of the table; there is none at all in a kernel without IPv6
+            for fields in map(str.split, lines):  # proc_pid_net(5): the state is the fourth, the inode the tenth
+                if fields[3] == _LISTEN:
+                    yield f"socket:[{fields[9]}]"
 
 
 def _unit(process: str) -> Optional[str]:

@@ -13,13 +13,14 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 from . import Refused, Unfinished, command_line
 from .changes import Say
 from .command_line import UNIT_FOLDERS
-from .listeners import Listener, listeners
+from .listeners import Listener, listeners, survey
 from .programs import is_there, run
 from .sshd import Sshd
 
 SOCKET = "eic-sshd.socket"
 SERVICE = "eic-sshd.service"
 RESTART = "try-restart"  # systemctl waits until it is back
+_POLL_INTERVAL = 0.01  # seconds
 HANG_UP = "SIGHUP"  # sshd(8): it rereads its configuration when it receives one
 
 
@@ -30,11 +31,13 @@ class Units:
     while it reads its configuration, in seconds.
     """
 
-    def __init__(self, say: Say, dry_run: bool, root: str = "/", patience: float = 5.0) -> None:
+    def __init__(self, say: Say, dry_run: bool, root: str = "/", patience: float = 10.0) -> None:
         self._say = say
         self._dry_run = dry_run
         self._root = root
+        self._proc = os.path.join(root, "proc")
         self._patience = patience
+        self._polls_left = patience / _POLL_INTERVAL  # in all: one that never comes to wait must not cost it each time
         self.told_sshd = False
         self._lost: List[Listener] = []
 
@@ -170,18 +173,23 @@ class Units:
             raise
 
     def listeners(self) -> List[Listener]:
-        """All that wait for connections here, whatever configuration they go by."""
-        return listeners(os.path.join(self._root, "proc"))
+        """All that wait for connections here, whatever configuration they go by, once none is about to."""
+        found = survey(self._proc)
+        while found.is_one_starting and self._polls_left > 0:
+            self._polls_left -= 1
+            time.sleep(_POLL_INTERVAL)
+            found = survey(self._proc)
+        return found.waiting
 
     def _wait_for(self, away: List[Listener], before: Set[int]) -> None:
         """What comes next may be a login, or the removal of a command that sshd, until it is back, would still run."""
         until = time.monotonic() + self._patience
         while time.monotonic() < until:
-            now = self.listeners()
+            now = listeners(self._proc)
             away = [one for one in away if not one.is_back(now, before)]
             if not away:
                 return
-            time.sleep(0.01)
+            time.sleep(_POLL_INTERVAL)
         self._lost += away
 
     def require_sshd_back(self) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Iterator, List
 
@@ -18,6 +23,7 @@ from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.sshd import Sshd as Running
+from eic_sshd.sandbox.sshd import free_port
 
 from .sites import INCLUDE, OTHER, Machine
 
@@ -59,20 +65,52 @@ def times_told(running: Running) -> int:
     return Path(running.log).read_text().count("Received SIGHUP")
 
 
-def test_once_sshd_was_told_whoever_comes_next_finds_it(machine: Machine, running: Running, sshd: Sshd) -> None:
+@pytest.fixture(params=[0, 6])
+def busy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With that many processes that want all of a processor."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(request.param):
+            loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(loop.kill)
+        yield
+
+
+def test_once_sshd_was_told_whoever_comes_next_finds_it(
+    busy: None, machine: Machine, running: Running, sshd: Sshd
+) -> None:
     told: List[str] = []
-    for _ in range(20):
-        units = Units(told.append, False, str(machine.folder))
-        units.reload_sshd([sshd])
-        units.require_sshd_back()
-        require_listening(running)
+    with contextlib.ExitStack() as clients:
+        for _ in range(20):
+            # One that is not logged in yet, for whom sshd has something open.
+            clients.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=5))
+            units = Units(told.append, False, str(machine.folder))
+            units.reload_sshd([sshd])
+            units.require_sshd_back()
+            require_listening(running)
     assert set(told) == {f"sent SIGHUP to sshd, process {running.pid}, which systemd does not look after"}
 
 
-def test_an_sshd_that_does_not_come_back_is_told_of(machine: Machine, running: Running, sshd: Sshd) -> None:
+def test_one_that_is_starting_again_at_that_moment_reads_what_was_written_all_the_same(
+    busy: None, machine: Machine, running: Running, sshd: Sshd
+) -> None:
+    """It may have read its configuration just before, and take no notice of a signal yet."""
+    config = Path(sshd.config)
+    for moment in range(20):
+        os.kill(running.pid, signal.SIGHUP)
+        time.sleep(moment * 0.002)
+        port = free_port()
+        config.write_text(re.sub(r"(?m)^Port \d+$", f"Port {port}", config.read_text()))
+        units = Units(lambda sentence: None, False, str(machine.folder))
+        units.reload_sshd([sshd])
+        units.require_sshd_back()
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
+def test_an_sshd_that_does_not_come_back_is_told_of(busy: None, machine: Machine, running: Running, sshd: Sshd) -> None:
     os.unlink(os.path.join(running.folder, "host_key"))
     units = Units(lambda sentence: None, False, str(machine.folder), patience=0.5)
-    units.reload_sshd([sshd])
+    with socket.create_connection(("127.0.0.1", running.port), timeout=5):
+        units.reload_sshd([sshd])
     with pytest.raises(Unfinished, match=rf"sshd \(process {running.pid}\) was told, and does not wait"):
         units.require_sshd_back()
 

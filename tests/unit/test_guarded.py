@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import errno
 import os
 import stat
 import struct
 from pathlib import Path
-from typing import Callable, Collection, List
+from typing import Callable, Collection, Iterator, List
 
 import pytest
 
@@ -112,6 +113,14 @@ def test_all_that_leads_to_a_file_must_belong_to_an_owner(root: Path, path: str)
     os.chown(root / path, OTHER, 0)
     assert f"owned by uid {OTHER}, not by root. Run: chown root /{path}" in problem(root)
     assert read(root, owners=(0, OTHER)) == KEYS
+
+
+@only_root
+def test_a_program_is_to_be_roots_unless_owners_are_named(root: Path) -> None:
+    guarded.require_safe("/etc/keys/alice", root=str(root))
+    os.chown(root / "etc/keys/alice", 1, 1)
+    with pytest.raises(Unsafe, match="owned by uid 1, not by root"):
+        guarded.require_safe("/etc/keys/alice", root=str(root))
 
 
 @only_root
@@ -306,6 +315,33 @@ def test_what_an_access_control_list_gives_to_others_counts(root: Path, path: st
         assert read(root) == KEYS
     else:
         assert f"/{path}: " in problem(root)
+
+
+@contextlib.contextmanager
+def as_another_user(root: Path) -> Iterator[None]:
+    """With `root` as the working folder, since that user may have no way to it."""
+    before = os.getcwd()
+    os.chdir(root)
+    os.seteuid(OTHER)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.chdir(before)
+
+
+@only_root
+def test_folders_need_not_be_readable_and_the_file_must_be(root: Path) -> None:
+    for folder in ("", "etc", "etc/keys"):
+        (root / folder).chmod(0o711)
+    link(root, "etc/link", "/srv/keys/alice")
+    (root / "srv/keys/alice").chmod(0o700)
+    with as_another_user(root):
+        assert guarded.read("/etc/keys/alice", LIMIT, (0,), ".") == KEYS
+        for path in ("/srv/keys/alice", "/etc/link"):
+            guarded.require_safe(path, (0,), ".")
+            with pytest.raises(PermissionError):
+                guarded.read(path, LIMIT, (0,), ".")
 
 
 @pytest.mark.parametrize("ask", [guarded.read, guarded.require_safe, guarded.names])

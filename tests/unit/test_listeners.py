@@ -3,13 +3,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Optional, Sequence, Set
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 import pytest
 
-from eic_sshd.enabling.listeners import Listener, listeners
+from eic_sshd.enabling.listeners import Listener, listeners, survey
 
 TITLE = b"sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0"
+
+
+TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+def tcp_line(state: str, inode: int) -> str:
+    """A line of /proc/PID/net/tcp, as proc_pid_net(5) has it."""
+    return (
+        f"   0: 00000000:0016 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 "
+        f"    0        0 {inode} 1 00000000c79f7e46 100 0 0 10 0\n"
+    )
 
 
 def process(
@@ -29,6 +40,8 @@ def process(
     (folder / "exe").symlink_to(program)
     (folder / "root").symlink_to(root)
     (folder / "stat").write_text(f"{pid} (sshd) 1 (x) S {parent} 1 1")
+    (folder / "net").mkdir()
+    (folder / "net/tcp").write_text(TCP + tcp_line("0A", 2) + tcp_line("01", 1))
     (folder / "fd").mkdir()
     for number, target in enumerate(fds):
         (folder / "fd" / str(number)).symlink_to(target)
@@ -156,3 +169,76 @@ def test_what_another_user_calls_so_is_not_told(tmp_path: Path) -> None:
     process(tmp_path, 7)
     os.chown(tmp_path / "7", 65534, -1)
     assert listeners(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "sockets"),
+    [
+        ({"tcp": [("0A", 1), ("0A", 2)]}, {1, 2}),
+        ({"tcp": [("0A", 1)], "tcp6": [("0A", 2)]}, {1, 2}),
+        ({"tcp": [("01", 1)], "tcp6": [("0A", 2)]}, {2}),
+        ({"tcp": [("01", 1), ("06", 2), ("0A", 9), ("07", 2)]}, set()),  # others' sockets; connected ones
+        ({"tcp": [], "tcp6": []}, set()),
+        ({}, set()),
+    ],
+)
+def test_only_a_socket_in_state_listen_is_one_that_it_waits_at(
+    tmp_path: Path, tables: Dict[str, List[Tuple[str, int]]], sockets: Set[int]
+) -> None:
+    """From OpenSSH 10.0 on its listener has others, for clients before they are logged in."""
+    process(tmp_path, 7, fds=("/dev/null", "socket:[8]", "socket:[8]", "socket:[1]", "socket:[2]", "socket:[3]"))
+    (tmp_path / "7/net/tcp").unlink()
+    for name, lines in tables.items():
+        (tmp_path / "7/net" / name).write_text(TCP + "".join(tcp_line(*line) for line in lines))
+    (found,) = listeners(str(tmp_path))
+    assert found.sockets == {f"socket:[{inode}]" for inode in sockets}
+
+
+def test_one_that_is_no_units_is_replaced_only_by_one_that_was_started_alike() -> None:
+    was = Listener(7, None, frozenset({"a"}), options="sshd: /usr/sbin/sshd -f /a")
+    became = Listener(8, None, frozenset({"b"}), options="sshd: /usr/sbin/sshd -f /b")
+    assert not was.is_back([became], {7})
+    assert was.is_back([became._replace(options=was.options)], {7})
+    assert was._replace(unit="ssh.service").is_back([became._replace(unit="ssh.service")], {7})
+
+
+@pytest.mark.parametrize(
+    ("title", "program", "starting"),
+    [
+        (b"/usr/sbin/sshd\0-D\0", "/usr/sbin/sshd", True),
+        (b"sshd\0", "/usr/sbin/sshd (deleted)", True),
+        (b"/usr/sbin/sshd\0-D\0-f\0/etc/ssh/sshd_config\0", "/usr/sbin/sshd", True),
+        (b"/usr/sbin/sshd\0-D\0-o\0PidFile=/run/x-t\0", "/usr/sbin/sshd", True),
+        (TITLE, "/usr/sbin/sshd", False),
+        (b"sshd: root@pts/0\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-t\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-D\0-R\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-T\0-C\0user=root\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-De\0-i\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-ei\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-G\0", "/usr/sbin/sshd", False),
+        (b"/usr/sbin/sshd\0-D\0", "/usr/bin/python3", False),
+        (b"", "/usr/sbin/sshd", True),  # for a moment, while it executes itself anew
+        (b"", "/usr/bin/python3", False),
+    ],
+)
+def test_an_sshd_that_is_about_to_wait_is_told_apart(
+    tmp_path: Path, title: bytes, program: str, starting: bool
+) -> None:
+    process(tmp_path, 7, title, program)
+    (tmp_path / "8").mkdir()  # it has ended meanwhile
+    (tmp_path / "version").write_text("")
+    assert survey(str(tmp_path)).is_one_starting is starting
+    assert not survey(str(tmp_path / "none")).is_one_starting
+
+
+@pytest.mark.parametrize(("fds", "starting"), [(("socket:[1]",), True), (("socket:[2]",), False), ((), False)])
+def test_one_that_has_closed_its_sockets_is_about_to_wait(tmp_path: Path, fds: Sequence[str], starting: bool) -> None:
+    """Where nothing is open at all, it is that we may not know."""
+    process(tmp_path, 7, fds=fds)
+    assert survey(str(tmp_path)).is_one_starting is starting
+
+
+def test_one_of_another_root_is_not_waited_for(tmp_path: Path) -> None:
+    process(tmp_path, 7, b"/usr/sbin/sshd\0-D\0", root="/usr")
+    assert not survey(str(tmp_path)).is_one_starting
