@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command on a private copy of this machine's accounts: `python3 -m eic_sshd.sandbox.private_host COMMAND...`
 
-In mount and PID namespaces of its own, with a /run of its own and extra accounts in /etc/passwd. When the command ends,
-is interrupted or killed, the kernel takes all of it away, processes included; the machine's own sshd, accounts and
-files are never touched. Needs root, since sshd runs only an AuthorizedKeysCommand that root owns.
+In mount and PID namespaces of its own, with a /run of its own and accounts of its own in /etc/passwd, in place of those
+of the same names that this machine may have. When the command ends, is interrupted or killed, the kernel takes all of
+it away, processes included; the machine's own sshd, accounts and files are never touched. Needs root, since sshd runs
+only an AuthorizedKeysCommand that root owns.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 INSIDE = "EIC_SSHD_PRIVATE_HOST"
 HOME = "/run/eic-sshd-private"
@@ -67,7 +68,7 @@ def prepare() -> None:
     _mount("-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run")
     os.makedirs("/run/sshd", mode=0o755)
     os.makedirs(HOME, mode=0o755)
-    lines: Dict[str, List[str]] = {"passwd": [], "group": [], "shadow": []}
+    lines: Dict[str, List[str]] = {"passwd": [], "group": [], "shadow": [], "gshadow": []}
     for name, uid in ACCOUNTS.items():
         home = os.path.join(HOME, "home", name)
         os.makedirs(home, mode=0o755)
@@ -75,12 +76,26 @@ def prepare() -> None:
         lines["passwd"].append(f"{name}:x:{uid}:{uid}::{home}:/bin/sh")
         lines["group"].append(f"{name}:x:{uid}:")
         lines["shadow"].append(f"{name}:*:19000:0:99999:7:::")
-    for file, extra in lines.items():
+        lines["gshadow"].append(f"{name}:*::")
+    for file, ours in lines.items():
         original, copy = f"/etc/{file}", os.path.join(HOME, file)
+        if not os.path.exists(original):  # a distribution without shadow passwords for groups
+            continue
         shutil.copy2(original, copy)
-        with open(copy, "a", encoding="utf-8") as text:
-            text.write("".join(f"{line}\n" for line in extra))
+        with open(original, "rb") as before, open(copy, "wb") as after:
+            after.write(with_accounts(before.read(), ours))
         _mount("--bind", copy, original)
+
+
+def with_accounts(text: bytes, ours: Sequence[str]) -> bytes:
+    """`text` of passwd(5) or a file like it with the lines `ours`, in place of lines that begin with the same names.
+
+    They come first, since the first line with a name counts, and the first with a number.
+    """
+    lines = [line.encode() for line in ours]
+    names = {line.partition(b":")[0] for line in lines}
+    lines += [line for line in text.split(b"\n") if line and line.partition(b":")[0] not in names]
+    return b"".join(line + b"\n" for line in lines)
 
 
 def bring_up_loopback(*addresses: str) -> None:

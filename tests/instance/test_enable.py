@@ -66,6 +66,41 @@ def test_disable_and_enable_take_effect_at_once_and_leave_nothing_else_behind(in
     assert installed.client.login(key).output == USER
 
 
+BUSY = """
+pids=
+trap 'kill $pids' EXIT
+for n in 1 2 3 4 5 6; do
+    while :; do :; done &
+    pids="$pids $!"
+done
+for n in 1 2 3 4 5 6; do
+    exec {client}<>/dev/tcp/127.0.0.1/22  # one that is not logged in yet
+    for verb in disable enable; do
+        eic-sshd $verb
+        (exec {next}<>/dev/tcp/127.0.0.1/22) || exit 7
+    done
+done
+"""
+
+
+def test_after_enabling_and_disabling_on_a_busy_machine_whoever_comes_next_finds_sshd(own: Instance) -> None:
+    own.machine.run("bash", "-euc", BUSY, timeout=600)
+
+
+def test_an_sshd_that_dies_at_its_reload_is_told_of_though_clients_wait_to_log_in(own: Instance) -> None:
+    own.machine.write(
+        "/etc/systemd/system/ssh.service.d/die.conf",
+        "[Service]\nExecReload=\nExecReload=/bin/kill -KILL $MAINPID\nRestart=no\nKillMode=process\n",
+    )
+    own.machine.run("systemctl", "daemon-reload")
+    said = own.machine.run(
+        "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/22; sleep 1; eic-sshd disable", check=False, timeout=300
+    )
+    assert said.returncode == 1
+    assert "was told, and does not wait for connections since" in said.stderr
+    own.machine.run("systemctl", "restart", "ssh.service")
+
+
 def test_whatever_keeps_the_service_from_answering_is_told_of(own: Instance) -> None:
     ask(own, "check-config")
     own.machine.write("/etc/eic-sshd/conf.d/20-imds.conf", "[imds]\nendpoint = http://127.0.0.1:8080\n")
