@@ -36,6 +36,11 @@ demo: setup
 test: setup
 	tests/run.sh $(VENV) $(ARGS)
 
+## make mutate     changes every check of the decision, one at a time: the unit tests must notice (ARGS=--module=chain)
+.PHONY: mutate
+mutate: setup
+	$(VENV)/bin/python -m tests.mutation $(ARGS)
+
 ## make bench      the speed of a decision, as ratios to starting Python
 .PHONY: bench
 bench: setup
