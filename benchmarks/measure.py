@@ -1,53 +1,122 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing side by side: the rounds of all cases are interleaved, so that a busy moment hits all of them."""
+"""Timing in pairs: just before each round of a case, what it is compared with runs once, on the same moment's machine.
+
+A baseline that runs once a round flatters what comes after heavier cases: it meets cold caches, the cases warm ones.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import select
 import statistics
-import subprocess
 import time
 from dataclasses import dataclass, field
-from typing import Callable, List, Sequence
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+
+PYTHON = ("/usr/bin/python3", "-IS", "-c", "pass")
+_TIME_LIMIT = 60.0  # seconds for one command
 
 
 class WrongAnswer(Exception):
     """A case printed what it must not: its time means nothing."""
 
 
-@dataclass
-class Case:
-    """`measure` gives the milliseconds of one round; `rounds` is how many there are, 0: as many as the others."""
+class Ran(NamedTuple):
+    """A command that ended: how long it took in milliseconds, its exit status, what it printed."""
 
-    name: str
-    measure: Callable[[], float]
-    rounds: int = 0
-    milliseconds: List[float] = field(default_factory=list)
+    milliseconds: float
+    status: int
+    printed: bytes
 
-    @property
-    def median(self) -> float:
-        """Milliseconds."""
-        return statistics.median(self.milliseconds)
+
+def ran(arguments: Sequence[str]) -> Ran:
+    """Run a command with an empty environment. Raises WrongAnswer if it takes too long."""
+    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    begun = time.perf_counter()
+    pid = os.posix_spawn(arguments[0], list(arguments), {}, file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 1)])
+    os.close(theirs)
+    printed = b""
+    with open(ours, "rb", buffering=0) as file:
+        while select.select([file], [], [], _TIME_LIMIT)[0]:
+            more = file.read(65536)
+            if not more:
+                break
+            printed += more
+        else:
+            os.kill(pid, 9)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    elapsed = (time.perf_counter() - begun) * 1000
+    if status == -9:
+        raise WrongAnswer(f"{arguments[0]} took more than {_TIME_LIMIT:g} s")
+    return Ran(elapsed, status, printed)
+
+
+def timed(arguments: Sequence[str]) -> float:
+    """The milliseconds of a command that must end well. Raises WrongAnswer if it does not."""
+    done = ran(arguments)
+    if done.status != 0:
+        raise WrongAnswer(f"{arguments!r:.200} ended with status {done.status}")
+    return done.milliseconds
+
+
+def bare_python() -> float:
+    """Milliseconds that starting Python takes."""
+    return timed(PYTHON)
 
 
 def nothing() -> None:
     """What goes on before a round where nothing has to."""
 
 
+@dataclass
+class Case:
+    """`measure` gives the milliseconds of one round, `base` those of what it is compared with.
+
+    `before` goes ahead of both. `rounds` is how many there are, 0: as many as the others. `against` names the base,
+    where it is no bare Python.
+    """
+
+    name: str
+    measure: Callable[[], float]
+    before: Callable[[], None] = nothing
+    rounds: int = 0
+    base: Callable[[], float] = bare_python
+    against: str = ""
+    pairs: List[Tuple[float, float]] = field(default_factory=list)
+
+    def round(self) -> Tuple[float, float]:
+        """One pair: the base's milliseconds, and the case's."""
+        self.before()
+        return self.base(), self.measure()
+
+    @property
+    def median(self) -> float:
+        """Milliseconds."""
+        return statistics.median(case for _, case in self.pairs)
+
+    @property
+    def ratios(self) -> Tuple[float, float, float]:
+        """Of the pairs' ratios the first quartile, the median and the third."""
+        ratios = [case / base for base, case in self.pairs]
+        if len(ratios) == 1:
+            ratios *= 2
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        return low, middle, high
+
+
 def command(
     name: str, arguments: Sequence[str], lines: int, before: Callable[[], None] = nothing, rounds: int = 0
 ) -> Case:
-    """A command that prints so many lines; `before` runs ahead of each round, untimed."""
+    """A command that prints so many lines."""
 
     def measure() -> float:
-        before()
-        begun = time.perf_counter()
-        done = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, env={}, check=False, timeout=60)
-        elapsed = (time.perf_counter() - begun) * 1000
-        if done.returncode != 0 or done.stdout.count("\n") != lines:
-            raise WrongAnswer(f"{name}: status {done.returncode}, printed {done.stdout!r}")
-        return elapsed
+        done = ran(arguments)
+        if done.status != 0 or done.printed.count(b"\n") != lines:
+            raise WrongAnswer(f"{name}: status {done.status}, printed {done.printed!r}")
+        return done.milliseconds
 
-    return Case(name, measure, rounds)
+    return Case(name, measure, before, rounds)
 
 
 def run(cases: Sequence[Case], rounds: int) -> None:
@@ -56,20 +125,39 @@ def run(cases: Sequence[Case], rounds: int) -> None:
         for case in cases:
             if case.rounds and at > case.rounds:
                 continue
-            elapsed = case.measure()
+            pair = case.round()
             if at > 0:
-                case.milliseconds.append(elapsed)
+                case.pairs.append(pair)
 
 
-def table(cases: Sequence[Case], base: Case) -> str:
-    """Medians and ratios to `base`."""
-    rows = [("case", "median", "ratio", "fastest", "slowest", "rounds")]
+def table(cases: Sequence[Case], before: Dict[str, float]) -> str:
+    """Medians, and the ratios' median and quartiles; `before` has an earlier run's ratios, by the cases' names."""
+    rows = [["case", "median", "ratio", "quartiles", "fastest", "slowest", "rounds", "before"]]
     for case in cases:
-        times = case.milliseconds
-        ends = (f"{min(times):.1f}", f"{max(times):.1f}", str(len(times)))
-        rows.append((case.name, f"{case.median:.1f} ms", f"{case.median / base.median:.2f}", *ends))
+        low, middle, high = case.ratios
+        times = [case for _, case in case.pairs]
+        old = f"{before[case.name]:.2f}" if case.name in before else ""
+        row = [case.name, f"{case.median:.1f} ms", f"{middle:.2f}", f"{low:.2f}-{high:.2f}", f"{min(times):.1f}"]
+        rows.append([*row, f"{max(times):.1f}", str(len(times)), old])
+    if not before:
+        rows = [row[:-1] for row in rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))])
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip()
         for row in rows
-    )
+    ]
+    notes = dict.fromkeys(f"{case.name}: the ratio is to {case.against}" for case in cases if case.against)
+    return "\n".join([*lines, *notes])
+
+
+def save(cases: Sequence[Case], path: str) -> None:
+    """Write every pair, for another run's `load`."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({case.name: case.pairs for case in cases}, file, indent=1)
+
+
+def load(path: str) -> Dict[str, float]:
+    """The median ratios of a run that was saved."""
+    with open(path, encoding="utf-8") as file:
+        pairs: Dict[str, List[Tuple[float, float]]] = json.load(file)
+    return {name: statistics.median(case / base for base, case in one) for name, one in pairs.items()}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One call of the front door: the daemon warm, cold, absent; IMDS well, refusing, hanging."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from typing import Callable, Iterable, List, Sequence
+
+from eic_sshd.cold import library_paths
+from eic_sshd.sandbox import processes
+from eic_sshd.sandbox.sshd import free_port
+
+from .bench import USER, Bench, fingerprint
+from .measure import Case, command, timed
+
+
+def front_door(bench: Bench) -> List[Case]:
+    """What one login costs."""
+    keys = [bench.key() for _ in range(3)]
+    one, none = fingerprint(keys[0]), fingerprint(bench.key())
+    dead = bench.configured("dead.conf", f"http://127.0.0.1:{free_port()}")
+
+    def fresh() -> None:  # the daemon has verified its signer and remembers no key
+        bench.forget()
+        bench.push(keys[1])
+        bench.asked(keys[1])
+        bench.push(keys[0])
+
+    chain = bench.configured("chain.conf", extra="[chain]\ncommand = /usr/bin/true %u\n")
+    chained = bench.asking(USER, none, config=chain, socket=bench.serving("chain.sock", chain)[0])
+    return [
+        command("warm, no key", bench.asking(USER, none), 0, bench.push),
+        command("warm, no key, a chained command", chained, 0, bench.push),
+        command("warm, one key, from IMDS", bench.asking(USER, one), 1, fresh),
+        command("warm, one key, asked again", bench.asking(USER, one), 1, lambda: bench.push(keys[0])),
+        first_call(bench, one, lambda: bench.push(keys[0])),
+        *in_process("no key", bench.asking(USER, none, socket="none"), 0, bench.push),
+        *in_process("one key", bench.asking(USER, one, socket="none"), 1, lambda: bench.push(keys[0])),
+        command("in-process, three keys", bench.asking(USER, socket="none"), 3, lambda: bench.push(*keys)),
+        command("in-process, IMDS refuses", bench.asking(USER, one, config=dead, socket="none"), 0, bench.push),
+    ]
+
+
+def in_process(what: str, arguments: List[str], lines: int, before: Callable[[], None]) -> List[Case]:
+    """A decision without the daemon, beside a bare Python and beside a Python that loads the same modules."""
+    name = f"in-process, {what}"
+    alike = command(f"{name}, beside its imports", arguments, lines, before)
+    before()
+    loading = ["/usr/bin/python3", "-IS", "-c", _loading(imported(arguments))]
+    alike.base = lambda: timed(loading)
+    alike.against = "Python with the same imports"
+    return [command(name, arguments, lines, before), alike]
+
+
+def imported(arguments: Sequence[str]) -> List[str]:
+    """The modules, not our own, that the front door loads in such a call, in order."""
+    traced = subprocess.run(
+        ["/usr/bin/python3", "-IS", "-X", "importtime", *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        text=True, env={}, check=True,
+    )  # fmt: skip
+    return outermost(line for line in traced.stderr.splitlines() if line.startswith("import time:"))
+
+
+def outermost(lines: Iterable[str]) -> List[str]:
+    """Of what `-X importtime` writes, the modules, not our own, that no other than our own load; in order.
+
+    A module's line comes after those of what it loads, which are indented by two more.
+    """
+    chosen: List[str] = []
+    above: List[bool] = []  # of each module that the next one may be loaded by: whether it is ours
+    for line in reversed(list(lines)):
+        text = line.rpartition("|")[2][1:].rstrip()
+        name = text.lstrip()
+        depth = (len(text) - len(name)) // 2
+        ours = name.partition(".")[0] == "eic_sshd"
+        if all(above[:depth]) and not ours:
+            chosen.insert(0, name)
+        above[depth:] = [ours]
+    return [name for name in chosen if " " not in name]  # the head of the table has one
+
+
+def _loading(modules: Sequence[str]) -> str:
+    """A program that loads these and does nothing else. Where a library is found, the front door says."""
+    folders = f"sys.path += {library_paths()!r}"
+    return f"import gc, sys; gc.disable(); {folders}\nfor name in {list(modules)!r}: __import__(name)"
+
+
+def first_call(bench: Bench, wanted: str, before: Callable[[], None]) -> Case:
+    """A call that finds systemd's socket and no process behind it."""
+    path = str(bench.folder / "run/first.sock")
+    serve = [str(bench.tree / "usr/bin/eic-sshd"), "serve", "--config", bench.config]
+    setpriv = ["setpriv", f"--reuid={bench.uid}", f"--regid={bench.uid}", "--clear-groups"]
+    activate = [*setpriv, "systemd-socket-activate", "-l", path, *serve]
+    call = command("first call, daemon not running", bench.asking(USER, wanted, socket=path), 1)
+    plain = call.measure
+
+    def measure() -> float:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        process = subprocess.Popen(activate, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+        try:
+            for _ in range(500):
+                if os.path.exists(path):
+                    break
+                time.sleep(0.01)
+            return plain()
+        finally:
+            processes.stop(process)
+
+    call.measure, call.before = measure, before
+    return call
+
+
+def hanging(bench: Bench) -> List[Case]:
+    """An IMDS that answers nothing. What follows must let the daemon forget it."""
+    one = fingerprint(bench.key())
+
+    def hang() -> None:
+        bench.control("PUT", "faults/hang")
+        bench.forget()
+
+    return [
+        command("in-process, IMDS hangs", bench.asking(USER, one, socket="none"), 0, hang, 3),
+        command("warm, IMDS hangs, first call", bench.asking(USER, one), 0, hang, 3),
+        command("warm, IMDS hangs, later calls", bench.asking(USER, one), 0, rounds=3),
+    ]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole logins, `ssh ... true`, through real sshds; and rivals, each where it can be had."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Callable, List
+
+from docs.generate import ROOT
+from eic_sshd.sandbox import processes
+from eic_sshd.sandbox.sshd import Sshd, free_port
+
+from . import oslogin
+from .bench import USER, Bench, fingerprint
+from .measure import Case, WrongAnswer, command, nothing
+
+
+class Logins:
+    """An sshd that asks nobody, one that asks the daemon, one whose front door finds no IMDS at all."""
+
+    def __init__(self, bench: Bench, stack: contextlib.ExitStack) -> None:
+        self._bench = bench
+        self.on_disk, self.unknown, *self.others = [bench.key() for _ in range(6)]
+        dead = bench.configured("absent.conf", f"http://127.0.0.1:{free_port()}")
+        asking = {
+            "plain": None,
+            "asking": " ".join(bench.asking()),
+            "absent": " ".join(bench.asking(config=dead, socket="none")),
+        }
+        self._sshds = {}
+        for name, asked in asking.items():
+            folder = str(bench.folder / name)
+            os.mkdir(folder, 0o755)
+            self._sshds[name] = stack.enter_context(Sshd(folder, asked))
+            self._sshds[name].authorize(USER, Path(f"{self.on_disk}.pub").read_text().strip())
+
+    def case(self, name: str, sshd: str, offered: List[str], before: Callable[[], None] = nothing) -> Case:
+        """One whole `ssh ... true`."""
+
+        def measure() -> float:
+            done = self._sshds[sshd].login(USER, offered, "true")
+            if not done.ok:
+                raise WrongAnswer(f"{name}: {done.errors}")
+            return done.seconds * 1000
+
+        return Case(f"ssh, {name}", measure, before, 7)
+
+    def ordinary(self) -> List[Case]:
+        push, fourth = self._bench.push, self.others
+        return [
+            self.case("key on disk, no eic-sshd", "plain", [self.on_disk]),
+            self.case("key on disk, eic-sshd", "asking", [self.on_disk], push),
+            self.case("pushed key", "asking", [self.others[0]], lambda: push(self.others[0])),
+            self.case("pushed key is the fourth offered", "asking", fourth, lambda: push(self.others[3])),
+            self.case("key on disk behind another, no eic-sshd", "plain", [self.unknown, self.on_disk]),
+            self.case("key on disk behind another, eic-sshd", "asking", [self.unknown, self.on_disk], push),
+        ]
+
+    def with_imds_away(self) -> List[Case]:
+        """The key on disk comes second, so that sshd asks for the first; the daemon remembers nothing."""
+        offered = [self.unknown, self.on_disk]
+
+        def fault(name: str) -> Callable[[], None]:
+            def before() -> None:
+                self._bench.push()
+                self._bench.control("PUT", f"faults/{name}")
+                self._bench.forget()
+
+            return before
+
+        faults = {
+            "hangs": "hang",
+            "answers 500": "error-500",
+            "pours garbage": "garbage",
+            "drips a byte a second": "slow",
+        }
+        return [
+            self.case("the same, IMDS absent", "absent", offered),
+            *(self.case(f"the same, IMDS {text}", "asking", offered, fault(name)) for text, name in faults.items()),
+        ]
+
+
+def rivals(bench: Bench, stack: contextlib.ExitStack) -> List[Case]:
+    """Google's helper where it can be had; a shell helper where RIVAL names its command."""
+    found = []
+    key = bench.key()
+    binary = oslogin.binary(os.path.join(ROOT, oslogin.FOLDER))
+    if binary is not None:
+        line = Path(f"{key}.pub").read_text().strip()
+        stand_in = subprocess.Popen([sys.executable, "-m", "benchmarks.oslogin", "serve", line])
+        stack.callback(lambda: processes.stop(stand_in))
+        time.sleep(1)
+        found.append(command("rival: google_authorized_keys", [binary, USER], 1))
+    else:
+        print(f"{oslogin.PACKAGE} cannot be run here: that rival is left out", file=sys.stderr)
+    rival = os.environ.get("RIVAL")
+    if rival:
+        name = f"rival: {Path(shlex.split(rival)[0]).name}"
+        found.append(command(name, [*shlex.split(rival), USER, fingerprint(key)], 0, bench.push))
+    return found
