@@ -10,7 +10,7 @@ here=$(dirname "$0")
 requirements=$here/../tests/requirements.txt
 # What the instance uses and the tests log in with; what builds the packages; what checks them and boots machines for them.
 packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client
-    systemd iproute2 util-linux ca-certificates
+    systemd iproute2 util-linux ca-certificates gcc libc6-dev
     make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
     lintian rpmlint mandoc shellcheck mmdebstrap systemd-container"
 
