@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from .. import libraries, partition, roots
 from ..config import DEFAULT_FILE, ConfigError, load
@@ -54,7 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"[{section}]")
         for key, value in keys._asdict().items():
             print(f"{key} = {_text(key, value)}".rstrip())
-    return 1 if problems or (warnings and arguments.fail_on == "warning") else 0
+    return exit_status(arguments.fail_on, problems, warnings)
+
+
+def exit_status(fail_on: str, problems: Sequence[str], warnings: Sequence[str]) -> int:
+    """1 if there is anything of at least the weight of `fail_on`, or else 0."""
+    return 1 if problems or (warnings and fail_on == "warning") else 0
 
 
 def _beyond_the_file(config: Config) -> Iterator[str]:

@@ -82,6 +82,8 @@ def obstacles(effective: Mapping[str, str], types: FrozenSet[str]) -> Iterator[O
     if effective.get("pubkeyauthentication", "yes").lower() == "no":
         yield Obstacle("pubkeyauthentication", "no key logs in, pushed or not, while PubkeyAuthentication is no")
         return
+    if effective.get("refuseconnection", "no").lower() == "yes":
+        yield Obstacle("refuseconnection", "nobody logs in while RefuseConnection is yes")
     methods = effective.get("authenticationmethods", "any")
     if methods.lower() != "any" and not any(_may_use_a_key(one, effective) for one in methods.split()):
         yield Obstacle(

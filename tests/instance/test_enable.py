@@ -31,9 +31,10 @@ def ask(instance: Instance, *arguments: str, status: int = 0) -> str:
 
 
 def effective(instance: Instance) -> Dict[str, str]:
-    """What `sshd -T` says."""
+    """What `sshd -T` says, keywords in lower case (OpenSSH 10.6 has them mixed)."""
     shown = instance.machine.run("sshd", "-T").stdout
-    return dict(line.partition(" ")[::2] for line in shown.splitlines())
+    pairs = (line.partition(" ") for line in shown.splitlines())
+    return {keyword.lower(): value for keyword, _, value in pairs}
 
 
 @pytest.fixture

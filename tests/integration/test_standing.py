@@ -76,7 +76,10 @@ def warned(machine: Machine) -> List[str]:
             "AuthenticationMethods password",
             "sshd_config:2: no key logs in, pushed or not, by AuthenticationMethods pass",
         ),
-        ("PubkeyAcceptedAlgorithms ssh-dss", "sshd_config:2: PubkeyAcceptedAlgorithms ssh-dss has none of the types"),
+        (
+            "PubkeyAcceptedAlgorithms ssh-ed25519-cert-v01@openssh.com",
+            "sshd_config:2: PubkeyAcceptedAlgorithms ssh-ed25519-cert-v01@openssh.com has none of the types",
+        ),
         ("Match User bob\nPubkeyAuthentication no", "sshd_config:3: for `Match User bob` no key logs in"),
         ("Match all\nPubkeyAuthentication no", "sshd_config:3: no key logs in"),
         (

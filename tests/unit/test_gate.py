@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Dict
+import argparse
+from typing import Dict, Sequence
 
 import pytest
 
+from eic_sshd.cli import check_config
 from eic_sshd.enabling.gate import obstacles
 from eic_sshd.sshkey import SUPPORTED_TYPES
 
@@ -25,6 +27,12 @@ def test_what_is_not_set_is_no_obstacle() -> None:
 def test_without_public_key_authentication_none_logs_in(value: str) -> None:
     assert keywords({"pubkeyauthentication": value}) == "pubkeyauthentication"
     assert keywords({"pubkeyauthentication": "yes"}) == ""
+
+
+def test_where_connections_are_refused_none_logs_in() -> None:
+    """OpenSSH 10 and later."""
+    assert keywords({"refuseconnection": "yes"}) == "refuseconnection"
+    assert keywords({"refuseconnection": "no"}) == ""
 
 
 @pytest.mark.parametrize(
@@ -67,3 +75,29 @@ def test_algorithms_that_no_allowed_type_has_rule_every_key_out(
     keyword: str, accepted: str, types: str, rules_out: bool
 ) -> None:
     assert keywords({keyword: accepted}, *types.split()) == (keyword if rules_out else "")
+
+
+def run(*arguments: str, problems: Sequence[str] = (), warnings: Sequence[str] = ()) -> int:
+    parser = argparse.ArgumentParser()
+    check_config.configure(parser)
+    return check_config.exit_status(parser.parse_args(arguments).fail_on, problems, warnings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problems", "warnings", "status"),
+    [
+        ("", "", "", 0),
+        ("", "", "x", 0),
+        ("", "x", "", 1),
+        ("--fail-on error", "", "x", 0),
+        ("--fail-on warning", "", "x", 1),
+        ("--fail-on warning", "", "", 0),
+        ("--fail-on warning", "x", "", 1),
+        ("--strict", "", "x", 1),
+        ("--strict", "", "", 0),
+    ],
+)
+def test_check_config_fails_on_warnings_where_it_is_to(
+    arguments: str, problems: str, warnings: str, status: int
+) -> None:
+    assert run(*arguments.split(), problems=problems.split(), warnings=warnings.split()) == status

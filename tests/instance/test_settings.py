@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The other settings of sshd are what they were, installed or not, and none of them stops an installation or a removal."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import packages
+from .client import USER
+from .conftest import Instance
+from .test_enable import SSHD_CONFIG, ask
+
+PRINCIPALS = "AuthorizedPrincipalsCommand /usr/bin/true %i\nAuthorizedPrincipalsCommandUser nobody\n"
+LIKE_USERDB = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser root\n"
+USERDB = "/etc/ssh/sshd_config.d/20-systemd-userdb.conf"
+LOGIN = "user=x,host=x,addr=192.0.2.1,laddr=192.0.2.2,lport=22"
+
+
+def others(at: Instance) -> list[str]:
+    """All that is in force, but for our two settings."""
+    shown = at.machine.run("sshd", "-T", "-C", LOGIN).stdout.splitlines()
+    return [line for line in shown if not line.lower().startswith("authorizedkeyscommand")]
+
+
+def test_certificates_log_in_as_before_or_the_line_to_move_is_named(bare: Instance) -> None:
+    own = bare.machine.read(SSHD_CONFIG)
+    bare.machine.write(SSHD_CONFIG, own + PRINCIPALS)
+    before = others(bare)
+    said = bare.install(packages.deb())
+    assert others(bare) == before
+    if bare.release == "bookworm":  # OpenSSH 9.2
+        assert "AuthorizedPrincipalsCommand would become none" in said
+        assert "AuthorizedPrincipalsCommand would become none" in ask(bare, "enable", status=1)
+        bare.machine.write(SSHD_CONFIG, PRINCIPALS + own)
+        assert others(bare) == before
+        ask(bare, "enable")
+    assert others(bare) == before
+    bare.aws.trust()
+    key = bare.client.key()
+    bare.aws.push(USER, key.line)
+    assert bare.client.login(key).output == USER
+    bare.apt("remove", "eic-sshd")
+    assert others(bare) == before
+
+
+@pytest.mark.parametrize("match", ["LocalPort 22", "RDomain mgmt"])
+def test_a_match_block_of_any_kind_stops_neither_installation_nor_removal(bare: Instance, match: str) -> None:
+    block = f"Match {match}\n    X11Forwarding no\n"
+    bare.machine.write(SSHD_CONFIG, bare.machine.read(SSHD_CONFIG) + block)
+    bare.machine.reload_sshd()
+    bare.install(packages.deb())
+    bare.aws.trust()
+    key = bare.client.key()
+    bare.aws.push(USER, key.line)
+    assert bare.client.login(key).output == USER
+    ask(bare, "check-config", "--strict")
+    for verb in ("disable", "enable"):
+        ask(bare, verb)
+    bare.apt("purge", "eic-sshd")
+    assert not bare.client.login(key).ok
+    bare.sshd_test()
+
+
+def test_a_command_of_roots_is_replaced_through_a_removal_and_given_back(bare: Instance) -> None:
+    bare.machine.write(USERDB, LIKE_USERDB)
+    said = bare.install(packages.deb())
+    assert "20-systemd-userdb.conf:1" in said
+    assert "eic-sshd enable --replace" in said
+    bare.aws.trust()
+    ask(bare, "enable", "--replace")
+    key = bare.client.key()
+    bare.aws.push(USER, key.line)
+    assert bare.client.login(key).output == USER
+    ask(bare, "check-config", "--strict")
+    bare.apt("remove", "eic-sshd")
+    assert not bare.client.login(key).ok
+    bare.install(packages.deb())
+    assert bare.client.login(key).output == USER
+    ask(bare, "disable")
+    assert bare.machine.read(USERDB) == LIKE_USERDB
+    assert not bare.client.login(key).ok
+
+
+def test_a_socket_that_will_not_listen_is_told_of_with_what_lasts(bare: Instance) -> None:
+    bare.install(packages.deb())
+    socket = "eic-sshd.socket"
+    for break_it, says in (
+        (f"systemctl disable -q --now {socket}", f"{socket} is disabled"),
+        (f"systemctl mask -q --now {socket}", f"{socket} is masked"),
+        (f"systemctl mask -q --runtime --now {socket}", f"{socket} is masked"),
+        (f"systemctl stop {socket}", f"{socket} does not listen"),
+    ):
+        bare.machine.shell(break_it)
+        said = ask(bare, "check-config", status=1)
+        assert says in said
+        (line,) = (line for line in said.splitlines() if says in line)
+        bare.machine.shell(line.split("`")[1])
+        ask(bare, "check-config", "--strict")
+        assert bare.machine.run("systemctl", "is-enabled", socket).stdout == "enabled\n"
+
+
+def test_where_no_pushed_key_could_log_in_the_gate_is_shut(bare: Instance) -> None:
+    bare.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "PubkeyAuthentication no\n")
+    assert "10-site.conf:1: no key logs in" in bare.install(packages.deb())
+    assert "warning: /etc/ssh/sshd_config.d/10-site.conf:1" in ask(bare, "check-config")
+    for option in (["--strict"], ["--fail-on", "warning"]):
+        ask(bare, "check-config", *option, status=1)
