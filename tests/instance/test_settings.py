@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The other settings of sshd are what they were, installed or not, and none of them stops an installation or a removal."""
+"""The other settings of sshd: they are as before, installed or not, and none of them stops installation or removal."""
 
 from __future__ import annotations
 
