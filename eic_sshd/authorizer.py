@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import checks, pushed
+from . import checks, libraries, pushed
 from .deadline import Clock, Deadline
 from .decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from .fallback import KeysOnDisk, NoKeys
@@ -54,6 +54,8 @@ class Authorizer:
             decision = self._decide(request, Deadline(begun + self._config.decision_deadline, self._world.monotonic))
         except NotGranted as refusal:
             decision = refuse(request, refusal, self._world.keys_on_disk)
+        except ImportError as error:  # some libraries load parts of theirs when these are first used
+            decision = refuse(request, libraries.unusable(error), self._world.keys_on_disk)
         except Exception as error:  # I1: whatever happens, nothing is handed out and a record says why
             unforeseen = NotGranted(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
             decision = refuse(request, unforeseen, self._world.keys_on_disk)

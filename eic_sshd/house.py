@@ -41,4 +41,6 @@ def _verifier(config: Config) -> SignerVerifier:
         from . import roots
         from .signer import SignerVerifier
 
+        libraries.try_cryptography()
+
     return SignerVerifier(config, roots.configured(config.trust))

@@ -26,7 +26,8 @@ _lock = threading.Lock()
 def loading() -> Iterator[None]:
     """Import within this: one thread at a time, and a library that does not load is a refusal.
 
-    A compiled module of another version of Python, or a library too old for this one, raises almost anything.
+    A compiled module of another version of Python, or a library too old for this one, raises almost anything: also a
+    panic of cryptography's Rust part, which is a BaseException.
 
     Raises:
         NotGranted: library-unusable.
@@ -34,10 +35,22 @@ def loading() -> Iterator[None]:
     with _lock:
         try:
             yield
-        except NotGranted:
+        except (NotGranted, KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
-        except Exception as error:
-            raise NotGranted(Reason.LIBRARY_UNUSABLE, f"{_interpreter()}: {_text(error)}") from error
+        except BaseException as error:
+            raise unusable(error) from error
+
+
+def unusable(error: BaseException) -> NotGranted:
+    """The refusal where a library raised `error` instead of being loaded."""
+    return NotGranted(Reason.LIBRARY_UNUSABLE, f"{_interpreter()}: {_text(error)}")
+
+
+def try_cryptography() -> None:
+    """Use cryptography as a signature's verification does: it loads some of its compiled modules only then."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    rsa.RSAPublicNumbers(65537, (1 << 2047) + 1).public_key()
 
 
 def problems() -> Iterator[str]:
@@ -46,6 +59,8 @@ def problems() -> Iterator[str]:
         try:
             with loading():
                 importlib.import_module(module)
+                if module.startswith("cryptography"):
+                    try_cryptography()
         except NotGranted as problem:
             yield (
                 f"{module}: it cannot be loaded ({problem.detail}). Install {package}, and let /usr/bin/python3 be the "
@@ -58,5 +73,5 @@ def _interpreter() -> str:
     return f"{os.path.realpath(sys.executable or '/usr/bin/python3')} (Python {version})"
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -7,6 +7,9 @@ import argparse
 import os
 import sys
 
+from .. import libraries
+from ..decision import NotGranted
+
 HELP = "run the resident authorizer (systemd does it, at the first login)"
 
 # What systemd tells a service through its environment; nothing else of the environment counts.
@@ -24,9 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     for name in set(os.environ) - set(_FROM_SYSTEMD):
         del os.environ[name]
     try:
-        from .. import resident  # after the environment is clean, and only where it is wanted: it is slow to load
-    except ImportError as error:
-        print(f"eic-sshd: {error}: install the distribution's package that has it", file=sys.stderr)
+        with libraries.loading():
+            from .. import resident  # after the environment is clean, and only where it is needed: it is slow to load
+
+            if {"LISTEN_FDS", "NOTIFY_SOCKET"} & set(os.environ):
+                import systemd.daemon  # noqa: F401 - from which the socket comes
+    except NotGranted as problem:
+        print(f"eic-sshd: {problem}. {problem.reason.remedy}", file=sys.stderr)
         return 1
     try:
         resident.serve(arguments.socket, arguments.config)

@@ -97,6 +97,24 @@ def test_a_service_that_dies_of_each_question_keeps_nobody_out(own: Instance) ->
     assert len(ended) == 18  # each login asks twice, and each question is put to three services
 
 
+def test_libraries_of_another_python_are_the_reason_of_each_refusal(own: Instance) -> None:
+    """As where /usr/bin/python3 leads to another version: compiled modules of the libraries do not load."""
+    pushed, on_disk = own.client.key(), own.client.key()
+    own.client.put_on_disk(on_disk)
+    own.aws.push(USER, pushed.line)
+    own.machine.shell(
+        "systemctl stop eic-sshd.service; cd /usr/lib/python3/dist-packages; "
+        "for module in _cffi_backend systemd/_daemon; do for file in $module.*.so; do mv $file $file.other; done; done"
+    )
+    before = own.machine.cursor()
+    assert not own.client.login(pushed).ok
+    assert own.client.login(pushed, on_disk).output == USER
+    assert {record["EIC_REASON"] for record in own.machine.records(before)} == {"library-unusable"}
+    checked = own.machine.run("eic-sshd", "check-config", check=False)
+    assert checked.returncode == 1
+    assert "systemd.daemon: it cannot be loaded" in checked.stderr
+
+
 def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> None:
     """A library that is gone for a while, as when it is upgraded, with many logins meanwhile."""
     pushed, on_disk = own.client.key(), own.client.key()

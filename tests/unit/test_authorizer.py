@@ -420,6 +420,17 @@ def test_what_nobody_foresaw_is_an_internal_error(
     assert (decision.reason, decision.keys) == (Reason.INTERNAL_ERROR, ())
 
 
+def test_a_library_that_does_not_load_when_it_is_first_used_is_named(house: House, ed25519: str) -> None:
+    def fail(domain: str) -> Roots:
+        raise ModuleNotFoundError("No module named '_cffi_backend'")
+
+    house.instance.push(USER, ed25519, "arn")
+    house.roots_for = fail
+    decision = house.ask()
+    assert (decision.reason, decision.keys) == (Reason.LIBRARY_UNUSABLE, ())
+    assert "_cffi_backend" in decision.detail
+
+
 def test_an_answer_that_comes_after_the_deadline_is_none(house: House, ed25519: str) -> None:
     house.instance.push(USER, ed25519, "arn")
     ticks = iter(range(0, 10_000, 1))

@@ -10,6 +10,10 @@ from eic_sshd import libraries
 from eic_sshd.decision import NotGranted, Outcome, Reason
 
 
+class Panic(BaseException):
+    """As pyo3's PanicException: no Exception."""
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -18,9 +22,10 @@ from eic_sshd.decision import NotGranted, Outcome, Reason
         AttributeError("module 'collections' has no attribute 'Mapping'"),
         SyntaxError("invalid syntax"),
         RuntimeError("of another version"),
+        Panic("Python API call failed"),
     ],
 )
-def test_a_library_that_does_not_load_is_a_refusal_that_names_the_interpreter(error: Exception) -> None:
+def test_a_library_that_does_not_load_is_a_refusal_that_names_the_interpreter(error: BaseException) -> None:
     with pytest.raises(NotGranted) as caught, libraries.loading():
         raise error
     assert caught.value.reason is Reason.LIBRARY_UNUSABLE
