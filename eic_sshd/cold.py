@@ -60,7 +60,18 @@ def library_paths() -> List[str]:
     ]
 
 
+def hold_standard_streams() -> None:
+    """One that sshd closed would be the number of the next thing that is opened, and the answer, or a record, go there:
+    it becomes /dev/null."""
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free (open(2))
+
+
 def _prepare() -> None:
+    hold_standard_streams()
     gc.disable()  # a process that is gone in a moment need not tidy up
     # For the libraries loaded from here on: no proxy, no OPENSSL_CONF, no locale. The mark says nothing to them.
     for name in set(os.environ) - {MARK}:

@@ -16,10 +16,35 @@ import sys
 from typing import List, Optional
 
 from .. import __version__
+from ._streams import make_usable
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run `eic-sshd ARGUMENTS`; the exit status: 0 done, 1 a fault that was said, 2 wrong arguments."""
+    make_usable()
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        # What subcommands read and listen on they answer for themselves: here it is what they print to.
+        print(f"eic-sshd: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would complain once more at its end
+        return 1
+
+
+def _run(arguments: Optional[List[str]]) -> int:
+    try:
+        parsed = _parser(arguments).parse_args(arguments)
+    except SystemExit as end:  # help was printed, or arguments are wrong
+        return int(end.code or 0)
+    return int(parsed.run(parsed))
+
+
+def _parser(arguments: Optional[List[str]]) -> argparse.ArgumentParser:
+    """With all subcommands, or with the one that is asked for, if there is one of that name: others cost time."""
     parser = argparse.ArgumentParser(
         prog="eic-sshd", description="Keys pushed through EC2 Instance Connect, for sshd.", allow_abbrev=False
     )
@@ -34,15 +59,4 @@ def main(arguments: Optional[List[str]] = None) -> int:
         )
         subcommand.configure(sub)
         sub.set_defaults(run=subcommand.run)
-    parsed = parser.parse_args(arguments)
-    try:
-        status = int(parsed.run(parsed))
-        sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        # What subcommands read and listen on they answer for themselves: here it is what they print to.
-        print(f"eic-sshd: {error.strerror or error}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would complain once more at its end
-        return 1
+    return parser

@@ -270,6 +270,17 @@ def test_wrong_arguments_are_the_only_other_exit_status(door: Door, arguments: L
     assert done.stderr.startswith("usage: authorized-keys ")
 
 
+@pytest.mark.parametrize("closed", ["0>&-", "1>&-", "2>&-", "1>&- 2>&-", "0>&- 1>&- 2>&-"])
+def test_closed_streams_change_no_decision_and_get_nothing(door: Door, ed25519: str, closed: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *door.arguments(USER, fingerprint(ed25519))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "" if "1>" in closed else bare(ed25519))
+    assert done.stderr == ""
+    (record,) = door.log.read_text().splitlines()
+    assert json.loads(record)["reason"] == "granted"
+
+
 def run_altered(door: Door, tmp_path: Path, old: str, new: str) -> subprocess.CompletedProcess[str]:
     """Run the front door with its text altered, beside the installed package."""
     source = Path(door.command).read_text()
