@@ -1,177 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificate path validation, by OpenSSL: `openssl verify` decides, and tells which path it found.
+"""The signer's chain as IMDS gives it, and the paths in it that lead from the signer to a trusted root.
 
-Certificates go to it through memory files, so nothing is written to disk, and it gets an empty environment, so that
-neither OPENSSL_CONF nor SSL_CERT_FILE can add a root.
+OpenSSL decides whether a path is valid. Which paths there are is found here, since `openssl verify` tries only one:
+with cross-signed and self-issued certificates that may be a wrong one (RFC 4158 is about finding them). Signatures are
+checked from the trusted roots downwards, so a key that no root vouches for verifies nothing, and costs nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import re
-import subprocess
-from typing import Callable, Iterator, List, Sequence
+from typing import Container, Counter, Dict, Iterator, List, Optional, Sequence
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from .deadline import Deadline
+from . import profile
+from .certificate import Certificate, Unusable, read, subject
 from .decision import NotGranted, Reason
+from .openssl import OpenSsl
 from .roots import Roots, pem_certificates
-from .signature import UNUSABLE, issued
+from .signature import issued
 
-OPENSSL = "/usr/bin/openssl"
 _MAX_CERTIFICATES = 10
-_MAX_PATHS = 8
-# `openssl verify -show_chain` marks the certificates that came from us and not from the roots.
-_UNTRUSTED = re.compile(r"^depth=[0-9]+: .*\(untrusted\)$", re.MULTILINE)
+# Certificates between the signer and the root, self-issued ones not counted (RFC 5280 section 4.2.1.9).
+MAX_DEPTH = 6
+# Paths that OpenSSL is asked about, and ways to one certificate that are followed to find them.
+_MAX_PATHS = 4
 
-Verify = Callable[[Sequence[x509.Certificate], Roots, int, Deadline], List[x509.Certificate]]
-"""Shape of `path_to_root`, for whoever passes another one in."""
+Path = List[Certificate]
+"""The signer first, then its issuers, the trusted root last."""
 
 
-def parse_chain(pem: bytes) -> List[x509.Certificate]:
+def parse_chain(pem: bytes) -> List[Certificate]:
     """The certificates of `signer-cert`, signer first. Raises NotGranted with signer-untrusted."""
     ders = pem_certificates(pem)
     if not ders:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, "signer-cert has no certificate in it")
     if len(ders) > _MAX_CERTIFICATES:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, f"signer-cert has more than {_MAX_CERTIFICATES} certificates")
-    # Behind the signer, what cannot be parsed cannot be part of a path either, and need not be.
-    return [load(ders[0]), *_readable(ders[1:])]
-
-
-def load(der: bytes) -> x509.Certificate:
-    """Raises NotGranted with signer-untrusted if `der` is no certificate."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        certificate.subject, certificate.issuer  # noqa: B018 - parsed on demand, so that they fail here
-        return certificate
-    except UNUSABLE as error:
-        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"a certificate cannot be parsed: {error}") from error
-
-
-def _readable(ders: Sequence[bytes]) -> Iterator[x509.Certificate]:
-    """The certificates that can be parsed: one odd one in a bundle of a hundred must not keep everybody out."""
-    for der in ders:
-        with contextlib.suppress(NotGranted):
-            yield load(der)
+        signer = read(ders[0])
+    except Unusable as problem:
+        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the signer's certificate: {problem}") from problem
+    # Behind the signer, what cannot be parsed cannot be part of a path either, and need not be.
+    return [signer, *_readable(ders[1:])]
 
 
 def path_to_root(
-    chain: Sequence[x509.Certificate], roots: Roots, now: int, deadline: Deadline
-) -> List[x509.Certificate]:
-    """The path that OpenSSL validated at `now`: signer, its issuers, and the trusted root last.
+    chain: Sequence[Certificate], trusted: Roots, name: str, openssl: OpenSsl, max_depth: int = MAX_DEPTH
+) -> Path:
+    """The shortest path from the signer `chain[0]` to a root that is valid for the TLS server `name`.
 
     Raises:
-        NotGranted: signer-untrusted, with what OpenSSL said; deadline-exceeded.
+        NotGranted: signer-name-mismatch; signer-untrusted, with what OpenSSL said; deadline-exceeded; openssl-missing.
     """
-    # Self-signed certificates in it are no help: a root is one of ours or none, and OpenSSL may take a wrong turn.
-    chain = [chain[0], *(certificate for certificate in chain[1:] if certificate.subject != certificate.issuer)]
-    issuers = {certificate.issuer for certificate in chain}
-    anchors = [root for root in _readable(roots.certificates) if root.subject in issuers]
-    if not anchors:
-        raise NotGranted(
-            Reason.SIGNER_UNTRUSTED, "none of the trusted roots issued any certificate of the signer's chain"
-        )
-    length = _openssl_verify(chain[0], chain[1:], anchors, roots.private, now, deadline)
-    paths = list(itertools.islice(_paths(chain, length), _MAX_PATHS))
-    for path in paths:
-        # With one candidate it is the path that OpenSSL took; with several (cross-signed twins) each is put to it.
-        if len(paths) > 1 and not _is_path(path, anchors, roots.private, now, deadline):
-            continue
-        root = next((root for root in anchors if issued(root, path[-1])), None)
-        if root is not None:
-            return [*path, root]
-    raise NotGranted(Reason.SIGNER_UNTRUSTED, "the path that OpenSSL took through the signer's chain is not clear")
+    _require_server(chain[0], name)
+    search = _Search(chain, trusted)
+    refusals: List[NotGranted] = []
+    for path in itertools.islice(search.paths(max_depth), _MAX_PATHS):
+        try:
+            openssl.require_server(path, name)
+            return path
+        except NotGranted as refusal:
+            if refusal.reason is not Reason.SIGNER_UNTRUSTED:
+                raise
+            refusals.append(refusal)
+    raise refusals[0] if refusals else NotGranted(Reason.SIGNER_UNTRUSTED, search.why_none())
 
 
-def _paths(chain: Sequence[x509.Certificate], length: int) -> Iterator[List[x509.Certificate]]:
-    """The ways to line up `length` certificates of `chain`, signer first, each issued by the next."""
-
-    def extend(path: List[x509.Certificate]) -> Iterator[List[x509.Certificate]]:
-        if len(path) == length:
-            yield path
-            return
-        for certificate in chain[1:]:
-            if certificate not in path and issued(certificate, path[-1]):
-                yield from extend([*path, certificate])
-
-    return extend([chain[0]])
-
-
-def _is_path(
-    path: List[x509.Certificate], anchors: List[x509.Certificate], private: bool, now: int, deadline: Deadline
-) -> bool:
+def _require_server(signer: Certificate, name: str) -> None:
+    reason = Reason.SIGNER_UNTRUSTED
     try:
-        return _openssl_verify(path[0], path[1:], anchors, private, now, deadline) == len(path)
-    except NotGranted as refusal:
-        if refusal.reason is not Reason.SIGNER_UNTRUSTED:
-            raise
-        return False
+        profile.require_sound(signer)
+        profile.require_issued(signer)
+        profile.require_server(signer)
+        reason = Reason.SIGNER_NAME_MISMATCH
+        profile.require_name(signer, name)
+    except Unusable as problem:
+        raise NotGranted(reason, f"the signer's certificate: {problem}") from problem
 
 
-def _openssl_verify(
-    signer: x509.Certificate,
-    untrusted: Sequence[x509.Certificate],
-    anchors: Sequence[x509.Certificate],
-    private: bool,
-    now: int,
-    deadline: Deadline,
-) -> int:
-    """How many certificates of the path are not roots, the signer included (openssl-verification-options(1))."""
-    with contextlib.ExitStack() as files:
-        command = [OPENSSL, "verify", "-show_chain", "-attime", str(now), "-auth_level", "2"]
-        # A site's file may name an intermediate as its root. EC2's public chains meet the strict profile of RFC 5280.
-        command += ["-partial_chain"] if private else ["-x509_strict"]
-        descriptors = [files.enter_context(_memory_file(anchors))]
-        command += ["-no-CApath", "-no-CAstore", "-CAfile", f"/proc/self/fd/{descriptors[0]}"]
-        if untrusted:
-            descriptors.append(files.enter_context(_memory_file(untrusted)))
-            command += ["-untrusted", f"/proc/self/fd/{descriptors[1]}"]
-        finished = _run(command, _pem([signer]), descriptors, deadline)
-    if finished.returncode != 0 or not finished.stdout.startswith("stdin: OK\n"):
-        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"openssl verify: {_complaint(finished.stderr)}")
-    return len(_UNTRUSTED.findall(finished.stdout))
+class _Search:
+    """Which certificate of a chain was issued by which other, or by a root."""
+
+    def __init__(self, chain: Sequence[Certificate], trusted: Roots) -> None:
+        self._signer = chain[0]
+        self._problems: List[str] = []
+        known = set(trusted.certificates)
+        authorities = [one for one in chain[1:] if one.der not in known and self._is_usable(one, root=False)]
+        self._issuers: Dict[bytes, List[Certificate]] = {one.der: [] for one in [self._signer, *authorities]}
+        self._roots = self._roots_of([self._signer, *authorities], trusted)
+        self._link(authorities)
+
+    def paths(self, max_depth: int) -> Iterator[Path]:
+        """The paths to a root, the shortest first; no certificate is in one twice."""
+        waiting: List[Path] = [[self._signer]]
+        ways: Counter[bytes] = Counter()
+        while waiting:
+            path = waiting.pop(0)
+            ways[path[-1].der] += 1
+            if ways[path[-1].der] > _MAX_PATHS:
+                continue
+            for issuer in self._issuers[path[-1].der]:
+                if issuer.der in self._roots:
+                    yield [*path, issuer]
+                elif issuer.der not in (one.der for one in path) and _depth([*path, issuer]) <= max_depth:
+                    waiting.append([*path, issuer])
+
+    def why_none(self) -> str:
+        """Why there is no path at all."""
+        problem = f" ({self._problems[0]})" if self._problems else ""
+        return f"none of the trusted roots issued any certificate of the signer's chain{problem}"
+
+    def _roots_of(self, certificates: Sequence[Certificate], trusted: Roots) -> Dict[bytes, Certificate]:
+        """The roots, by their DER, that are named as issuer of one of `certificates`."""
+        names = {one.issuer for one in certificates}
+        found = (root for root in _readable(trusted.certificates, names) if root.der != self._signer.der)
+        return {root.der: root for root in found if self._is_usable(root, root=True)}
+
+    def _link(self, authorities: Sequence[Certificate]) -> None:
+        """Fill in the issuers of each certificate, from the roots downwards."""
+        genuine = list(self._roots.values())
+        for issuer in genuine:  # grows while it is walked
+            for certificate in [self._signer, *authorities]:
+                if certificate.der != issuer.der and issued(issuer, certificate):
+                    self._issuers[certificate.der].append(issuer)
+                    if certificate.der != self._signer.der and certificate.der not in (one.der for one in genuine):
+                        genuine.append(certificate)
+
+    def _is_usable(self, certificate: Certificate, root: bool) -> bool:
+        try:
+            profile.require_sound(certificate)
+            profile.require_authority(certificate)
+            if root:
+                profile.require_root(certificate)
+            else:
+                profile.require_issued(certificate)
+            return True
+        except Unusable as problem:
+            self._problems.append(f"{certificate.label}: {problem}")
+            return False
 
 
-def _run(
-    command: List[str], stdin: bytes, descriptors: List[int], deadline: Deadline
-) -> subprocess.CompletedProcess[str]:
-    try:
-        finished = subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            pass_fds=descriptors,
-            env={},
-            timeout=max(deadline.remaining(), 0),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise NotGranted(Reason.DEADLINE_EXCEEDED, "openssl verify took too long") from error
-    except OSError as error:
-        raise NotGranted(Reason.OPENSSL_MISSING, f"{OPENSSL} could not be run: {error.strerror}") from error
-    out, err = finished.stdout.decode("utf-8", "replace"), finished.stderr.decode("utf-8", "replace")
-    return subprocess.CompletedProcess(command, finished.returncode, out, err)
+def _depth(path: Path) -> int:
+    return sum(one.issuer != one.subject for one in path[1:])
 
 
-def _complaint(stderr: str) -> str:
-    errors = [line for line in stderr.splitlines() if line.startswith("error ") and " lookup: " in line]
-    return errors[0].partition(" lookup: ")[2] if errors else "it refused the chain"
+def _readable(ders: Sequence[bytes], subjects: Optional[Container[x509.Name]] = None) -> Iterator[Certificate]:
+    """The certificates that can be parsed (those of `subjects`, if they are given), skipping the others.
 
-
-@contextlib.contextmanager
-def _memory_file(certificates: Sequence[x509.Certificate]) -> Iterator[int]:
-    descriptor = os.memfd_create("eic-sshd-certificates")
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(_pem(certificates))
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+    One bad entry must not disable a bundle of a hundred, or a good chain that it stands behind.
+    """
+    for der in ders:
+        with contextlib.suppress(Unusable):
+            if subjects is None or subject(der) in subjects:
+                yield read(der)

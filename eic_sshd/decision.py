@@ -124,19 +124,21 @@ class Reason(enum.Enum):
     )  # fmt: skip
     SIGNER_NAME_MISMATCH = (
         "signer-name-mismatch", Outcome.REFUSED, WARNING, True,
-        "The signer certificate's CN is not managed-ssh-signer.REGION.DOMAIN of this instance.",
-        "Somebody may be answering in IMDS's place. Compare `placement/region` and `services/domain` in IMDS with "
+        "The signer certificate's CN, or its dNSNames, are not managed-ssh-signer.REGION.DOMAIN of this instance.",
+        "Another host may be answering in place of IMDS. Compare `placement/region` and `services/domain` in IMDS with "
         "where the instance runs.",
     )  # fmt: skip
     SIGNER_UNTRUSTED = (
         "signer-untrusted", Outcome.REFUSED, WARNING, True,
-        "The signer certificate does not chain to a trusted root.",
-        "Check that ca-certificates is installed and current and that `[trust]` is as intended; otherwise somebody "
-        "may be answering in IMDS's place.",
+        "The signer certificate does not chain to a trusted root, or is not fit to be the signer's: a TLS server's, in "
+        "that name.",
+        "Check that ca-certificates is installed and current and that `[trust]` is as intended; otherwise another host "
+        "may be answering in place of IMDS.",
     )  # fmt: skip
     SIGNER_REVOKED = (
         "signer-revoked", Outcome.REFUSED, ERR, True,
-        "A staple says that a certificate in the signer's chain is revoked.",
+        "A staple says that a certificate in the signer's chain is revoked. It counts however old it is, whatever "
+        "other staples say.",
         "Wait for AWS to rotate the signer, and use an on-disk key meanwhile.",
     )  # fmt: skip
     STAPLE_MISSING = (
@@ -147,8 +149,8 @@ class Reason(enum.Enum):
     )  # fmt: skip
     STAPLE_INVALID = (
         "staple-invalid", Outcome.REFUSED, WARNING, True,
-        "A certificate's OCSP staple is unreadable, stale, not GOOD, or not made by its issuer or the issuer's "
-        "delegated responder.",
+        "A certificate's OCSP staple is unreadable, stale, not GOOD, or not made by its issuer or by a delegated "
+        "responder of the issuer that is valid and not revoked.",
         "Check the instance's clock first; then try again in a minute.",
     )  # fmt: skip
     OPENSSL_MISSING = (

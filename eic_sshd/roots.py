@@ -51,6 +51,11 @@ def pem_certificates(text: bytes) -> List[bytes]:
     return list(dict.fromkeys(found))
 
 
+def is_amazon(der: bytes) -> bool:
+    """Whether `der` is the certificate of an Amazon Trust Services root."""
+    return hashlib.sha256(der).hexdigest() in AMAZON_ROOTS
+
+
 def configured(settings: TrustSettings, bundles: Sequence[str] = SYSTEM_BUNDLES, owner: int = 0) -> RootsFor:
     """The roots that `[trust]` names, the system's from a bundle that `owner` (a uid) must own.
 
@@ -63,7 +68,7 @@ def configured(settings: TrustSettings, bundles: Sequence[str] = SYSTEM_BUNDLES,
         system = _system(bundles, owner)
         if settings.roots == "system" or (settings.roots == "auto" and domain != "amazonaws.com"):
             return Roots(system, private=False)
-        amazon = [der for der in system if hashlib.sha256(der).hexdigest() in AMAZON_ROOTS]
+        amazon = list(filter(is_amazon, system))
         if not amazon:
             raise NotGranted(Reason.SIGNER_UNTRUSTED, "no Amazon Trust Services root is in the system's bundle")
         return Roots(amazon, private=False)

@@ -3,49 +3,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-# What a certificate or a response that cannot be parsed or verified raises in cryptography.
-UNUSABLE = (
-    InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
-    x509.DuplicateExtension,
-)  # fmt: skip
+from .certificate import Certificate, PublicKey, Unusable, parsed
+
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
-def require_signed_by(key: Any, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm]) -> None:
-    """Raises one of UNUSABLE unless `key` made `signature` over `signed`, with RSA PKCS #1 v1.5, ECDSA or Ed25519.
+def require_signed_by(
+    key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm], *, weak: bool = False
+) -> None:
+    """Raises Unusable unless `key` made `signature` over `signed`, with RSA PKCS #1 v1.5, ECDSA or Ed25519.
 
-    `algorithm` is the hash that the signature's algorithm names; SHA-1 and older ones are refused.
+    `algorithm` is the hash that the signature's algorithm names; SHA-1 and older ones are refused unless `weak`.
     """
+    if not weak and not is_strong(key, algorithm):
+        raise Unusable("it is signed with a hash that is too weak")
+    parsed(_verify, key, signature, signed, algorithm)
+
+
+def is_strong(key: PublicKey, algorithm: Optional[hashes.HashAlgorithm]) -> bool:
+    """Whether a signature by such a key with that hash is as good as one of SHA-256."""
+    return isinstance(key, ed25519.Ed25519PublicKey) or isinstance(algorithm, _HASHES)
+
+
+def _verify(key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm]) -> None:
     if isinstance(key, ed25519.Ed25519PublicKey):
         key.verify(signature, signed)
-    elif not isinstance(algorithm, _HASHES):
-        raise TypeError("signed with a hash that is too weak")
-    elif isinstance(key, rsa.RSAPublicKey):
+    elif isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
         key.verify(signature, signed, padding.PKCS1v15(), algorithm)
-    elif isinstance(key, ec.EllipticCurvePublicKey):
+    elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
         key.verify(signature, signed, ec.ECDSA(algorithm))
     else:
-        raise TypeError("neither an RSA, an ECDSA nor an Ed25519 key")
+        raise Unusable("its signature is neither RSA, ECDSA nor Ed25519")
 
 
-def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Whether `certificate` is in the name of `issuer` and bears its signature (not that it may issue any)."""
+def issued(issuer: Certificate, certificate: Certificate, *, weak: bool = False) -> bool:
+    """Whether `certificate` is in the name of `issuer` and has its signature (not that it may issue any)."""
     if certificate.issuer != issuer.subject:
         return False
     try:
-        require_signed_by(
-            issuer.public_key(),
-            certificate.signature,
-            certificate.tbs_certificate_bytes,
-            certificate.signature_hash_algorithm,
-        )
-    except UNUSABLE:
+        require_signed_by(issuer.key, certificate.signature, certificate.signed, certificate.signature_hash, weak=weak)
+    except Unusable:
         return False
     return True

@@ -3,23 +3,22 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, NamedTuple, Sequence
+from typing import Callable, NamedTuple, Sequence
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from . import chain
+from . import chain, openssl
+from .certificate import Certificate
 from .deadline import Deadline
 from .decision import NotGranted, Reason
 from .keyblob import Block
 from .roots import RootsFor
 from .settings import Config
-from .staple import epoch_seconds, require_good
+from .staple import Staples
 
-_MIN_SIGNER_BITS = 2048
 _SALT_BYTES = 32
 
 
@@ -41,11 +40,11 @@ class Signer(NamedTuple):
 class SignerVerifier:
     """Verifies a chain as `[trust]` asks: `roots_for` gives the roots of a domain."""
 
-    def __init__(self, config: Config, roots_for: RootsFor, verify_path: chain.Verify = chain.path_to_root) -> None:
+    def __init__(self, config: Config, roots_for: RootsFor, program: str = openssl.PROGRAM) -> None:
         self._require_ocsp = config.trust.require_ocsp
         self._clock_skew = config.keys.clock_skew
         self._roots_for = roots_for
-        self._verify_path = verify_path
+        self._program = program
 
     def verify(
         self,
@@ -65,18 +64,19 @@ class SignerVerifier:
                 config-invalid, deadline-exceeded.
         """
         certificates = chain.parse_chain(pem)
-        _require_name(certificates[0], f"managed-ssh-signer.{region}.{domain}")
-        path = self._verify_path(certificates, self._roots_for(domain), now, deadline)
+        name = f"managed-ssh-signer.{region}.{domain}"
+        _require_name(certificates[0], name)
         key = _signing_key(certificates[0])
-        ends: List[int] = [end for end in (epoch_seconds(one, "not_valid_after") for one in path) if end is not None]
+        roots = self._roots_for(domain)
+        command = openssl.OpenSsl(roots.private, now, deadline, self._program)
+        path = chain.path_to_root(certificates, roots, name, command)
+        ends = [one.not_after for one in path]
         if self._require_ocsp:
-            fetched = staples()
-            pairs = zip(path, path[1:])
-            ends += [require_good(one, issuer, fetched, now, self._clock_skew) for one, issuer in pairs]
+            ends.append(Staples(staples(), command, self._clock_skew).require_good(path))
         return Signer(key, min(ends))
 
 
-def _require_name(certificate: x509.Certificate, expected: str) -> None:
+def _require_name(certificate: Certificate, expected: str) -> None:
     names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [expected]:
         raise NotGranted(
@@ -84,11 +84,7 @@ def _require_name(certificate: x509.Certificate, expected: str) -> None:
         )
 
 
-def _signing_key(certificate: x509.Certificate) -> rsa.RSAPublicKey:
-    try:
-        key = certificate.public_key()
-    except ValueError as error:
-        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the signer's key does not read: {error}") from error
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _MIN_SIGNER_BITS:
-        raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the signer's key is not RSA of at least {_MIN_SIGNER_BITS} bits")
-    return key
+def _signing_key(certificate: Certificate) -> rsa.RSAPublicKey:
+    if not isinstance(certificate.key, rsa.RSAPublicKey):
+        raise NotGranted(Reason.SIGNER_UNTRUSTED, "the signer's key is not RSA")
+    return certificate.key

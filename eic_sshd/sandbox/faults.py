@@ -24,9 +24,11 @@ IMDS_FAULTS: Dict[str, str] = {
 SIGNER_FAULTS: Dict[str, str] = {
     "wrong-signer-name": "a chain for managed-ssh-signer.us-east-2.example.com",
     "other-root": "a chain of the right names from another root",
+    "unfit-signer": "a signer whose certificate is a TLS client's, for another host",
     "expired-signer": "a signer whose certificate has run out",
     "no-certificate": "text without a certificate for signer-cert",
     "revoked": "a staple that says revoked",
+    "revoked-long-ago": "a stale staple that says revoked, beside a good one",
     "unknown-staples": "staples that say unknown",
     "stale-staples": "staples whose nextUpdate has passed",
     "early-staples": "staples whose thisUpdate is ten minutes ahead",
@@ -57,6 +59,7 @@ BLOCK_FAULTS: Dict[str, str] = {
 
 FACT_FAULTS: Dict[str, str] = {
     "unknown-domain": "services/domain is none of AWS's",
+    "foreign-domain": "services/domain is another partition's",
     "no-region": "no placement/region, as an older IMDS",
     "bad-instance-id": "an instance-id that is none",
 }

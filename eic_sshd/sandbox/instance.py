@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
 from .faults import Faults
-from .pki import Identity, Pki, StapleKind, issue, staple, utcnow
+from .pki import Identity, Pki, StapleKind, issue_server, staple, utcnow
 
 _STAPLE_FAULTS = {
     "revoked": StapleKind.REVOKED,
@@ -108,6 +108,8 @@ class Instance:
         }
         if self.faults.has("unknown-domain"):
             facts["services/domain"] = "example.com"
+        if self.faults.has("foreign-domain"):
+            facts["services/domain"] = "amazonaws.com.cn" if self.facts.domain == "amazonaws.com" else "amazonaws.com"
         if self.faults.has("bad-instance-id"):
             facts["instance-id"] = "../../instance"
         if self.faults.has("no-region"):
@@ -125,6 +127,8 @@ class Instance:
             return self._other_pki, self._other_pki.signer
         if self.faults.has("wrong-signer-name"):
             return self.pki, self._odd_signer("wrong-signer-name", self.pki.misnamed_signer)
+        if self.faults.has("unfit-signer"):
+            return self.pki, self._odd_signer("unfit-signer", self.pki.unfit_signer)
         if self.faults.has("expired-signer"):
             return self.pki, self._odd_signer("expired-signer", self._expired_signer)
         return self.pki, self.pki.signer
@@ -139,7 +143,7 @@ class Instance:
 
         begin = utcnow() - timedelta(days=31)
         key = self.pki.signer.key
-        return issue(self.pki.signer_name, key, self.pki.issuers()[0], ca=False, not_before=begin)
+        return issue_server(self.pki.signer_name, key, self.pki.issuers()[0], not_before=begin)
 
     def _signer_cert(self) -> bytes:
         if self.faults.has("no-certificate"):
@@ -168,6 +172,9 @@ class Instance:
             of_kind = StapleKind.GOOD if kind is StapleKind.REVOKED and subject is not signer else kind
             text = base64.b64encode(self._staple(subject, issuer, of_kind))
             named[name] = b"%%%" if self.faults.has("garbage-staples") else text + b"\n"
+            if subject is signer and self.faults.has("revoked-long-ago"):
+                revoked = self._staple(subject, issuer, StapleKind.REVOKED_LONG_AGO)
+                named[hashlib.new(algorithm, revoked).hexdigest().upper()] = base64.b64encode(revoked) + b"\n"
         return named
 
     def _staple_names(self) -> List[str]:

@@ -109,14 +109,14 @@ def test_a_user_without_keys_is_404_also_for_a_head_request(session: requests.Se
     assert session.head(url, headers={TOKEN: token(session, sandbox).text}, timeout=5).status_code == 404
 
 
-def test_staples_are_listed_by_name_and_the_chain_ends_with_a_cross_signed_root(
+def test_staples_are_listed_by_name_and_the_chain_ends_with_cross_signed_roots(
     session: requests.Session, sandbox: Sandbox
 ) -> None:
     names = read(session, sandbox, "managed-ssh-keys/signer-ocsp").text.split()
     chain = read(session, sandbox, "managed-ssh-keys/signer-cert").text
     assert len(names) == chain.count("BEGIN CERTIFICATE") == 4
     assert all(len(name) == 40 for name in names)
-    assert chain.endswith(sandbox.instance.pki.cross_signed_root.pem.decode())
+    assert chain.endswith(sandbox.instance.pki.cross_signed_old_root.pem.decode())
     assert read(session, sandbox, f"managed-ssh-keys/signer-ocsp/{names[0]}").status_code == 200
 
 

@@ -116,9 +116,11 @@ def test_the_md5_fingerprint_of_a_site_with_that_fingerprinthash_is_known(house:
 FAULTS: Dict[str, Reason] = {
     "wrong-signer-name": Reason.SIGNER_NAME_MISMATCH,
     "other-root": Reason.SIGNER_UNTRUSTED,
+    "unfit-signer": Reason.SIGNER_UNTRUSTED,
     "expired-signer": Reason.SIGNER_UNTRUSTED,
     "no-certificate": Reason.SIGNER_UNTRUSTED,
     "revoked": Reason.SIGNER_REVOKED,
+    "revoked-long-ago": Reason.SIGNER_REVOKED,
     "unknown-staples": Reason.STAPLE_INVALID,
     "stale-staples": Reason.STAPLE_INVALID,
     "early-staples": Reason.STAPLE_INVALID,
@@ -141,6 +143,7 @@ FAULTS: Dict[str, Reason] = {
     "wrapped-signatures": Reason.GRANTED,
     "mixed-blocks": Reason.GRANTED,
     "unknown-domain": Reason.DOMAIN_UNKNOWN,
+    "foreign-domain": Reason.DOMAIN_UNKNOWN,
     "no-region": Reason.GRANTED,
     "bad-instance-id": Reason.IMDS_ERROR,
 }

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates as values: what cryptography parses only when it is first used is parsed here, once and completely.
+
+Certificates and OCSP responses come from the network, and cryptography raises whatever it likes over those that it
+cannot parse: ValueError and its own errors, KeyError for an unknown string type, a panic of its Rust part, which is a
+BaseException. `parsed` makes all of them Unusable.
+"""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from typing import Callable, NamedTuple, Optional, Type, TypeVar, Union
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+
+T = TypeVar("T")
+E = TypeVar("E", bound=x509.ExtensionType)
+PublicKey = Union[
+    rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, dsa.DSAPublicKey, ed448.Ed448PublicKey,
+    x25519.X25519PublicKey, x448.X448PublicKey,
+]  # fmt: skip
+_LABEL_LENGTH = 120
+
+# Starfield Services Root CA - G2, an Amazon root, has the serial number 0, which cryptography warns of at each login.
+warnings.filterwarnings("ignore", message="Parsed a (negative )?serial number")
+
+
+class Unusable(Exception):
+    """A certificate or an OCSP response cannot be parsed or does not verify; says why."""
+
+
+def parsed(parse: Callable[..., T], *arguments: object) -> T:
+    """What `parse` returns. Raises Unusable for whatever it raises, except KeyboardInterrupt and SystemExit."""
+    try:
+        return parse(*arguments)
+    except (KeyboardInterrupt, SystemExit, Unusable):
+        raise
+    except BaseException as error:  # pyo3_runtime.PanicException is no Exception
+        raise Unusable(f"it cannot be parsed: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+class Certificate(NamedTuple):
+    """A certificate that was parsed completely. Times are seconds since the epoch; `label` names it in messages."""
+
+    der: bytes
+    version: int
+    subject: x509.Name
+    issuer: x509.Name
+    label: str
+    serial: int
+    not_before: int
+    not_after: int
+    key: PublicKey
+    key_id: bytes
+    signature: bytes
+    signed: bytes
+    signature_hash: Optional[hashes.HashAlgorithm]
+    extensions: x509.Extensions
+    parsed: x509.Certificate
+
+    def extension(self, kind: Type[E]) -> Optional[x509.Extension[E]]:
+        """The extension of that class, if it has one."""
+        return next((one for one in self.extensions if isinstance(one.value, kind)), None)
+
+
+def read(der: bytes) -> Certificate:
+    """Raises Unusable if `der` is no certificate that cryptography parses in every part."""
+    return parsed(_read, der)
+
+
+def subject(der: bytes) -> x509.Name:
+    """Only the subject, which is much faster to read. Raises Unusable."""
+    return parsed(lambda: _load(der).subject)
+
+
+def epoch_seconds(value: object, name: str) -> Optional[int]:
+    """The time `name` of a certificate or response in seconds since the epoch, None where it has none.
+
+    cryptography 42 and 43 renamed these times to `*_utc`; the older names give naive UTC.
+    """
+    time = getattr(value, f"{name}_utc") if hasattr(value, f"{name}_utc") else getattr(value, name)
+    return None if time is None else int(time.replace(tzinfo=datetime.timezone.utc).timestamp())
+
+
+def _load(der: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(der)
+
+
+def _read(der: bytes) -> Certificate:
+    one = _load(der)
+    not_before, not_after = epoch_seconds(one, "not_valid_before"), epoch_seconds(one, "not_valid_after")
+    if not_before is None or not_after is None:
+        raise Unusable("it has no dates")
+    key = one.public_key()
+    return Certificate(
+        der=der,
+        version=one.version.value + 1,
+        subject=one.subject,
+        issuer=one.issuer,
+        label=one.subject.rfc4514_string()[:_LABEL_LENGTH] or "a certificate without a subject",
+        serial=one.serial_number,
+        not_before=not_before,
+        not_after=not_after,
+        key=key,
+        # SHA-1 over the key's bits: the identifier of RFC 5280 section 4.2.1.2 (1), and OCSP's KeyHash.
+        key_id=x509.SubjectKeyIdentifier.from_public_key(key).digest,
+        signature=one.signature,
+        signed=one.tbs_certificate_bytes,
+        signature_hash=one.signature_hash_algorithm,
+        extensions=one.extensions,
+        parsed=one,
+    )

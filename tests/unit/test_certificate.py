@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Foreign DER: whatever parsing it raises makes that certificate or that staple unusable, and nothing more."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from typing import Type
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from eic_sshd import certificate, signature
+from eic_sshd.certificate import Unusable, parsed
+from eic_sshd.decision import Reason
+from eic_sshd.roots import Roots
+from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
+
+from .signing import NAME, pem, refused, staples_of, trusting, verify
+
+_MARK = "a name of an odd kind"
+
+
+class PanicException(BaseException):
+    """Like pyo3_runtime's, which is no Exception either."""
+
+
+def odd(identity: Identity) -> bytes:
+    """The DER of `identity` with a string type that no ASN.1 has where its subject holds _MARK."""
+    text = _MARK.encode()
+    assert bytes([0x0C, len(text)]) + text in identity.der
+    return identity.der.replace(bytes([0x0C, len(text)]) + text, bytes([0x1D, len(text)]) + text)
+
+
+def odd_pem(identity: Identity) -> bytes:
+    return ssl.DER_cert_to_PEM_cert(odd(identity)).encode()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, MemoryError, PanicException, GeneratorExit])
+def test_whatever_parsing_raises_makes_it_unusable(error: Type[BaseException]) -> None:
+    def fails(value: int) -> int:
+        raise error(f"value {value}")
+
+    with pytest.raises(Unusable, match=error.__name__):
+        parsed(fails, 1)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_is_let_through(error: Type[BaseException]) -> None:
+    def fails() -> int:
+        raise error
+
+    with pytest.raises(error):
+        parsed(fails)
+
+
+def test_a_reason_that_is_given_already_stays() -> None:
+    def fails() -> int:
+        raise Unusable("it has no dates")
+
+    with pytest.raises(Unusable, match=r"^it has no dates$"):
+        parsed(fails)
+
+
+def test_what_parses_is_returned() -> None:
+    assert parsed(int, "7") == 7
+
+
+def test_a_name_of_an_unknown_string_type_is_unusable() -> None:
+    stranger = issue(_MARK, ec_key(), ca=True)
+    for read in (certificate.read, certificate.subject):
+        with pytest.raises(Unusable):
+            read(odd(stranger))
+
+
+def test_an_odd_certificate_behind_a_good_chain_does_not_matter(pki: Pki) -> None:
+    stranger = odd_pem(issue(_MARK, ec_key(), pki.root, ca=True))
+    signer, rest = pem(pki.chain()[:1]), pem(pki.chain()[1:])
+    for presented in (signer + stranger + rest, signer + rest + stranger):
+        verify(presented, staples_of(pki), trusting(pki.root))
+
+
+def test_an_odd_certificate_among_the_roots_does_not_matter(pki: Pki) -> None:
+    stranger = odd(issue(_MARK, ec_key(), ca=True))
+    for trusted in (Roots([stranger, pki.root.der], True), Roots([pki.root.der, stranger], True)):
+        verify(pem(pki.chain()), staples_of(pki), functools.partial(lambda trusted, domain: trusted, trusted))
+
+
+def test_an_odd_signer_is_untrusted(pki: Pki) -> None:
+    names = [x509.NameAttribute(NameOID.COMMON_NAME, NAME), x509.NameAttribute(NameOID.ORGANIZATION_NAME, _MARK)]
+    signer = issue_server(NAME, pki.signer.key, pki.intermediates[0], subject=x509.Name(names))
+    refusal = refused(odd_pem(signer) + pem(pki.chain()[1:]), staples_of(pki), trusting(pki.root))
+    assert refusal.reason is Reason.SIGNER_UNTRUSTED
+    assert "cannot be parsed" in refusal.detail
+
+
+def test_an_odd_certificate_in_a_staple_makes_that_staple_unusable_only(pki: Pki) -> None:
+    responder = issue(_MARK, ec_key(), pki.intermediates[0], ca=False)
+    text = staple(StapleKind.GOOD, pki.signer, pki.intermediates[0], responder=responder)
+    broken = text.replace(responder.der, odd(responder))
+    assert broken != text
+    verify(pem(pki.chain()), [broken, *staples_of(pki)], trusting(pki.root))
+    refusal = refused(pem(pki.chain()), [broken, *staples_of(pki)[1:]], trusting(pki.root))
+    assert refusal.reason is Reason.STAPLE_INVALID
+
+
+@pytest.mark.parametrize("cut", range(0, 900, 37))
+def test_a_certificate_that_is_cut_short_or_altered_is_unusable_or_refused(pki: Pki, cut: int) -> None:
+    der = pki.signer.der
+    cut %= len(der)
+    with pytest.raises(Unusable):
+        certificate.read(der[:cut])
+    altered = der[:cut] + bytes([der[cut] ^ 0xFF]) + der[cut + 1 :]
+    try:
+        one = certificate.read(altered)
+    except Unusable:
+        return
+    assert not signature.issued(certificate.read(pki.intermediates[0].der), one)
+
+
+def test_times_are_seconds_since_the_epoch(pki: Pki) -> None:
+    one = certificate.read(pki.signer.der)
+    assert one.not_after - one.not_before == 30 * 86400
+    assert certificate.epoch_seconds(pki.signer.certificate, "not_valid_after") == one.not_after

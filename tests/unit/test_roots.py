@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from eic_sshd import roots
+from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.sandbox.pki import Identity, Pki
+from eic_sshd.settings import TrustSettings
+
+from .signing import DOMAIN, pem
+
+
+def bundle(path: Path, *identities: Identity) -> str:
+    path.write_bytes(b"# comment\n" + pem(identities))
+    os.chmod(path, 0o644)
+    return str(path)
+
+
+def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki, tmp_path: Path) -> None:
+    path = bundle(tmp_path / "bundle.pem", pki.root)
+    auto = roots.configured(TrustSettings("auto", None, True), [path], os.geteuid())
+    assert auto("amazonaws.com.cn").certificates == [pki.root.der]
+    with pytest.raises(NotGranted) as caught:
+        auto("amazonaws.com")
+    assert caught.value.reason is Reason.SIGNER_UNTRUSTED
+
+
+@pytest.mark.parametrize(("setting", "domain", "trusted"), [("amazon", "amazonaws.com.cn", 0), ("system", DOMAIN, 1)])
+def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int) -> None:
+    made = roots.configured(
+        TrustSettings(setting, None, True), [bundle(tmp_path / "bundle.pem", pki.root)], os.geteuid()
+    )
+    if trusted:
+        assert made(domain).certificates == [pki.root.der]
+    else:
+        with pytest.raises(NotGranted):
+            made(domain)
+
+
+@pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
+def test_the_distribution_has_amazons_roots() -> None:
+    found = roots.configured(TrustSettings("amazon", None, True))("amazonaws.com").certificates
+    digests = {hashlib.sha256(der).hexdigest() for der in found}
+    assert len(digests) >= 4
+    assert digests <= roots.AMAZON_ROOTS
+
+
+def test_a_ca_file_is_then_all_that_is_trusted(pki: Pki, tmp_path: Path) -> None:
+    path = bundle(tmp_path / "ca.pem", pki.root, pki.old_root)
+    assert roots.configured(TrustSettings("auto", path, True), [])(DOMAIN) == (
+        [pki.root.der, pki.old_root.der],
+        True,
+    )
+
+
+@pytest.mark.parametrize("fault", ["missing", "empty", "writable"])
+def test_a_ca_file_that_is_no_good_is_said(pki: Pki, tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "ca.pem"
+    if fault == "empty":
+        path.write_text("")
+    elif fault == "writable":
+        bundle(path, pki.root)
+        os.chmod(path, 0o666)
+    with pytest.raises(NotGranted) as caught:
+        roots.configured(TrustSettings("auto", str(path), True), [])(DOMAIN)
+    assert caught.value.reason is Reason.CONFIG_INVALID
+    assert str(path) in caught.value.detail
+
+
+def test_no_system_bundle_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotGranted) as caught:
+        roots.configured(TrustSettings("system", None, True), [str(tmp_path / "none")])(DOMAIN)
+    assert caught.value.reason is Reason.SIGNER_UNTRUSTED
