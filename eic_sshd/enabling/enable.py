@@ -39,7 +39,7 @@ def enable(site: Site, existing: Existing = Existing.KEEP) -> None:
         site.note_that_sshd_is_told()
         site.reload_sshd(others_before)
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
-        gate.say_warnings(site, plan.user)
+    gate.say_warnings(site, plan.user)
     site.units.require_sshd_back()
 
 
@@ -67,8 +67,9 @@ def _leave_by_hand(site: Site, line: Line, existing: Existing) -> None:
             chaining.remove(site, changes)
         if site.chain_config in changes.paths:
             site.units.reload_service()
+        site.note_that_sshd_is_told()
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
-        gate.say_warnings(site, site.in_force()[1])
+    gate.say_warnings(site, site.in_force()[1])
 
 
 def _plan(site: Site, existing: Existing) -> Tuple[Plan, Optional[OwnCommand]]:
