@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import re
-import threading
-from typing import Callable, List, Optional, Tuple, Union
+from typing import Callable, List, Optional, Tuple
 
 from . import guarded, sshkey
 from .decision import NotGranted, Reason
+from .limited import Limited
 from .settings import Config, FallbackSettings
 from .sshkey import KeyPolicy, PublicKey
 
 _LIMIT = 256 * 1024
 # Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.
 _TIMEOUT = 0.5
-# Reads that may hang at one time in a process.
-_slots = threading.BoundedSemaphore(8)
+_reads = Limited()
 
 Read = Callable[[str], bytes]
 """Gives the content of the file at a path; raises OSError, guarded.Unsafe."""
@@ -44,7 +43,7 @@ class KeysFile:
             raise NoKeys("")
         path = _path(self._settings.keys_file, user)
         try:
-            content = _read_in_time(lambda: self._read(path))
+            content = _reads.call(lambda: self._read(path), _TIMEOUT)
         except OSError as error:
             raise NoKeys(f"fallback {path}: {error.strerror or error}") from error
         except guarded.Unsafe as error:
@@ -68,30 +67,6 @@ class KeysFile:
         except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
             return []
         return [key]
-
-
-def _read_in_time(read: Callable[[], bytes]) -> bytes:
-    """What `read` gives or raises. Raises TimeoutError, an OSError, where it takes too long."""
-    results: List[Union[bytes, Exception]] = []
-
-    def run() -> None:
-        try:
-            results.append(read())
-        except Exception as error:  # raised below, in the thread that waits
-            results.append(error)
-        finally:
-            _slots.release()
-
-    if not _slots.acquire(blocking=False):
-        raise TimeoutError("too many reads hang already")
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(_TIMEOUT)
-    if not results:
-        raise TimeoutError(f"the disk did not give it within {_TIMEOUT:g} s")
-    if isinstance(results[0], Exception):
-        raise results[0]
-    return results[0]
 
 
 def configured(config: Config) -> KeysFile:

@@ -5,17 +5,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from . import fallback, libraries
 from .authorizer import World
-from .decision import NotGranted
+from .decision import NotGranted, Reason
 from .hardware import AnyHardware, Ec2Hardware
 from .imds import Imds, ImdsState
+from .limited import Limited
 from .settings import Config
 
 if TYPE_CHECKING:
+    from .roots import Roots
     from .signer import SignerVerifier
+
+
+# Seconds for the disk to give the trusted roots: [trust] ca_file may lie on a network's.
+_ROOTS_TIMEOUT = 1.0
+_reads = Limited()
 
 
 def world(config: Config, state: Optional[ImdsState] = None) -> World:
@@ -43,4 +50,12 @@ def _verifier(config: Config) -> SignerVerifier:
 
         libraries.try_cryptography()
 
-    return SignerVerifier(config, roots.configured(config.trust))
+    roots_for = roots.configured(config.trust)
+    return SignerVerifier(config, lambda domain: _in_time(lambda: roots_for(domain)))
+
+
+def _in_time(read_roots: Callable[[], Roots]) -> Roots:
+    try:
+        return _reads.call(read_roots, _ROOTS_TIMEOUT)
+    except TimeoutError as error:
+        raise NotGranted(Reason.DEADLINE_EXCEEDED, f"the trusted roots could not be read: {error}") from error

@@ -10,6 +10,7 @@ import select
 import socket
 from typing import Callable
 
+from .limited import Limited
 from .record import Record
 from .settings import LogSettings
 
@@ -18,6 +19,8 @@ _JOURNAL_SOCKET = "/run/systemd/journal/socket"
 _SYSLOG_SOCKET = "/dev/log"
 _PATIENCE = 0.2  # seconds that a log may take for one record
 _AUTHPRIV = 10  # syslog(3): LOG_AUTHPRIV is (10 << 3); the journal's SYSLOG_FACILITY is the bare number
+
+_file_writes = Limited()
 
 Write = Callable[[Record], None]
 
@@ -48,7 +51,7 @@ def _destination(destination: str) -> Write:
         return to_syslog
     if destination == "stderr":
         return to_stderr
-    return lambda entry: to_file(entry, destination)
+    return lambda entry: _file_writes.call(lambda: to_file(entry, destination), _PATIENCE)
 
 
 def to_journal(entry: Record) -> None:
