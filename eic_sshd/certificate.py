@@ -33,10 +33,13 @@ class Unusable(Exception):
 
 
 def parsed(parse: Callable[..., T], *arguments: object) -> T:
-    """What `parse` returns. Raises Unusable for whatever it raises, except KeyboardInterrupt and SystemExit."""
+    """What `parse` returns. Raises Unusable for whatever it raises.
+
+    KeyboardInterrupt and SystemExit pass, and ImportError, which is about the library and not about what is parsed.
+    """
     try:
         return parse(*arguments)
-    except (KeyboardInterrupt, SystemExit, Unusable):
+    except (KeyboardInterrupt, SystemExit, ImportError, Unusable):
         raise
     except BaseException as error:  # pyo3_runtime.PanicException is no Exception
         raise Unusable(f"it cannot be parsed: {type(error).__name__}: {str(error)[:200]}") from error

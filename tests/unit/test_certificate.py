@@ -46,7 +46,7 @@ def test_whatever_parsing_raises_makes_it_unusable(error: Type[BaseException]) -
         parsed(fails, 1)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ImportError, ModuleNotFoundError])
 def test_what_ends_the_process_is_let_through(error: Type[BaseException]) -> None:
     def fails() -> int:
         raise error
