@@ -8,6 +8,7 @@ It does happen: before OpenSSH 9.4 an AuthorizedPrincipalsCommand does not count
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import Dict, List, NamedTuple, Optional
 
@@ -54,9 +55,21 @@ def observe(sshd: Sshd, among: List[Connection]) -> InForce:
 
 
 def would_be(sshd: Sshd, config: SshdConfig, among: List[Connection]) -> InForce:
-    """What `sshd` would have in force with `config` in place of its files."""
-    with tempfile.TemporaryDirectory() as folder:
-        return observe(Sshd(sshd.program, config.copy_to(folder)), among)
+    """What `sshd` would have in force with `config` in place of its files. Raises Refused where it can't be tried."""
+    with _folder() as folder:
+        try:
+            path = config.copy_to(folder)
+        except OSError as error:
+            raise Refused(f"a copy of {config.path} can't be written, to try it: {error}") from error
+        return observe(Sshd(sshd.program, path), among)
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """One of root's own, in memory where there is such a place: a disk may be full."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="eic-sshd.", dir="/run" if os.access("/run", os.W_OK) else None)
+    except OSError as error:
+        raise Refused(f"a folder to try sshd's configuration in can't be made: {error}") from error
 
 
 def without_us(site: Site, sshd: Sshd) -> InForce:

@@ -12,7 +12,6 @@ from typing import Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional
 from ..config import load_or_refuse
 from . import Refused
 from .connections import ORDINARY, Connection, fulfilling
-from .drop_in import is_ours
 from .matches import match_block_warnings
 from .site import Site
 from .sshd_config import Line, outside
@@ -42,12 +41,12 @@ class Obstacle(NamedTuple):
 def say_warnings(site: Site, user: str) -> None:
     """Tell the administrator who enables it; `user` is the one that sshd runs eic-sshd as."""
     types = load_or_refuse(site.our_config)[0].keys.types
-    for sentence in warnings(site, user, types):
+    for sentence in [*warnings(site, types), *match_block_warnings(site, user)]:
         site.say(f"warning: {sentence}")
 
 
-def warnings(site: Site, user: str, types: FrozenSet[str]) -> Iterator[str]:
-    """A sentence for each reason why no pushed key of one of `types` logs in, or not within a Match block."""
+def warnings(site: Site, types: FrozenSet[str]) -> Iterator[str]:
+    """A sentence for each setting by which no pushed key of one of `types` logs in, or not within a Match block."""
     always = _obstacles_for(site, ORDINARY, types)
     for obstacle in always.values():
         yield f"{_place(site, obstacle, None)}: {obstacle.problem}"
@@ -56,8 +55,6 @@ def warnings(site: Site, user: str, types: FrozenSet[str]) -> Iterator[str]:
         for keyword, obstacle in within.items():
             if obstacle != always.get(keyword):
                 yield f"{_place(site, obstacle, block.match)}: for `Match {block.match}` {obstacle.problem}"
-    if is_ours(site.in_force()[0]):
-        yield from match_block_warnings(site, user)
 
 
 def _obstacles_for(site: Site, connection: Connection, types: FrozenSet[str]) -> Dict[str, Obstacle]:

@@ -11,14 +11,17 @@ from ..settings import Config
 from . import Refused, chaining, effects, gate
 from .as_user import config_problem, front_door_problem, may_run_us
 from .drop_in import is_ours
-from .matches import require_users_in_match_blocks
+from .matches import match_block_warnings, require_users_in_match_blocks
 from .site import OwnCommand, Site
 
 
 def warnings(site: Site, config: Config) -> Iterator[str]:
     """Why a pushed key may not log in although sshd asks eic-sshd, a sentence each."""
     try:
-        yield from gate.warnings(site, site.in_force()[1], config.keys.types)
+        yield from gate.warnings(site, config.keys.types)
+        command, user = site.in_force()
+        if is_ours(command):
+            yield from match_block_warnings(site, user)
     except Refused:
         return  # problems() says it
 

@@ -67,12 +67,14 @@ class Units:
 
     def _socket_problems(self) -> Iterator[str]:
         """What keeps it from listening now or after a boot; a command that lasts beyond the next boot with each."""
-        state = _systemctl("is-enabled", SOCKET).stdout.strip()
-        if state.startswith("masked"):
-            runtime = " --runtime" if state == "masked-runtime" else ""
-            remedy = f"systemctl unmask{runtime} {SOCKET} && systemctl enable --now {SOCKET}"
-            yield f"{SOCKET} is masked, so each login is slower: `{remedy}`"
-        elif state == "disabled":
+        states = {unit: _systemctl("is-enabled", unit).stdout.strip() for unit in (SOCKET, SERVICE)}
+        for unit in [unit for unit, state in states.items() if state.startswith("masked")]:
+            unmask = "unmask --runtime" if states[unit] == "masked-runtime" else "unmask"
+            remedy = f"systemctl {unmask} {unit} && systemctl enable --now {SOCKET}"
+            yield f"{unit} is masked, so each login is slower: `{remedy}`"
+        if states[SOCKET].startswith("masked"):
+            return
+        if states[SOCKET] in ("disabled", "enabled-runtime"):
             yield f"{SOCKET} is disabled, so each login is slower after a boot: `systemctl enable --now {SOCKET}`"
         elif self.is_running() and _is("failed", SOCKET):
             yield f"{SOCKET} has failed, so each login is slower: `systemctl restart {SOCKET}`"

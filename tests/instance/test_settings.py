@@ -88,6 +88,7 @@ def test_a_socket_that_will_not_listen_is_told_of_with_what_lasts(bare: Instance
         (f"systemctl disable -q --now {socket}", f"{socket} is disabled"),
         (f"systemctl mask -q --now {socket}", f"{socket} is masked"),
         (f"systemctl mask -q --runtime --now {socket}", f"{socket} is masked"),
+        ("systemctl mask -q --now eic-sshd.service", "eic-sshd.service is masked"),
         (f"systemctl stop {socket}", f"{socket} does not listen"),
     ):
         bare.machine.shell(break_it)

@@ -240,6 +240,9 @@ def test_an_sshd_that_cannot_be_asked_what_is_in_force_stops_nothing(machine: Ma
 
 def test_a_command_for_nearly_all_is_no_command_outside_of_match_blocks(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match Address *,!10.0.0.0/8\n    {SAME}")
+    machine.dry_run = True
+    assert any("goes on running /usr/bin/true %u" in sentence for sentence in machine.enable())
+    machine.dry_run = False
     assert any("goes on running /usr/bin/true %u" in sentence for sentence in machine.enable())
     assert machine.enable()[0] == "sshd asks eic-sshd already"
     assert standing(machine) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import ROOT
+from eic_sshd.sandbox import private_host
 from eic_sshd.settings import SETTINGS
 
 from .conftest import clean_environment
@@ -91,7 +92,10 @@ def test_a_bad_configuration_is_said_with_its_line(tree: Path, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check-config", "--nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["check-config", "--nonsense"], ["check-config", "--fail-on", "nonsense"],
+                  ["enable", "--chain", "--replace"]]
+)  # fmt: skip
 def test_wrong_words_are_usage_errors(tree: Path, arguments: list[str]) -> None:
     done = run(tree, *arguments)
     assert done.returncode == 2
@@ -129,6 +133,16 @@ def test_what_cannot_work_is_said_though_it_reads(tree: Path, tmp_path: Path, te
     done = run(tree, "check-config", "--config", str(config))
     assert done.returncode == 1
     assert says in done.stderr
+
+
+@pytest.mark.skipif(not private_host.is_inside(), reason="becomes another user (needs root)")
+def test_a_gate_that_cannot_look_at_sshd_is_not_green(tree: Path) -> None:
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(tree / "usr/bin/eic-sshd")]
+    strict = subprocess.run([*as_nobody, "check-config", "--strict"], capture_output=True, text=True, timeout=20)
+    assert strict.returncode == 1
+    assert "sshd's settings were not looked at, which only root can: run it as root" in strict.stderr
+    plain = subprocess.run([*as_nobody, "check-config"], capture_output=True, text=True, timeout=20)
+    assert "run it as root" not in plain.stderr
 
 
 def test_output_that_cannot_be_written_is_no_traceback(tree: Path) -> None:
