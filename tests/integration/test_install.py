@@ -149,4 +149,4 @@ def test_output_that_cannot_be_written_is_no_traceback(tree: Path) -> None:
     command = [str(tree / "usr/bin/eic-sshd"), "check-config", "--config", str(tree / "etc/eic-sshd/eic-sshd.conf")]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
-    assert (done.returncode, done.stderr) == (1, "eic-sshd: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "eic-sshd: standard output: No space left on device\n")
