@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import pwd
 from typing import Optional, Sequence
 
 from .. import config, guarded, sshd_command
-from . import Refused
+from . import Refused, socket_access
 from .as_user import config_problem, may_run_us
 from .changes import Changes, read
 from .drop_in import USER, Plan, is_marked, marked
@@ -63,7 +64,7 @@ def put_in_place(site: Site, plan: Plan, changes: Changes, own: OwnCommand) -> N
     note = "# When you change or take away the command in sshd's configuration, run `eic-sshd enable` as well."
     changes.write(site.chain_config, marked(f"{note}\n[chain]\ncommand = {own.command}\n"))
     if plan.user != USER:
-        changes.write(site.socket_drop_in, marked(f"[Socket]\nSocketUser={plan.user}\n"))
+        changes.write(site.socket_drop_in, marked(socket_access.settings(plan.user, pwd.getpwnam(plan.user).pw_uid)))
     if site.chain_config in changes.paths:
         site.say(f"{own} is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
     if site.dry_run:

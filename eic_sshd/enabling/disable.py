@@ -30,8 +30,7 @@ def disable(site: Site) -> None:
         site.say("sshd has `AuthorizedKeysFile none`: once it does not ask eic-sshd, no key at all logs in")
     before, others_before = _problem(site), site.problems_of(site.others())
     with site.all_or_nothing() as changes:
-        for path in site.our_drop_ins:
-            site.give_back(path, changes)
+        _give_back(site, changes)
         if not changes.paths:
             site.say("sshd's configuration does not name eic-sshd")
         problem = before if site.dry_run else _problem(site)
@@ -46,6 +45,17 @@ def disable(site: Site) -> None:
         if problem is None:
             site.forget_that_sshd_was_told()
     site.units.require_sshd_back()
+
+
+def _give_back(site: Site, changes: Changes) -> None:
+    """Take our lines out of sshd's configuration. Raises Refused, StillAsks where they are still in it."""
+    try:
+        for path in site.our_drop_ins:
+            site.give_back(path, changes)
+    except Refused as problem:
+        if any(is_ours(line.value) for line in site.sshd_config().lines(COMMAND)):
+            raise StillAsks(str(problem)) from problem
+        raise
 
 
 def _problem(site: Site) -> Optional[str]:

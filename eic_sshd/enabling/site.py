@@ -9,7 +9,7 @@ import pwd
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..sshd_command import FRONT_DOOR
-from . import Refused
+from . import Refused, made_folders
 from .as_user import front_door_problem, may_run_us
 from .changes import Changes, Say, read
 from .drop_in import USER, is_ours, others_in, replaced_in, without_ours
@@ -48,6 +48,8 @@ class Site(NamedTuple):
     # There from when sshd is first told of us until it is told that it need not ask: a disable that was broken off
     # may have taken our lines away, and not told it.
     told_note: str = "/var/lib/eic-sshd/sshd-was-told"
+    folders_note: str = "/var/lib/eic-sshd/made-folders"
+    socket: str = "/run/eic-sshd/authorize.sock"
 
     @property
     def drop_in(self) -> str:
@@ -88,7 +90,7 @@ class Site(NamedTuple):
         """sshd must be able to run us as `user`. Raises Refused."""
         problem = front_door_problem(user, self.front_door)
         if problem is not None:
-            raise Refused(f"sshd could not run {self.front_door} as {user}: {problem}")
+            raise Refused(problem)
 
     def require_started_by_its_configuration(self) -> None:
         """Nothing on sshd's command line must go before what its configuration says. Raises Refused."""
@@ -254,6 +256,14 @@ class Site(NamedTuple):
             changes.put_back()
             self._tell_of_what_was_put_back(changes)
             raise
+        if not self.dry_run:
+            try:
+                made_folders.note(self.folders_note, changes)
+            except OSError as error:
+                self.say(
+                    f"{self.folders_note}: {error.strerror}, so `eic-sshd disable` leaves empty folders: "
+                    f"{' '.join(changes.made_folders)}"
+                )
 
     def _tell_of_what_was_put_back(self, changes: Changes) -> None:
         """To those who may have read what is there no more."""

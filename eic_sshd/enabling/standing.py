@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ..config import where_set
 from ..settings import Config
-from . import Refused, chaining, effects, gate
+from . import Refused, chaining, effects, gate, socket_access
 from .as_user import config_problem, front_door_problem, may_run_us
 from .drop_in import is_ours
 from .matches import match_block_warnings, require_users_in_match_blocks
@@ -91,8 +91,9 @@ def _about_running_as(site: Site, config: Config, user: str) -> Iterator[str]:
         return
     cannot = front_door_problem(user, site.front_door)
     if cannot is not None:
-        yield f"sshd can't run {site.front_door} as {user}: {cannot}"
+        yield cannot
     invalid = config_problem(user, site.our_config)
     if invalid is not None:
         yield f"sshd runs eic-sshd as {user}, for whom its configuration is invalid: {invalid}"
     yield from site.units.problems(urlsplit(config.imds.endpoint).hostname or "")
+    yield from socket_access.problems(user, site.socket, site.units.listens())

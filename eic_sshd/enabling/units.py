@@ -81,6 +81,10 @@ class Units:
         elif self.is_running() and not _is("active", SOCKET):
             yield f"{SOCKET} does not listen, so each login is slower: `systemctl restart {SOCKET}`"
 
+    def listens(self) -> bool:
+        """Whether systemd listens for us."""
+        return self._has_socket() and self.is_running() and _is("active", SOCKET)
+
     def start_socket(self, anew: bool) -> None:
         """Have systemd listen for us from now on; `anew` where the socket's own settings have changed."""
         if not self._has_socket():

@@ -76,6 +76,15 @@ def test_the_resident_authorizer_answers_the_sites_user(chained: Instance, pushe
     assert chained.machine.run("systemctl", "is-active", "eic-sshd.service", check=False).stdout == "active\n"
 
 
+def test_systemd_has_nothing_to_say_of_the_sites_user(chained: Instance) -> None:
+    assert "SocketUser=65534" in chained.machine.read("/etc/systemd/system/eic-sshd.socket.d/60-chain.conf")
+    before = chained.machine.cursor()
+    chained.machine.run("systemctl", "daemon-reload")
+    said = chained.machine.run("journalctl", f"--after-cursor={before}", "_PID=1", "-o", "cat").stdout
+    assert "nobody" not in said
+    assert "60-chain.conf" not in said
+
+
 def test_what_is_done_already_is_done_no_second_time(chained: Instance) -> None:
     before = snapshot(chained.machine)
     ask(chained, "enable", "--chain")

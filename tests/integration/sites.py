@@ -63,6 +63,8 @@ class Machine:
             socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
             front_door=self.front_door,
             told_note=str(self.folder / "var/told.log"),
+            socket=str(self.folder / "run/authorize.sock"),
+            folders_note=str(self.folder / "var/folders.log"),
         )
 
     def enable(self, chain: bool = False, replace: bool = False) -> List[str]:

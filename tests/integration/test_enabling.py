@@ -134,8 +134,11 @@ def test_what_is_not_installed_or_cannot_be_run_is_not_asked_for(machine: Machin
     command.write_text("#!/bin/sh\n")
     assert f"{command} may not be run" in refusal()
     command.chmod(0o755)
-    folder.chmod(0o777)
-    assert "writable by others" in refusal()
+    for mode, who in ((0o777, "others"), (0o775, "its group")):
+        folder.chmod(mode)
+        # Debian's sshd takes the second.
+        problem = f"{folder}: folder writable by {who} (mode {mode:04o}). Run: chmod go-w {folder}"
+        assert refusal() == f"{command} is not safe to run, whether or not this sshd accepts it: {problem}"
     folder.chmod(0o700)
     assert f"{command} may not be run" in refusal()
 

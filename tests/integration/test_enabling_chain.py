@@ -51,7 +51,7 @@ def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Mach
         "etc/systemd/system/eic-sshd.socket.d/60-chain.conf",
     }
     assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
-    assert "\nSocketUser=nobody\n" in Path(machine.site.socket_drop_in).read_text()
+    assert "\n# 'nobody'\nSocketUser=65534\n" in Path(machine.site.socket_drop_in).read_text()
     chained = machine.files()
     for again in (False, True):
         assert machine.enable(chain=again)[0] == "sshd asks eic-sshd already"

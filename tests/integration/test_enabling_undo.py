@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from eic_sshd import config
 from eic_sshd.cli._administering import administering
 from eic_sshd.enabling import Refused, StillAsks, Unfinished
 from eic_sshd.enabling.changes import Changes
+from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN, others_in
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
@@ -134,7 +136,47 @@ def test_what_cannot_be_written_is_said_with_its_path(machine: Machine) -> None:
     finally:
         subprocess.run(["umount", str(folder)], check=True)
     assert said == f"{machine.site.drop_in} can't be written: Read-only file system"
-    assert not any(sentence.startswith("wrote") for sentence in machine.told)
+    assert machine.told == []  # nothing is written, nothing is to be put back
+
+
+def test_on_a_read_only_disk_disabling_says_that_sshd_may_still_ask_and_puts_nothing_back(machine: Machine) -> None:
+    machine.enable()
+    folder = Path(machine.site.sshd_drop_ins)
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+    machine.told.clear()
+    try:
+        with pytest.raises(StillAsks, match=r"60-eic-sshd.conf can't be removed: Read-only file system"):
+            disable(machine.site)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert machine.told == []
+
+
+@pytest.mark.parametrize("chain", [False, True])
+def test_folders_that_were_made_go_and_those_that_were_there_stay(machine: Machine, chain: bool) -> None:
+    machine.sshd_config(INCLUDE + (OTHER if chain else ""))
+    shutil.rmtree(machine.folder / "eic-sshd/conf.d")
+    os.rmdir(machine.site.sshd_drop_ins)
+    before = sorted(machine.folder.rglob("*"))
+    machine.enable(chain)
+    machine.enable(chain)
+    assert os.path.isdir(machine.site.sshd_drop_ins)
+    machine.disable()
+    assert sorted(machine.folder.rglob("*")) == before
+    os.mkdir(machine.site.sshd_drop_ins)
+    machine.enable(chain)
+    machine.write("eic-sshd/conf.d/70-mine.conf", "")
+    machine.disable()
+    assert os.path.isdir(machine.site.sshd_drop_ins)
+    assert Path(machine.folder / "eic-sshd/conf.d/70-mine.conf").exists()
+
+
+def test_where_the_folders_that_were_made_cannot_be_noted_it_is_said_and_the_rest_is_done(machine: Machine) -> None:
+    os.rmdir(machine.site.sshd_drop_ins)
+    machine.write("var", "no folder")
+    assert f"leaves empty folders: {machine.site.sshd_drop_ins}" in machine.enable()[-1]
+    assert Path(machine.site.drop_in).exists()
 
 
 @pytest.fixture
