@@ -3,15 +3,21 @@
 
 SHELL = /bin/sh
 DESTDIR =
-PREFIX = /usr
 PYTHON = /usr/bin/python3
 VENV = .venv
 ARGS =
 # Whether what is installed is compiled for $(PYTHON): packages leave that to the machine they are installed on.
 COMPILE = yes
 
-LIBDIR = $(DESTDIR)$(PREFIX)/lib/eic-sshd
-DOCDIR = $(DESTDIR)$(PREFIX)/share/doc
+# sshd's drop-in, the units, SELinux's labels and the manual pages name paths below /usr.
+ifneq (,$(findstring command line,$(origin PREFIX) $(origin prefix)))
+ifneq (,$(filter-out /usr,$(PREFIX) $(prefix)))
+$(error PREFIX: only /usr is possible ($(PREFIX)$(prefix)). DESTDIR installs below another folder)
+endif
+endif
+USR = $(DESTDIR)/usr
+LIBDIR = $(USR)/lib/eic-sshd
+DOCDIR = $(USR)/share/doc
 # Folders that it makes on the way get its mode as well, whatever the caller's umask.
 INSTALL = umask 022 && install
 # What lies beside the instance's package and is never in it.
@@ -56,26 +62,31 @@ docs:
 ## make install DESTDIR=D   the layout of the packages, below D
 .PHONY: install
 install:
-	$(INSTALL) -d -m 0755 $(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/eic-sshd/conf.d
-	$(INSTALL) -d -m 0755 $(DOCDIR)/eic-sshd $(DESTDIR)$(PREFIX)/share/eic-sshd
+	$(INSTALL) -d -m 0755 $(LIBDIR) $(USR)/bin $(DESTDIR)/etc/eic-sshd/conf.d
+	$(INSTALL) -d -m 0755 $(DOCDIR)/eic-sshd $(USR)/share/eic-sshd
 	$(INSTALL) -m 0755 eic_sshd/authorized_keys.py $(LIBDIR)/authorized-keys
 	for file in $$(find eic_sshd -name '*.py' $(SANDBOX:%=-not -path '%*')); do \
 	    $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; \
 	done
-	$(INSTALL) -m 0755 packaging/eic-sshd $(DESTDIR)$(PREFIX)/bin/eic-sshd
+	$(INSTALL) -m 0755 packaging/eic-sshd $(USR)/bin/eic-sshd
 	[ -z '$(DESTDIR)' -a -e /etc/eic-sshd/eic-sshd.conf ] || \
 	    $(INSTALL) -m 0644 etc/eic-sshd.conf $(DESTDIR)/etc/eic-sshd/eic-sshd.conf
-	$(INSTALL) -m 0644 etc/60-eic-sshd.conf $(DESTDIR)$(PREFIX)/share/eic-sshd/60-eic-sshd.conf
-	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
-	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset systemd/system-preset/90-eic-sshd.preset
-	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/eic-sshd.conf
-	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/eic-sshd.conf
+	$(INSTALL) -m 0644 etc/60-eic-sshd.conf $(USR)/share/eic-sshd/60-eic-sshd.conf
+	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
+	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system-preset systemd/system-preset/90-eic-sshd.preset
+	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(USR)/lib/sysusers.d/eic-sshd.conf
+	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
 	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/ami docs/ami/*
 	for page in $(wildcard docs/man/*.5 docs/man/*.8); do \
-	    $(INSTALL) -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \
+	    $(INSTALL) -D -m 0644 -t $(USR)/share/man/man$${page##*.} $$page || exit 1; \
 	done
 	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd)
+
+## make uninstall DESTDIR=D   removes what `make install` laid out below D, but for configuration that was edited
+.PHONY: uninstall
+uninstall:
+	packaging/uninstall.sh install '$(DESTDIR)'
 
 ## make install-sandbox DESTDIR=D   the sandbox, on top of `make install`
 .PHONY: install-sandbox
@@ -83,12 +94,16 @@ install-sandbox:
 	for file in $$(find $(SANDBOX) -name '*.py'); do $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; done
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd-sandbox docs/sandbox.md
 
+.PHONY: uninstall-sandbox
+uninstall-sandbox:
+	packaging/uninstall.sh install-sandbox '$(DESTDIR)'
+
 ## make install-selinux DESTDIR=D   the SELinux policy module, which `make selinux` compiles
 .PHONY: install-selinux
 install-selinux:
-	$(INSTALL) -d -m 0755 $(DESTDIR)$(PREFIX)/share/selinux/packages
-	bzip2 -9 <build/selinux/eic_sshd.pp >$(DESTDIR)$(PREFIX)/share/selinux/packages/eic_sshd.pp.bz2
-	chmod 0644 $(DESTDIR)$(PREFIX)/share/selinux/packages/eic_sshd.pp.bz2
+	$(INSTALL) -d -m 0755 $(USR)/share/selinux/packages
+	bzip2 -9 <build/selinux/eic_sshd.pp >$(USR)/share/selinux/packages/eic_sshd.pp.bz2
+	chmod 0644 $(USR)/share/selinux/packages/eic_sshd.pp.bz2
 
 # What the packages are built from: nothing is built anew while none of it has changed. Folders tell of files gone, but
 # for those at the top, one of which is called as a target is.
@@ -101,11 +116,23 @@ deb: build/deb/build.log
 build/deb/build.log: $(SOURCES)
 	packaging/build-deb.sh build/deb
 
+## make source-deb build/source-deb/*.dsc with its tarballs, which dpkg-source -x unpacks and dpkg-buildpackage builds
+.PHONY: source-deb
+source-deb: build/source-deb/build.log
+build/source-deb/build.log: $(SOURCES)
+	packaging/build-source-deb.sh build/source-deb
+
 ## make rpm        build/rpm/*.rpm, for Amazon Linux 2023, Red Hat Enterprise Linux 9 and its rebuilds, Fedora
 .PHONY: rpm
 rpm: build/rpm/build.log
 build/rpm/build.log: $(SOURCES)
 	packaging/build-rpm.sh build/rpm
+
+## make srpm       build/srpm/*.src.rpm, which rpmbuild --rebuild and mock build
+.PHONY: srpm
+srpm: build/srpm/build.log
+build/srpm/build.log: $(SOURCES)
+	packaging/build-rpm.sh build/srpm -bs
 
 ## make selinux    build/selinux/eic_sshd.pp, against the reference policy's development files
 .PHONY: selinux

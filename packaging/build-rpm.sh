@@ -1,27 +1,36 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/build-rpm.sh FOLDER: builds the .rpm packages into FOLDER, which takes the place of what was there.
+# packaging/build-rpm.sh FOLDER [-bs]: builds the .rpm packages, with -bs the source package, into FOLDER, which takes the
+# place of what was there.
 set -eu
+stage=${2:--bb}
+needs=rpmbuild
+[ "$stage" = -bs ] || needs="rpmbuild bzip2 /usr/share/selinux/devel/Makefile /usr/lib/rpm/macros.d/macros.systemd"
 # shellcheck source=packaging/begin.sh
 . "$(dirname "$0")/begin.sh"
 
 mkdir -p "$work/SOURCES"
-tar -C "$work/source" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --format=gnu \
-    --transform "s,^\.,eic-sshd-$version," -cf - . | gzip -9n >"$work/SOURCES/eic-sshd-$version.tar.gz"
+tarball "$work/SOURCES/eic-sshd-$version.tar.gz"
+touch -d "@$epoch" "$work/SOURCES/eic-sshd-$version.tar.gz"
 
+# A source package has the spec file in its header, as rpmbuild has expanded it.
+topdir=$work
+[ "$stage" != -bs ] || topdir=.
+cd "$work"
 # --nodeps: BuildRequires names Red Hat's packages, which dpkg's database does not know. The rest is what makes two
 # builds give the same bytes: the build's date and host, the files' dates, and a compression that is named.
-if ! env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$work" LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$epoch" \
-    rpmbuild -bb --nodeps --noclean \
-    --define "_topdir $work" \
+build rpmbuild "$stage" --nodeps --noclean \
+    --define "_topdir $topdir" \
     --define "_buildhost reproducible" \
     --define "use_source_date_epoch_as_buildtime 1" \
     --define "clamp_mtime_to_source_date_epoch 1" \
     --define "_binary_payload w19.zstdio" \
-    "$work/source/packaging/rpm/eic-sshd.spec" >"$work/build.log" 2>&1; then
-    tail -n 60 "$work/build.log" >&2
-    exit 1
-fi
-mv "$work"/RPMS/noarch/*.rpm "$work/"
-rm -rf "$work/source" "$work/SOURCES" "$work/BUILD" "$work/BUILDROOT" "$work/RPMS" "$work/SPECS" "$work/SRPMS" "$out"
-mv -T "$work" "$out"
+    --define "_source_payload w19.zstdio" \
+    source/packaging/rpm/eic-sshd.spec
+case $stage in
+    -bs) mv SRPMS/*.rpm . ;;
+    *) mv RPMS/noarch/*.rpm . ;;
+esac
+rm -rf BUILD BUILDROOT RPMS SOURCES SPECS SRPMS
+cd "$OLDPWD"
+finish "$work/source"

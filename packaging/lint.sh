@@ -5,6 +5,7 @@ set -eu
 
 build=$1
 here=$(dirname "$0")
+"$here/require.sh" lint-packages lintian rpmlint mandoc
 # An override of a tag that lintian does not know is an error, and so is suppressing it. This one left lintian after
 # Debian 12: without systemd sshd's command decides by itself, slower, never different.
 no_init_script=package-supports-alternative-init-but-no-init.d-script

@@ -9,22 +9,40 @@ venv=${1:-.venv}
 here=$(dirname "$0")
 requirements=$here/../tests/requirements.txt
 # What the instance uses and the tests log in with; what builds the packages; what checks them and boots machines for them.
-packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server openssh-client
-    systemd iproute2 util-linux ca-certificates gcc libc6-dev
-    make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
-    lintian rpmlint mandoc shellcheck mmdebstrap systemd-container"
+if command -v apt-get >/dev/null; then
+    packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server
+        openssh-client systemd iproute2 util-linux ca-certificates gcc libc6-dev
+        make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
+        lintian rpmlint mandoc shellcheck mmdebstrap systemd-container"
+else
+    # Without what only Debian has: the .deb packages and the booted machines, whose tests are then skipped.
+    packages="python3 python3-pip python3-requests python3-cryptography python3-systemd openssl openssh-server
+        openssh-clients systemd iproute util-linux ca-certificates gcc glibc-devel
+        make bzip2 rpm-build selinux-policy-devel systemd-rpm-macros"
+fi
+
+is_installed() {
+    if command -v apt-get >/dev/null; then
+        dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+    else
+        rpm -q "$1" >/dev/null 2>&1
+    fi
+}
 
 missing=
 for package in $packages; do
-    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+    is_installed "$package" || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "eic-sshd: install these packages, then run it again: dnf install$missing" >&2
+        exit 1
+    fi
     if [ "$(id -u)" != 0 ]; then
         echo "eic-sshd: these packages are missing:$missing" >&2
         echo "eic-sshd: run this as root, or: sudo apt-get install$missing" >&2
         exit 1
     fi
-    command -v apt-get >/dev/null || { echo "eic-sshd: no apt-get here; install:$missing" >&2; exit 1; }
     apt-get update -qq
     echo "eic-sshd: installing:$missing"
     log=$(mktemp)

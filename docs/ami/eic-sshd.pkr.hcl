@@ -22,11 +22,19 @@ variable "package" {
   description = "The .deb or .rpm of eic-sshd."
 }
 
+variable "selinux_package" {
+  type        = string
+  default     = ""
+  description = "The .deb or .rpm of eic-sshd-selinux, for images on which SELinux is enforcing."
+}
+
 source "amazon-ebs" "image" {
   ami_name      = "eic-sshd-{{timestamp}}"
   source_ami    = var.source_ami
   instance_type = "t3.micro"
   ssh_username  = var.ssh_username
+  # Instances of the image have IMDSv2 only, which is all that eic-sshd uses.
+  imds_support  = "v2.0"
 }
 
 build {
@@ -36,7 +44,7 @@ build {
     inline = ["mkdir /tmp/eic-sshd"]
   }
   provisioner "file" {
-    sources     = ["install.sh", var.package]
+    sources     = compact(["install.sh", var.package, var.selinux_package])
     destination = "/tmp/eic-sshd/"
   }
   provisioner "shell" {

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import MappingProxyType
+from typing import Mapping
 
 from docs.generate import ROOT
 
@@ -47,8 +49,9 @@ def previous_deb(folder: Path) -> Path:
     return deb_of_version(PREVIOUS, folder)
 
 
-def deb_of_version(version: str, folder: Path) -> Path:
-    """The instance's package again, of another version and with a module that says so, made in `folder`."""
+def deb_of_version(version: str, folder: Path, files: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """The instance's package again, of another version and with a module that says so, made in `folder`; `files` are
+    paths in it with other texts than they have."""
     tree = folder / version
     subprocess.run(["dpkg-deb", "--raw-extract", str(deb()), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
@@ -56,6 +59,8 @@ def deb_of_version(version: str, folder: Path) -> Path:
     control.write_text("".join(f"Version: {version}-1\n" if line.startswith("Version:") else line for line in lines))
     (module,) = tree.glob("usr/lib/eic-sshd/eic_sshd/__init__.py")
     module.write_text(module.read_text() + f'\n__version__ = "{version}"\n')
+    for path, text in files.items():
+        (tree / path.lstrip("/")).write_text(text)
     (tree / "DEBIAN" / "md5sums").unlink(missing_ok=True)
     made = folder / f"eic-sshd_{version}-1_all.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(tree), str(made)], check=True, capture_output=True)

@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator
 
 import pytest
-import yaml
-
-from docs.generate import ROOT
 
 from . import packages, site
 from .client import OTHER, USER, Key, session
@@ -331,73 +327,3 @@ def test_a_machine_whose_image_was_built_in_a_chroot_works_from_its_first_boot(r
         before = built.machine.cursor()
         assert built.client.login(key).output == USER
         assert [record["EIC_SOURCE"] for record in built.machine.records(before)] == ["imds", "cache"]
-
-
-def recipe(name: str, bucket: str) -> List[str]:
-    """The commands that the recipe `name` of docs/ami has a machine run; what it needs lies in `bucket`."""
-    text = (Path(ROOT) / "docs/ami" / name).read_text()
-    found = yaml.safe_load(text)
-    if name == "cloud-init.yml":
-        return [command.replace("s3://BUCKET/FOLDER", bucket) for command in found["runcmd"]]
-    assert [parameter.keys() for parameter in found["parameters"]] == [{"bucket"}]
-    steps = [step for phase in found["phases"] for step in phase["steps"]]
-    assert {step["action"] for step in steps} == {"ExecuteBash"}
-    return [command.replace("{{ bucket }}", bucket) for step in steps for command in step["inputs"]["commands"]]
-
-
-@pytest.mark.parametrize("name", ["cloud-init.yml", "image-builder.yml"])
-def test_an_image_builders_recipe_does_what_it_says(release: str, name: str) -> None:
-    """With something in the place of `aws s3 cp --recursive`; what else these services do with a recipe is theirs."""
-    with instance(release, boot=False) as built:
-        bucket = "/srv/bucket"
-        built.machine.shell(f"mkdir {bucket}")
-        for file in (packages.deb(), Path(ROOT) / "docs/ami/install.sh"):
-            built.machine.copy_in(file, bucket)
-        built.machine.write("/usr/local/bin/aws", '#!/bin/sh\nexec cp -r "$4" "$5"\n', 0o755)
-        for command in recipe(name, bucket):
-            built.machine.run("env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin", "bash", "-euc", command, timeout=300)
-        assert "authorizedkeyscommand /usr/lib/eic-sshd/" in built.machine.run("sshd", "-T").stdout
-
-
-SHELL_HELPER = """
-mkdir -p p/DEBIAN p/usr/lib/systemd/system/ssh.service.d
-cat >p/DEBIAN/control <<END
-Package: ec2-instance-connect
-Version: 1
-Architecture: all
-Maintainer: x <x@example.org>
-Description: what the shell helper's package does to sshd
-END
-cat >p/usr/lib/systemd/system/ssh.service.d/ec2-instance-connect.conf <<END
-[Service]
-ExecStart=
-ExecStart=/usr/sbin/sshd -D -o AuthorizedKeysCommand=/x -o AuthorizedKeysCommandUser=x
-END
-dpkg-deb --build p >/dev/null
-dpkg -i p.deb
-"""
-
-
-def test_the_image_builders_script_installs_it_in_place_of_the_shell_helper(release: str) -> None:
-    with instance(release, boot=False) as built:
-        built.machine.shell(f"cd /tmp; {SHELL_HELPER}")
-        assert "ssh.service.d/ec2-instance-connect.conf:3" in built.install(packages.deb())
-        built.apt("purge", "eic-sshd")
-        script = built.machine.copy_in(Path(ROOT) / "docs/ami/install.sh")
-        built.machine.run("sh", script, timeout=300)
-        built.aws.trust()
-        built.machine.boot()
-        built.aws.start()
-        key = built.client.key()
-        built.aws.push(USER, key.line)
-        assert built.client.login(key).output == USER
-
-
-def test_the_image_builders_script_fails_where_sshd_would_not_ask(release: str) -> None:
-    with instance(release, boot=False) as built:
-        built.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "AuthorizedKeysCommand none\n")
-        built.machine.copy_in(packages.deb())
-        script = built.machine.copy_in(Path(ROOT) / "docs/ami/install.sh")
-        done = built.machine.run("sh", script, timeout=300, check=False)
-        assert done.returncode == 1
-        assert "10-site.conf:1 sets AuthorizedKeysCommand none" in done.stderr.splitlines()[-1]

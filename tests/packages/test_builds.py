@@ -7,13 +7,15 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List
 
 import pytest
 
 from docs.generate import ROOT
+from eic_sshd import __version__
 
-from .conftest import TOOLS, need
+from . import contents
+from .conftest import TOOLS, need, run
 
 # What a build of somebody else's may have in its environment.
 ELSEWHERE = {
@@ -38,18 +40,49 @@ def copy(source: str, target: Path, umask: str) -> Path:
     return target
 
 
-@pytest.mark.parametrize("kind", ["deb", "rpm"])
-def test_a_build_elsewhere_gives_the_same_bytes(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("builder", "kind", "count"),
+    [
+        (["build-deb.sh"], "deb", 3),
+        (["build-rpm.sh"], "rpm", 3),
+        (["build-rpm.sh", "-bs"], "src.rpm", 1),
+        (["build-source-deb.sh"], "tar.?z", 2),
+    ],
+)
+def test_a_build_elsewhere_gives_the_same_bytes(builder: List[str], kind: str, count: int, tmp_path: Path) -> None:
     """Another folder, another time, another umask, other files' dates and modes, another locale and time zone."""
     need(*TOOLS)
     here = copy(ROOT, tmp_path / "here", "0022")
     there = copy(str(here), tmp_path / "another" / "place", "0077")
-    builder = f"packaging/build-{kind}.sh"
-    subprocess.run([str(here / builder), str(here / "out")], check=True)
-    script = f'umask 077 && exec "{there}/{builder}" "{there}/out"'
+    program, *options = builder
+    subprocess.run([str(here / "packaging" / program), str(here / "out"), *options], check=True)
+    script = f'umask 077 && exec "{there}/packaging/{program}" "{there}/out" {" ".join(options)}'
     subprocess.run(["sh", "-c", script], check=True, env={**os.environ, **ELSEWHERE, "SOURCE_DATE_EPOCH": "1"})
-    assert len(digests(here / "out", kind)) == 3
+    assert len(digests(here / "out", kind)) == count
     assert digests(there / "out", kind) == digests(here / "out", kind)
+
+
+def test_debians_source_package_builds_the_same_packages(build: Path, tmp_path: Path) -> None:
+    run("make", "-s", "-C", ROOT, "source-deb")
+    (dsc,) = (build / "source-deb").glob("*.dsc")
+    tree = tmp_path / f"eic-sshd-{__version__}"
+    run("dpkg-source", "--extract", str(dsc), str(tree))
+    assert (tree / "debian/source/format").read_text() == "3.0 (quilt)\n"
+    # -d: build-essential, which dpkg asks for in any case, is no use to what has nothing to compile.
+    command = ["dpkg-buildpackage", "-us", "-uc", "-b", "-d"]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, env={**os.environ, **ELSEWHERE})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert digests(tmp_path, "deb") == digests(build / "deb", "deb")
+
+
+def test_the_source_rpm_builds_the_same_packages(build: Path, rpms: Dict[str, Path], tmp_path: Path) -> None:
+    run("make", "-s", "-C", ROOT, "srpm")
+    (source,) = (build / "srpm").glob("*.src.rpm")
+    run("rpmbuild", "--rebuild", "--nodeps", "--define", f"_topdir {tmp_path}", str(source))
+    built = {path.name: path for path in tmp_path.glob("RPMS/noarch/*.rpm")}
+    assert set(built) == {path.name for path in rpms.values()}
+    for path in rpms.values():
+        assert contents.of_rpm(built[path.name]) == contents.of_rpm(path)
 
 
 def test_lintian_rpmlint_and_mandoc_have_nothing_to_say(build: Path) -> None:

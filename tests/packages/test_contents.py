@@ -50,9 +50,11 @@ def test_deb_and_rpm_hold_the_same(name: str, debs: Dict[str, Path], rpms: Dict[
     assert without(ONLY_DEBIAN, deb, rpm) == without(ONLY_RED_HAT, rpm, deb)
 
 
-def test_rpm_erases_sshds_drop_in_by_either_name_and_no_other_file_that_it_does_not_hold(rpms: Dict[str, Path]) -> None:
+def test_rpm_erases_sshds_drop_in_by_any_of_its_names_and_no_other_file_that_it_does_not_hold(
+    rpms: Dict[str, Path],
+) -> None:
     ghosts = {name: contents.ghosts_of_rpm(package) for name, package in rpms.items()}
-    drop_ins = {f"/etc/ssh/sshd_config.d/{number}-eic-sshd.conf" for number in ("00", "60")}
+    drop_ins = {f"/etc/ssh/sshd_config.d/{number}-eic-sshd.conf" for number in ("00", "60", "zz")}
     assert ghosts == {"eic-sshd": drop_ins, "eic-sshd-sandbox": set(), "eic-sshd-selinux": set()}
 
 

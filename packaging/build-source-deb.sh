@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# packaging/build-source-deb.sh FOLDER: makes Debian's source package (3.0, quilt), unsigned, in FOLDER, which takes the
+# place of what was there. The upstream tarball is the sources; debian/ is made from packaging/deb.
+set -eu
+needs="dpkg-buildpackage"
+# shellcheck source=packaging/begin.sh
+. "$(dirname "$0")/begin.sh"
+
+tarball "$work/eic-sshd_$version.orig.tar.gz"
+mv "$work/source" "$work/eic-sshd-$version"
+cp -a "$work/eic-sshd-$version/packaging/deb" "$work/eic-sshd-$version/debian"
+cd "$work/eic-sshd-$version"
+# -nc: nothing has been built here that debhelper would have to clean.
+build dpkg-buildpackage -us -uc -S -d -nc
+cd "$OLDPWD"
+finish "$work/eic-sshd-$version"
