@@ -29,7 +29,7 @@ it is used. This page is made from the code by `make docs`.
 Then sshd did not ask. sshd's own log (`journalctl -u ssh`, `-u sshd`) says what it made of the login:
 
 - the user is not there ("Invalid user"), or not to log in (`AllowUsers`, `DenyUsers`, ...);
-- the key is on disk (OpenSSH 9.2 and later look there first), or of a type that sshd takes from nobody, such as DSA;
+- the key is on disk (sshd looks there first, since OpenSSH 8.1), or of a type that sshd takes from nobody, such as DSA;
 - the client had offered too many other keys ("Too many authentication failures"): `ssh -o IdentitiesOnly=yes -i KEY`;
 - the client came too often (`PerSourcePenalties` of OpenSSH 9.8 and later, `MaxStartups`);
 - it is not told to ask: `eic-sshd check-config`, as root, says so.

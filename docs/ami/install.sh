@@ -28,4 +28,4 @@ fi
 
 # The package has done this already, unless something prevented it.
 eic-sshd enable
-eic-sshd check-config >/dev/null
+eic-sshd check-config --fail-on warning >/dev/null

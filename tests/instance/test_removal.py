@@ -103,6 +103,42 @@ def test_a_package_that_comes_back_says_so_if_it_was_not_enabled_before(bare: In
     assert command(bare).startswith("/usr/lib/eic-sshd/")
 
 
+def test_a_package_that_comes_back_replaces_the_sites_command_as_it_did_before(bare: Instance) -> None:
+    """By the same option, which the administrator gave once: in the meantime the site's command is in force."""
+    sites, pushed = bare.client.key(), bare.client.key()
+    site.put(bare.machine, sites)
+    bare.install(packages.deb())
+    bare.aws.trust()
+    bare.machine.run("eic-sshd", "enable", "--replace")
+    bare.apt("remove", "eic-sshd")
+    assert bare.client.login(sites).output == USER
+    bare.install(packages.deb())
+    bare.aws.push(USER, pushed.line)
+    assert bare.client.login(pushed).output == USER
+    assert not bare.client.login(sites).ok
+    bare.machine.run("eic-sshd", "disable")
+    assert bare.client.login(sites).output == USER
+
+
+def test_it_is_not_removed_where_what_it_was_cannot_be_kept(own: Instance) -> None:
+    pushed = own.client.key()
+    own.machine.shell("rm -rf /var/lib/eic-sshd; echo >/var/lib/eic-sshd")
+    done = own.machine.run("apt-get", "-y", "remove", "eic-sshd", check=False)
+    assert done.returncode != 0
+    assert "not removed: /var/lib/eic-sshd/enabled-before-removal could not be written" in done.stderr + done.stdout
+    own.aws.push(USER, pushed.line)
+    assert own.client.login(pushed).output == USER
+    own.machine.run("rm", "/var/lib/eic-sshd")
+    own.apt("remove", "eic-sshd")
+    own.sshd_test()
+
+
+def test_a_distribution_that_disables_units_by_default_leaves_the_socket_enabled(own: Instance) -> None:
+    own.machine.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
+    own.machine.run("systemctl", "preset-all", check=False)
+    assert own.machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"
+
+
 def test_the_policy_stays_while_the_package_is_upgraded_and_goes_with_its_own(bare: Instance, tmp_path: Path) -> None:
     bare.apt("install", "--no-install-recommends", *images.SELINUX)
     files = [bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-selinux")]

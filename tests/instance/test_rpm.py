@@ -166,7 +166,9 @@ def test_back_after_it_was_removed_it_is_enabled(machine_with_rpm: Instance) -> 
     assert not machine_with_rpm.machine.exists("/var/lib/eic-sshd/enabled-before-removal")
 
 
-def test_back_after_it_was_removed_it_runs_the_same_command_of_the_sites(machine_with_rpm: Instance) -> None:
+def test_back_after_it_was_removed_it_chains_or_replaces_the_same_command(
+    machine_with_rpm: Instance,
+) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
     machine.run("eic-sshd", "disable")
     sites, pushed = client.key(), client.key()
@@ -179,6 +181,11 @@ def test_back_after_it_was_removed_it_runs_the_same_command_of_the_sites(machine
     machine_with_rpm.aws.push(USER, pushed.line)
     assert client.login(pushed).output == USER
     assert client.login(sites).output == USER
+    machine.run("eic-sshd", "enable", "--replace")
+    erase(machine_with_rpm)
+    install(machine_with_rpm)
+    assert client.login(pushed).output == USER
+    assert not client.login(sites).ok
 
 
 def test_back_after_it_was_disabled_and_removed_it_is_disabled(machine_with_rpm: Instance) -> None:
