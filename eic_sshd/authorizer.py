@@ -67,6 +67,8 @@ class Authorizer:
         None where `decide` has to make the decision. Raises nothing.
         """
         try:
+            if self._stored(request) is None:
+                return None  # the usual case, so it is the first to be found out
             checks.require_user_name(request.user)
             self._world.hardware.require_ec2()
             grant = self._remembered(request)
@@ -100,15 +102,18 @@ class Authorizer:
 
     def _remembered(self, request: Request) -> Optional[Grant]:
         """The key that sshd asks for, with those of its blocks that may still log in, if it was granted before."""
-        if request.fingerprint is None:
-            return None
-        grant = self._memory.grant(request.user, request.fingerprint, self._world.monotonic())
+        grant = self._stored(request)
         if grant is None:
             return None
         self._world.hardware.require_instance(grant.instance_id)
         checks.require_fingerprint(grant.key, request.fingerprint)
         fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))
         return grant._replace(blocks=fresh) if fresh else None
+
+    def _stored(self, request: Request) -> Optional[Grant]:
+        if request.fingerprint is None:
+            return None
+        return self._memory.grant(request.user, request.fingerprint, self._world.monotonic())
 
     def _is_fresh(self, block: Block) -> bool:
         try:

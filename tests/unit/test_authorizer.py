@@ -44,6 +44,9 @@ class House:
         self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
 
     def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
+        return self.authorizer().decide(Request(user, fingerprint, sshd_pid=42))
+
+    def authorizer(self) -> Authorizer:
         config = build({"imds": {"deadline": 30.0}, **self.settings})  # a busy machine is no matter of these tests
         world = World(
             imds=self.imds,
@@ -53,7 +56,7 @@ class House:
             now=self.now,
             monotonic=self.monotonic,
         )
-        return Authorizer(config, world, self.memory).decide(Request(user, fingerprint, sshd_pid=42))
+        return Authorizer(config, world, self.memory)
 
     @staticmethod
     def read_keys_file(path: str) -> bytes:
@@ -832,3 +835,50 @@ def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: s
     assert imds.region(deadline) == "eu-central-1"
     instance.faults.set("no-region")
     assert imds.region(deadline) == region
+
+
+# What is answered without waiting.
+
+
+def remembered(house: House, user: str, asked: Optional[str]) -> Optional[Decision]:
+    return house.authorizer().remembered(Request(user, asked, sshd_pid=42), house.monotonic())
+
+
+def test_what_is_remembered_is_decided_without_imds_and_only_that(house: House, ed25519: str) -> None:
+    clocks = Clocks(house)
+    asked = fingerprint(ed25519)
+    house.instance.push(USER, ed25519, "arn")
+    assert remembered(house, USER, asked) is None
+    granted = house.ask(fingerprint=asked)
+    house.imds.reads.clear()
+    found = remembered(house, USER, asked)
+    assert found is not None
+    assert found._replace(elapsed_us=None) == granted._replace(elapsed_us=None, source=Source.CACHE)
+    for user, other in ((USER, None), (USER, "SHA256:x"), ("root", asked)):
+        assert remembered(house, user, other) is None
+    clocks.pass_seconds(MINUTE)
+    assert remembered(house, USER, asked) is None
+    assert house.imds.reads == []
+
+
+def test_what_is_remembered_passes_name_hardware_and_clock_again(house: House, ed25519: str, tmp_path: Path) -> None:
+    clocks = Clocks(house)
+    asked = fingerprint(ed25519)
+    house.instance.push(USER, ed25519, "arn")
+    granted = house.ask(fingerprint=asked)
+    assert house.memory is not None
+    stored = house.memory.grant(USER, asked, house.monotonic())
+    assert granted.reason is Reason.GRANTED
+    assert stored is not None
+    house.memory.store_grant("../root", asked, stored, house.monotonic())
+    assert remembered(house, "../root", asked) is None
+    another = fingerprint(keys.ed25519_line())
+    house.memory.store_grant(USER, another, stored, house.monotonic())
+    assert remembered(house, USER, another) is None
+    clocks.wall -= 3600
+    assert remembered(house, USER, asked) is None
+    clocks.wall += 3600
+    assert remembered(house, USER, asked) is not None
+    for number, tag in enumerate(("i-0fedcba9876543210", "none of EC2's")):
+        house.hardware = nitro(tmp_path / str(number), tag)
+        assert remembered(house, USER, asked) is None
