@@ -2,8 +2,9 @@
 """The sandbox's EC2 Instance Connect API: SendSSHPublicKey, as the AWS SDKs and the AWS CLI speak it.
 
 AWS JSON 1.1: POST / with `X-Amz-Target: AWSEC2InstanceConnectService.SendSSHPublicKey`; shapes, patterns and error
-names from the service's API reference (version 2018-04-02). Key types and lengths from the EC2 User Guide, "Connect
-using EC2 Instance Connect": RSA of 2048 bits or more, and Ed25519. Any credentials will do, but there must be some.
+names from the service's API reference (version 2018-04-02). Key types, lengths and formats from the EC2 User Guide,
+"Connect using EC2 Instance Connect": RSA of 2048 and of 4096 bits, in OpenSSH's format or in SSH2's (RFC 4716), and
+Ed25519. Any credentials are accepted, but there must be some.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from aiohttp import web
 
 from .. import sshkey
 from ..checks import USER_NAME
+from . import rfc4716
 from .instance import Instance
 
 _TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
@@ -26,6 +28,7 @@ _CREDENTIAL = re.compile(
 )
 _INSTANCE_ID = re.compile(r"i-[a-f0-9]{8,30}")
 _ZONE = re.compile(r"(?=.{6,32}$)(\w+-){2,3}\d+\w+", re.ASCII)
+_RSA_BITS = (2048, 4096)
 _KEY_TYPES = frozenset({sshkey.RSA, sshkey.ED25519})
 
 _FAULTS = {
@@ -126,12 +129,20 @@ def _require(arguments: Dict[str, str], name: str, shape: Optional[re.Pattern[st
 
 
 def _checked_key(text: str) -> str:
-    line = text.strip()
-    if not 80 <= len(text) <= 4096 or not line.isprintable():
-        raise ApiError("InvalidArgsException", "SSHPublicKey is not one line of 80 to 4096 characters")
+    """The key as a line of OpenSSH's format, which is what a block has."""
+    if not 80 <= len(text) <= 4096:
+        raise ApiError("InvalidArgsException", f"SSHPublicKey has {len(text)} characters, not 80 to 4096")
     try:
+        ssh2 = rfc4716.is_one(text.strip())
+        line = rfc4716.to_openssh(text) if ssh2 else text.strip()
+        if not line.isprintable():
+            raise ApiError("InvalidArgsException", "SSHPublicKey is neither one line nor a key in SSH2's format")
         key = sshkey.parse(line.encode())
         sshkey.KeyPolicy(types=_KEY_TYPES).verify(key)
-    except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort) as problem:
+    except (rfc4716.Malformed, sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort) as problem:
         raise ApiError("InvalidArgsException", f"SSHPublicKey: {problem}") from None
+    if ssh2 and key.key_type != sshkey.RSA:
+        raise ApiError("InvalidArgsException", f"SSHPublicKey: {key.key_type} keys are not taken in SSH2's format")
+    if key.key_type == sshkey.RSA and key.bits not in _RSA_BITS:
+        raise ApiError("InvalidArgsException", f"SSHPublicKey: RSA keys have 2048 or 4096 bits, not {key.bits}")
     return line

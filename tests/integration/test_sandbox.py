@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import signal
 import socket
@@ -17,6 +19,8 @@ import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from eic_sshd.sandbox.faults import ALL
 from eic_sshd.sandbox.instance import Facts, Instance
@@ -181,8 +185,82 @@ def test_a_key_pushed_through_the_sdk_appears_in_imds(
     assert f"{ed25519}\n" in blob
 
 
-def test_rsa_keys_are_taken_too(sandbox: Sandbox) -> None:
-    assert push(sandbox, keys.rsa_line(2048))["Success"]
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_rsa_keys_of_the_usual_lengths_are_taken_too(sandbox: Sandbox, bits: int) -> None:
+    assert push(sandbox, keys.rsa_line(bits))["Success"]
+
+
+def ssh2(line: str, folder: Path) -> str:
+    """The key in the format of RFC 4716, by ssh-keygen."""
+    (folder / "key.pub").write_text(f"{line}\n")
+    command = ["ssh-keygen", "-e", "-m", "RFC4716", "-f", str(folder / "key.pub")]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_rsa_keys_in_the_format_of_rfc_4716_are_taken(
+    session: requests.Session, sandbox: Sandbox, tmp_path: Path, bits: int
+) -> None:
+    line = keys.rsa_line(bits)
+    text = ssh2(line, tmp_path)
+    headers = "Subject: someone\nX-Long: a header that is \\\ncontinued: here\n"
+    for variant in (text, text.replace("Comment:", f"{headers}Comment:", 1), text.replace("\n", "\r\n")):
+        sandbox.instance.forget_keys()
+        assert push(sandbox, variant)["Success"]
+        blob = read(session, sandbox, "managed-ssh-keys/active-keys/root").text
+        assert " ".join(line.split()[:2]) in blob.splitlines()
+
+
+def test_other_keys_in_the_format_of_rfc_4716_are_refused(sandbox: Sandbox, ed25519: str, tmp_path: Path) -> None:
+    text = ssh2(keys.rsa_line(2048), tmp_path)
+    lines = text.splitlines()
+    bad = [
+        ssh2(ed25519, tmp_path),
+        ssh2(keys.rsa_line(3072), tmp_path),
+        text.replace("END", "FIN"),
+        "\n".join([*lines[:2], "".join(lines[2:-1]), lines[-1]]),
+        "\n".join([*lines[:3], lines[-1]]),
+        "\n".join([*lines[:3], "%%%", *lines[3:]]),
+        "\n".join([lines[0], "AAAA" * 10, lines[-1]]),
+    ]
+    for one in bad:
+        with pytest.raises(ClientError) as caught:
+            push(sandbox, one)
+        assert caught.value.response["Error"]["Code"] == "InvalidArgsException"
+
+
+def test_a_block_has_its_signature_on_one_line_of_base64(
+    session: requests.Session, sandbox: Sandbox, ed25519: str
+) -> None:
+    push(sandbox, ed25519)
+    lines = read(session, sandbox, "managed-ssh-keys/active-keys/root").text.splitlines()
+    assert [line.partition("=")[0] for line in lines[:4]] == ["#Timestamp", "#Instance", "#Caller", "#Request"]
+    assert lines[4] == ed25519
+    assert len(base64.b64decode(lines[5], validate=True)) == 256
+    assert lines[6:] == []
+
+
+def test_staples_are_named_by_the_certificates_sha1_in_upper_case(session: requests.Session, sandbox: Sandbox) -> None:
+    names = read(session, sandbox, "managed-ssh-keys/signer-ocsp").text.split()
+    ders = [one.der for one in sandbox.instance.pki.chain()]
+    assert names == [hashlib.sha1(der).hexdigest().upper() for der in ders]  # noqa: S324 - a name
+
+
+def test_the_signers_certificate_is_like_the_real_ones(sandbox: Sandbox) -> None:
+    pki = sandbox.instance.pki
+    name, common = "managed-ssh-signer.us-west-2.amazonaws.com", NameOID.COMMON_NAME
+    signer = pki.signer.certificate
+    names = signer.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [name]
+    assert [one.value for one in signer.subject.get_attributes_for_oid(common)] == [name]
+    usages = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert signer.public_key().key_size == 2048  # type: ignore[union-attr]
+    subjects = [one.certificate.subject for one in pki.chain()]
+    issuers = [one.certificate.issuer for one in pki.chain()]
+    assert issuers[:-1] == subjects[1:]
+    assert all(one.certificate.subject != one.certificate.issuer for one in pki.chain())
+    assert len(pki.chain()) == 4
 
 
 BAD = [
@@ -200,6 +278,7 @@ BAD = [
     ({"SSHPublicKey": f"{keys.ed25519_line()}\n{keys.ed25519_line()}"}, "InvalidArgsException"),
     ({"SSHPublicKey": keys.dsa_line()}, "InvalidArgsException"),
     ({"SSHPublicKey": keys.rsa_line(1024)}, "InvalidArgsException"),
+    ({"SSHPublicKey": keys.rsa_line(3072)}, "InvalidArgsException"),
     ({"SSHPublicKey": keys.every_type()["ecdsa-sha2-nistp256"].decode()}, "InvalidArgsException"),
 ]
 
