@@ -32,7 +32,9 @@ class Ec2Hardware:
         """This is the EC2 instance `instance_id`; on Xen, which keeps no instance id, that it is EC2 must do."""
         tag = self._tag()
         if tag != instance_id and (tag.startswith("i-") or not self._is_xen()):
-            raise NotGranted(Reason.NOT_EC2, f"IMDS speaks of {instance_id}, the board asset tag says otherwise")
+            raise NotGranted(
+                Reason.NOT_EC2, f"IMDS reports instance {instance_id}, but the board asset tag is {tag[:64]!r}"
+            )
 
     def _is_xen(self) -> bool:
         return (self._read(_UUID) or "").lower().startswith("ec2")
