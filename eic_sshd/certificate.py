@@ -23,6 +23,8 @@ PublicKey = Union[
     x25519.X25519PublicKey, x448.X448PublicKey,
 ]  # fmt: skip
 _LABEL_LENGTH = 120
+# Bytes of a certificate; parsing thousands of names costs as much as a login may. Real ones have less than 2,500.
+MAX_LENGTH = 8192
 
 # Starfield Services Root CA - G2, an Amazon root, has the serial number 0, which cryptography warns of at each login.
 warnings.filterwarnings("ignore", message="Parsed a (negative )?serial number")
@@ -89,6 +91,8 @@ def epoch_seconds(value: object, name: str) -> Optional[int]:
 
 
 def _load(der: bytes) -> x509.Certificate:
+    if len(der) > MAX_LENGTH:
+        raise Unusable(f"it is longer than {MAX_LENGTH} bytes")
     return x509.load_der_x509_certificate(der)
 
 

@@ -42,9 +42,9 @@ _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.clien
 # The largest answers taken, in bytes.
 _FACT_LIMIT = 1024
 _KEYS_LIMIT = 256 * 1024
-_CHAIN_LIMIT = 64 * 1024
+_CHAIN_LIMIT = 32 * 1024
 _LIST_LIMIT = 4 * 1024
-_STAPLE_LIMIT = 32 * 1024
+_STAPLE_LIMIT = 16 * 1024
 _MAX_STAPLES = 16
 
 

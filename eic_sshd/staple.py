@@ -60,12 +60,24 @@ class _Staple:
         self.hash = parsed(lambda: response.signature_hash_algorithm)
         self._signature, self._signed = parsed(lambda: (response.signature, response.tbs_response_bytes))
         self._makers: Dict[bytes, Union[Certificate, Unusable]] = {}
+        self._ids: Dict[Tuple[bytes, bytes, str], Tuple[bytes, bytes]] = {}
 
     def answers(self, certificate: Certificate, issuer: Certificate) -> Iterator[_Answer]:
         """What it says of `certificate`: nothing, if it covers others only. Raises Unusable."""
         for serial, single in self._singles:
-            if serial == certificate.serial and parsed(_covers, single, certificate, issuer):
+            if serial == certificate.serial and parsed(self._covers, single, certificate, issuer):
                 yield parsed(self._answer, single)
+
+    def _covers(self, single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
+        algorithm = single.hash_algorithm
+        if not isinstance(algorithm, _HASHES):
+            return False
+        asked = (certificate.der, issuer.der, algorithm.name)
+        if asked not in self._ids:
+            builder = ocsp.OCSPRequestBuilder().add_certificate(certificate.parsed, issuer.parsed, algorithm)
+            request = builder.build()
+            self._ids[asked] = request.issuer_name_hash, request.issuer_key_hash
+        return self._ids[asked] == (single.issuer_name_hash, single.issuer_key_hash)
 
     def maker(self, issuer: Certificate) -> Certificate:
         """Who made it: `issuer`, or a responder to which it once delegated that. Raises Unusable if neither did."""
@@ -113,16 +125,6 @@ class _Staple:
         if this_update is None:
             raise Unusable("it has no thisUpdate")
         return _Answer(self, single.certificate_status, this_update, next_update)
-
-
-def _covers(single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
-    if not isinstance(single.hash_algorithm, _HASHES):
-        return False
-    builder = ocsp.OCSPRequestBuilder()
-    request = builder.add_certificate(certificate.parsed, issuer.parsed, single.hash_algorithm).build()
-    return bool(
-        single.issuer_name_hash == request.issuer_name_hash and single.issuer_key_hash == request.issuer_key_hash
-    )
 
 
 def is_delegate(certificate: Certificate, issuer: Certificate) -> bool:
@@ -233,6 +235,8 @@ class Staples:
         usage = delegate.extension(x509.KeyUsage)
         if usage is not None and not usage.value.digital_signature:
             return "its keyUsage is not for digital signatures"
+        if not delegate.not_before <= self._openssl.now < delegate.not_after:
+            return "it is not valid at this time"
         if self._is_revoked(delegate, issuers[0]):
             return "it is revoked"
         try:

@@ -119,6 +119,24 @@ def test_a_certificate_that_is_cut_short_or_altered_is_unusable_or_refused(pki: 
     assert not signature.issued(certificate.read(pki.intermediates[0].der), one)
 
 
+@pytest.mark.parametrize(("more", "accepted"), [(0, True), (1, False)])
+def test_a_certificate_of_more_than_8192_bytes_is_unusable(pki: Pki, more: int, accepted: bool) -> None:
+    def padded(length: int) -> bytes:
+        filler = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"x" * length)
+        return issue_server(NAME, pki.signer.key, pki.root, extensions=[(filler, False)]).der
+
+    # The length of an ECDSA signature varies by a few bytes: one try in a few is exact.
+    wanted = 8192 + more
+    length = 7000 + wanted - len(padded(7000))
+    ders = (padded(length) for _ in range(1000))
+    der = next(der for der in ders if len(der) == wanted)
+    if accepted:
+        assert certificate.read(der).der == der
+        return
+    with pytest.raises(Unusable, match="longer than 8192 bytes"):
+        certificate.read(der)
+
+
 def test_times_are_seconds_since_the_epoch(pki: Pki) -> None:
     one = certificate.read(pki.signer.der)
     assert one.not_after - one.not_before == 30 * 86400

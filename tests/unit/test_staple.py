@@ -403,7 +403,7 @@ def runs(tmp_path: Path) -> int:
 
 
 def test_openssl_is_asked_once_about_each_delegate(pki: Pki, tmp_path: Path) -> None:
-    bad = delegates(pki)["expired"]
+    bad = delegates(pki)["a critical extension that nobody knows"]
     staples = [of_signer(pki, responder=bad, fresh_for=1000 + number) for number in range(8)]
     with pytest.raises(NotGranted):
         good_until(pki, staples, program=counting(tmp_path))
@@ -414,7 +414,8 @@ def test_openssl_is_asked_once_about_each_delegate(pki: Pki, tmp_path: Path) -> 
 def test_openssl_is_asked_about_four_delegates_and_no_more(
     pki: Pki, tmp_path: Path, before: int, accepted: bool
 ) -> None:
-    bad = [responder(pki, not_before=utcnow() - timedelta(days=31)) for _ in range(before)]
+    unknown = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)]
+    bad = [responder(pki, extensions=unknown) for _ in range(before)]
     staples = [of_signer(pki, responder=one, fresh_for=7200) for one in bad]
     staples.append(of_signer(pki, responder=responder(pki)))
     if accepted:
@@ -423,6 +424,28 @@ def test_openssl_is_asked_about_four_delegates_and_no_more(
         with pytest.raises(NotGranted):
             good_until(pki, staples, program=counting(tmp_path))
     assert runs(tmp_path) == 4
+
+
+@pytest.mark.parametrize("fault", ["expired", "not valid yet", "a weak key", "keyUsage without digitalSignature"])
+def test_a_delegate_that_fails_otherwise_costs_no_run_of_openssl(pki: Pki, tmp_path: Path, fault: str) -> None:
+    staples = [of_signer(pki, responder=delegates(pki)[fault])]
+    with pytest.raises(NotGranted):
+        good_until(pki, staples, program=counting(tmp_path))
+    assert runs(tmp_path) == 0
+
+
+def test_a_delegate_vouches_from_its_first_second_to_the_one_before_its_last(pki: Pki) -> None:
+    late = responder(pki, not_before=utcnow() + timedelta(days=1))
+    early = responder(pki, not_before=utcnow() - timedelta(days=29))
+    begins, ends = read(late.der).not_before, read(early.der).not_after
+    updates = (utcnow() - timedelta(days=1), utcnow() + timedelta(days=300))
+    for one, at, accepted in ((late, begins, True), (late, begins - 1, False), (early, ends - 1, True)):
+        staples = [of_signer(pki, responder=one, updates=updates)]
+        if accepted:
+            good_until(pki, staples, at)
+        else:
+            assert "not valid at this time" in refused(pki, staples, at).detail
+    assert "not valid at this time" in refused(pki, [of_signer(pki, responder=early, updates=updates)], ends).detail
 
 
 def test_no_delegate_costs_a_run_of_openssl_where_the_issuer_answers(pki: Pki) -> None:
