@@ -47,6 +47,11 @@ test: setup
 mutate: setup
 	$(VENV)/bin/python -m tests.mutation $(ARGS)
 
+## make fuzz       gives every parser what an attacker might, for nine minutes (ARGS=--seconds=60)
+.PHONY: fuzz
+fuzz: setup
+	$(VENV)/bin/python -m tests.fuzz $(ARGS)
+
 ## make bench      the speed of a decision, as ratios to starting Python
 .PHONY: bench
 bench: setup

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is fuzzed: for each parser, what it is given, and that it raises its own errors only."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import tempfile
+import time
+import warnings
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+
+from hypothesis import strategies as st
+
+from eic_sshd import authorized_keys, chain, config, keyblob, pushed, roots, sshkey, staple, wire
+from eic_sshd.deadline import Deadline
+from eic_sshd.decision import NotGranted
+from eic_sshd.imds import Imds
+from eic_sshd.keyblob import Block
+from eic_sshd.roots import Roots
+from eic_sshd.sandbox.pki import Identity, Pki, StapleKind
+from eic_sshd.sandbox.pki import staple as make_staple
+from eic_sshd.settings import SETTINGS, build
+from eic_sshd.signer import SignerVerifier
+from tests import keys
+
+from . import der
+
+REGION, DOMAIN = "us-west-2", "amazonaws.com"
+NOW = int(time.time())
+
+
+class Target(NamedTuple):
+    """`run` gets examples of `inputs`, and raises nothing."""
+
+    name: str
+    inputs: st.SearchStrategy[Any]
+    run: Callable[[Any], None]
+
+
+def targets(pki: Pki) -> List[Target]:
+    """All of them; real certificates and staples are those of `pki`."""
+    certificates = [one.der for one in (*pki.chain(), pki.root, pki.old_root)]
+    staples = [
+        make_staple(kind, subject, issuer)
+        for kind in StapleKind
+        for subject, issuer in list(zip(pki.chain(), pki.issuers()))[:1]
+    ]
+    return [
+        Target("active-keys", _blobs(), _read_blob),
+        Target("public keys", _key_lines(), _read_key),
+        Target("requests over the socket", _requests(), _read_request),
+        Target("the front door's arguments", st.lists(_words(), max_size=6), _read_arguments),
+        Target("configuration files", _configurations(), _read_configuration),
+        Target("facts of IMDS", st.binary(max_size=80) | _facts(), _read_facts),
+        Target("signer-cert", _pems(certificates), _read_chain),
+        Target("certificates", der.changed(certificates), lambda one: _use_certificate(one, pki)),
+        Target("a chain with a changed certificate", der.changed(certificates), lambda one: _verify_chain(one, pki)),
+        Target("staples", der.changed(staples) | st.binary(max_size=200), lambda one: _use_staple(one, pki)),
+        Target("signatures of blocks", st.binary(max_size=600), lambda one: _use_signature(one, pki)),
+    ]
+
+
+# The keys that IMDS lists.
+
+_PIECES = [
+    b"#Timestamp=1700000060\n", b"#Timestamp=", b"#Instance=i-0123456789abcdef0\n", b"#Caller=arn:aws:x\n", b"#",
+    b"#Request=r\n", b"\n", b"\r\n", b" ", b"\t", b"\0", b"\x85", b"\xff", base64.b64encode(b"s" * 256), b"=",
+    keys.ed25519_line().encode(), b"ssh-ed25519 ", b"ssh-rsa AAAA ", b"\n\n",
+]  # fmt: skip
+
+
+def _blobs() -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(_PIECES) | st.binary(max_size=12), max_size=40).map(b"".join)
+
+
+def _read_blob(blob: bytes) -> None:
+    for texts in (keyblob.split(blob), keyblob.carrying(blob, lambda _: True)):
+        for text in texts:
+            try:
+                keyblob.parse(text)
+            except keyblob.MalformedBlock:
+                continue
+    for fingerprint in (None, "SHA256:x", "MD5:00"):
+        try:
+            pushed.read(blob, fingerprint)
+        except NotGranted:
+            continue
+
+
+def _key_lines() -> st.SearchStrategy[bytes]:
+    whole = sorted(keys.every_type().values())
+    field = st.binary(max_size=40) | st.sampled_from([b"nistp256", b"\4" + b"p" * 64, b"\1\0\1", b"\0", b"\0\x80"])
+    blob = st.lists(field.map(keys.string) | st.binary(max_size=6), max_size=5).map(b"".join)
+    types = st.sampled_from([*sshkey.SUPPORTED_TYPES, "ssh-dss", "ssh-rsa-cert-v01@openssh.com"])
+    made = st.tuples(types, blob).map(lambda one: keys.line(one[0], one[1]))
+    cut = st.tuples(st.sampled_from(whole), st.integers(0, 600), st.binary(max_size=3), st.integers(0, 3)).map(
+        lambda one: one[0][: one[1]] + one[2] + one[0][one[1] + one[3] :]
+    )
+    return made | cut | st.binary(max_size=400)
+
+
+def _read_key(line: bytes) -> None:
+    try:
+        key = sshkey.parse(line)
+        sshkey.KeyPolicy().verify(key)
+    except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
+        return
+    assert sshkey.parse(key.authorized_keys_line.encode()) == key
+
+
+# What the front door and the daemon are told.
+
+
+def _requests() -> st.SearchStrategy[bytes]:
+    field = st.binary(max_size=30) | st.sampled_from([b"1", b"0", b"root", b"99999", b"", b"-1", b"\xff", b"\xb2"])
+    text = st.lists(field, max_size=8).map(b"\0".join)
+    whole = text.map(lambda one: len(one).to_bytes(4, "big") + one)
+    return whole | st.binary(max_size=60) | st.tuples(whole, st.integers(0, 60)).map(lambda one: one[0][: one[1]])
+
+
+def _read_request(data: bytes) -> None:
+    try:
+        if wire.complete(data):
+            wire.parse_request(data)
+    except wire.MalformedRequest:
+        return
+
+
+def _words() -> st.SearchStrategy[str]:
+    known = [
+        "--socket",
+        "--config",
+        "--token",
+        "--token=k=x",
+        "--",
+        "root",
+        "",
+        "none",
+        "--socket=",
+        "SHA256:x",
+        "\udcff",
+    ]
+    return st.sampled_from(known) | st.text(max_size=8)
+
+
+def _read_arguments(arguments: Sequence[str]) -> None:
+    authorized_keys.parse(list(arguments))
+
+
+# The configuration.
+
+
+def _configurations() -> st.SearchStrategy[bytes]:
+    sections = sorted({setting.section for setting in SETTINGS})
+    names = sorted({setting.key for setting in SETTINGS})
+    pieces = [*(f"[{name}]\n" for name in [*sections, "DEFAULT", "policy"]), *(f"{name} = " for name in names)]
+    pieces += ["\n", "#", ";", " ", "=", ":", "[", "]", "\0", "\r", "60", "yes", "/a/%u", "http://[::1", "%", "\u2028"]
+    pieces += ["http://127.0.0.1:1\n", "1e9", "9" * 30, "0x10", "\u0661", "-1", "inf", "nan", "'", '"', "'\n", "\\"]
+    text = st.lists(st.sampled_from(pieces) | st.text(max_size=6), max_size=30).map("".join)
+    encoded = text.map(lambda one: one.encode("utf-8", "surrogatepass"))
+    return encoded | st.binary(max_size=100)
+
+
+def _read_configuration(content: bytes) -> None:
+    # Not below /tmp, where nothing is read from that decides who may log in.
+    with tempfile.TemporaryDirectory(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT") or os.path.expanduser("~")) as folder:
+        path = os.path.join(folder, "eic-sshd.conf")
+        with open(path, "wb") as file:
+            file.write(content)
+        try:
+            config.load(path)
+        except config.ConfigError:
+            return
+
+
+# What IMDS says beside keys.
+
+
+class _Saying(Imds):
+    """Answers every read with the same bytes."""
+
+    said = b""
+
+    def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
+        return self.said[:limit]
+
+
+_IMDS = _Saying("http://127.0.0.1:9", 1.0)
+
+
+def _facts() -> st.SearchStrategy[bytes]:
+    pieces = [b"i-", b"0123456789abcdef", b"us-", b"east-1", b"a", b"amazonaws.com", b".cn", b"\n", b" ", b"-", b"lax"]
+    return st.lists(st.sampled_from(pieces), max_size=6).map(b"".join)
+
+
+def _read_facts(body: bytes) -> None:
+    deadline = Deadline.after(60, time.monotonic)
+    _IMDS.said = body
+    for read in (_IMDS.instance_id, _IMDS.region, _IMDS.staples, _IMDS.signer_chain):
+        try:
+            read(deadline)
+        except NotGranted:
+            continue
+
+
+# The signer.
+
+
+def _pems(certificates: List[bytes]) -> st.SearchStrategy[bytes]:
+    whole = [_pem(one) for one in certificates]
+    odd = [b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----", b"\n", b"AAAA", b"=", b"\0", b"-----BEGIN "]
+    random = st.lists(st.sampled_from([*whole, *odd]) | st.binary(max_size=20), max_size=12).map(b"".join)
+    return random | st.lists(der.changed(certificates).map(_pem), max_size=4).map(b"".join)
+
+
+def _pem(certificate: bytes) -> bytes:
+    text = base64.encodebytes(certificate)
+    return b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
+
+
+def _read_chain(pem: bytes) -> None:
+    roots.pem_certificates(pem)
+    try:
+        with _no_warnings():
+            chain.parse_chain(pem)
+    except NotGranted:
+        return
+
+
+def _use_certificate(changed: bytes, pki: Pki) -> None:
+    """As each of the signer, an issuer behind it, a trusted root; the path is taken as good."""
+    signer, *issuers = pki.chain()
+    root = pki.root.der
+    for pems, trusted in (
+        ([changed, *(one.der for one in issuers)], root),
+        ([signer.der, changed, *(one.der for one in issuers)], root),
+        ([signer.der, *(one.der for one in issuers)], changed),
+    ):
+        _verified(pems, [trusted, root], pki, openssl=False)
+
+
+def _verify_chain(changed: bytes, pki: Pki) -> None:
+    """As an issuer behind the signer and as a root, through OpenSSL: what cannot be used does no harm."""
+    signer, *issuers = (one.der for one in pki.chain())
+    _verified([signer, changed, *issuers], [changed, pki.root.der], pki, openssl=True)
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Libraries warn of certificates that they take all the same; under pytest that would be an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _verified(ders: Sequence[bytes], trusted: Sequence[bytes], pki: Pki, openssl: bool) -> None:
+    def straight(certificates: Any, _roots: Any, _now: Any, _deadline: Any, *_: Any) -> Any:
+        return [*certificates, pki.root.certificate]
+
+    staples = [make_staple(StapleKind.GOOD, one, issuer) for one, issuer in _pairs(pki)]
+    verifier = SignerVerifier(build({}), lambda _: Roots(trusted, private=True))
+    if not openssl:
+        verifier = SignerVerifier(build({}), lambda _: Roots(trusted, private=True), straight)
+    deadline = Deadline.after(60, time.monotonic)
+    try:
+        with _no_warnings():
+            verifier.verify(b"".join(_pem(one) for one in ders), lambda: staples, REGION, DOMAIN, NOW, deadline)
+    except NotGranted:
+        return
+
+
+def _pairs(pki: Pki) -> List[tuple[Identity, Identity]]:
+    return list(zip(pki.chain(), pki.issuers()))[:1]
+
+
+def _use_staple(changed: bytes, pki: Pki) -> None:
+    good = [make_staple(StapleKind.GOOD, one, issuer) for one, issuer in _pairs(pki)]
+    for staples in ([changed], [changed, *good], [*good, changed]):
+        try:
+            with _no_warnings():
+                staple.require_good(pki.chain()[0].certificate, pki.issuers()[0].certificate, staples, NOW, 60)
+        except NotGranted:
+            continue
+
+
+def _use_signature(signature: bytes, pki: Pki) -> None:
+    from eic_sshd.signer import Signer
+
+    block = Block(NOW, "i-0", None, None, b"", b"signed\n", signature)
+    try:
+        Signer(pki.signer.key.public_key(), NOW).verify(block)
+    except NotGranted:
+        return
