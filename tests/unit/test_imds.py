@@ -4,7 +4,7 @@ from __future__ import annotations
 import socket
 import time
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Any, Callable, Dict, List
 
 import pytest
 
@@ -520,11 +520,17 @@ class Stepping:
 
 def test_a_token_that_takes_the_whole_time_leaves_none_for_the_read_and_is_kept_for_the_next() -> None:
     def talk(stepping: Stepping, peer: socket.socket, head: bytes) -> None:
-        stepping.now += 1.0 if head.startswith(b"PUT") else 0.9
+        stepping.now += 0.0 if head.startswith(b"PUT") else 0.9
         peer.sendall(response(200, b"i-0123456789abcdef0"))
 
+    class SlowToken(Imds):
+        def _fresh_token(self, *arguments: Any) -> str:
+            token = super()._fresh_token(*arguments)
+            stepping.now += 1.0  # when it is here: a step while it is under way would race with its last byte
+            return token
+
     stepping = Stepping(talk)
-    with serving(stepping.talk) as endpoint, Imds(endpoint, 1.0) as imds:
+    with serving(stepping.talk) as endpoint, SlowToken(endpoint, 1.0) as imds:
         with pytest.raises(NotGranted, match=r"did not answer .* within 1 s"):
             imds.active_keys("root", stepping.deadline())
         assert len(stepping.heads) == 1
