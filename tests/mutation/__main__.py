@@ -27,8 +27,8 @@ MODULES = tuple(
         "wire",
     )
 )  # fmt: skip
-# Seconds that a run may take beyond four times what its tests take on the original.
-_PATIENCE = 30.0
+# Seconds that a run may compute beyond four times what its tests take on the original.
+_PATIENCE = 10.0
 _KEYS_AHEAD = 24
 
 Identity = Tuple[str, str, str, str]
@@ -101,7 +101,7 @@ class Campaign:
         """The tests that reach the mutant's statement: those first that killed its neighbours, then the fast ones."""
         spans = {(mutant.module, line) for line in range(mutant.first, mutant.last + 1)}
         reaching = [name for name, one in self._tests.items() if one.lines & spans]
-        if not mutant.function:  # it runs when the module is loaded
+        if mutant.at_import:
             reaching = [
                 name for name, one in self._tests.items() if any(file == mutant.module for file, _ in one.lines)
             ]
@@ -148,9 +148,9 @@ def report(outcomes: Sequence[Tuple[Mutant, Outcome]], modules: Sequence[str], e
                 what = "is killed" if identity in made else "is not made any more"
                 wrong.append(f"LISTED as equivalent, but {what}: {identity}")
     print("".join(f"{line}\n" for line in wrong), end="")
-    timed_out = sum(outcome.killer == "the time limit" for _, outcome in outcomes)
+    hanging = sum(outcome.killer == trees.HANGS for _, outcome in outcomes)
     print(
-        f"{len(outcomes)} mutants: {len(outcomes) - len(alive)} killed ({timed_out} by the time limit), "
+        f"{len(outcomes)} mutants: {len(outcomes) - len(alive)} killed ({hanging} hang), "
         f"{len(alive) - len(unlisted)} equivalent, {len(unlisted)} alive"
     )
     return not unlisted and not wrong

@@ -17,8 +17,9 @@ _Expression = ast.expr
 class Mutant(NamedTuple):
     """One change of one module. `was` and `now` are the statement that it is in, on one line, before and after.
 
-    `first` and `last` are that statement's lines (of a compound statement: of its head), `source` the whole changed
-    module. Two mutants with the same `identity` are told apart by nothing but their place.
+    `first` and `last` are that statement's lines (of a compound statement: of its head); `at_import` says that it runs
+    when the module is loaded; `source` is the whole changed module. Two mutants of the same `identity` differ in
+    nothing but their place.
     """
 
     module: str
@@ -28,6 +29,7 @@ class Mutant(NamedTuple):
     now: str
     first: int
     last: int
+    at_import: bool
     source: str
 
     @property
@@ -50,7 +52,7 @@ def mutants(module: str, source: str) -> List[Mutant]:
     maker = _Maker(source)
     seen = {ast.dump(tree)}
     found = []
-    for place in _statements(tree.body, ""):
+    for place in _statements(tree.body, "", True):
         for edit in maker.edits(place.statement):
             mutant = _mutant(module, maker, place, edit)
             try:
@@ -69,6 +71,7 @@ class Place(NamedTuple):
 
     statement: ast.stmt
     function: str
+    at_import: bool
 
 
 def replaced(module: str, source: str, old: str, new: str) -> Mutant:
@@ -77,7 +80,7 @@ def replaced(module: str, source: str, old: str, new: str) -> Mutant:
         raise ValueError(f"{module} has {old!r} {source.count(old)} times, and not once")
     start = len(source[: source.index(old)].encode())
     line = source[: source.index(old)].count("\n") + 1
-    around = [place for place in _statements(ast.parse(source).body, "") if _reaches(place.statement, line)]
+    around = [place for place in _statements(ast.parse(source).body, "", True) if _reaches(place.statement, line)]
     # The innermost statement is the last that begins before the line.
     place = around[-1]
     return _mutant(module, _Maker(source), place, Edit("by hand", start, start + len(old.encode()), new))
@@ -103,18 +106,19 @@ def _line(node: ast.AST) -> int:
     return number
 
 
-def _statements(body: Sequence[ast.stmt], function: str) -> Iterator[Place]:
+def _statements(body: Sequence[ast.stmt], function: str, at_import: bool) -> Iterator[Place]:
     for statement in body:
         if isinstance(statement, ast.If) and _is_for_others(statement.test):
             continue
-        yield Place(statement, function)
+        yield Place(statement, function, at_import)
         inner = function
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
             inner = f"{function}.{statement.name}".lstrip(".")
+        runs = at_import and not isinstance(statement, ast.FunctionDef)
         for name in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(statement, name, []), inner)
+            yield from _statements(getattr(statement, name, []), inner, runs)
         for handler in getattr(statement, "handlers", []):
-            yield from _statements(handler.body, inner)
+            yield from _statements(handler.body, inner, runs)
 
 
 def _is_for_others(test: _Expression) -> bool:
@@ -130,7 +134,8 @@ def _mutant(module: str, maker: _Maker, place: Place, edit: Edit) -> Mutant:
     raw, text = maker.raw, edit.text.encode()
     changed = raw[: edit.start] + text + raw[edit.end :]
     was, now = raw[begin:end], raw[begin : edit.start] + text + raw[edit.end : end]
-    return Mutant(module, place.function, edit.rule, _one_line(was), _one_line(now), first, last, changed.decode())
+    texts = _one_line(was), _one_line(now)
+    return Mutant(module, place.function, edit.rule, *texts, first, last, place.at_import, changed.decode())
 
 
 def _one_line(text: bytes) -> str:

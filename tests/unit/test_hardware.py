@@ -82,3 +82,9 @@ def test_the_whole_instance_id_is_compared_with_the_blocks(other: str) -> None:
 def test_any_hardware_is_any_instance() -> None:
     AnyHardware().require_ec2()
     AnyHardware().require_instance(ID)
+
+
+@pytest.mark.parametrize(("length", "expected"), [(256, None), (257, Reason.NOT_EC2)])
+def test_of_a_tag_no_more_than_256_bytes_are_read(tmp_path: Path, length: int, expected: Optional[Reason]) -> None:
+    hardware = machine(tmp_path, ID.rjust(length), None)
+    assert reason(lambda: hardware.require_instance(ID)) is expected

@@ -148,3 +148,44 @@ def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -
     # What is allowed is of the type it says, as long as the key was, and comes out as it went in.
     assert (key.key_type, cut) == (key_type, len(blob))
     assert sshkey.parse(key.authorized_keys_line.encode()) == key
+
+
+# Each bound, to the bit and the byte.
+
+
+@pytest.mark.parametrize(
+    ("whole", "is_key"),
+    [
+        (line("ssh-rsa", mpint(65537), mpint((1 << 16383) + 1)), True),
+        (line("ssh-rsa", mpint(65537), mpint((1 << 16384) + 1)), False),
+        (line("ssh-rsa", mpint(3), mpint(RSA_N)), True),
+        (line("ssh-rsa", mpint(65537), string(b"\0\x7f" + b"\x01" * 256)), False),
+        (line("ssh-rsa", mpint(65537), string(b"\0\x81" + b"\x01" * 255)), True),
+        (line("ecdsa-sha2-nistp256", string(b"nistp256"), string(b"\x02" + P256[1:])), False),
+        (line("ecdsa-sha2-nistp256", string(b"nistp256"), string(b"\x05" + P256[1:])), False),
+        (line("x", comment=""), True),
+        (line("x" * 64, comment=""), True),
+        (line("x" * 65, comment=""), False),
+        (line("x,y", comment=""), False),
+        (line("", comment=""), False),
+        # A type as long as the blob says it is not.
+        (b"x " + base64.b64encode(b"\0\0\0\2x"), False),
+        (b"x " + base64.b64encode(string(b"x")), True),
+    ],
+)
+def test_a_key_is_whole_up_to_each_bound_and_not_beyond(whole: bytes, is_key: bool) -> None:
+    if is_key:
+        sshkey.parse(whole)
+    else:
+        with pytest.raises(MalformedKey):
+            sshkey.parse(whole)
+
+
+def test_only_rsa_keys_have_a_length_of_their_own() -> None:
+    lengths = {key_type: sshkey.parse(text).bits for key_type, text in WHOLE.items()}
+    assert lengths == {key_type: 2048 if key_type == "ssh-rsa" else 0 for key_type in WHOLE}
+    assert sshkey.PublicKey("ssh-dss", b"").bits == 0
+
+
+def test_a_policy_that_says_nothing_asks_for_2048_bits_of_rsa() -> None:
+    assert KeyPolicy().min_rsa_bits == 2048

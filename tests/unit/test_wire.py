@@ -43,8 +43,10 @@ def path(tmp_path: object) -> str:
 
 def said(peer: socket.socket) -> bytes:
     data = b""
-    while not wire.complete(data):
-        data += peer.recv(4096)
+    more = b"..."
+    while more and not wire.complete(data):
+        more = peer.recv(4096)
+        data += more
     return data
 
 
@@ -272,3 +274,66 @@ def test_no_bytes_make_the_parser_raise_anything_else(data: bytes) -> None:
             wire.parse_request(data)
     except wire.MalformedRequest:
         return
+
+
+# The request and the answer, to the byte.
+
+
+def request_of(*fields: bytes) -> bytes:
+    text = b"\0".join(fields)
+    return len(text).to_bytes(4, "big") + text
+
+
+@pytest.mark.parametrize(("length", "good"), [(wire.LONGEST_REQUEST, True), (wire.LONGEST_REQUEST + 1, False)])
+def test_a_request_is_at_most_as_long_as_one_may_be(length: int, good: bool) -> None:
+    data = length.to_bytes(4, "big") + b"x" * length
+    assert wire.LONGEST_REQUEST == 8192
+    if good:
+        assert wire.complete(data)
+        assert not wire.complete(data[:-1])
+    else:
+        with pytest.raises(wire.MalformedRequest):
+            wire.complete(data)
+
+
+def test_a_request_with_more_behind_it_is_none() -> None:
+    with pytest.raises(wire.MalformedRequest):
+        wire.complete(request_of(b"1", b"u", b"", b"1", b"") + b"x")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [b"1", b"", b"f", b"1", b""],
+        [b"1", b"u", b"f", b"", b""],
+        [b"1", b"u", b"f", b"-1", b""],
+        [b"1", b"u", b"f", b"1" * 11, b""],
+        [b"2", b"u", b"f", b"1", b""],
+        [b"1", b"u", b"f", b"1"],
+        [b"1", b"u", b"f", b"1", b"", b"", b""],
+        [b"1", b"u", b"f", b"1", b"", b"-1"],
+        [b"1", b"u", b"f", b"1", b"", b""],
+        [b"1", b"u", b"f", b"1", b"", b"1" * 6],
+    ],
+)
+def test_fields_that_are_no_request_are_malformed(fields: List[bytes]) -> None:
+    with pytest.raises(wire.MalformedRequest):
+        wire.parse_request(request_of(*fields))
+
+
+def test_the_fields_of_a_request_are_read_as_they_are() -> None:
+    asked = wire.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""))
+    assert (asked.request.user, asked.request.fingerprint, asked.request.sshd_pid) == ("u", None, 1111111111)
+    assert (asked.config_file, asked.waited) == (None, 0.0)
+    assert wire.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999")).waited == 99.999
+    assert wire.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0")).config_file == "/c"
+
+
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(3.25, 3250), (0.0, 1), (-5.0, 1), (0.002, 2)])
+def test_how_long_to_wait_is_said_in_milliseconds(seconds: float, milliseconds: int) -> None:
+    assert wire.taken(seconds) == b"W" + milliseconds.to_bytes(4, "big")
+
+
+def test_an_answer_says_whether_a_chained_command_is_to_be_run() -> None:
+    assert wire.answer(["a", "b"]) == b"K\0\0\0\4a\nb\n"
+    assert wire.answer([], chained=True) == b"C\0\0\0\0"
