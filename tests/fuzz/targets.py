@@ -13,13 +13,15 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, chain, config, keyblob, pushed, roots, sshkey, staple, wire
+from eic_sshd import authorized_keys, certificate, chain, config, keyblob, pushed, roots, sshkey, staple, wire
+from eic_sshd.certificate import Certificate
 from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted
 from eic_sshd.imds import Imds
 from eic_sshd.keyblob import Block
+from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots
-from eic_sshd.sandbox.pki import Identity, Pki, StapleKind
+from eic_sshd.sandbox.pki import Pki, StapleKind
 from eic_sshd.sandbox.pki import staple as make_staple
 from eic_sshd.settings import SETTINGS, build
 from eic_sshd.signer import SignerVerifier
@@ -28,6 +30,7 @@ from tests import keys
 from . import der
 
 REGION, DOMAIN = "us-west-2", "amazonaws.com"
+NAME = f"managed-ssh-signer.{REGION}.{DOMAIN}"
 NOW = int(time.time())
 
 
@@ -229,24 +232,6 @@ def _read_chain(pem: bytes) -> None:
         return
 
 
-def _use_certificate(changed: bytes, pki: Pki) -> None:
-    """As each of the signer, an issuer behind it, a trusted root; the path is taken as good."""
-    signer, *issuers = pki.chain()
-    root = pki.root.der
-    for pems, trusted in (
-        ([changed, *(one.der for one in issuers)], root),
-        ([signer.der, changed, *(one.der for one in issuers)], root),
-        ([signer.der, *(one.der for one in issuers)], changed),
-    ):
-        _verified(pems, [trusted, root], pki, openssl=False)
-
-
-def _verify_chain(changed: bytes, pki: Pki) -> None:
-    """As an issuer behind the signer and as a root, through OpenSSL: what cannot be used does no harm."""
-    signer, *issuers = (one.der for one in pki.chain())
-    _verified([signer, changed, *issuers], [changed, pki.root.der], pki, openssl=True)
-
-
 @contextlib.contextmanager
 def _no_warnings() -> Iterator[None]:
     """Libraries warn of certificates that they take all the same; under pytest that would be an error."""
@@ -255,34 +240,53 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _verified(ders: Sequence[bytes], trusted: Sequence[bytes], pki: Pki, openssl: bool) -> None:
-    def straight(certificates: Any, _roots: Any, _now: Any, _deadline: Any, *_: Any) -> Any:
-        return [*certificates, pki.root.certificate]
+class _Accepting(OpenSsl):
+    """Takes every path: what is tried is what is read before and after OpenSSL is asked."""
 
-    staples = [make_staple(StapleKind.GOOD, one, issuer) for one, issuer in _pairs(pki)]
-    verifier = SignerVerifier(build({}), lambda _: Roots(trusted, private=True))
-    if not openssl:
-        verifier = SignerVerifier(build({}), lambda _: Roots(trusted, private=True), straight)
-    deadline = Deadline.after(60, time.monotonic)
-    try:
-        with _no_warnings():
-            verifier.verify(b"".join(_pem(one) for one in ders), lambda: staples, REGION, DOMAIN, NOW, deadline)
-    except NotGranted:
-        return
+    def require_server(self, path: Sequence[Certificate], name: str) -> None:
+        pass
+
+    def require_responder(self, path: Sequence[Certificate]) -> None:
+        pass
 
 
-def _pairs(pki: Pki) -> List[tuple[Identity, Identity]]:
-    return list(zip(pki.chain(), pki.issuers()))[:1]
+def _use_certificate(changed: bytes, pki: Pki) -> None:
+    """As each of the signer, an issuer behind it, a trusted root; every path is taken as good."""
+    openssl = _Accepting(True, NOW, Deadline.after(60, time.monotonic))
+    signer, *issuers = (one.der for one in pki.chain())
+    root = pki.root.der
+    for ders, trusted in (
+        ([changed, *issuers], [root]),
+        ([signer, changed, *issuers], [root]),
+        ([signer, *issuers], [changed]),
+        ([signer, changed], [changed, root]),
+    ):
+        with _no_warnings(), contextlib.suppress(NotGranted):
+            certificates = chain.parse_chain(b"".join(_pem(one) for one in ders))
+            path = chain.path_to_root(certificates, Roots(trusted, private=True), NAME, openssl)
+            staple.Staples(_good_staples(pki), openssl, 60).require_good(path)
+
+
+def _verify_chain(changed: bytes, pki: Pki) -> None:
+    """As an issuer behind the signer and as a root, through OpenSSL: what cannot be used does no harm."""
+    signer, *issuers = (one.der for one in pki.chain())
+    verifier = SignerVerifier(build({}), lambda _: Roots([changed, pki.root.der], private=True))
+    pem = b"".join(_pem(one) for one in [signer, changed, *issuers])
+    with _no_warnings():
+        verifier.verify(pem, lambda: _good_staples(pki), REGION, DOMAIN, NOW, Deadline.after(60, time.monotonic))
+
+
+def _good_staples(pki: Pki) -> List[bytes]:
+    return [make_staple(StapleKind.GOOD, one, issuer) for one, issuer in zip(pki.chain(), pki.issuers())]
 
 
 def _use_staple(changed: bytes, pki: Pki) -> None:
-    good = [make_staple(StapleKind.GOOD, one, issuer) for one, issuer in _pairs(pki)]
+    openssl = _Accepting(True, NOW, Deadline.after(60, time.monotonic))
+    path = [certificate.read(one.der) for one in [*pki.chain()[:2], pki.root]]
+    good = _good_staples(pki)
     for staples in ([changed], [changed, *good], [*good, changed]):
-        try:
-            with _no_warnings():
-                staple.require_good(pki.chain()[0].certificate, pki.issuers()[0].certificate, staples, NOW, 60)
-        except NotGranted:
-            continue
+        with _no_warnings(), contextlib.suppress(NotGranted):
+            staple.Staples(staples, openssl, 60).require_good(path)
 
 
 def _use_signature(signature: bytes, pki: Pki) -> None:
