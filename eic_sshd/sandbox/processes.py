@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, Optional
 
-_PATIENCE = 10.0  # seconds
+_PATIENCE = 30.0  # seconds; a busy machine takes a few
 
 
 class DidNotStart(RuntimeError):

@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence
 
 from .private_host import COMMAND_USER
 
-_PATIENCE = 10.0  # seconds
+_PATIENCE = 30.0  # seconds; a busy machine takes a few
 
 
 def free_port() -> int:
