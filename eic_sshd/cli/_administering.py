@@ -7,7 +7,9 @@ import argparse
 import contextlib
 import fcntl
 import os
+import select
 import signal
+import stat
 import sys
 import time
 from typing import Any, Callable, Iterator, Optional, TextIO
@@ -19,6 +21,7 @@ from ..enabling.units import Units
 
 _LOCK = "/run/eic-sshd.lock"
 _PATIENCE = 120  # seconds for another one to end
+_READER_PATIENCE = 10  # seconds for whoever reads what is said
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -63,17 +66,28 @@ def _interrupt(*_: Any) -> None:
 
 
 def _say(sentence: str, stream: Optional[TextIO] = None) -> None:
-    """Nobody reading it is no reason to stop half-way."""
+    """Nobody reading it is no reason to stop half-way, nor to wait for long."""
     stream = stream or sys.stdout
     if stream is None:
         return  # it was closed when we began
     try:
+        _require_taken(stream.fileno())
         encoding = stream.encoding or "ascii"
         stream.write(f"eic-sshd: {sentence}\n".encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except OSError:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _require_taken(descriptor: int) -> None:
+    """Raises TimeoutError where a pipe or socket is full and stays so; one that is writable takes a line at once."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if not poll.poll(_READER_PATIENCE * 1000):
+            raise TimeoutError("nobody reads it")
 
 
 @contextlib.contextmanager

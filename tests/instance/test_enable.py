@@ -98,6 +98,17 @@ def test_an_sshd_that_dies_at_its_reload_is_told_of_though_clients_wait_to_log_i
     own.machine.run("systemctl", "restart", "ssh.service")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_closed_streams_keep_nothing_from_being_done(installed: Instance, closed: str) -> None:
+    before = snapshot(installed.machine)
+    for verb in ("disable", "enable", "enable", "check-config"):
+        done = installed.machine.run("sh", "-c", f"eic-sshd {verb} {closed}", check=False)
+        assert done.returncode == (1 if verb == "check-config" and "full" in closed else 0), done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert installed.machine.exists(OURS) is (verb != "disable")
+    assert changes(before, snapshot(installed.machine)) == {}
+
+
 def test_whatever_keeps_the_service_from_answering_is_told_of(own: Instance) -> None:
     ask(own, "check-config")
     own.machine.write("/etc/eic-sshd/conf.d/20-imds.conf", "[imds]\nendpoint = http://127.0.0.1:8080\n")

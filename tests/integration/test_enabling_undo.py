@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import signal
@@ -204,6 +205,23 @@ def test_nobody_listening_does_not_stop_it_half_way(
             monkeypatch.setattr("sys.stdout", stream)
             assert administering(argparse.Namespace(dry_run=True), change) == 0
     assert said == ["x", "x"]
+
+
+def test_a_reader_who_does_not_read_does_not_stop_it_half_way(signals: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eic_sshd.cli._administering._READER_PATIENCE", 0.1)
+    said = []
+
+    def change(site: Site) -> None:
+        for number in range(3):
+            site.say("x" * 4000)
+            said.append(number)
+
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    with os.fdopen(read), os.fdopen(write, "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert administering(argparse.Namespace(dry_run=True), change) == 0
+    assert said == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("problem", "status"), [(Refused, 1), (Unfinished, 1), (StillAsks, 3)])

@@ -54,6 +54,7 @@ def configuration(tmp_path: Path) -> str:
         (["none-such"], 2),
         (["enable", "--none-such"], 2),
         (["check-config", "--config", "CONFIGURATION"], 1),
+        (["sandbox", "status", "--directory", "/nonexistent"], 1),
         (["serve", "--socket", "/nonexistent/socket", "--config", "CONFIGURATION"], 1),
     ],
 )
