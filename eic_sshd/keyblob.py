@@ -69,7 +69,8 @@ def carrying(blob: bytes, is_asked: Callable[[bytes], bool]) -> Iterator[bytes]:
         if not is_asked(_decoded(line.group("key"))):
             continue
         block = _block_at(blob, _first_field(blob, line.start()))
-        if block.end("fields") == line.start():  # otherwise it stands where the signature should
+        # Otherwise it has no fields, or stands where a signature should.
+        if block.start() < block.end("fields") == line.start():
             yield block.group()
 
 

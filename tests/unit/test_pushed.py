@@ -9,8 +9,10 @@ import struct
 from typing import List, Optional
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from eic_sshd import pushed, sshkey
+from eic_sshd import keyblob, pushed, sshkey
 from eic_sshd.decision import NotGranted, Reason
 
 
@@ -129,3 +131,26 @@ def test_a_block_may_be_16_kib_long() -> None:
     assert len(filler + one) == 16 * 1024
     assert callers(filler + one, fingerprint(WANTED)) == ["this"]
     assert refusal(b"#" + filler + one, fingerprint(WANTED)).reason is Reason.BLOCK_MALFORMED
+
+
+PIECES = [
+    WANTED + b"\n", key_line(1) + b"\n", b"#Timestamp=1700000060\n", b"#Instance=i-0123456789abcdef0\n", b"#\n",
+    b"\n", b" \n", b"QUFB\n", b"x", b"\r\n", b"\t", b"#", WANTED, b" " + WANTED + b"\n",
+]  # fmt: skip
+
+
+def has_wanted_key(block: bytes) -> bool:
+    """Whether `block` has fields, and its first line that is none is the wanted key: told from its lines one by one."""
+    lines = block.split(b"\n")
+    rest = [line for line in lines if line and not line.startswith(b"#")]
+    if not rest or not lines[0].startswith(b"#") or rest[0][:1].isspace():
+        return False
+    return rest[0].split()[:2] == WANTED.split()
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25))
+def test_the_blocks_with_the_key_are_those_of_all_blocks_that_have_it(pieces: List[bytes]) -> None:
+    blob = b"".join(pieces)
+    wanted = sshkey.parse(WANTED).blob
+    expected = [block for block in keyblob.split(blob) if has_wanted_key(block)]
+    assert list(keyblob.carrying(blob, lambda key: key == wanted)) == expected
