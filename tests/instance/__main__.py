@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tests.instance [--release R] [PYTEST ARGUMENTS]`: each Debian release's tests in a pytest of its own.
+"""`python -m tests.instance [--release SUITE] [PYTEST ARGUMENTS]`: each Debian release's tests in a pytest of its own.
 
 All of it runs in mount and PID namespaces that the kernel takes away, with every machine in them, when this process
 ends, however it ends. Exit status 0 also where no machine can be booted: it says so, and why.
@@ -78,7 +78,7 @@ def _skip(reason: str) -> int:
 
 def _inside(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--release", action="append", choices=images.RELEASES)
+    parser.add_argument("--release", action="append", type=images.suite)
     chosen, rest = parser.parse_known_args(arguments)
     releases = chosen.release or list(images.RELEASES)
     if not any(argument.startswith("tests/") for argument in rest):

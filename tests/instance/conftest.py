@@ -18,7 +18,7 @@ from .machine import Machine, machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--release", action="append", choices=images.RELEASES, help="only on this Debian release")
+    parser.addoption("--release", action="append", type=images.suite, help="only on this Debian release, such as sid")
 
 
 def pytest_cmdline_main(config: pytest.Config) -> Optional[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from typing import Sequence
 
 from docs.generate import ROOT
 
+# What is tried if no release is named. Any other suite of Debian's can be named, sid for what is coming.
 RELEASES = ("bookworm", "trixie")
 
 CACHE = Path(ROOT) / "build" / "instance"
@@ -44,8 +46,16 @@ _SETUP = (
 )
 
 
+def suite(name: str) -> str:
+    """`name`, if a suite can be called that. Raises ValueError."""
+    if re.fullmatch("[a-z][a-z0-9-]*", name) is None:
+        raise ValueError(name)
+    return name
+
+
 def image(release: str) -> Path:
-    """The root file system of `release`, made if it is not there. Needs root, mmdebstrap and Debian's mirror."""
+    """The root file system of `release`, made if it is not there. Needs root, mmdebstrap and Debian's mirror. Raises
+    RuntimeError."""
     command = _recipe(release)
     digest = hashlib.sha256("\0".join(command).encode()).hexdigest()[:12]
     path = CACHE / f"{release}-{digest}"
@@ -72,6 +82,8 @@ def _recipe(release: str) -> Sequence[str]:
         "mmdebstrap",
         "--quiet",
         "--variant=minbase",
+        # A mirror of what is not released may be weeks behind: its Release file has expired then.
+        *([] if release in RELEASES else ['--aptopt=Acquire::Check-Valid-Until "false"']),
         "--skip=cleanup/apt",  # the packages at hand and apt's lists are there to stay
         f"--include={','.join(_INSTALLED)}",
         *[f"--customize-hook={line}" for line in _SETUP],

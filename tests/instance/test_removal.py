@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import List
-
-from . import images, packages, site
+from . import packages, site
 from .aws import DROP_IN
 from .client import USER, Key
 from .conftest import Instance
@@ -137,25 +134,6 @@ def test_a_distribution_that_disables_units_by_default_leaves_the_socket_enabled
     own.machine.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
     own.machine.run("systemctl", "preset-all", check=False)
     assert own.machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"
-
-
-def test_the_policy_stays_while_the_package_is_upgraded_and_goes_with_its_own(bare: Instance, tmp_path: Path) -> None:
-    bare.apt("install", "--no-install-recommends", *images.SELINUX)
-    files = [bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-selinux")]
-    bare.apt("install", *files)
-    assert modules(bare) == ["200 eic_sshd pp"]
-    bare.install(packages.deb_of_version("9", tmp_path))
-    assert modules(bare) == ["200 eic_sshd pp"]
-    assert bare.machine.run("eic-sshd", "--version").stdout.split()[-1] == "9"
-    bare.apt("remove", "eic-sshd-selinux")
-    assert modules(bare) == []
-    bare.sshd_test()
-
-
-def modules(at: Instance) -> List[str]:
-    """Ours in the policy store, each with its priority and kind."""
-    lines = at.machine.run("semodule", "--list=full").stdout.splitlines()
-    return [" ".join(line.split()) for line in lines if "eic_sshd" in line]
 
 
 def files(at: Instance) -> set[str]:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Iterator, Set
+from typing import Iterator, List
 
 import pytest
 
 from . import images, packages
 from .conftest import Instance, instance
 
+POLICY_VERSION = 33
 # What Fedora's policy has and Debian's has not: a domain of its own for sshd-session.
 SESSION = """(type sshd_session_t)
 (roletype system_r sshd_session_t)
@@ -28,33 +29,41 @@ NEEDED = {
 
 @pytest.fixture(scope="module")
 def with_policy(release: str) -> Iterator[Instance]:
-    if shutil.which("checkpolicy") is None:
-        pytest.skip("not installed: checkpolicy (make setup installs it)")
-    with instance(release, boot=False) as made:
+    with instance(release) as made:
         made.apt("install", "--no-install-recommends", *images.SELINUX)
-        made.install(packages.deb())
-        # What the host's checkpolicy reads.
-        made.machine.shell("echo policy-version = 33 >>/etc/selinux/semanage.conf")
-        made.install(packages.deb("eic-sshd-selinux"))
+        # What the host's checkpolicy reads, whatever this release's semodule can write.
+        made.machine.shell(f"echo policy-version = {POLICY_VERSION} >>/etc/selinux/semanage.conf")
+        made.apt("install", *(made.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-selinux")))
         yield made
 
 
-def rules(at: Instance, folder: Path) -> Set[str]:
-    """The lines of the policy, in CIL."""
-    (policy,) = at.machine.root.glob("etc/selinux/default/policy/policy.*")
-    subprocess.run(["checkpolicy", "-b", "-M", "-C", "-o", f"{folder}/all.cil", str(policy)], check=True)
-    return set((folder / "all.cil").read_text().splitlines())
+def modules(at: Instance) -> List[str]:
+    """Ours in the policy store, each with its priority and kind."""
+    lines = at.machine.run("semodule", "--list=full").stdout.splitlines()
+    return [" ".join(line.split()) for line in lines if "eic_sshd" in line]
 
 
-def test_without_a_domain_for_sshds_sessions_sshd_may_ask(with_policy: Instance, tmp_path: Path) -> None:
-    found = rules(with_policy, tmp_path)
-    # An attribute that one type has is gone from a compiled policy.
-    assert {f"(allow sshd_t {rule})" for rule in NEEDED} - found == set()
+def test_sshds_sessions_may_ask_where_they_have_a_domain_of_their_own(with_policy: Instance, tmp_path: Path) -> None:
+    if shutil.which("checkpolicy") is None:
+        pytest.skip("not installed: checkpolicy (make setup installs it)")
+    machine = with_policy.machine
+    machine.write("/root/session.cil", SESSION)
+    machine.run("semodule", "-i", "/root/session.cil")
+    policy = Path(f"/proc/{machine.pid}/root/etc/selinux/default/policy/policy.{POLICY_VERSION}")
+    subprocess.run(["checkpolicy", "-b", "-M", "-C", "-o", f"{tmp_path}/all.cil", str(policy)], check=True)
+    rules = set((tmp_path / "all.cil").read_text().splitlines())
+    assert "(typeattributeset eic_sshd_client (sshd_session_t sshd_t))" in rules
+    assert {f"(allow eic_sshd_client {rule})" for rule in NEEDED} - rules == set()
+    machine.run("semodule", "-r", "session")
 
 
-def test_with_a_domain_for_sshds_sessions_that_may_ask_as_well(with_policy: Instance, tmp_path: Path) -> None:
-    with_policy.machine.write("/root/session.cil", SESSION)
-    with_policy.machine.run("semodule", "-i", "/root/session.cil")
-    found = rules(with_policy, tmp_path)
-    assert "(typeattributeset eic_sshd_client (sshd_session_t sshd_t))" in found
-    assert {f"(allow eic_sshd_client {rule})" for rule in NEEDED} - found == set()
+def test_the_policy_stays_while_the_package_is_upgraded_and_goes_with_its_own(
+    with_policy: Instance, tmp_path: Path
+) -> None:
+    assert modules(with_policy) == ["200 eic_sshd pp"]
+    with_policy.install(packages.deb_of_version("9", tmp_path))
+    assert modules(with_policy) == ["200 eic_sshd pp"]
+    assert with_policy.machine.run("eic-sshd", "--version").stdout.split()[-1] == "9"
+    with_policy.apt("remove", "eic-sshd-selinux")
+    assert modules(with_policy) == []
+    with_policy.sshd_test()
