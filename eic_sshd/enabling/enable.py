@@ -34,6 +34,8 @@ def enable(site: Site, existing: Existing = Existing.KEEP) -> None:
         _put_in_place(site, plan, own, changes)
         if not changes.paths:
             site.say("sshd asks eic-sshd already")
+        if existing is Existing.REPLACE and own is not None:
+            site.say(f"{own} is not run while sshd asks eic-sshd in its place; `eic-sshd disable` gives it back")
         if site.chain_config in changes.paths:
             site.units.reload_service()
         site.note_that_sshd_is_told()
@@ -82,7 +84,6 @@ def _plan(site: Site, existing: Existing) -> Tuple[Plan, Optional[OwnCommand]]:
             site.say(f"sshd has no other AuthorizedKeysCommand, so there is none to {existing.value}")
         return PLAIN, None
     if existing is Existing.REPLACE:
-        site.say(f"{own} is not run while sshd asks eic-sshd in its place; `eic-sshd disable` gives it back")
         return PLAIN._replace(replaced=own.command), own
     replaced = site.replaced()
     if own.is_none and existing is Existing.KEEP and replaced != own.command:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from eic_sshd.enabling import Refused
 from eic_sshd.enabling.drop_in import PLAIN, others_in, replaced_in
 from eic_sshd.sandbox import private_host
 
@@ -26,7 +27,7 @@ def test_a_command_that_runs_as_root_is_replaced_and_given_back(machine: Machine
     assert "`eic-sshd enable --chain` can't have both run: it runs as AuthorizedKeysCommandUser root" in said
     assert "`eic-sshd enable --replace` has sshd ask eic-sshd in its place" in said
     assert "`eic-sshd enable --replace` has" in machine.refusal(chain=True)
-    said = machine.enable(replace=True)[0]
+    (said,) = (sentence for sentence in machine.enable(replace=True) if "is not run" in sentence)
     assert f"/usr/bin/true ssh-authorized-keys %u ({machine.folder}/sshd_config.d/20-systemd-userdb.conf:1) is" in said
     assert "`eic-sshd disable` gives it back" in said
     assert machine.effective == (PLAIN.command, "eic-sshd")
@@ -92,6 +93,13 @@ def test_from_chained_to_replaced_and_back(machine: Machine) -> None:
     assert machine.effective == (PLAIN.command, "nobody")
     assert machine.site.replaced() is None
     assert standing(machine) == []
+
+
+def test_what_cannot_be_replaced_is_not_said_to_be(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}Match all\n{OTHER}")
+    with pytest.raises(Refused, match=r"sshd_config:3 stands under `Match all`"):
+        machine.enable(replace=True)
+    assert machine.told == []
 
 
 def test_nothing_to_replace_is_enabled_as_ever(machine: Machine) -> None:
