@@ -10,8 +10,9 @@ from .. import config, guarded, sshd_command
 from . import Refused, socket_access
 from .as_user import config_problem, may_run_us
 from .changes import Changes, read
+from .commands import OwnCommand
 from .drop_in import USER, Plan, is_marked, marked
-from .site import OwnCommand, Site
+from .site import Site
 
 _CHAIN = "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
 _REPLACE = "`eic-sshd enable --replace` has sshd ask eic-sshd in its place, and that command is then not run"

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
-from . import Refused, chaining, effects, gate
+from . import Refused, chaining, commands, effects, gate
 from .changes import Changes, read
+from .commands import OwnCommand
 from .drop_in import PLAIN, USER, Existing, Plan, is_marked, is_ours
 from .matches import require_match_blocks_unharmed
 from .placing import place
-from .site import OwnCommand, Site
+from .site import Site
 from .sshd_config import COMMAND, COMMAND_USER, Line
 
 
@@ -23,7 +24,7 @@ def enable(site: Site, existing: Existing = Existing.KEEP) -> None:
     """
     site.require_installed()
     _require_sshd_goes_by_its_configuration(site)
-    by_hand = site.by_hand()
+    by_hand = commands.by_hand(site)
     if by_hand is not None:
         _leave_by_hand(site, by_hand, existing)
         return
@@ -56,7 +57,7 @@ def _require_sshd_goes_by_its_configuration(site: Site) -> None:
 
 def _leave_by_hand(site: Site, line: Line, existing: Existing) -> None:
     """sshd asks us by a `line` that is not of ours. Raises Refused where by that line it can't."""
-    site.require_runnable_by_hand()
+    commands.require_runnable_by_hand(site)
     site.say(f"sshd asks eic-sshd already, by a line of your own: AuthorizedKeysCommand {line.value} ({line.place})")
     if existing is not Existing.KEEP:
         done = "chained" if existing is Existing.CHAIN else "replaced"
@@ -65,27 +66,27 @@ def _leave_by_hand(site: Site, line: Line, existing: Existing) -> None:
             f"`eic-sshd enable --{existing.value}`"
         )
     with site.all_or_nothing() as changes:
-        if site.own_command(*site.in_force()) is None:
+        if commands.own_command(site, *commands.in_force(site)) is None:
             chaining.remove(site, changes)
         if site.chain_config in changes.paths:
             site.units.reload_service()
         site.note_that_sshd_is_told()
         site.units.start_socket(anew=site.socket_drop_in in changes.paths)
-    gate.say_warnings(site, site.in_force()[1])
+    gate.say_warnings(site, commands.in_force(site)[1])
 
 
 def _plan(site: Site, existing: Existing) -> Tuple[Plan, Optional[OwnCommand]]:
     """What is to be in place, and the command that the site has. Raises Refused where the site has to decide first."""
     _require_ours_unconditional(site)
-    command, user = site.in_force()
-    own = site.own_command(command, user)
+    command, user = commands.in_force(site)
+    own = commands.own_command(site, command, user)
     if own is None:
         if existing is not Existing.KEEP:
             site.say(f"sshd has no other AuthorizedKeysCommand, so there is none to {existing.value}")
         return PLAIN, None
     if existing is Existing.REPLACE:
         return PLAIN._replace(replaced=own.command), own
-    replaced = site.replaced()
+    replaced = commands.replaced(site)
     if own.is_none and existing is Existing.KEEP and replaced != own.command:
         if is_ours(command):
             return PLAIN, None
@@ -147,7 +148,7 @@ def _require_in_force(site: Site, plan: Plan, before: effects.InForce) -> None:
     problem = site.sshd_problem()
     if problem is not None:
         raise Refused(f"sshd does not take it: {problem}")
-    now = site.in_force()
+    now = commands.in_force(site)
     if now != (plan.command, plan.user):
         raise Refused(
             f"sshd -T still has {COMMAND} {now[0]} and {COMMAND_USER} {now[1]}: "

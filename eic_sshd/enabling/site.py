@@ -6,32 +6,16 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..sshd_command import FRONT_DOOR
 from . import Refused, made_folders
 from .as_user import front_door_problem, may_run_us
 from .changes import Changes, Say, read
-from .drop_in import USER, is_ours, others_in, replaced_in, without_ours
+from .drop_in import USER, is_ours, others_in, without_ours
 from .sshd import Sshd
-from .sshd_config import COMMAND, COMMAND_USER, Line, SshdConfig, outside
+from .sshd_config import COMMAND, COMMAND_USER, Line, SshdConfig
 from .units import Units
-
-
-class OwnCommand(NamedTuple):
-    """The site's own AuthorizedKeysCommand, `none` among them: the user it runs as, and where it stands, FILE:LINE."""
-
-    command: str
-    user: str
-    place: str
-
-    @property
-    def is_none(self) -> bool:
-        """Whether it runs nothing (to sshd it is a command like any other, whose path is wrong)."""
-        return self.command.lower() == "none"
-
-    def __str__(self) -> str:
-        return f"{self.command} ({self.place})"
 
 
 class Site(NamedTuple):
@@ -187,53 +171,6 @@ class Site(NamedTuple):
     def _without_us(self) -> SshdConfig:
         return self.sshd_config({path: without_ours(read(path) or "") for path in self.our_drop_ins})
 
-    def in_force(self) -> Tuple[str, str]:
-        """The command and its user where no Match line but `Match all` counts; `none` where there is none."""
-        effective = self.sshd.effective_or_nothing()
-        return self._in_force(COMMAND, effective), self._in_force(COMMAND_USER, effective)
-
-    def _in_force(self, keyword: str, effective: Dict[str, str]) -> str:
-        """sshd's word counts, unless there is none, or a line that we know of has set it."""
-        lines = self.sshd_config().lines(keyword)
-        line = outside(lines)
-        found = "none" if line is None else _value(line)
-        said = effective.get(keyword, found)
-        return found if any(said == _value(one) for one in lines) else said
-
-    def own_command(self, command: str, user: str) -> Optional[OwnCommand]:
-        """The site's own command, None if it has none: what would be in force without us.
-
-        `command` and `user` are what is in force now.
-        """
-        line, own_user = outside(self.commands()), outside(self.users())
-        if is_ours(command):
-            return line and OwnCommand(line.value, own_user.word if own_user else "none", line.place)
-        if command.lower() == "none" and line is None:
-            return None
-        return OwnCommand(command, user, line.place if line and line.value == command else self.sshd.config)
-
-    def by_hand(self) -> Optional[Line]:
-        """The line, not of ours, by which sshd asks us already; None if that is not so."""
-        line = outside(self.sshd_config().lines(COMMAND))
-        return line if line and is_ours(line.value) and line.file not in self.our_drop_ins else None
-
-    def require_runnable_by_hand(self) -> None:
-        """Raises Refused where the line of by_hand() has us run as a user whom we may not run as."""
-        user = outside(self.sshd_config().lines(COMMAND_USER))
-        if user is None:
-            return  # sshd does not take it
-        if not may_run_us(user.word):
-            raise Refused(
-                f"{user.place}: sshd runs eic-sshd as AuthorizedKeysCommandUser {user.word}, which must be a single "
-                f"existing user other than root. Change that line to `AuthorizedKeysCommandUser {USER}` and reload sshd"
-            )
-        self.require_runnable(user.word)
-
-    def replaced(self) -> Optional[str]:
-        """The site's command that `enable --replace` put ours in front of; None if there is none."""
-        found = (replaced_in(read(path) or "") for path in self.our_drop_ins)
-        return next((command for command in found if command is not None), None)
-
     def give_back(self, path: str, changes: Changes) -> None:
         """Take our lines out of the drop-in at `path`; somebody else's stay in it."""
         text = read(path)
@@ -277,8 +214,3 @@ class Site(NamedTuple):
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.our_drop_ins):
             self.units.start_socket(anew=self.socket_drop_in in changes.paths)
-
-
-def _value(line: Line) -> str:
-    """As sshd -T has it."""
-    return line.value if line.keyword == COMMAND else line.word

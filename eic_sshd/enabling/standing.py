@@ -8,18 +8,19 @@ from urllib.parse import urlsplit
 
 from ..config import where_set
 from ..settings import Config
-from . import Refused, chaining, effects, gate, socket_access
+from . import Refused, chaining, commands, effects, gate, socket_access
 from .as_user import config_problem, front_door_problem, may_run_us
+from .commands import OwnCommand
 from .drop_in import is_ours
 from .matches import match_block_warnings, require_users_in_match_blocks
-from .site import OwnCommand, Site
+from .site import Site
 
 
 def warnings(site: Site, config: Config) -> Iterator[str]:
     """Why a pushed key may not log in although sshd asks eic-sshd, a sentence each."""
     try:
         yield from gate.warnings(site, config.keys.types)
-        command, user = site.in_force()
+        command, user = commands.in_force(site)
         if is_ours(command):
             yield from match_block_warnings(site, user)
     except Refused:
@@ -30,15 +31,15 @@ def problems(site: Site, config: Config) -> Iterator[str]:
     """What an administrator should know of, a sentence each, with what to do about it."""
     try:
         _require_sshd_reads_its_configuration(site)
-        command, user = site.in_force()
-        own = site.own_command(command, user)
+        command, user = commands.in_force(site)
+        own = commands.own_command(site, command, user)
         if not is_ours(command):
             yield _why_not_asked(own)
             return
         yield from _about_the_own_command(site, config, own)
         yield from _about_other_settings(site)
-        if site.by_hand() is not None:
-            site.require_runnable_by_hand()
+        if commands.by_hand(site) is not None:
+            commands.require_runnable_by_hand(site)
         require_users_in_match_blocks(site)
     except Refused as refused:
         yield str(refused)
@@ -64,7 +65,7 @@ def _about_the_own_command(site: Site, config: Config, own: Optional[OwnCommand]
     place = (where_set(site.our_config, "chain", "command") or "") if chained else ""
     if chained is not None and own is None and place.startswith(f"{site.chain_config}:"):
         yield f"[chain] goes on with {chained}, which sshd's configuration has no more: `eic-sshd enable` ends that"
-    if own is None or own.is_none or own.command in (chained, site.replaced()):
+    if own is None or own.is_none or own.command in (chained, commands.replaced(site)):
         return
     if chained:
         yield f"sshd does not run {own}, and {chained} in its place: `eic-sshd enable` has it run"

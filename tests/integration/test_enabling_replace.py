@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eic_sshd.enabling import Refused
+from eic_sshd.enabling.commands import replaced
 from eic_sshd.enabling.drop_in import PLAIN, others_in, replaced_in
 from eic_sshd.sandbox import private_host
 
@@ -91,7 +92,7 @@ def test_from_chained_to_replaced_and_back(machine: Machine) -> None:
     assert standing(machine) == []
     machine.enable(chain=True)
     assert machine.effective == (PLAIN.command, "nobody")
-    assert machine.site.replaced() is None
+    assert replaced(machine.site) is None
     assert standing(machine) == []
 
 
