@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from typing import Callable, NamedTuple, Optional, Type, TypeVar, Union
+from typing import Callable, NamedTuple, Optional, Type, TypeVar, Union, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -98,9 +98,6 @@ def _load(der: bytes) -> x509.Certificate:
 
 def _read(der: bytes) -> Certificate:
     one = _load(der)
-    not_before, not_after = epoch_seconds(one, "not_valid_before"), epoch_seconds(one, "not_valid_after")
-    if not_before is None or not_after is None:
-        raise Unusable("it has no dates")
     key = one.public_key()
     return Certificate(
         der=der,
@@ -109,8 +106,8 @@ def _read(der: bytes) -> Certificate:
         issuer=one.issuer,
         label=one.subject.rfc4514_string()[:_LABEL_LENGTH] or "a certificate without a subject",
         serial=one.serial_number,
-        not_before=not_before,
-        not_after=not_after,
+        not_before=cast(int, epoch_seconds(one, "not_valid_before")),  # a certificate always has both
+        not_after=cast(int, epoch_seconds(one, "not_valid_after")),
         key=key,
         # SHA-1 over the key's bits: the identifier of RFC 5280 section 4.2.1.2 (1), and OCSP's KeyHash.
         key_id=x509.SubjectKeyIdentifier.from_public_key(key).digest,

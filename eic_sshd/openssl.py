@@ -77,7 +77,7 @@ class OpenSsl(NamedTuple):
                 capture_output=True,
                 pass_fds=descriptors,
                 env={},
-                timeout=max(self.deadline.remaining(), 0),
+                timeout=self.deadline.remaining(),
             )
         except subprocess.TimeoutExpired as error:
             raise NotGranted(Reason.DEADLINE_EXCEEDED, "openssl verify took too long") from error

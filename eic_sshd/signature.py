@@ -33,9 +33,11 @@ def is_strong(key: PublicKey, algorithm: Optional[hashes.HashAlgorithm]) -> bool
 def _verify(key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm]) -> None:
     if isinstance(key, ed25519.Ed25519PublicKey):
         key.verify(signature, signed)
-    elif isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+    elif algorithm is None:
+        raise Unusable("its signature names no hash")
+    elif isinstance(key, rsa.RSAPublicKey):
         key.verify(signature, signed, padding.PKCS1v15(), algorithm)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
+    elif isinstance(key, ec.EllipticCurvePublicKey):
         key.verify(signature, signed, ec.ECDSA(algorithm))
     else:
         raise Unusable("its signature is neither RSA, ECDSA nor Ed25519")

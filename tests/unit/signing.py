@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
 import time
+from pathlib import Path
 from typing import List, Sequence
 
 import pytest
@@ -44,6 +47,16 @@ def command(private: bool = True, now: int = 0, program: str = openssl.PROGRAM) 
 
 def parsed(*identities: Identity) -> List[Certificate]:
     return [read(one.der) for one in identities]
+
+
+def self_signed_with_sha1(folder: Path) -> Certificate:
+    """A root as old ones are, by OpenSSL: newer versions of cryptography sign nothing with SHA-1."""
+    made = folder / "sha1.pem"
+    command = [openssl.PROGRAM, "req", "-x509", "-sha1", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null"]
+    done = subprocess.run([*command, "-subj", "/CN=Old Root", "-out", str(made)], capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("OpenSSL signs nothing with SHA-1 here")
+    return read(ssl.PEM_cert_to_DER_cert(made.read_text()))
 
 
 def verify(

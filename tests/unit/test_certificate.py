@@ -137,6 +137,11 @@ def test_a_certificate_of_more_than_8192_bytes_is_unusable(pki: Pki, more: int, 
         certificate.read(der)
 
 
+def test_a_certificate_is_named_by_its_subject(pki: Pki) -> None:
+    assert certificate.read(pki.root.der).label == "CN=Sandbox Root CA 1"
+    assert "without a subject" in certificate.read(issue("", ec_key(), ca=True, subject=x509.Name([])).der).label
+
+
 def test_times_are_seconds_since_the_epoch(pki: Pki) -> None:
     one = certificate.read(pki.signer.der)
     assert one.not_after - one.not_before == 30 * 86400

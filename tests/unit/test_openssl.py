@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -145,6 +146,21 @@ def test_our_environment_is_not_passed_on(pki: Pki, tmp_path: Path, monkeypatch:
     command(program=wrapper).require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
     names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
     assert names <= {"PWD", "SHLVL", "_", "OLDPWD"}  # what the shell itself sets
+
+
+def test_policies_are_checked_also_by_versions_that_need_to_be_told(pki: Pki, tmp_path: Path) -> None:
+    # `-policy` alone has not enabled the check in every version (CVE-2023-0466).
+    seen = tmp_path / "arguments"
+    wrapper = program(tmp_path / "openssl", f'echo "$@" >{seen}; exec {openssl.PROGRAM} "$@"')
+    command(program=wrapper).require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
+    assert {"-policy_check", "-policy", "2.5.29.32.0"} <= set(seen.read_text().split())
+
+
+def test_no_file_stays_open(pki: Pki) -> None:
+    before = os.listdir("/proc/self/fd")
+    command().require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
+    refused(command(), pki.signer, pki.root)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 # When it does not answer as it should.

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import List
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding
 from cryptography.x509.oid import NameOID
 
 from eic_sshd.certificate import Unusable, read
@@ -17,7 +18,7 @@ from eic_sshd.sandbox.pki import Pki, StapleKind, ec_key, issue_server, rsa_key,
 from eic_sshd.signature import is_strong, issued, require_signed_by
 from eic_sshd.signer import Signer
 
-from .signing import NAME, pem, refusal, refused, staples_of, trusting, verify
+from .signing import NAME, pem, refusal, refused, self_signed_with_sha1, staples_of, trusting, verify
 
 
 def test_a_signer_that_chains_to_the_root_is_verified(pki: Pki) -> None:
@@ -125,8 +126,17 @@ def test_each_kind_of_key_verifies_its_own_signatures_only() -> None:
         with pytest.raises(Unusable):
             require_signed_by(key, signature, b"signed", algorithm)
     for key in (rsa_private.public_key(), ec_key().public_key()):
-        with pytest.raises(Unusable):
+        with pytest.raises(Unusable, match="names no hash"):
             require_signed_by(key, by_rsa, b"signed", None, weak=True)
+    by_dsa = dsa.generate_private_key(2048)
+    with pytest.raises(Unusable, match="neither RSA, ECDSA nor Ed25519"):
+        require_signed_by(by_dsa.public_key(), by_dsa.sign(b"signed", sha256), b"signed", sha256)
+
+
+def test_a_certificate_that_is_signed_with_sha1_was_issued_weakly(tmp_path: Path) -> None:
+    weak = self_signed_with_sha1(tmp_path)
+    assert not issued(weak, weak)
+    assert issued(weak, weak, weak=True)
 
 
 def test_who_issued_a_certificate_has_the_name_and_the_key(pki: Pki) -> None:
