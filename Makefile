@@ -52,6 +52,11 @@ mutate: setup
 fuzz: setup
 	$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
+## make test-long  what takes long, beside `make test`: fuzzing, mutation, and (as root) the packages on Debian sid
+.PHONY: test-long
+test-long: fuzz mutate deb rpm
+	$(VENV)/bin/python -m tests.instance --release sid
+
 ## make bench      the speed of a decision, as ratios to starting Python
 .PHONY: bench
 bench: setup

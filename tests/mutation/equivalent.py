@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutants that no unit test can or should tell from the original, each with the reason.
+"""Mutants that decide as the original does, or differ in what no test should hold; each with the reason.
 
 They are known by their content: function, statement before and after. One that is no longer made, or that a test kills,
 is an error.
@@ -20,4 +20,119 @@ class Equivalent(NamedTuple):
     reason: str
 
 
-EQUIVALENT: Tuple[Equivalent, ...] = ()
+_USER_NAME = (
+    'USER_NAME = re.compile( r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?" '
+    'r"|(?=.{%s}$)[0-9]{%s}[A-Za-z@._-][A-Za-z0-9@._-]*[A-Za-z0-9$_-]?" )'
+)
+_DECODED = "try: %s except %s"
+_BLOB = "blob = base64.b64decode(words[1]%s)"
+_SIGNATURE = 'signature = base64.b64decode(b"".join(line.strip() for line in lines), validate=True)'
+_FIRST_FIELD = "while start > 0 and key_line - start <= _MAX_BLOCK_BYTES:"
+
+EQUIVALENT: Tuple[Equivalent, ...] = (
+    Equivalent(
+        "eic_sshd/checks.py",
+        "",
+        _USER_NAME % ("2,32", "1,32"),
+        (_USER_NAME % ("1,32", "1,32"), _USER_NAME % ("2,32", "1,33"), _USER_NAME % ("2,32", "1,31")),
+        "the other half of the pattern asks for a second character, and the first for 32 at the most",
+    ),
+    Equivalent(
+        "eic_sshd/checks.py",
+        "seconds_valid",
+        "return left if 0 < left <= longest else longest",
+        ("return left if 0 < left < longest else longest",),
+        "both are the same where they are equal",
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py", "split", "at = 0", ("at = (-1)",), "re takes a position before the beginning for it"
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "carrying",
+        'if block.end("fields") == line.start():',
+        ("if True:",),
+        "_first_field goes up over `#` lines only, so a block's fields end where the line begins",
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "_block_at",
+        'raise MalformedBlock("no block begins here")',
+        ("pass",),
+        "the pattern also matches nothing at all: this is for the type checker",
+    ),
+    Equivalent("eic_sshd/keyblob.py", "_block_at", "if block is None:", ("if False:",), "as above"),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "_first_field",
+        _FIRST_FIELD,
+        ("while start > 1 and key_line - start <= _MAX_BLOCK_BYTES:",),
+        "a line that begins at the second byte has an empty one above it",
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "_first_field",
+        _FIRST_FIELD,
+        (
+            "while ((start > 0)):",
+            "while start > 0 and True:",
+            "while start > 0 and key_line - start < _MAX_BLOCK_BYTES:",
+        ),
+        "bounds the work: what is longer is malformed wherever it begins",
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "_signature",
+        _DECODED % (_SIGNATURE, "(binascii.Error, ValueError)"),
+        (_DECODED % (_SIGNATURE, "(ValueError, )"), _DECODED % (_SIGNATURE, "(binascii.Error, )")),
+        "binascii.Error is a ValueError, and the only one that bytes can lead to",
+    ),
+    Equivalent(
+        "eic_sshd/sshkey.py",
+        "has_fingerprint",
+        'digest = hashlib.new("md5", blob, usedforsecurity=False).digest()',
+        (
+            'digest = hashlib.new("md5", blob).digest()',
+            'digest = hashlib.new("md5", blob, usedforsecurity=True).digest()',
+        ),
+        "differs only where OpenSSL is in FIPS mode",
+    ),
+    Equivalent(
+        "eic_sshd/sshkey.py",
+        "_Reader.string",
+        "if len(self._blob) - self._at < 4:",
+        ("if len(self._blob) - self._at <= 4:", "if len(self._blob) - self._at < 5:"),
+        "an empty string at the end is refused by whoever reads it, too",
+    ),
+    Equivalent(
+        "eic_sshd/sshkey.py",
+        "_rsa",
+        "if exponent < 3 or exponent % 2 == 0:",
+        ("if exponent < (2) or exponent % 2 == 0:",),
+        "2 is even",
+    ),
+    Equivalent(
+        "eic_sshd/sshkey.py",
+        "parse",
+        "words = re.split(_BLANK, line, maxsplit=2)",
+        ("words = re.split(_BLANK, line)", "words = re.split(_BLANK, line, maxsplit=3)"),
+        "the first two words are used",
+    ),
+    Equivalent(
+        "eic_sshd/sshkey.py",
+        "parse",
+        _DECODED % (_BLOB % ", validate=True", "(binascii.Error, ValueError)"),
+        (
+            _DECODED % (_BLOB % ", validate=True", "(binascii.Error, )"),
+            _DECODED % (_BLOB % ", validate=True", "(ValueError, )"),
+        ),
+        "binascii.Error is a ValueError, and the only one that bytes can lead to",
+    ),
+    Equivalent(
+        "eic_sshd/sshkey.py",
+        "parse",
+        _BLOB % ", validate=True",
+        (_BLOB % "", _BLOB % ", validate=False"),
+        "what is decoded is encoded and compared again",
+    ),
+)

@@ -115,3 +115,69 @@ def test_no_order_of_pieces_makes_the_parser_raise_anything_else(pieces: list[by
             continue
         assert block.signature
         assert block.signed.endswith(block.key_line + b"\n")
+
+
+# Each bound, to the digit and the byte.
+
+
+@pytest.mark.parametrize(("digits", "is_whole"), [(1, True), (15, True), (16, False)])
+def test_a_timestamp_has_at_most_15_digits(digits: int, is_whole: bool) -> None:
+    text = b"#Timestamp=" + b"1" * digits + b"\n#Instance=i\n" + KEY + SIGNATURE
+    if is_whole:
+        assert parse(text).timestamp == int("1" * digits)
+    else:
+        with pytest.raises(MalformedBlock):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_key"),
+    [
+        (b"x " + b"A" * 24, True),
+        (b"x" * 64 + b"\t " + b"A" * 22 + b"==", False),
+        (b"x" * 64 + b"\t " + b"A" * 26 + b"== comment", True),
+        (b"x" * 65 + b" " + b"A" * 24, False),
+        (b" " + b"A" * 24, False),
+        (b"x " + b"A" * 23, False),
+        (b"x " + b"A" * 25 + b"===", False),
+        (b"# " + b"A" * 24, False),
+    ],
+)
+def test_a_line_may_be_a_key_if_it_has_a_type_and_enough_base64(line: bytes, is_key: bool) -> None:
+    assert bool(list(keyblob.carrying(b"#\n" + line + b"\n", lambda _: True))) == is_key
+
+
+def test_base64_that_is_no_bytes_is_no_key() -> None:
+    assert list(keyblob.carrying(b"x " + b"A" * 25 + b"\n", bool)) == []
+
+
+LONG = BLOCK.replace(b"AAAA", b"A" * 24)
+
+
+@pytest.mark.parametrize("before", [b"", b"\n", b"\n\n", LONG, LONG + b"\n", b"#Other=1\n\n"])
+@pytest.mark.parametrize("behind", [b"", b"\n", b"#tail\n", b"\n#tail"])
+def test_a_block_that_carries_a_key_is_found_whole_wherever_it_is(before: bytes, behind: bytes) -> None:
+    found = list(keyblob.carrying(before + LONG + behind, lambda _: True))
+    assert set(found) == {LONG}
+    assert len(found) == 1 + before.count(b"AAAA" * 6)
+
+
+def test_fields_above_a_blank_line_belong_to_no_key() -> None:
+    bare = b"x " + b"A" * 24 + b"\n"
+    assert list(keyblob.carrying(b"#Other=1\n\n" + bare, lambda _: True)) == []
+
+
+@pytest.mark.parametrize("text", [HEAD, HEAD.rstrip(b"\n")])
+def test_of_a_block_without_a_key_that_is_said(text: bytes) -> None:
+    with pytest.raises(MalformedBlock, match="has no key"):
+        parse(text)
+
+
+@pytest.mark.parametrize("odd", [b"#Timestamp\n", b"#Instance\n", b"#Caller\n", b"#New=1\n#New=2\n", b"#=\n#=\n"])
+def test_lines_that_are_no_known_field_are_no_field_twice(odd: bytes) -> None:
+    assert parse(odd + BLOCK) == parse(BLOCK)._replace(signed=odd + HEAD + KEY)
+
+
+def test_a_signature_is_base64_and_nothing_else() -> None:
+    with pytest.raises(MalformedBlock, match="not base64"):
+        parse(HEAD + KEY + SIGNATURE[:8] + b"%" + SIGNATURE[8:])

@@ -48,3 +48,26 @@ def test_every_region_of_botocore_has_its_partitions_domain() -> None:
             assert partition.domain_of(region) == one["outputs"]["dnsSuffix"], region
             assert re.fullmatch(partition.REGION, region), region
     assert seen > 30
+
+
+@pytest.mark.parametrize(
+    ("text", "is_region"),
+    [
+        ("aa-bb-1", True),
+        ("a-bb-1", False),
+        ("aaaaaaaa-bb-1", True),
+        ("aaaaaaaaa-bb-1", False),
+        ("aa-b-1", False),
+        (f"aa-{'b' * 16}-1", True),
+        (f"aa-{'b' * 17}-1", False),
+        ("aa-1", False),
+        ("aa-bb-cc-dd-1", True),
+        ("aa-bb-cc-dd-ee-1", False),
+        ("aa-bb-", False),
+        ("aa-bb-12", True),
+        ("aa-bb-123", False),
+        ("AA-bb-1", False),
+    ],
+)
+def test_a_region_has_its_shape_up_to_each_bound(text: str, is_region: bool) -> None:
+    assert bool(re.fullmatch(partition.REGION, text)) == is_region

@@ -155,3 +155,10 @@ def test_the_blocks_with_the_key_are_those_of_all_blocks_that_have_it(pieces: Li
     wanted = sshkey.parse(WANTED).blob
     expected = [block for block in keyblob.split(blob) if has_wanted_key(block)]
     assert list(keyblob.carrying(blob, lambda key: key == wanted)) == expected
+
+
+def test_of_a_malformed_block_with_the_key_others_are_not_counted() -> None:
+    blob = block(WANTED, timestamp=b"x") + b"\n" + block(key_line(1))
+    found = refusal(blob, fingerprint(WANTED))
+    assert found.reason is Reason.BLOCK_MALFORMED
+    assert "more" not in found.detail

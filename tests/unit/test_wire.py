@@ -325,6 +325,7 @@ def test_the_fields_of_a_request_are_read_as_they_are() -> None:
     asked = wire.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""))
     assert (asked.request.user, asked.request.fingerprint, asked.request.sshd_pid) == ("u", None, 1111111111)
     assert (asked.config_file, asked.waited) == (None, 0.0)
+    assert wire.Question(asked.request, None).waited == 0.0
     assert wire.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999")).waited == 99.999
     assert wire.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0")).config_file == "/c"
 
