@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 from typing import Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set
 
 _LISTEN = "0A"  # as a number in the kernel's include/net/tcp_states.h
@@ -17,7 +18,8 @@ _ONE_TASK = re.compile(r"\0-[46Ddeq]*[iRtTG]")
 class Listener(NamedTuple):
     """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
     `sockets` are those at which it waits for connections, none if that is not known. `program` is what it runs,
-    `options` are those that it was started with, and `network` is the namespace that its addresses are in."""
+    `options` are those that it was started with, and `network` is the namespace that its addresses are in. One that
+    `is_restarting` has been told already, and has not begun to listen anew."""
 
     pid: int
     unit: Optional[str]
@@ -25,6 +27,7 @@ class Listener(NamedTuple):
     program: str = "/usr/sbin/sshd"
     options: str = ""
     network: str = ""
+    is_restarting: bool = False
 
     @property
     def config(self) -> str:
@@ -58,7 +61,11 @@ class Listener(NamedTuple):
         it has some for each client that is not logged in yet. One whose sockets are not known counts as back.
         """
         in_its_place = [one for one in now if one.pid == self.pid or (one.pid not in before and self._resembles(one))]
-        return not self.sockets or any(one.sockets and not one.sockets & self.sockets for one in in_its_place)
+        return not self.sockets or any(one.is_anew(self.sockets) for one in in_its_place)
+
+    def is_anew(self, before: FrozenSet[str]) -> bool:
+        """Whether it waits at sockets, none of them of those `before`."""
+        return bool(self.sockets) and not self.sockets & before and not self.is_restarting
 
     def _resembles(self, other: Listener) -> bool:
         """Whether `other` was started as this was: one that is no unit's becomes another process at a reload, unless
@@ -125,8 +132,9 @@ def _sshd(process: str, pid: int) -> Optional[_Process]:
     opened = _opened(process)
     sockets = frozenset(opened.intersection(_listening(process)))
     options = title.partition(" [listener]")[0]
-    listener = Listener(pid, _unit(process), sockets, program, options, _network(process))
-    return _Process(_parent(process), bool(opened) and not sockets, listener)
+    is_restarting = (bool(opened) and not sockets) or _is_told(process)
+    listener = Listener(pid, _unit(process), sockets, program, options, _network(process), is_restarting)
+    return _Process(_parent(process), is_restarting, listener)
 
 
 def _is_ours(process: str) -> bool:
@@ -142,6 +150,13 @@ def _parent(process: str) -> int:
 def _title(process: str) -> str:
     with open(f"{process}/cmdline", "rb") as file:
         return os.fsdecode(file.read().rstrip(b"\0"))
+
+
+def _is_told(process: str) -> bool:
+    """Whether a SIGHUP waits for it, which on a busy machine it has not come to (proc_pid_status(5))."""
+    with open(f"{process}/status", "rb") as file:
+        masks = re.findall(rb"(?m)^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$", file.read())
+    return any(int(mask, 16) & 1 << (signal.SIGHUP - 1) for mask in masks)
 
 
 def _program(process: str) -> str:

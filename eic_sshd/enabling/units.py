@@ -156,12 +156,12 @@ class Units:
                 continue
             self.told_sshd = not self._dry_run
             verb = _verb(one) if self.is_running() else HANG_UP
+            if verb != RESTART:  # with the sockets that it has now: another may just have told it as well
+                away.append(next((now for now in self.listeners() if now.pid == one.pid), one))
             if one.unit is not None and verb != HANG_UP:
                 self._have_read(one.unit, verb)
             else:
                 self._hang_up(one.pid)
-            if verb != RESTART:
-                away.append(one)
         if self.told_sshd:
             self._wait_for(away, {one.pid for one in before})
         elif not self._dry_run:
@@ -190,13 +190,13 @@ class Units:
     def _wait_for(self, away: List[Listener], before: Set[int]) -> None:
         """What comes next may be a login, or the removal of a command that sshd, until it is back, would still run."""
         until = time.monotonic() + self._patience
-        while time.monotonic() < until:
+        in_a_row = 0
+        while time.monotonic() < until and in_a_row < 2:  # one that is told twice at a time is back for a moment only
             now = listeners(self._proc)
-            away = [one for one in away if not one.is_back(now, before)]
-            if not away:
-                return
+            missing = [one for one in away if not one.is_back(now, before)]
+            in_a_row = 0 if missing else in_a_row + 1
             time.sleep(_POLL_INTERVAL)
-        self._lost += away
+        self._lost += missing
 
     def require_sshd_back(self) -> None:
         """Raises Unfinished if an sshd was told to read its configuration and does not wait for connections since."""

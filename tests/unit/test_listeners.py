@@ -40,6 +40,7 @@ def process(
     (folder / "exe").symlink_to(program)
     (folder / "root").symlink_to(root)
     (folder / "stat").write_text(f"{pid} (sshd) 1 (x) S {parent} 1 1")
+    (folder / "status").write_text(f"Name:\tsshd\nSigPnd:\t{0:016x}\nShdPnd:\t{0:016x}\nSigBlk:\t{1:016x}\n")
     (folder / "net").mkdir()
     (folder / "net/tcp").write_text(TCP + tcp_line("0A", 2) + tcp_line("01", 1))
     (folder / "fd").mkdir()
@@ -237,6 +238,20 @@ def test_one_that_has_closed_its_sockets_is_about_to_wait(tmp_path: Path, fds: S
     """Where nothing is open at all, it is that we may not know."""
     process(tmp_path, 7, fds=fds)
     assert survey(str(tmp_path)).is_one_starting is starting
+
+
+@pytest.mark.parametrize(
+    ("pending", "restarting"),
+    [("SigPnd:\t0000000000000001", True), ("ShdPnd:\t0000000000004001", True), ("ShdPnd:\t0000000000004002", False)],
+)
+def test_one_that_has_not_come_to_its_signal_is_about_to_wait(tmp_path: Path, pending: str, restarting: bool) -> None:
+    process(tmp_path, 7)
+    (tmp_path / "7/status").write_text(f"Name:\tsshd\n{pending}\nSigBlk:\t0000000000000001\n")
+    found = survey(str(tmp_path))
+    assert found.is_one_starting is restarting
+    assert [one.is_restarting for one in found.waiting] == [restarting]
+    was = found.waiting[0]._replace(sockets=frozenset({"a"}))
+    assert was.is_back(found.waiting, {7}) is not restarting
 
 
 def test_one_of_another_root_is_not_waited_for(tmp_path: Path) -> None:
