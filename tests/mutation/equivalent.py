@@ -45,13 +45,86 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "both are the same where they are equal",
     ),
     Equivalent(
+        "eic_sshd/chain.py",
+        "_Search.__init__",
+        "authorities = [one for one in chain[1:] if one.der not in known and self._is_usable(one, root=False)]",
+        (
+            "authorities = [one for one in chain[1:] if True and self._is_usable(one, root=False)]",
+            "authorities = [one for one in chain[1:] if ((self._is_usable(one, root=False)))]",
+        ),
+        "a path ends at the first root that it comes to, whether the chain brings that one along or not",
+    ),
+    Equivalent(
+        "eic_sshd/chain.py",
+        "_Search.paths",
+        "ways[path[-1].der] += 1",
+        ("pass", "ways[path[-(0)].der] += 1", "ways[path[-1].der] += (0)"),
+        "bounds the search: the paths beyond the fourth that it finds are not put to OpenSSL",
+    ),
+    Equivalent(
+        "eic_sshd/chain.py",
+        "_Search.paths",
+        "if ways[path[-1].der] > _MAX_PATHS:",
+        ("if False:", "if ways[path[-(0)].der] > _MAX_PATHS:"),
+        "as above",
+    ),
+    Equivalent(
+        "eic_sshd/chain.py",
+        "_Search._roots_of",
+        "found = (root for root in _readable(trusted.certificates, names) if root.der != self._signer.der)",
+        ("found = (root for root in _readable(trusted.certificates, names) if True)",),
+        "a root is a CA's, and the signer is not",
+    ),
+    Equivalent(
+        "eic_sshd/chain.py",
+        "_Search._link",
+        "if certificate.der != issuer.der and issued(issuer, certificate):",
+        ("if ((issued(issuer, certificate))):", "if True and issued(issuer, certificate):"),
+        "no certificate is in a path twice",
+    ),
+    Equivalent(
+        "eic_sshd/chain.py",
+        "_Search._link",
+        "if certificate.der != self._signer.der and certificate.der not in (one.der for one in genuine):",
+        (
+            "if ((certificate.der not in (one.der for one in genuine))):",
+            "if True and certificate.der not in (one.der for one in genuine):",
+        ),
+        "as above: the signer is in every path already",
+    ),
+    Equivalent(
+        "eic_sshd/chain.py",
+        "_readable",
+        "if subjects is None or subject(der) in subjects:",
+        ("if True or subject(der) in subjects:", "if subjects is None or True:"),
+        "saves reading a whole bundle",
+    ),
+    Equivalent(
+        "eic_sshd/signature.py",
+        "_verify",
+        "elif isinstance(key, rsa.RSAPublicKey) and algorithm is not None:",
+        ("elif ((isinstance(key, rsa.RSAPublicKey))):", "elif isinstance(key, rsa.RSAPublicKey) and True:"),
+        "cryptography raises a TypeError over it, which is Unusable too",
+    ),
+    Equivalent(
+        "eic_sshd/signature.py",
+        "_verify",
+        "elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:",
+        (
+            "elif ((algorithm is not None)):",
+            "elif ((isinstance(key, ec.EllipticCurvePublicKey))):",
+            "elif isinstance(key, ec.EllipticCurvePublicKey) and True:",
+        ),
+        "as above",
+    ),
+    Equivalent(
         "eic_sshd/keyblob.py", "split", "at = 0", ("at = (-1)",), "re takes a position before the beginning for it"
     ),
     Equivalent(
         "eic_sshd/keyblob.py",
         "carrying",
-        'if block.end("fields") == line.start():',
-        ("if True:",),
+        'if block.start() < block.end("fields") == line.start():',
+        ('if ((block.start() < block.end("fields"))):',),
         "_first_field goes up over `#` lines only, so a block's fields end where the line begins",
     ),
     Equivalent(
