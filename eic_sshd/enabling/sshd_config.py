@@ -13,6 +13,7 @@ from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 from .connections import is_all, without_comment
 
 COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
+_SSHDIR = "/etc/ssh"  # where a relative Include is, wherever the file that has it (servconf.c)
 _DEEPEST = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
 
@@ -95,7 +96,7 @@ class SshdConfig:
     def _included(self, line: Line) -> Iterator[Tuple[str, List[str]]]:
         """Each pattern of the Include on `line`, and the files that it stands for, in sshd's order."""
         for value in _words(line.value):
-            pattern = os.path.normpath(os.path.join(os.path.dirname(self.path), os.path.expanduser(value)))
+            pattern = os.path.normpath(os.path.join(_SSHDIR, value))
             new = [path for path in self._instead if _matches(path, pattern)]
             yield pattern, sorted({*glob.glob(pattern), *new})
 

@@ -73,3 +73,12 @@ def test_files_that_include_each_other_are_copied_once(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text(f"Include {tmp_path}/a.conf {tmp_path}/sshd_config\n")
     SshdConfig(str(tmp_path / "sshd_config")).copy_to(str(folder))
     assert len(os.listdir(folder)) == 2
+
+
+@pytest.mark.parametrize("pattern", ["sshd_config.d/*.conf", "/etc/ssh/sshd_config.d/*.conf", "./sshd_config.d/60-*"])
+def test_a_relative_include_is_below_etc_ssh_wherever_the_file_is(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "sshd_config").write_text(f"Include {pattern}\n")
+    config = SshdConfig(str(tmp_path / "sshd_config"), {"/etc/ssh/sshd_config.d/60-eic-sshd.conf": "Banner /x\n"})
+    assert config.inclusion_of("/etc/ssh/sshd_config.d/60-eic-sshd.conf")
+    assert not config.inclusion_of(f"{tmp_path}/sshd_config.d/60-eic-sshd.conf")
+    assert "/x" in [line.value for line in config.lines("banner")]
