@@ -116,6 +116,19 @@ def test_four_paths_are_put_to_openssl_and_no_more(pki: Pki, expired: int, accep
         assert refusal(presented, staples_of(pki), trusting(pki.root)) is Reason.SIGNER_UNTRUSTED
 
 
+@pytest.mark.parametrize(("expired", "accepted"), [(3, True), (4, False)])
+def test_four_ways_to_one_authority_are_followed_and_no_more(pki: Pki, expired: int, accepted: bool) -> None:
+    above, key, begin = pki.intermediates[0], ec_key(), utcnow() - timedelta(days=31)
+    twins = [issue("Twin CA", key, above, ca=True, not_before=begin) for _ in range(expired)]
+    real = issue("Twin CA", key, above, ca=True)
+    signer = issue_server(NAME, pki.signer.key, real)
+    presented, staples = pem([signer, *twins, real, above]), good(signer, real, above, pki.root)
+    if accepted:
+        verify(presented, staples, trusting(pki.root))
+    else:
+        assert refusal(presented, staples, trusting(pki.root)) is Reason.SIGNER_UNTRUSTED
+
+
 def line_of_cas(root: Identity, many: int) -> List[Identity]:
     """CAs below `root`, the lowest first."""
     found: List[Identity] = []

@@ -461,6 +461,10 @@ def test_what_keeps_openssl_from_answering_is_no_fault_of_the_staple(pki: Pki) -
 # What cannot be read.
 
 
+def test_a_response_that_is_an_error_is_named(pki: Pki) -> None:
+    assert "it is an error: TRY_LATER" in refused(pki, [of_signer(pki, StapleKind.REFUSED)]).detail
+
+
 @pytest.mark.parametrize("junk", [b"", b"\x30\x80", b"x" * 100])
 def test_what_is_no_response_is_invalid_and_does_no_harm(pki: Pki, junk: bytes) -> None:
     refusal = refused(pki, [junk])
