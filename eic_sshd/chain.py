@@ -123,7 +123,7 @@ class _Search:
         genuine = list(self._roots.values())
         for issuer in genuine:  # grows while it is walked
             for certificate in [self._signer, *authorities]:
-                if certificate.der != issuer.der and issued(issuer, certificate):
+                if issued(issuer, certificate):
                     self._issuers[certificate.der].append(issuer)
                     if certificate.der != self._signer.der and certificate.der not in (one.der for one in genuine):
                         genuine.append(certificate)

@@ -9,7 +9,7 @@ while the answer is fresh and its maker is, at this moment, one that OpenSSL wou
 from __future__ import annotations
 
 import itertools
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -121,10 +121,8 @@ class _Staple:
         return [(one.serial_number, one) for one in itertools.islice(singles, _MAX_ANSWERS + 1)]
 
     def _answer(self, single: _Single) -> _Answer:
-        this_update, next_update = epoch_seconds(single, "this_update"), epoch_seconds(single, "next_update")
-        if this_update is None:
-            raise Unusable("it has no thisUpdate")
-        return _Answer(self, single.certificate_status, this_update, next_update)
+        this_update = cast(int, epoch_seconds(single, "this_update"))  # which every answer has
+        return _Answer(self, single.certificate_status, this_update, epoch_seconds(single, "next_update"))
 
 
 def is_delegate(certificate: Certificate, issuer: Certificate) -> bool:

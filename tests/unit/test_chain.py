@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import List, Tuple
 
 import pytest
@@ -10,9 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sshd import chain, signature
+from eic_sshd import chain, openssl, signature
 from eic_sshd.certificate import Certificate
+from eic_sshd.deadline import Deadline
 from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, rsa_key, staple, utcnow
 
@@ -352,6 +356,26 @@ def test_a_chain_that_leads_to_no_root_costs_no_run_of_openssl(pki: Pki) -> None
     other = Pki(REGION, DOMAIN)
     refusal = refused(pem(other.chain()), [], trusting(pki.root), program="/nonexistent/openssl")
     assert refusal.reason is Reason.SIGNER_UNTRUSTED
+
+
+def test_a_root_in_the_chain_makes_no_second_path(pki: Pki, tmp_path: Path) -> None:
+    signer = issue_server(NAME, pki.signer.key, pki.intermediates[0], not_before=utcnow() - timedelta(days=31))
+    program = tmp_path / "openssl"
+    program.write_text(f'#!/bin/sh\necho >>{tmp_path}/runs\nexec {openssl.PROGRAM} "$@"\n')
+    program.chmod(0o755)
+    presented = pem([signer, *pki.intermediates, pki.root])
+    assert "expired" in refused(presented, [], trusting(pki.root), program=str(program)).detail
+    assert (tmp_path / "runs").read_text() == "\n"
+
+
+def test_what_keeps_openssl_from_answering_ends_the_search(pki: Pki) -> None:
+    twins = [issue("Twin CA", pki.intermediates[0].key, pki.root, ca=True) for _ in range(2)]
+    signer = issue_server(NAME, pki.signer.key, twins[0])
+    moments = iter([100.0])
+    late_once = OpenSsl(True, int(time.time()), Deadline(50.0, lambda: next(moments, 0.0)))
+    with pytest.raises(NotGranted) as caught:
+        chain.path_to_root(parsed(signer, *twins), Roots([pki.root.der], True), NAME, late_once)
+    assert caught.value.reason is Reason.DEADLINE_EXCEEDED
 
 
 def test_an_unreadable_certificate_behind_a_good_chain_or_among_the_roots_does_not_matter(pki: Pki) -> None:

@@ -24,7 +24,7 @@ def bundle(path: Path, *identities: Identity) -> str:
 def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "bundle.pem", pki.root)
     auto = roots.configured(TrustSettings("auto", None, True), [path], os.geteuid())
-    assert auto("amazonaws.com.cn").certificates == [pki.root.der]
+    assert auto("amazonaws.com.cn") == ([pki.root.der], False)
     with pytest.raises(NotGranted) as caught:
         auto("amazonaws.com")
     assert caught.value.reason is Reason.SIGNER_UNTRUSTED
@@ -45,6 +45,7 @@ def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str
 @pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
 def test_the_distribution_has_amazons_roots() -> None:
     found = roots.configured(TrustSettings("amazon", None, True))("amazonaws.com").certificates
+    assert not roots.configured(TrustSettings("amazon", None, True))("amazonaws.com").private
     digests = {hashlib.sha256(der).hexdigest() for der in found}
     assert len(digests) >= 4
     assert digests <= roots.AMAZON_ROOTS
@@ -76,3 +77,32 @@ def test_no_system_bundle_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotGranted) as caught:
         roots.configured(TrustSettings("system", None, True), [str(tmp_path / "none")])(DOMAIN)
     assert caught.value.reason is Reason.SIGNER_UNTRUSTED
+
+
+@pytest.mark.parametrize("fault", ["writable", "folder", "of another"])
+def test_a_system_bundle_that_is_not_the_systems_is_refused_and_the_next_one_is_not_tried(
+    pki: Pki, tmp_path: Path, fault: str
+) -> None:
+    path, other = tmp_path / "bundle.pem", bundle(tmp_path / "other.pem", pki.root)
+    owner = os.geteuid()
+    if fault == "folder":
+        path.mkdir()
+    else:
+        bundle(path, pki.root)
+    if fault == "writable":
+        path.chmod(0o666)
+    elif fault == "of another":
+        owner += 1
+    with pytest.raises(NotGranted) as caught:
+        roots.configured(TrustSettings("system", None, True), [str(path), other], owner)(DOMAIN)
+    assert caught.value.reason is Reason.SIGNER_UNTRUSTED
+    assert str(path) in caught.value.detail
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another user")
+def test_a_ca_file_of_another_user_is_refused(pki: Pki, tmp_path: Path) -> None:
+    path = bundle(tmp_path / "ca.pem", pki.root)
+    os.chown(path, 1, 1)
+    with pytest.raises(NotGranted) as caught:
+        roots.configured(TrustSettings("auto", path, True), [])(DOMAIN)
+    assert caught.value.reason is Reason.CONFIG_INVALID

@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sshd import openssl
-from eic_sshd.certificate import read
+from eic_sshd.certificate import Unusable, read
 from eic_sshd.decision import NotGranted, Reason
 from eic_sshd.sandbox.pki import (
     Identity,
@@ -484,6 +484,24 @@ def test_a_staple_with_a_byte_altered_vouches_for_nothing_it_did_not_sign(pki: P
     except NotGranted:
         return
     assert until == good_until(pki, [honest])  # the byte was in no signed part
+
+
+def test_a_staple_whose_answers_cannot_be_read_may_say_revoked(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As cryptography before 37 has it; `test_one_revoked_among_several_answers_wins` has a real one.
+    from eic_sshd import staple as module
+
+    several_answers, real = b"several", module._Staple
+
+    def load(der: bytes) -> module._Staple:
+        if der == several_answers:
+            raise Unusable("OCSP response contains more than one SINGLERESP structure")
+        return real(der)
+
+    monkeypatch.setattr(module, "_Staple", load)
+    good_until(pki, [of_signer(pki), b"junk"])
+    refusal = refused(pki, [of_signer(pki), several_answers])
+    assert refusal.reason is Reason.STAPLE_INVALID
+    assert "SINGLERESP" in refusal.detail
 
 
 def test_a_repeated_staple_is_read_once(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
