@@ -207,6 +207,7 @@ def test_a_short_key_in_the_chain_is_refused_and_named(pki: Pki) -> None:
     assert "CN=Weak CA: its RSA key has 1024 bits" in refusal.detail
 
 
+@pytest.mark.filterwarnings("ignore:SHA1")  # or it would be skipped for that warning
 @pytest.mark.parametrize("where", ["signer", "intermediate", "root"])
 def test_a_certificate_signed_with_sha1_is_refused(pki: Pki, where: str) -> None:
     sha1 = hashes.SHA1()  # noqa: S303
@@ -274,6 +275,7 @@ def test_a_policy_that_is_required_must_be_there(pki: Pki, policies: bool, priva
         assert refusal(pem([signer, between]), staples, trusted) is Reason.SIGNER_UNTRUSTED
 
 
+@pytest.mark.filterwarnings("ignore:SHA1")  # or it would be skipped for that warning
 @pytest.mark.parametrize("where", ["signer", "intermediate", "root"])
 def test_a_critical_extension_that_nobody_knows_is_refused(pki: Pki, where: str) -> None:
     unknown = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)]

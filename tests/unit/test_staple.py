@@ -222,6 +222,7 @@ def test_a_delegates_revoked_wins_too_also_where_its_good_does_not_count(pki: Pk
             assert refused(pki, staples).reason is Reason.SIGNER_REVOKED
 
 
+@pytest.mark.filterwarnings("ignore:SHA1")  # or it would be skipped for that warning
 def test_a_revoked_that_was_signed_with_sha1_wins_too(pki: Pki) -> None:
     sha1 = hashes.SHA1()  # noqa: S303
     try:
@@ -347,6 +348,7 @@ def test_a_responder_may_not_vouch_for_another_issuer(pki: Pki) -> None:
         assert "neither" in refusal.detail
 
 
+@pytest.mark.filterwarnings("ignore:SHA1")
 def test_a_delegate_whose_certificate_is_signed_with_sha1_vouches_for_nothing(pki: Pki) -> None:
     try:
         weak = responder(pki, algorithm=hashes.SHA1())  # noqa: S303

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the authorizer reads, verifies and remembers, what it reads again, and what it says of a decision."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Tuple
+
+import pytest
+
+from eic_sshd.authorizer import Authorizer
+from eic_sshd.decision import NotGranted, Reason, Request, Source
+from eic_sshd.fallback import NoKeys
+from eic_sshd.keyblob import Block
+from eic_sshd.memory import Location, Memory
+from eic_sshd.sandbox.instance import Instance
+from eic_sshd.signer import Signer, SignerVerifier
+from eic_sshd.sshkey import PublicKey, parse
+from tests import keys
+
+from .test_authorizer import USER, House, fingerprint
+
+KEYS = f"managed-ssh-keys/active-keys/{USER}"
+
+
+class Refusing(SignerVerifier):
+    """Raises these, one at each verification, then verifies."""
+
+    def __init__(self, refusals: List[NotGranted], signer: Signer) -> None:
+        self.refusals = refusals
+        self.signer = signer
+
+    def verify(self, *_: Any) -> Signer:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return self.signer
+
+
+@pytest.fixture
+def house(instance: Instance) -> House:
+    """One memory for all that it is asked."""
+    made = House(instance)
+    made.memory = Memory()
+    return made
+
+
+def refusing(house: House, *reasons: Reason) -> None:
+    signer = Signer(house.instance.pki.signer.key.public_key(), 2**40)
+    verifier = Refusing([NotGranted(reason, f"number {at}") for at, reason in enumerate(reasons)], signer)
+    house._verifier = lambda config: verifier  # type: ignore[method-assign]
+
+
+def test_a_second_login_reads_the_keys_and_nothing_else(house: House) -> None:
+    first, second = keys.ed25519_line(), keys.ed25519_line()
+    for line in (first, second):
+        house.instance.push(USER, line, "arn")
+    assert house.ask(fingerprint=fingerprint(first)).reason is Reason.GRANTED
+    assert len(house.imds.reads) > 5
+    house.imds.reads.clear()
+    assert house.ask(fingerprint=fingerprint(second)).reason is Reason.GRANTED
+    assert house.imds.reads == [KEYS]
+    assert house.verified == 1
+
+
+def test_a_new_chain_of_the_same_place_is_verified_without_asking_where_that_is(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.ask()
+    house.instance.rotate_signer()
+    house.instance.push(USER, keys.ed25519_line(), "arn")
+    assert house.memory is not None
+    house.memory._verified = None
+    house.imds.reads.clear()
+    assert house.ask().reason is Reason.GRANTED
+    assert "placement/region" not in house.imds.reads
+    assert house.verified == 2
+
+
+def test_the_same_chain_read_again_is_not_verified_again(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.faults.set("bad-signature")
+    assert house.ask().reason is Reason.BAD_SIGNATURE
+    assert house.imds.reads.count("managed-ssh-keys/signer-cert") == 2
+    assert house.verified == 1
+
+
+def test_a_remembered_instance_id_and_place_that_are_wrong_are_read_again(house: House, ed25519: str) -> None:
+    assert house.memory is not None
+    house.memory.instance_id = "i-0fedcba9876543210"
+    house.memory.location = Location("eu-central-1", "amazonaws.com")
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.GRANTED
+    assert house.memory.instance_id == house.instance.facts.instance_id
+    assert house.memory.location == Location(house.instance.facts.region, house.instance.facts.domain)
+
+
+RETRIED = [
+    Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_UNTRUSTED, Reason.STAPLE_MISSING, Reason.STAPLE_INVALID,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", RETRIED)
+def test_what_a_rotation_looks_like_is_tried_once_more(house: House, ed25519: str, reason: Reason) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    refusing(house, reason)
+    assert house.ask().reason is Reason.GRANTED
+
+
+@pytest.mark.parametrize("reason", [Reason.SIGNER_REVOKED, Reason.CONFIG_INVALID, Reason.DEADLINE_EXCEEDED])
+def test_what_it_does_not_look_like_is_not(house: House, ed25519: str, reason: Reason) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    refusing(house, reason)
+    assert house.ask().reason is reason
+
+
+@pytest.mark.parametrize(
+    ("second", "reported"),
+    [(Reason.DEADLINE_EXCEEDED, Reason.STAPLE_MISSING), (Reason.SIGNER_REVOKED, Reason.SIGNER_REVOKED)],
+)
+def test_where_the_second_try_only_fails_the_first_refusal_is_reported(
+    house: House, ed25519: str, second: Reason, reported: Reason
+) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    refusing(house, Reason.STAPLE_MISSING, second)
+    assert house.ask().reason is reported
+
+
+def md5(line: str) -> str:
+    import hashlib
+
+    digest = hashlib.new("md5", parse(line.encode()).blob, usedforsecurity=False).hexdigest()
+    return "MD5:" + ":".join(digest[at : at + 2] for at in range(0, 32, 2))
+
+
+@pytest.mark.parametrize("form", [md5, fingerprint])
+def test_a_granted_key_is_remembered_in_the_form_that_sshd_asks_in(house: House, ed25519: str, form: Any) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask(fingerprint=form(ed25519)).source is Source.IMDS
+    assert house.ask(fingerprint=form(ed25519)).source is Source.CACHE
+
+
+def test_a_key_that_was_granted_to_a_question_about_any_is_remembered(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().source is Source.IMDS
+    assert house.ask(fingerprint=fingerprint(ed25519)).source is Source.CACHE
+
+
+def stopped(house: House, at: float) -> Authorizer:
+    """An authorizer whose clock stands still, and whose signer is verified without any program."""
+    house.monotonic = lambda: at
+    house.settings["imds"] = {"deadline": 3.0}
+    refusing(house)
+    return house.authorizer()
+
+
+@pytest.mark.parametrize(
+    ("ago", "reason"), [(2.9, Reason.GRANTED), (3.0, Reason.DEADLINE_EXCEEDED), (9.0, Reason.DEADLINE_EXCEEDED)]
+)
+def test_a_decisions_time_runs_from_when_it_was_asked(house: House, ed25519: str, ago: float, reason: Reason) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    decision = stopped(house, 100.0).decide(Request(USER), 100.0 - ago)
+    assert decision.reason is reason
+    assert decision.elapsed_us == pytest.approx(ago * 1_000_000, abs=1)
+
+
+def test_a_remembered_answer_says_what_it_took_from_when_it_was_asked(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    authorizer = stopped(house, 100.0)
+    request = Request(USER, fingerprint(ed25519))
+    assert authorizer.remembered(request, 100.0) is None
+    assert authorizer.decide(request, 100.0).elapsed_us == 0
+    remembered = authorizer.remembered(request, 98.0)
+    assert remembered is not None
+    assert (remembered.source, remembered.elapsed_us) == (Source.CACHE, 2_000_000)
+
+
+# What a refusal and a grant say.
+
+
+class Disk:
+    """A keys file that is no good."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, user: str, wanted: Optional[str], refusal: NotGranted) -> Tuple[PublicKey, ...]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (NoKeys(""), "why"),
+        (NoKeys("and why"), "why; and why"),
+        (RuntimeError("odd"), "why; fallback: RuntimeError: odd"),
+    ],
+)
+def test_a_refusal_stands_whatever_the_fallback_says(error: Exception, detail: str) -> None:
+    from eic_sshd.authorizer import refuse
+
+    decision = refuse(Request(USER), NotGranted(Reason.EXPIRED, "why"), Disk(error))
+    assert (decision.reason, decision.detail, decision.keys) == (Reason.EXPIRED, detail, ())
+
+
+def test_a_refusal_without_a_detail_says_what_the_fallback_says() -> None:
+    from eic_sshd.authorizer import refuse
+
+    assert refuse(Request(USER), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
+
+
+def test_of_several_keys_the_latest_push_comes_last_and_the_first_end_counts(house: House) -> None:
+    early, late = keys.ed25519_line(), keys.ed25519_line()
+    now = 1_700_000_000
+    signed: List[bytes] = []
+    for line, left, caller in ((late, 50, "b"), (early, 40, ""), (late, 10, "a")):
+        asked = f"#Caller={caller}\n" if caller else ""
+        text = f"#Timestamp={now + left}\n#Instance={house.instance.facts.instance_id}\n{asked}{line}\n".encode()
+        signed.append(text + _base64(house.instance.pki.sign(house.instance.pki.signer, text)) + b"\n")
+    house.now = lambda: float(now)
+    house.imds.active_keys = lambda user, deadline: b"\n".join(signed)  # type: ignore[method-assign]
+    refusing(house)
+    decision = house.ask()
+    assert decision.keys == (parse(early.encode()), parse(late.encode()))
+    assert decision.callers == ("a", "b")
+    assert decision.request_ids == ()
+    assert decision.expires == now + 40
+    assert decision.detail == ""
+
+
+def _base64(raw: bytes) -> bytes:
+    import base64
+
+    return base64.b64encode(raw)
+
+
+def test_blocks_are_what_the_signer_signed_to_the_byte(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    seen: List[Block] = []
+
+    class Seeing(Refusing):
+        def verify(self, *_: Any) -> Signer:
+            class Noting(Signer):
+                def verify(self, block: Block) -> None:
+                    seen.append(block)
+                    super().verify(block)
+
+            return Noting(*self.signer)
+
+    signer = Signer(house.instance.pki.signer.key.public_key(), 2**40)
+    house._verifier = lambda config: Seeing([], signer)  # type: ignore[method-assign]
+    assert house.ask().reason is Reason.GRANTED
+    assert len(seen) == 1
