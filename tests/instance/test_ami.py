@@ -10,7 +10,7 @@ import yaml
 
 from docs.generate import ROOT
 
-from . import images, packages
+from . import packages
 from .client import USER
 from .conftest import instance
 from .machine import Machine
@@ -90,7 +90,7 @@ def test_the_image_builders_script_in_an_image_with_an_older_build_keeps_edited_
     conf = "/etc/eic-sshd/eic-sshd.conf"
     edited = "# edited\n[keys]\nwindow = 50\n"
     with instance(release, boot=False) as built:
-        built.apt("install", "--no-install-recommends", *images.SELINUX)
+        built.install_selinux_policy()
         built.install(packages.deb_of_version("0", tmp_path, {conf: "# of another version\n"}))
         built.machine.write(conf, edited)
         put_bucket(built.machine)

@@ -10,7 +10,7 @@ from typing import Iterator, List
 
 import pytest
 
-from . import images, packages
+from . import packages
 from .conftest import Instance, instance
 
 POLICY_VERSION = 33
@@ -30,7 +30,7 @@ NEEDED = {
 @pytest.fixture(scope="module")
 def with_policy(release: str) -> Iterator[Instance]:
     with instance(release) as made:
-        made.apt("install", "--no-install-recommends", *images.SELINUX)
+        made.install_selinux_policy()
         # What the host's checkpolicy reads, whatever this release's semodule can write.
         made.machine.shell(f"echo policy-version = {POLICY_VERSION} >>/etc/selinux/semanage.conf")
         made.apt("install", *(made.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-selinux")))
