@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may ask the daemon, and what it does with a request that is not for it, or is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from eic_sshd import wire
+from eic_sshd.service import who_may_ask
+
+from .test_service import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
+
+__all__ = ["path"]
+OTHER = 0x01020304
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed"),
+    [(0o600, True), (0o700, True), (0o601, False), (0o610, False), (0o620, False), (0o604, False), (0o666, False)],
+)
+def test_the_owner_of_a_socket_may_ask_if_nobody_else_can_reach_it(tmp_path: Path, mode: int, allowed: bool) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a socket away")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "sock"))
+        os.chown(tmp_path / "sock", OTHER, 0)
+        os.chmod(tmp_path / "sock", mode)
+        assert who_may_ask(listener) == ({0, OTHER} if allowed else {0})
+
+
+def test_a_socket_without_a_name_belongs_to_root_and_this_user() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        assert who_may_ask(listener) == {0, os.geteuid()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_root_may_ask_whoever_serves() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        os.seteuid(OTHER)
+        try:
+            assert who_may_ask(listener) == {0, OTHER}
+        finally:
+            os.seteuid(0)
+
+
+def test_a_front_door_with_another_configuration_decides_by_itself(path: str) -> None:
+    heard: List[bytes] = []
+    other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
+    serve(path, other, lambda: heard.append(answer(path, request("root"))))
+    assert heard == [wire.NOT_ME]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"\xff\xff\xff\xff",),
+        (b"\0\0\0\1x",),
+        (b"\0\0\0\0",),
+        (request("root") + b"x",),
+        (request("") + b"",),
+    ],
+)
+def test_what_is_no_request_costs_its_connection_and_nothing_more(path: str, words: tuple[bytes, ...]) -> None:
+    heard: List[bytes] = []
+
+    def talk() -> None:
+        heard.append(answer(path, *words))
+        heard.append(answer(path, request("root")))
+
+    serve(path, NOTHING_REMEMBERED, talk)
+    assert heard == [b"", WHOLE]
