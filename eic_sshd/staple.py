@@ -12,7 +12,6 @@ import itertools
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -23,7 +22,6 @@ from .decision import NotGranted, Reason
 from .openssl import OpenSsl
 from .signature import is_strong, issued, require_signed_by
 
-_HASHES = (hashes.SHA1, hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 # Answers that are looked at in one response, certificates in it that may be its maker's, and delegated responders that
 # OpenSSL is asked about in all. Two of each is more than AWS or a site's CA has a use for.
 _MAX_ANSWERS = 16
@@ -70,8 +68,6 @@ class _Staple:
 
     def _covers(self, single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
         algorithm = single.hash_algorithm
-        if not isinstance(algorithm, _HASHES):
-            return False
         asked = (certificate.der, issuer.der, algorithm.name)
         if asked not in self._ids:
             builder = ocsp.OCSPRequestBuilder().add_certificate(certificate.parsed, issuer.parsed, algorithm)

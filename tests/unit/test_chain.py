@@ -120,6 +120,18 @@ def test_four_paths_are_put_to_openssl_and_no_more(pki: Pki, expired: int, accep
         assert refusal(presented, staples_of(pki), trusting(pki.root)) is Reason.SIGNER_UNTRUSTED
 
 
+def test_authorities_that_certify_each_other_do_not_confuse(pki: Pki) -> None:
+    a_key, b_key = ec_key(), ec_key()
+    a = issue("A", a_key, pki.root, ca=True)
+    b = issue("B", b_key, a, ca=True)
+    a_by_b = issue("A", a_key, b, ca=True)
+    b_by_itself = issue("B", b_key, b, ca=True)
+    signer = issue_server(NAME, pki.signer.key, b)
+    staples = good(signer, b, a, pki.root)
+    for order in ([a, b, a_by_b, b_by_itself], [b_by_itself, a_by_b, b, a]):
+        verify(pem([signer, *order]), staples, trusting(pki.root))
+
+
 @pytest.mark.parametrize(("expired", "accepted"), [(3, True), (4, False)])
 def test_four_ways_to_one_authority_are_followed_and_no_more(pki: Pki, expired: int, accepted: bool) -> None:
     above, key, begin = pki.intermediates[0], ec_key(), utcnow() - timedelta(days=31)
