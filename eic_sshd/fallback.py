@@ -14,8 +14,8 @@ from .sshkey import KeyPolicy, PublicKey
 
 _LIMIT = 256 * 1024
 # Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.
-_TIMEOUT = 0.5
-_reads = Limited()
+_TIMEOUT = 1.0
+_reads = Limited(16)
 
 Read = Callable[[str], bytes]
 """Gives the content of the file at a path; raises OSError, guarded.Unsafe."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds for the disk to give the trusted roots: [trust] ca_file may lie on a network's.
 _ROOTS_TIMEOUT = 1.0
-_reads = Limited()
+_reads = Limited(4)
 
 
 def world(config: Config, state: Optional[ImdsState] = None) -> World:

@@ -20,7 +20,9 @@ _SYSLOG_SOCKET = "/dev/log"
 _PATIENCE = 0.2  # seconds that a log may take for one record
 _AUTHPRIV = 10  # syslog(3): LOG_AUTHPRIV is (10 << 3); the journal's SYSLOG_FACILITY is the bare number
 
-_file_writes = Limited()
+# Seconds for a file, on a disk that may be a network's. All of the service's threads may write at one time.
+_FILE_TIMEOUT = 1.0
+_file_writes = Limited(40)
 
 Write = Callable[[Record], None]
 
@@ -51,7 +53,7 @@ def _destination(destination: str) -> Write:
         return to_syslog
     if destination == "stderr":
         return to_stderr
-    return lambda entry: _file_writes.call(lambda: to_file(entry, destination), _PATIENCE)
+    return lambda entry: _file_writes.call(lambda: to_file(entry, destination), _FILE_TIMEOUT)
 
 
 def to_journal(entry: Record) -> None:

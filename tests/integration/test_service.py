@@ -527,7 +527,17 @@ def test_where_the_service_fails_the_sites_fallback_still_counts(door: Door, ed2
 # A storm.
 
 
-def test_a_hundred_logins_at_once_are_all_answered_right(service: Service, door: Door) -> None:
+def test_a_hundred_logins_at_once_are_all_answered_right(door: Door) -> None:
+    """How fast is a matter of `make bench`: here a busy machine has time."""
+    door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 25\nrequest_timeout = 10\n"))
+    service = Service(door)
+    try:
+        require_a_hundred_logins(door)
+    finally:
+        service.stop()
+
+
+def require_a_hundred_logins(door: Door) -> None:
     lines = [keys.ed25519_line() for _ in range(100)]
     for line in lines[::2]:
         door.sandbox.instance.push(USER, line, CALLER)

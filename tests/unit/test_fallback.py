@@ -37,7 +37,7 @@ def test_the_file_of_the_user_is_read() -> None:
     assert read == ["/keys/root"]
 
 
-def test_a_disk_that_hangs_costs_no_login_more_than_its_time() -> None:
+def test_a_disk_that_hangs_is_given_up_in_time() -> None:
     leave = threading.Event()
 
     def hang(path: str) -> bytes:
@@ -45,16 +45,9 @@ def test_a_disk_that_hangs_costs_no_login_more_than_its_time() -> None:
         return b""
 
     try:
-        assert "/keys/root: no answer within 0.5 s" in problem(keys_file(hang))
-        texts = [problem(keys_file(hang)) for _ in range(9)]
+        assert "/keys/root: no answer within 1 s" in problem(keys_file(hang))
     finally:
         leave.set()
-    assert "too many such calls hang already" in texts[-1]
-    for _ in range(100):  # once they are over, there is room again
-        if "no such key" in problem(keys_file(lambda path: b"")):
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("reads that have ended still take up room")
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("odd")])

@@ -9,8 +9,8 @@ from eic_sshd.limited import Limited
 
 
 def test_what_a_call_gives_is_given() -> None:
-    assert Limited().call(lambda: "given", 60) == "given"
-    assert Limited().call(lambda: None, 60) is None
+    assert Limited(1).call(lambda: "given", 60) == "given"
+    assert Limited(1).call(lambda: None, 60) is None
 
 
 @pytest.mark.parametrize("error", [OSError(5, "odd"), ValueError("odd"), SystemExit(1)])
@@ -19,7 +19,7 @@ def test_what_a_call_raises_is_raised(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        Limited().call(fail, 60)
+        Limited(1).call(fail, 60)
     assert caught.value is error
 
 
@@ -34,7 +34,7 @@ def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
         with pytest.raises(TimeoutError, match=r"no answer within 0\.01 s"):
             limited.call(hang, 0.01)
     with pytest.raises(TimeoutError, match="too many"):
-        limited.call(hang, 60)
+        limited.call(hang, 0.01)
     assert len(made) == 2
     leave.set()
     for _ in range(1000):
@@ -44,3 +44,17 @@ def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
         except TimeoutError:
             threading.Event().wait(0.01)
     raise AssertionError("calls that have ended still take up room")
+
+
+def test_calls_that_end_are_all_made_however_many_there_are_at_once() -> None:
+    limited, made = Limited(2), []
+
+    def call() -> None:
+        made.append(limited.call(lambda: threading.Event().wait(0.001), 60))
+
+    threads = [threading.Thread(target=call) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 40
