@@ -37,8 +37,9 @@ HANGS = "it hangs"
 # Slow, and no test of one check.
 _LEFT_OUT_TESTS = ("tests/unit/test_fuzz.py",)
 _ATTEMPTS = 3  # to have every test pass on the original
-# The exit statuses of pytest: all passed; some failed; collecting failed; a conftest.py could not be imported.
-_PASSED, _FAILED, _INTERRUPTED, _UNUSABLE = 0, 1, 2, 4
+# The exit statuses of pytest: all passed; some failed; collecting failed; a conftest.py raised something, or could not
+# be imported.
+_PASSED, _FAILED, _INTERRUPTED, _INTERNAL, _UNUSABLE = 0, 1, 2, 3, 4
 
 
 class Broken(Exception):
@@ -85,7 +86,8 @@ class Run:
     def stop(self) -> None:
         """End it, whatever it is at."""
         self._end_all()
-        os.waitpid(self._pid, 0)
+        with contextlib.suppress(ChildProcessError):  # it has ended already
+            os.waitpid(self._pid, 0)
 
     def _end_all(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -101,7 +103,7 @@ class Run:
         if code == _INTERRUPTED or code < 0:
             return Outcome("collecting the tests" if code > 0 else f"signal {-code}")
         output = self._tree.output.read_text(errors="replace")
-        if code == _UNUSABLE and "conftest" in output:
+        if code in (_INTERNAL, _UNUSABLE) and "conftest.py" in output:
             return Outcome("loading conftest.py")
         raise Broken(f"pytest ended with status {code}:\n{output[-4000:]}")
 
