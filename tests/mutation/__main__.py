@@ -109,15 +109,19 @@ class Campaign:
             known.insert(0, outcome.killer)
             self._kills[mutant.module, outcome.killer] += 1
 
+    def _in_files_that_use(self, module: str) -> List[str]:
+        """The tests of every file in which a test reaches `module`: another may look at its values only."""
+        using = {name for name, one in self._tests.items() if any(file == module for file, _ in one.lines)}
+        files = {name.partition("::")[0] for name in using}
+        return [name for name in self._tests if name.partition("::")[0] in files]
+
     def _chosen(self, mutant: Mutant) -> List[str]:
         """The tests that reach the mutant's statement: first those that killed its neighbours, or others of its module,
         then the fast ones."""
         spans = {(mutant.module, line) for line in range(mutant.first, mutant.last + 1)}
         reaching = [name for name, one in self._tests.items() if one.lines & spans]
         if mutant.at_import:
-            reaching = [
-                name for name, one in self._tests.items() if any(file == mutant.module for file, _ in one.lines)
-            ]
+            reaching = self._in_files_that_use(mutant.module)
         killers = self._killers.get((mutant.module, mutant.function), [])
         rank = {name: at for at, name in enumerate(killers)}
 
