@@ -150,7 +150,8 @@ class Reason(enum.Enum):
     STAPLE_INVALID = (
         "staple-invalid", Outcome.REFUSED, WARNING, True,
         "A certificate's OCSP staple is unreadable, stale, not GOOD, or not made by its issuer or by a delegated "
-        "responder of the issuer that is valid and not revoked.",
+        "responder of the issuer that is valid and not revoked; or a staple that may say REVOKED cannot be read or "
+        "verified, or there are more or longer staples than are read.",
         "Check the instance's clock first; then try again in a minute.",
     )  # fmt: skip
     OPENSSL_MISSING = (

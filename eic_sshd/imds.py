@@ -53,6 +53,10 @@ class Response(NamedTuple):
     body: bytes
 
 
+class _TooMuch(NotGranted):
+    """IMDS sent more than is read."""
+
+
 class _Read(NamedTuple):
     """One read under way: it began at `since`, must be over by `until`, and is part of a decision with `deadline`."""
 
@@ -141,20 +145,28 @@ class Imds:
         return self._require("managed-ssh-keys/signer-cert", _CHAIN_LIMIT, deadline)
 
     def staples(self, deadline: Deadline) -> List[bytes]:
-        """The OCSP responses, DER, of the first names that are listed.
+        """The OCSP responses, DER, of the names that are listed.
 
         What is not base64 comes as b"", which no certificate can use. One that is listed and cannot be had is passed
         over: whether it was needed is found out where it lacks.
+
+        Raises NotGranted with staple-invalid if there are more, or longer ones, than are read: what is not looked at
+        may say that the signer is revoked.
         """
         listing = self._get("managed-ssh-keys/signer-ocsp", _LIST_LIMIT, deadline) or b""
         names = dict.fromkeys(listing.decode("ascii", "replace").split())
         sound = [name for name in names if re.fullmatch(_STAPLE_NAME, name)]
-        fetched = (self._staple(name, deadline) for name in sound[:_MAX_STAPLES])
+        if len(sound) > _MAX_STAPLES:
+            problem = f"signer-ocsp lists more than {_MAX_STAPLES} staples ({len(sound)})"
+            raise NotGranted(Reason.STAPLE_INVALID, problem)
+        fetched = (self._staple(name, deadline) for name in sound)
         return [_der(text) for text in fetched if text is not None]
 
     def _staple(self, name: str, deadline: Deadline) -> Optional[bytes]:
         try:
             return self._get(f"managed-ssh-keys/signer-ocsp/{name}", _STAPLE_LIMIT, deadline)
+        except _TooMuch as refusal:
+            raise NotGranted(Reason.STAPLE_INVALID, refusal.detail) from refusal
         except NotGranted as refusal:
             if refusal.reason is not Reason.IMDS_ERROR:
                 raise
@@ -239,7 +251,8 @@ class Imds:
     def _failure(self, path: str, error: Exception, read: _Read) -> NotGranted:
         nonsense = _nonsense(error)
         if nonsense is not None:
-            return NotGranted(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
+            refusal = _TooMuch if _is_too_long(error) else NotGranted
+            return refusal(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
         clock = read.deadline.clock
         is_over = read.until.remaining() <= 0
         if is_over and clock() - read.since >= self._request_timeout / 2:
@@ -266,7 +279,7 @@ def _body(answer: requests.Response, path: str, limit: int) -> bytes:
     """The body as it came, whole and at most `limit` bytes."""
     body: bytes = answer.raw.read(limit + 1, decode_content=False)
     if len(body) > limit:
-        raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is longer than {limit} bytes")
+        raise _TooMuch(Reason.IMDS_ERROR, f"the answer to {path} is longer than {limit} bytes")
     length = answer.headers.get("Content-Length")
     if length is not None and length != str(len(body)):
         raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} broke off")
@@ -300,10 +313,14 @@ def _causes(error: Optional[BaseException]) -> List[BaseException]:
     return found
 
 
+def _is_too_long(error: BaseException) -> bool:
+    return any(isinstance(cause, TooLong) for cause in _causes(error))
+
+
 def _nonsense(error: BaseException) -> Optional[str]:
     """What is wrong with an answer that came, or None if none did."""
     causes = _causes(error)
-    if any(isinstance(cause, TooLong) for cause in causes):
+    if _is_too_long(error):
         return "is longer than any that IMDS gives"
     if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
         return "was a closed connection"

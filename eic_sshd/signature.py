@@ -5,12 +5,21 @@ from __future__ import annotations
 
 from typing import Optional
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.x509 import ObjectIdentifier
+from cryptography.x509.oid import SignatureAlgorithmOID as Oid
 
 from .certificate import Certificate, PublicKey, Unusable, parsed
 
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+# Signature algorithms that `_verify` can say both yes and no about (RFC 4055, RFC 5758, RFC 8410).
+_VERIFIABLE = (
+    Oid.RSA_WITH_SHA1, Oid.RSA_WITH_SHA224, Oid.RSA_WITH_SHA256, Oid.RSA_WITH_SHA384, Oid.RSA_WITH_SHA512,
+    Oid.ECDSA_WITH_SHA1, Oid.ECDSA_WITH_SHA224, Oid.ECDSA_WITH_SHA256, Oid.ECDSA_WITH_SHA384, Oid.ECDSA_WITH_SHA512,
+    Oid.ED25519,
+)  # fmt: skip
 
 
 def require_signed_by(
@@ -28,6 +37,23 @@ def require_signed_by(
 def is_strong(key: PublicKey, algorithm: Optional[hashes.HashAlgorithm]) -> bool:
     """Whether a signature by such a key with that hash is as good as one of SHA-256."""
     return isinstance(key, ed25519.Ed25519PublicKey) or isinstance(algorithm, _HASHES)
+
+
+def require_verifiable(algorithm: ObjectIdentifier) -> None:
+    """Raises Unusable for a signature algorithm that is not verified here, whoever signed."""
+    if algorithm not in _VERIFIABLE:
+        raise Unusable(f"it is signed with an algorithm that is not supported ({algorithm.dotted_string})")
+
+
+def is_signed_by(key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm]) -> bool:
+    """Whether `key` made `signature`, with whatever hash. Raises Unusable where this machine cannot verify that."""
+    try:
+        parsed(_verify, key, signature, signed, algorithm)
+    except Unusable as problem:
+        if problem.__cause__ is None or isinstance(problem.__cause__, InvalidSignature):
+            return False  # by another key, perhaps one of another kind
+        raise
+    return True
 
 
 def _verify(key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm]) -> None:

@@ -360,8 +360,9 @@ def test_staples_that_are_listed_and_gone_or_named_oddly_are_passed_over() -> No
         assert imds.staples(deadline()) == [b"\0\0\0\0\0\0"]
 
 
-def test_no_more_staples_are_read_than_a_chain_can_need() -> None:
-    listing = "\n".join(f"S{number}" for number in range(40)).encode()
+@pytest.mark.parametrize(("listed", "accepted"), [(16, True), (17, False)])
+def test_more_staples_than_are_read_are_refused_for_one_of_them_may_say_revoked(listed: int, accepted: bool) -> None:
+    listing = "\n".join(f"S{number}" for number in range(listed)).encode()
     gets: List[bytes] = []
 
     def talk(peer: socket.socket, head: bytes) -> None:
@@ -369,8 +370,42 @@ def test_no_more_staples_are_read_than_a_chain_can_need() -> None:
         peer.sendall(response(200, listing if b"signer-ocsp " in head else b"AAAA"))
 
     with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
-        assert len(imds.staples(deadline())) == 16
-    assert len(gets) == 18
+        if accepted:
+            assert len(imds.staples(deadline())) == 16
+        else:
+            with pytest.raises(NotGranted) as caught:
+                imds.staples(deadline())
+            assert caught.value.reason is Reason.STAPLE_INVALID
+    assert len(gets) == (18 if accepted else 2)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        (response(200, b"A" * 16384), True),
+        (response(200, b"A" * 16385), False),
+        (CHUNKED + b"4\r\nAAAA\r\n0\r\n\r\n", True),
+        (CHUNKED + b"1\r\nA\r\n" * 4096 + b"0\r\n\r\n", False),
+    ],
+)
+def test_a_staple_longer_than_is_read_is_not_passed_over(answer: bytes, accepted: bool) -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if b"signer-ocsp/LONG " in head:
+            peer.sendall(answer)
+        else:
+            peer.sendall(response(200, b"LONG\nGOOD" if b"signer-ocsp " in head else b"AAAA"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 1) as imds:
+        if accepted:
+            assert len(imds.staples(deadline())) == 2
+        else:
+            with pytest.raises(NotGranted) as caught:
+                imds.staples(deadline())
+            assert caught.value.reason is Reason.STAPLE_INVALID
+            assert "signer-ocsp/LONG" in caught.value.detail
 
 
 @pytest.mark.parametrize("answer", [response(500), b"nonsense\r\n\r\n"])

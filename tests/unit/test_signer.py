@@ -9,13 +9,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from eic_sshd.certificate import Unusable, read
 from eic_sshd.decision import NotGranted, Reason
 from eic_sshd.keyblob import Block
 from eic_sshd.sandbox.pki import Pki, StapleKind, ec_key, issue_server, rsa_key, staple
-from eic_sshd.signature import is_strong, issued, require_signed_by
+from eic_sshd.signature import is_signed_by, is_strong, issued, require_signed_by, require_verifiable
 from eic_sshd.signer import Signer
 
 from .signing import NAME, pem, refusal, refused, self_signed_with_sha1, staples_of, trusting, verify
@@ -145,3 +145,34 @@ def test_who_issued_a_certificate_has_the_name_and_the_key(pki: Pki) -> None:
     assert not issued(root, signer)
     assert not issued(issuer._replace(subject=root.subject), signer)
     assert not issued(issuer._replace(key=root.key), signer)
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"x", b"x" * 256, b"\xff" * 256, b"x" * 300, b"\x30\x06\x02\x01\x01\x02\x01\x01"]
+)
+def test_junk_is_nobodys_signature(junk: bytes) -> None:
+    for key in (rsa_key(), ec_key()):
+        assert not is_signed_by(key.public_key(), junk, b"signed", hashes.SHA256())
+        assert not is_signed_by(key.public_key(), junk, b"signed", None)
+    assert not is_signed_by(ed25519.Ed25519PrivateKey.generate().public_key(), junk, b"signed", None)
+
+
+def test_a_signature_is_its_keys_and_one_that_cannot_be_verified_is_neither() -> None:
+    class Broken(hashes.SHA256):
+        name = "no-such-hash"
+
+    key = ec_key()
+    made = key.sign(b"signed", ec.ECDSA(hashes.SHA256()))
+    assert is_signed_by(key.public_key(), made, b"signed", hashes.SHA256())
+    assert not is_signed_by(key.public_key(), made, b"other", hashes.SHA256())
+    with pytest.raises(Unusable):
+        is_signed_by(key.public_key(), made, b"signed", Broken())
+
+
+def test_pss_and_unknown_algorithms_are_not_verified() -> None:
+    for known in (SignatureAlgorithmOID.RSA_WITH_SHA1, SignatureAlgorithmOID.ECDSA_WITH_SHA512):
+        require_verifiable(known)
+    require_verifiable(SignatureAlgorithmOID.ED25519)
+    for other in (SignatureAlgorithmOID.RSASSA_PSS, SignatureAlgorithmOID.DSA_WITH_SHA256):
+        with pytest.raises(Unusable, match=other.dotted_string):
+            require_verifiable(other)
