@@ -89,16 +89,23 @@ class Authorizer:
         try:
             return self._verified(request, deadline)
         except NotGranted as refusal:
-            if refusal.reason not in _RETRYABLE:
+            if not _RETRYABLE & {refusal.reason, *refusal.others}:
                 raise
-            return self._retry_uncached(request, deadline, refusal)
+            first = NotGranted(refusal.reason, refusal.detail)  # without a traceback, which keeps the blocks in memory
+        return self._retry_uncached(request, deadline, first)
 
-    def _retry_uncached(self, request: Request, deadline: Deadline, refusal: NotGranted) -> Decision:
+    def _retry_uncached(self, request: Request, deadline: Deadline, first: NotGranted) -> Decision:
         """What was read may stem from before and after a rotation of the signer: then all of it must be read again."""
+        self._world.imds.forget()
         try:
             return self._verified(request, deadline, use_cache=False)
         except NotGranted as again:
-            raise refusal if again.reason.outcome is Outcome.ERROR else again from None
+            if again.reason is Reason.DEADLINE_EXCEEDED:
+                raise NotGranted(again.reason, f"{again.detail}, when all was read again after this: {first}") from None
+            if again.reason.outcome is Outcome.ERROR:
+                failure = f"{first.detail}; it could not be read again: {again}"
+                raise NotGranted(first.reason, failure) from None
+            raise
 
     def _remembered(self, request: Request) -> Optional[Grant]:
         """The key that sshd asks for, with those of its blocks that may still log in, if it was granted before."""
@@ -127,6 +134,7 @@ class Authorizer:
         pushed_keys = self._world.imds.active_keys(request.user, deadline)
         self.step = "reading the blocks of the pushed keys"
         blocks, refusals, not_judged = pushed.read(pushed_keys or b"", request.fingerprint)
+        del pushed_keys  # it may be large, and what comes next may take a while
         instance_id = self._instance_id(deadline, use_cache)
         signer = self._signer(deadline, use_cache)
         self.step = "judging the pushed keys"
@@ -174,6 +182,10 @@ class Authorizer:
     def _signer(self, deadline: Deadline, use_cache: bool) -> Signer:
         """The verified signer: the remembered one, or (without `use_cache`, or if it no longer holds) that of the
         present chain."""
+        if use_cache:
+            remembered = self._memory.signer(self._world.now(), self._world.monotonic())
+            if remembered is not None:
+                return remembered
         self.step = "waiting for another login's verification of the signer"
         with self._memory.signer_lock(deadline):
             now, monotonic = self._world.now(), self._world.monotonic()
@@ -191,7 +203,12 @@ class Authorizer:
         self.step = "verifying the signer's chain and staples"
         now, monotonic = self._world.now(), self._world.monotonic()
         verifier = self._world.verifier()
-        signer = verifier.verify(pem, lambda: imds.staples(deadline), region, domain, int(now), deadline)
+        try:
+            signer = verifier.verify(pem, lambda: imds.staples(deadline), region, domain, int(now), deadline)
+        except NotGranted as refusal:
+            if refusal.reason is Reason.STAPLE_MISSING and imds.unread_staple is not None:
+                raise imds.unread_staple from None  # it is listed
+            raise
         self._memory.location = location  # only now that a signer of that place has proved it
         self._memory.store_signer(pem, signer, now, monotonic)
         return signer

@@ -7,7 +7,7 @@ Each raises NotGranted with the reason that it is there for.
 from __future__ import annotations
 
 import re
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Set
 
 from . import sshkey
 from .decision import NotGranted, Reason
@@ -122,10 +122,12 @@ class Refusals:
 
     def __init__(self) -> None:
         self.count = 0
+        self._reasons: Set[Reason] = set()
         self._most_specific: Optional[NotGranted] = None
 
     def add(self, refusal: NotGranted) -> None:
         self.count += 1
+        self._reasons.add(refusal.reason)
         kept = self._most_specific
         if kept is None or _SPECIFICITY.index(refusal.reason) > _SPECIFICITY.index(kept.reason):
             self._most_specific = refusal
@@ -139,5 +141,6 @@ class Refusals:
             raise ValueError("no block was refused")
         numbers = [f"{self.count - 1} more refused"] if self.count > 1 else []
         numbers += [f"{not_judged} more not looked at"] if not_judged else []
-        detail = self._most_specific.detail
-        return NotGranted(self._most_specific.reason, f"{detail} ({', '.join(numbers)})" if numbers else detail)
+        reason, detail = self._most_specific.reason, self._most_specific.detail
+        detail = f"{detail} ({', '.join(numbers)})" if numbers else detail
+        return NotGranted(reason, detail, frozenset(self._reasons - {reason}))

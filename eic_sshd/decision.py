@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from typing import List, NamedTuple, Optional, Tuple
+from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .sshkey import PublicKey
 
@@ -237,13 +237,15 @@ class Reason(enum.Enum):
 class NotGranted(Exception):
     """A check failed, or could not be made: no key is handed out on its account.
 
-    `reason` is for machines, `detail` completes the sentence for a person.
+    `reason` is for machines, `detail` completes the sentence for a person. `others` are the reasons of other blocks,
+    where several were refused and this is the refusal that says most.
     """
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, others: FrozenSet[Reason] = frozenset()) -> None:
         super().__init__(f"{reason.word}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.others = others
 
 
 class Request(NamedTuple):

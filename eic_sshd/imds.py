@@ -11,7 +11,9 @@ import base64
 import binascii
 import http.client
 import re
-from typing import Dict, List, NamedTuple, Optional
+import socket
+import threading
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import requests
 import urllib3
@@ -39,9 +41,15 @@ _KEPT = 2.0
 # ValueError: http.client, for numbers that make no sense.
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
+# Seconds for which what was read of the signer, verified or not, serves the next decision: where IMDS is slow, one
+# decision may be over before it has all of it.
+_KEPT_MATERIAL = 10.0
+# Bytes of an answer beyond which only a few are taken in at one time.
+_LARGE = 64 * 1024
+_MAX_LARGE = 8
 # The largest answers taken, in bytes.
 _FACT_LIMIT = 1024
-_KEYS_LIMIT = 256 * 1024
+_KEYS_LIMIT = 512 * 1024
 _CHAIN_LIMIT = 32 * 1024
 _LIST_LIMIT = 4 * 1024
 _STAPLE_LIMIT = 16 * 1024
@@ -75,8 +83,22 @@ class ImdsState:
     def __init__(self) -> None:
         self.token: Optional[str] = None
         self.token_until = 0.0
+        self.large = threading.BoundedSemaphore(_MAX_LARGE)
         self._silent_until = 0.0
         self._quiet: Dict[str, float] = {}
+        self._material: Dict[str, Tuple[Optional[bytes], float]] = {}
+
+    def material(self, path: str, now: float) -> Optional[Tuple[Optional[bytes]]]:
+        """What was read of `path` a moment ago, as a tuple of one; None where nothing was."""
+        body, until = self._material.get(path, (None, 0.0))
+        return (body,) if now < until else None
+
+    def keep_material(self, path: str, body: Optional[bytes], now: float) -> None:
+        kept = {other: one for other, one in self._material.items() if one[1] > now}
+        self._material = {**kept, path: (body, now + _KEPT_MATERIAL)}
+
+    def forget_material(self) -> None:
+        self._material = {}
 
     def silent_for(self, path: str, now: float) -> float:
         """For how many seconds more `path` is not to be waited for."""
@@ -102,6 +124,7 @@ class Imds:
         self._state = state or ImdsState()
         self._kept_until = 0.0
         self._request_timeout = request_timeout
+        self._unread_staple: Optional[NotGranted] = None
         self._limit = Limit()
         self._session = session(self._limit)
 
@@ -124,7 +147,7 @@ class Imds:
 
     def region(self, deadline: Deadline) -> str:
         """The region, from `placement/region`; cut out of the zone only where an IMDS does not know that path."""
-        body = self._get("placement/region", _FACT_LIMIT, deadline)
+        body = self._material("placement/region", _FACT_LIMIT, deadline)
         if body is not None:
             return _shaped("placement/region", body, partition.REGION).group()
         body = self._require("placement/availability-zone", _FACT_LIMIT, deadline)
@@ -132,7 +155,11 @@ class Imds:
 
     def domain(self, region: str, deadline: Deadline) -> str:
         """The domain of `region`. Raises NotGranted with domain-unknown if `services/domain` gives any other."""
-        domain = self._require("services/domain", _FACT_LIMIT, deadline).decode("ascii", "replace").strip()
+        domain = (
+            _required("services/domain", self._material("services/domain", _FACT_LIMIT, deadline))
+            .decode("ascii", "replace")
+            .strip()
+        )
         expected = partition.domain_of(region)
         if domain != expected:
             raise NotGranted(
@@ -142,18 +169,20 @@ class Imds:
 
     def signer_chain(self, deadline: Deadline) -> bytes:
         """The signer's certificate and its issuers, PEM."""
-        return self._require("managed-ssh-keys/signer-cert", _CHAIN_LIMIT, deadline)
+        path = "managed-ssh-keys/signer-cert"
+        return _required(path, self._material(path, _CHAIN_LIMIT, deadline))
 
     def staples(self, deadline: Deadline) -> List[bytes]:
         """The OCSP responses, DER, of the names that are listed.
 
-        What is not base64 comes as b"", which no certificate can use. One that is listed and cannot be had is passed
-        over: whether it was needed is found out where it lacks.
+        What is not base64 comes as b"", which no certificate can use. One that is listed and cannot be read is passed
+        over, and why is in `unread_staple`: whether it was needed is found out where it is missing.
 
         Raises NotGranted with staple-invalid if there are more, or longer ones, than are read: what is not looked at
         may say that the signer is revoked.
         """
-        listing = self._get("managed-ssh-keys/signer-ocsp", _LIST_LIMIT, deadline) or b""
+        self._unread_staple = None
+        listing = self._material("managed-ssh-keys/signer-ocsp", _LIST_LIMIT, deadline) or b""
         names = dict.fromkeys(listing.decode("ascii", "replace").split())
         sound = [name for name in names if re.fullmatch(_STAPLE_NAME, name)]
         if len(sound) > _MAX_STAPLES:
@@ -162,21 +191,37 @@ class Imds:
         fetched = (self._staple(name, deadline) for name in sound)
         return [_der(text) for text in fetched if text is not None]
 
+    @property
+    def unread_staple(self) -> Optional[NotGranted]:
+        """Why one of the last `staples` could not be read; None where all were."""
+        return self._unread_staple
+
+    def forget(self) -> None:
+        """Read everything again from now on, that of the signer too."""
+        self._state.forget_material()
+
     def _staple(self, name: str, deadline: Deadline) -> Optional[bytes]:
         try:
-            return self._get(f"managed-ssh-keys/signer-ocsp/{name}", _STAPLE_LIMIT, deadline)
+            return self._material(f"managed-ssh-keys/signer-ocsp/{name}", _STAPLE_LIMIT, deadline)
         except _TooMuch as refusal:
             raise NotGranted(Reason.STAPLE_INVALID, refusal.detail) from refusal
         except NotGranted as refusal:
-            if refusal.reason is not Reason.IMDS_ERROR:
+            if refusal.reason not in (Reason.IMDS_ERROR, Reason.IMDS_UNREACHABLE):
                 raise
+            self._unread_staple = self._unread_staple or refusal
             return None
 
-    def _require(self, path: str, limit: int, deadline: Deadline) -> bytes:
+    def _material(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
+        """The body at a path that is about the signer, as it was read a moment ago or as it is read now."""
+        kept = self._state.material(path, deadline.clock())
+        if kept is not None:
+            return kept[0]
         body = self._get(path, limit, deadline)
-        if body is None:
-            raise NotGranted(Reason.IMDS_ERROR, f"{path} answered 404")
+        self._state.keep_material(path, body, deadline.clock())
         return body
+
+    def _require(self, path: str, limit: int, deadline: Deadline) -> bytes:
+        return _required(path, self._get(path, limit, deadline))
 
     def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
         """The body; None for 404. A token, a second connection: all that it takes has one request's time."""
@@ -223,6 +268,15 @@ class Imds:
             raise self._failure(path, error, read) from error
 
     def _exchange(self, method: str, path: str, headers: Dict[str, str], limit: int, read: _Read) -> Response:
+        try:
+            return self._request(method, path, headers, limit, read)
+        except (NotGranted, ImportError, *_FAILURES):
+            raise
+        except Exception as error:  # what an answer that makes no sense leads to in the libraries
+            problem = f"the answer to {path} cannot be read: {type(error).__name__}: {error}"
+            raise NotGranted(Reason.IMDS_ERROR, problem) from error
+
+    def _request(self, method: str, path: str, headers: Dict[str, str], limit: int, read: _Read) -> Response:
         clock = read.deadline.clock
         if clock() >= self._kept_until:
             self.close()
@@ -235,9 +289,28 @@ class Imds:
             allow_redirects=False,
             stream=True,
         ) as answer:
-            response = Response(answer.status_code, _body(answer, path, limit))
+            response = Response(answer.status_code, self._body(answer, path, limit))
         self._kept_until = clock() + _KEPT
         return response
+
+    def _body(self, answer: requests.Response, path: str, limit: int) -> bytes:
+        """The body as it came, whole and at most `limit` bytes."""
+        body: bytes = answer.raw.read(min(limit, _LARGE) + 1, decode_content=False)
+        if limit >= len(body) > _LARGE:
+            if not self._state.large.acquire(timeout=self._limit.remaining()):
+                raise socket.timeout("too many large answers are being read")
+            try:
+                body += answer.raw.read(limit + 1 - len(body), decode_content=False)
+            finally:
+                self._state.large.release()
+        if len(body) > limit:
+            raise _TooMuch(Reason.IMDS_ERROR, f"the answer to {path} is longer than {limit} bytes")
+        length = answer.headers.get("Content-Length")
+        if length is not None and length != str(len(body)):
+            raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} broke off")
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is compressed, which was not asked for")
+        return body
 
     def _require_available(self, path: str, deadline: Deadline) -> None:
         """There is time to ask, and IMDS has not just let a request time out."""
@@ -267,25 +340,18 @@ class Imds:
         )
 
 
+def _required(path: str, body: Optional[bytes]) -> bytes:
+    if body is None:
+        raise NotGranted(Reason.IMDS_ERROR, f"{path} answered 404")
+    return body
+
+
 def _shaped(path: str, body: bytes, shape: str) -> re.Match[str]:
     fact = body.decode("ascii", "replace").strip()
     match = re.fullmatch(shape, fact)
     if match is None:
         raise NotGranted(Reason.IMDS_ERROR, f"{path} is {fact[:80]!r}")
     return match
-
-
-def _body(answer: requests.Response, path: str, limit: int) -> bytes:
-    """The body as it came, whole and at most `limit` bytes."""
-    body: bytes = answer.raw.read(limit + 1, decode_content=False)
-    if len(body) > limit:
-        raise _TooMuch(Reason.IMDS_ERROR, f"the answer to {path} is longer than {limit} bytes")
-    length = answer.headers.get("Content-Length")
-    if length is not None and length != str(len(body)):
-        raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} broke off")
-    if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is compressed, which was not asked for")
-    return body
 
 
 def _refusal(path: str, status: int) -> NotGranted:

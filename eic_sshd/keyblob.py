@@ -20,8 +20,13 @@ _TIMESTAMP = rb"[0-9]{1,15}"
 _KNOWN = (b"Timestamp", b"Instance", b"Caller", b"Request")
 # Bytes of one block. SendSSHPublicKey takes keys of at most 4096 characters; the rest of a block is shorter than that.
 _MAX_BLOCK_BYTES = 16 * 1024
+# Lines of one block: fields, the key, and a signature that may be wrapped.
+_MAX_LINES = 128
+# Bytes of a field's value: an ARN has at most 2048 characters.
+_MAX_FIELD_BYTES = 2048
 
 _VISIBLE = re.compile(rb"\S")
+_BLANK_LINE = re.compile(rb"\n[ \t\r\f\v]*\n")
 # One block: its `#` lines, then its other lines up to a blank one. Both parts may be empty: it matches anywhere.
 _BLOCK = re.compile(rb"(?P<fields>(?:#[^\n]*(?:\n|\Z))*)(?P<rest>(?:(?!#)[^\n]*\S[^\n]*(?:\n|\Z))*)")
 # A line that may be a key: `TYPE BASE64 [COMMENT]`.
@@ -58,6 +63,9 @@ def split(blob: bytes) -> Iterator[bytes]:
         block = _block_at(blob, blob.rfind(b"\n", 0, visible.start()) + 1)
         yield block.group()
         at = block.end()
+        if at - block.start() > _MAX_BLOCK_BYTES:
+            blank = _BLANK_LINE.search(blob, at)
+            at = blank.end() if blank else len(blob)  # what is left of it is no block of its own
 
 
 def carrying(blob: bytes, is_asked: Callable[[bytes], bool]) -> Iterator[bytes]:
@@ -68,14 +76,17 @@ def carrying(blob: bytes, is_asked: Callable[[bytes], bool]) -> Iterator[bytes]:
     for line in _KEY_LINE.finditer(blob):
         if not is_asked(_decoded(line.group("key"))):
             continue
-        block = _block_at(blob, _first_field(blob, line.start()))
-        # Otherwise it has no fields, or stands where a signature should.
-        if block.start() < block.end("fields") == line.start():
+        start = _first_field(blob, line.start())
+        if start == line.start():
+            continue  # it has no fields: it stands where a signature should
+        block = _block_at(blob, start)
+        if block.end("fields") == line.start():
             yield block.group()
 
 
 def _block_at(blob: bytes, start: int) -> re.Match[bytes]:
-    block = _BLOCK.match(blob, start)
+    """What begins at `start`: of a block that is too long, one byte more than one may have."""
+    block = _BLOCK.match(blob, start, start + _MAX_BLOCK_BYTES + 1)
     if block is None:  # it matches the empty string
         raise MalformedBlock("no block begins here")
     return block
@@ -103,11 +114,13 @@ def parse(block: bytes) -> Block:
     """Read the bytes of one block.
 
     Raises:
-        MalformedBlock: if it is too long, if Timestamp, Instance, key or signature are missing or not what they should
-            be, or if a field that a decision rests on stands there twice.
+        MalformedBlock: if it is too long or has too many lines, if Timestamp, Instance, key or signature are missing or
+            not what they should be, or if a field that a decision rests on is there twice.
     """
     if len(block) > _MAX_BLOCK_BYTES:
         raise MalformedBlock(f"the block is longer than {_MAX_BLOCK_BYTES} bytes")
+    if block.count(b"\n") > _MAX_LINES:
+        raise MalformedBlock(f"the block has more than {_MAX_LINES} lines")
     lines = block[:-1].split(b"\n") if block.endswith(b"\n") else block.split(b"\n")
     count = next((at for at, line in enumerate(lines) if not line.startswith(b"#")), len(lines))
     fields = _fields(lines[:count])
@@ -136,6 +149,8 @@ def _fields(lines: List[bytes]) -> Dict[bytes, bytes]:
         if equals and name in _KNOWN:
             if name in fields:
                 raise MalformedBlock(f"the block has {_text(name)} twice")
+            if len(value) > _MAX_FIELD_BYTES:
+                raise MalformedBlock(f"the block's {_text(name)} is longer than {_MAX_FIELD_BYTES} bytes")
             fields[name] = value
     return fields
 
@@ -151,4 +166,4 @@ def _signature(lines: List[bytes]) -> bytes:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+    return raw.decode("ascii", "backslashreplace")  # an ARN is ASCII; what is not takes little memory so

@@ -63,13 +63,14 @@ class Memory:
     signer of it was verified.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Optional[Memory] = None) -> None:
+        """`before` is the memory of this process until now: of it, only when blocks end is kept."""
         self._lock = threading.Lock()
         self._signer_lock = threading.Lock()
         self.instance_id: Optional[str] = None
         self.location: Optional[Location] = None
         self._verified: Optional[_Verified] = None
-        self._ends: Dict[bytes, float] = {}
+        self._ends: Dict[bytes, float] = {} if before is None else dict(before._ends)
         self._grants: Dict[Tuple[str, str], Grant] = {}
 
     @contextlib.contextmanager

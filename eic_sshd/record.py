@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 from .decision import Decision, Outcome
 
@@ -25,6 +25,10 @@ def of(decision: Decision) -> Record:
 
 
 _LIMIT = 1024  # characters of one value, so that a lying IMDS cannot flood the log
+_LIST_LIMIT = 8 * 1024  # characters of a list of values, all of which AWS has signed
+
+
+_LISTS = ("fingerprint", "key_type", "caller", "request_id")  # cleaned value by value
 
 
 def fields(decision: Decision) -> Fields:
@@ -37,7 +41,8 @@ def fields(decision: Decision) -> Fields:
         "decision": decision.outcome.value,
         "reason": decision.reason.word,
         "user": request.user,
-        "fingerprint": _joined(tuple(key.fingerprint for key in decision.keys)) or request.fingerprint,
+        "fingerprint": _joined(tuple(key.fingerprint for key in decision.keys))
+        or _joined(() if request.fingerprint is None else (request.fingerprint,)),
         "key_type": _joined(tuple(dict.fromkeys(key.key_type for key in decision.keys))),
         "caller": _joined(decision.callers),
         "request_id": _joined(decision.request_ids),
@@ -48,7 +53,9 @@ def fields(decision: Decision) -> Fields:
         "sshd_pid": request.sshd_pid,
     }
     return {
-        name: clean(value) if isinstance(value, str) else value for name, value in found.items() if value is not None
+        name: clean(value) if isinstance(value, str) and name not in _LISTS else value
+        for name, value in found.items()
+        if value is not None
     }
 
 
@@ -57,9 +64,9 @@ def sentence(decision: Decision) -> str:
     user, detail = clean(decision.request.user), clean(decision.detail)
     offered = f"key {clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
     word = decision.reason.word
-    keys = clean(", ".join(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
+    keys = _joined(tuple(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
     if decision.outcome is Outcome.GRANTED:
-        pushed_by = f", pushed by {clean(_joined(decision.callers) or '')}" if decision.callers else ""
+        pushed_by = f", pushed by {_joined(decision.callers)}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}{f' ({detail})' if detail else ''}"
     if decision.outcome is Outcome.NONE:
         return f"no key is pushed for {user}, asked about {offered}{f'; {detail}' if detail else ''} ({word})"
@@ -71,7 +78,16 @@ def sentence(decision: Decision) -> str:
 
 
 def _joined(values: Tuple[str, ...]) -> Optional[str]:
-    return ", ".join(values) or None
+    """All of `values`, cleaned; where they are too many for one field, the last ones and how many come before them."""
+    kept: List[str] = []
+    left = _LIST_LIMIT
+    for value in reversed([clean(value) for value in values]):
+        left -= len(value) + 2
+        if left < 0:
+            kept.append(f"({len(values) - len(kept)} more)")
+            break
+        kept.append(value)
+    return ", ".join(reversed(kept)) or None
 
 
 def clean(text: str) -> str:

@@ -45,7 +45,7 @@ class Resident:
 
     def __init__(self, config_file: Optional[str]) -> None:
         self._config_file = config_file
-        self._mind = self._read()
+        self._mind = self._read(None)
         self._wanted = False
 
     def idle_exit(self) -> float:
@@ -61,7 +61,7 @@ class Resident:
         if not self._wanted:
             return
         self._wanted = False
-        self._mind = self._read()
+        self._mind = self._read(self._mind.memory)
         if self._mind.refusal is not None:
             with contextlib.suppress(OSError, ValueError):
                 journal.say(
@@ -71,7 +71,7 @@ class Resident:
     def house(self) -> House:
         """What to answer the next request with."""
         if self._mind.refusal is not None:
-            self._mind = self._read()  # it may have been mended
+            self._mind = self._read(self._mind.memory)  # it may be valid by now
         mind = self._mind
         return House(
             lambda request, asked_at: _decide(mind, request, asked_at),
@@ -80,9 +80,9 @@ class Resident:
             self._config_file,
         )
 
-    def _read(self) -> _Mind:
+    def _read(self, memory: Optional[Memory]) -> _Mind:
         config, refusal = load_or_refuse(self._config_file)
-        return _Mind(config, refusal, Memory(), ImdsState(), threading.local())
+        return _Mind(config, refusal, Memory(memory), ImdsState(), threading.local())
 
 
 def _decide(mind: _Mind, request: Request, asked_at: float) -> bytes:

@@ -23,6 +23,10 @@ from .deadline import Deadline
 _MAX_HEAD_BYTES = 16 * 1024
 # Lines that one answer may have outside of its body: those of its head, and one for each chunk of a chunked body.
 _MAX_LINES = 512
+# Pieces in which an answer may come: 256 KiB in packets of 1500 bytes are fewer than 200.
+_MAX_PIECES = 4096
+# What is read of a head. Of the others requests would parse some, and one that makes no sense raises anything.
+_HEADERS = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
 # Bytes that may frame a chunked body.
 _MAX_FRAMING_BYTES = 8 * 1024
 
@@ -41,13 +45,14 @@ class Limit:
         self._bytes = 0
         self._body = 0
         self._lines = 0
+        self._pieces = 0
 
     def begin(self, deadline: Deadline, body: int) -> None:
         """The next request begins; it must be over by `deadline` and bring no more than `body` bytes and a head."""
         self.deadline = deadline
         self.connecting, self.connected = False, True
         self._body = body
-        self._bytes, self._lines = _MAX_HEAD_BYTES, _MAX_LINES
+        self._bytes, self._lines, self._pieces = _MAX_HEAD_BYTES, _MAX_LINES, _MAX_PIECES
 
     def begin_body(self) -> None:
         """The head was read: what comes now is the body. One byte more than it may have tells that it is too long."""
@@ -55,8 +60,9 @@ class Limit:
 
     def room(self, wanted: int) -> int:
         """How many of `wanted` bytes may be received now; one at least. Raises TooLong."""
-        if self._bytes <= 0:
-            raise TooLong("the answer is longer than any that IMDS gives")
+        self._pieces -= 1
+        if self._bytes <= 0 or self._pieces < 0:
+            raise TooLong("the answer is longer, or in more pieces, than any that IMDS gives")
         return min(wanted, self._bytes)
 
     def count(self, received: int) -> int:
@@ -135,9 +141,10 @@ def session(limit: Limit) -> requests.Session:
         def getresponse(self, *args: Any, **kwargs: Any) -> Any:
             answer = super().getresponse(*args, **kwargs)
             limit.begin_body()
-            head = getattr(answer, "_original_response", answer).msg  # urllib3 2 wraps http.client's answer
-            for name in ("Set-Cookie", "Set-Cookie2"):  # IMDS sets none, and requests would parse them
-                del head[name]
+            # urllib3 2 wraps http.client's answer, with a copy of its head; requests looks for cookies in the original.
+            for head in (getattr(answer, "_original_response", answer).msg, answer.headers):
+                for name in {name for name in head if name.lower() not in _HEADERS}:
+                    del head[name]
             return answer
 
     class Pool(HTTPConnectionPool):

@@ -10,6 +10,7 @@ import pytest
 
 from eic_sshd import guarded, record, roots
 from eic_sshd.authorizer import Authorizer, World
+from eic_sshd.deadline import Deadline
 from eic_sshd.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from eic_sshd.fallback import KeysFile
 from eic_sshd.hardware import AnyHardware, Ec2Hardware, Hardware
@@ -834,6 +835,7 @@ def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: s
     deadline = Deadline.after(5, time.monotonic)
     assert imds.region(deadline) == "eu-central-1"
     instance.faults.set("no-region")
+    imds.forget()
     assert imds.region(deadline) == region
 
 
@@ -882,3 +884,75 @@ def test_what_is_remembered_passes_name_hardware_and_clock_again(house: House, e
     for number, tag in enumerate(("i-0fedcba9876543210", "none of EC2's")):
         house.hardware = nitro(tmp_path / str(number), tag)
         assert remembered(house, USER, asked) is None
+
+
+# A rotation of the signer, whatever else IMDS lists.
+
+
+def test_a_rotation_costs_no_login_beside_a_block_that_is_refused_for_another_reason(
+    house: House, ed25519: str
+) -> None:
+    clocks = Clocks(house)
+    own = house.instance
+    warm = keys.ed25519_line()
+    own.push(USER, warm, "arn:warm")
+    assert house.ask(fingerprint=fingerprint(warm)).reason is Reason.GRANTED
+    own.push(USER, ed25519, "arn:old")
+    path = f"managed-ssh-keys/active-keys/{USER}"
+    expired = own.read(path) or b""
+    clocks.pass_seconds(MINUTE)
+    own.rotate_signer()
+    own.push(USER, ed25519, "arn:new")
+    reinstate(house, expired + b"\n" + (own.read(path) or b""))
+    decision = house.ask(fingerprint=fingerprint(ed25519))
+    assert (decision.reason, decision.callers) == (Reason.GRANTED, ("arn:new",))
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [(Reason.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED), (Reason.IMDS_UNREACHABLE, Reason.BAD_SIGNATURE)],
+)
+def test_a_second_reading_that_fails_is_said_with_what_led_to_it(
+    house: House, ed25519: str, second: Reason, reason: Reason, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.faults.set("bad-signature")
+    read = house.instance.read
+
+    def failing(path: str) -> Optional[bytes]:
+        if house.imds.reads.count(path) > 1:
+            raise NotGranted(second, "as the test wants it")
+        return read(path)
+
+    monkeypatch.setattr(house.instance, "read", failing)
+    decision = house.ask()
+    assert decision.reason is reason
+    for part in ("as the test wants it", "the signer did not sign these bytes"):
+        assert part in decision.detail
+
+
+def test_a_staple_that_is_listed_and_cannot_be_read_is_the_reason_where_it_is_missing(
+    house: House, ed25519: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    read = house.instance.read
+
+    def failing(path: str) -> Optional[bytes]:
+        if "signer-ocsp/" in path:
+            raise NotGranted(Reason.IMDS_UNREACHABLE, "as the test wants it")
+        return read(path)
+
+    monkeypatch.setattr(house.instance, "read", failing)
+    assert house.ask().reason is Reason.IMDS_UNREACHABLE
+
+
+def test_a_signer_that_is_known_is_used_while_another_login_holds_the_lock(house: House, ed25519: str) -> None:
+    Clocks(house)
+    other = keys.ed25519_line()
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.push(USER, other, "arn")
+    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    assert house.memory is not None
+    house.settings["imds"] = {"deadline": 0.5}
+    with house.memory.signer_lock(Deadline.after(5, time.monotonic)):
+        assert house.ask(fingerprint=fingerprint(other)).reason is Reason.GRANTED

@@ -125,7 +125,7 @@ ANSWERS = [
     (response(204), Reason.IMDS_ERROR),
     (response(302, b"", "Location: /latest/meta-data/elsewhere"), Reason.IMDS_ERROR),
     (response(200, b"x", "Content-Encoding: gzip"), Reason.IMDS_ERROR),
-    (response(200, b"x" * (256 * 1024 + 1)), Reason.IMDS_ERROR),
+    (response(200, b"x" * (512 * 1024 + 1)), Reason.IMDS_ERROR),
     (b"SSH-2.0-OpenSSH_9.2\r\n", Reason.IMDS_ERROR),
     (b"\0" * 100_000, Reason.IMDS_ERROR),
     (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", Reason.IMDS_ERROR),
@@ -650,17 +650,17 @@ def chunked(chunks: List[bytes], *trailers: bytes) -> bytes:
 
 
 def test_a_body_in_chunks_is_read() -> None:
-    with serving(answering(chunked([b"x" * 8 * KIB] * 32))) as endpoint, Imds(endpoint, 3) as imds:
-        assert imds.active_keys("root", deadline(10)) == b"x" * 256 * KIB
+    with serving(answering(chunked([b"x" * 8 * KIB] * 64))) as endpoint, Imds(endpoint, 3) as imds:
+        assert imds.active_keys("root", deadline(10)) == b"x" * 512 * KIB
 
 
 @pytest.mark.parametrize(
     "answer",
     [
         chunked([b"x"] * 600),
-        chunked([b"x" * 8 * KIB] * 33),
+        chunked([b"x" * 8 * KIB] * 66),
         chunked([b"x"], *[b"X: y\r\n"] * 600),
-        chunked([b"x"], b"X: " + b"y" * 300 * KIB + b"\r\n"),
+        chunked([b"x"], b"X: " + b"y" * 600 * KIB + b"\r\n"),
         b"HTTP/1.1 100 Continue\r\n\r\n" * 600,
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 600 + b"\r\n",
     ],
@@ -671,14 +671,130 @@ def test_an_answer_in_more_pieces_than_any_of_imds_is_refused(answer: bytes) -> 
         assert refused(endpoint, timeout=3).reason is Reason.IMDS_ERROR
 
 
-@pytest.mark.parametrize("length", [256 * KIB, 256 * KIB + 1])
-def test_a_body_has_256_kib_at_the_most(length: int) -> None:
+@pytest.mark.parametrize("length", [64 * KIB, 64 * KIB + 1, 512 * KIB, 512 * KIB + 1])
+def test_a_body_has_512_kib_at_the_most(length: int) -> None:
     with serving(answering(response(200, b"x" * length))) as endpoint, Imds(endpoint, 3) as imds:
-        if length == 256 * KIB:
+        if length <= 512 * KIB:
             assert imds.active_keys("root", deadline(10)) == b"x" * length
         else:
-            with pytest.raises(NotGranted, match="longer than 262144 bytes"):
+            with pytest.raises(NotGranted, match="longer than 524288 bytes"):
                 imds.active_keys("root", deadline(10))
+
+
+def test_an_answer_in_single_bytes_is_refused_before_it_costs_much() -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if head.startswith(b"PUT"):
+            peer.sendall(response(200, b"a-token"))
+            return
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in response(200, b"x" * 100):
+            peer.sendall(bytes([byte]))
+
+    limit = Limit()
+    limit.begin(deadline(), 512 * KIB)
+    for _ in range(4096):
+        limit.room(1)
+    with pytest.raises(OSError, match="in more pieces"):
+        limit.room(1)
+    with serving(talk) as endpoint, Imds(endpoint, 30) as imds:
+        assert imds.active_keys("root", deadline(60)) == b"x" * 100
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Content-Type: text/plain; charset", "Content-Type: ;;=", "Location: http://[", "Set-Cookie: \xff", "Date: never"],
+)
+def test_headers_that_are_not_needed_are_not_read(header: str) -> None:
+    with serving(answering(response(200, b"ok", header))) as endpoint, Imds(endpoint, 3) as imds:
+        assert imds.active_keys("root", deadline(10)) == b"ok"
+
+
+def test_whatever_a_library_raises_over_an_answer_is_an_imds_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AttributeError("'bool' object has no attribute 'strip'")
+
+    with serving(answering(response(200, b"ok"))) as endpoint, Imds(endpoint, 3) as imds:
+        monkeypatch.setattr(imds._session, "request", fail)
+        with pytest.raises(NotGranted, match="api/token cannot be read: AttributeError") as caught:
+            imds.active_keys("root", deadline())
+    assert caught.value.reason is Reason.IMDS_ERROR
+
+
+def test_only_a_few_large_answers_are_taken_in_at_one_time() -> None:
+    state = ImdsState()
+    with serving(answering(response(200, b"x" * 100 * KIB))) as endpoint, Imds(endpoint, 3, state) as imds:
+        assert imds.active_keys("root", deadline(10)) == b"x" * 100 * KIB
+        for _ in range(8):
+            assert state.large.acquire(blocking=False)
+        assert not state.large.acquire(blocking=False)
+        with Imds(endpoint, 0.3, state) as another, pytest.raises(NotGranted, match="did not answer"):
+            another.active_keys("root", deadline())
+
+
+# What is about the signer is kept for a moment, so that a slow IMDS is read to the end by the decisions together.
+
+
+def counting(paths: List[bytes]) -> Talk:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        path = head.split(b" ")[1]
+        paths.append(path)
+        body = {b"region": b"eu-west-1", b"domain": b"amazonaws.com", b"signer-ocsp": b"one two"}
+        peer.sendall(response(200, body.get(path.rpartition(b"/")[2], b"dHdv")))
+
+    return talk
+
+
+def test_what_is_about_the_signer_is_read_once_in_ten_seconds_and_again_when_it_is_forgotten() -> None:
+    paths: List[bytes] = []
+    now = [0.0]
+
+    def read(client: Imds) -> int:
+        paths.clear()
+        client.signer_chain(after(now, 3))
+        client.domain(client.region(after(now, 3)), after(now, 3))
+        assert client.staples(after(now, 3)) == [b"two"] * 2
+        return len(paths)
+
+    state = ImdsState()
+    with serving(counting(paths)) as endpoint, Imds(endpoint, 3, state) as one, Imds(endpoint, 3, state) as other:
+        assert read(one) == 7  # a token, and one request for each
+        assert [read(one), read(other)] == [0, 0]
+        other.forget()
+        assert read(one) == 6
+        now[0] += 9.0
+        assert read(one) == 0
+        now[0] += 10.0
+        assert read(one) == 6
+
+
+def test_keys_and_instance_are_read_each_time() -> None:
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.sendall(response(200, b"i-0123456789abcdef0"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 3) as imds:
+        for _ in range(2):
+            imds.active_keys("root", deadline())
+            imds.instance_id(deadline())
+    assert len(heads) == 5
+
+
+def test_a_staple_that_hangs_is_passed_over_and_named() -> None:
+    def talk(peer: socket.socket, head: bytes) -> None:
+        if head.startswith(b"GET") and b"signer-ocsp/hangs" in head:
+            time.sleep(2)
+        elif b"signer-ocsp " in head:
+            peer.sendall(response(200, b"hangs good"))
+        else:
+            peer.sendall(response(200, b"dHdv"))
+
+    with serving(talk) as endpoint, Imds(endpoint, 0.6) as imds:
+        assert imds.staples(deadline(20)) == [b"two"]
+        assert imds.unread_staple is not None
+        assert imds.unread_staple.reason is Reason.IMDS_UNREACHABLE
+        assert "signer-ocsp/hangs" in imds.unread_staple.detail
 
 
 def memory_in_use() -> int:

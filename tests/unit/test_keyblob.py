@@ -88,6 +88,9 @@ def test_a_block_without_signature_does_not_swallow_the_next() -> None:
         b"#Instance=i-2\n" + HEAD + KEY + SIGNATURE,
         b"#Caller=me\n" + HEAD + KEY + SIGNATURE,
         b"#Request=me\n" + HEAD + KEY + SIGNATURE,
+        b"#Timestamp=1\n#Instance=i\n#Caller=" + b"x" * 2049 + b"\n" + KEY + SIGNATURE,
+        b"#\n" * 128 + HEAD + KEY + SIGNATURE,
+        HEAD + KEY + b"QUFB\n" * 128,
         b"<html>not found</html>",
     ],
 )
@@ -181,3 +184,15 @@ def test_lines_that_are_no_known_field_are_no_field_twice(odd: bytes) -> None:
 def test_a_signature_is_base64_and_nothing_else() -> None:
     with pytest.raises(MalformedBlock, match="not base64"):
         parse(HEAD + KEY + SIGNATURE[:8] + b"%" + SIGNATURE[8:])
+
+
+def test_a_field_may_have_2048_bytes_and_a_block_128_lines() -> None:
+    block = parse(b"#\n" * 123 + b"#Timestamp=1\n#Instance=i\n#Caller=" + b"x" * 2048 + b"\n" + KEY + SIGNATURE + b"\n")
+    assert block.caller == "x" * 2048
+    with pytest.raises(MalformedBlock, match="128 lines"):
+        parse(b"#\n" * 124 + b"#Timestamp=1\n#Instance=i\n#Caller=x\n" + KEY + SIGNATURE + b"\n")
+
+
+def test_a_caller_that_is_not_ascii_takes_no_more_than_four_characters_a_byte() -> None:
+    caller = parse(b"#Timestamp=1\n#Instance=i\n#Caller=" + "\U0001f600".encode() + b"\xff\n" + KEY + SIGNATURE).caller
+    assert caller == "\\xf0\\x9f\\x98\\x80\\xff"

@@ -165,3 +165,13 @@ def test_one_thread_at_a_time_verifies_and_none_waits_past_its_deadline() -> Non
     holder.join()
     with memory.signer_lock(Deadline.after(60, time.monotonic)):
         pass
+
+
+def test_a_reload_forgets_keys_and_signer_and_keeps_when_blocks_end(pki: Pki) -> None:
+    before = Memory()
+    grant = store(before, "root", 10.0)
+    before.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
+    after = Memory(before)
+    assert lookup(after, "root", grant, 0.0) is None
+    assert after.signer(NOW, 0.0) is None
+    assert after.block_end(grant.blocks[0].block, 50.0, 60.0) == 10.0
