@@ -211,6 +211,7 @@ class Authorizer:
             raise
         self._memory.location = location  # only now that a signer of that place has proved it
         self._memory.store_signer(pem, signer, now, monotonic)
+        imds.forget()  # the next chain is another one
         return signer
 
     def _location(self, deadline: Deadline) -> Location:
