@@ -119,7 +119,7 @@ def test_what_it_does_not_look_like_is_not(house: House, ed25519: str, reason: R
 
 @pytest.mark.parametrize(
     ("second", "reported"),
-    [(Reason.DEADLINE_EXCEEDED, Reason.STAPLE_MISSING), (Reason.SIGNER_REVOKED, Reason.SIGNER_REVOKED)],
+    [(Reason.IMDS_UNREACHABLE, Reason.STAPLE_MISSING), (Reason.SIGNER_REVOKED, Reason.SIGNER_REVOKED)],
 )
 def test_where_the_second_try_only_fails_the_first_refusal_is_reported(
     house: House, ed25519: str, second: Reason, reported: Reason
