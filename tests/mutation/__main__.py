@@ -23,8 +23,8 @@ MODULES = tuple(
     f"eic_sshd/{name}.py"
     for name in (
         "authorized_keys", "authorizer", "certificate", "chain", "checks", "fallback", "guarded", "hardware", "imds",
-        "keyblob", "limited", "memory", "openssl", "partition", "profile", "pushed", "roots", "service", "signature",
-        "signer", "sshkey", "staple", "transport", "wire",
+        "keyblob", "limited", "memory", "ocsp", "openssl", "partition", "profile", "pushed", "responders", "roots",
+        "service", "signature", "signer", "sshkey", "staple", "transport", "wire",
     )
 )  # fmt: skip
 # Of these modules, only what decides who may ask, who may answer, and whether an answer is whole: the rest is the life

@@ -86,20 +86,19 @@ BY_HAND: Tuple[ByHand, ...] = (
     ),
     ByHand(
         "eic_sshd/staple.py",
-        "            if answer.status is ocsp.OCSPCertStatus.REVOKED and _is_authorized(answer, issuer):\n"
-        "                return True\n",
-        "            return answer.status is ocsp.OCSPCertStatus.REVOKED and _is_authorized(answer, issuer)\n",
+        "            if not answer.may_be_revoked:\n                continue\n",
+        "            if not answer.may_be_revoked:\n                return False\n",
         "one REVOKED among several answers does not count",
     ),
     ByHand(
         "eic_sshd/staple.py",
-        "        for answer in self._answers(certificate, issuer, []):\n",
-        "        for answer in self._answers(certificate, issuer, [])[:1]:\n",
+        "        for answer in self._answers(certificate, issuer):\n",
+        "        for answer in self._answers(certificate, issuer)[:1]:\n",
         "a REVOKED counts only if it comes first",
     ),
     ByHand(
-        "eic_sshd/staple.py",
-        "itertools.islice(singles, _MAX_ANSWERS + 1)",
+        "eic_sshd/ocsp.py",
+        "itertools.islice(singles, MAX_ANSWERS + 1)",
         "itertools.islice(singles, 1)",
         "of a staple with several answers only the first is read",
     ),
