@@ -146,4 +146,6 @@ def may_concern(der: bytes, certificate: Certificate) -> bool:
     """Whether a response that cannot be looked at whole may be about `certificate`: its serial number is in there."""
     serial = certificate.serial
     content = serial.to_bytes((serial + (serial < 0)).bit_length() // 8 + 1, "big", signed=True)
-    return bytes([2, min(len(content), 127)]) + content in der  # a DER INTEGER; RFC 5280 allows 20 bytes
+    # A DER INTEGER; RFC 5280 allows 20 bytes, and longer ones have more than one byte of length.
+    head = bytes([2, len(content)]) if len(content) < 128 else b""
+    return head + content in der

@@ -28,8 +28,23 @@ _DECODED = "try: %s except %s"
 _BLOB = "blob = base64.b64decode(words[1]%s)"
 _SIGNATURE = 'signature = base64.b64decode(b"".join(line.strip() for line in lines), validate=True)'
 _FIRST_FIELD = "while start > 0 and key_line - start <= _MAX_BLOCK_BYTES:"
+_SERIAL = 'content = serial.to_bytes((serial + (serial %s)).bit_length() // 8 + 1, "big", signed=True)'
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
+    Equivalent(
+        "eic_sshd/ocsp.py",
+        "may_concern",
+        _SERIAL % "< 0",
+        (_SERIAL % "<= 0", _SERIAL % "< 1", _SERIAL % "< (-1)"),
+        "0 and 1, and -1 and 0, need one byte each",
+    ),
+    Equivalent(
+        "eic_sshd/ocsp.py",
+        "Response._read_singles",
+        "return [(one.serial_number, one) for one in itertools.islice(singles, MAX_ANSWERS + 1)]",
+        ("return [(one.serial_number, one) for one in itertools.islice(singles, MAX_ANSWERS + 2)]",),
+        "one answer too many is as good as two",
+    ),
     Equivalent(
         "eic_sshd/authorizer.py",
         "Authorizer.remembered",

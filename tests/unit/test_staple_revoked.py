@@ -28,6 +28,7 @@ READS_SEVERAL = hasattr(cryptography_ocsp.OCSPResponse, "responses")  # since cr
 SHA1 = bytes.fromhex("06052b0e03021a")
 UNKNOWN_HASH = bytes.fromhex("06052b0e030215")
 ECDSA_SHA256 = bytes.fromhex("06082a8648ce3d040302")
+DSA_SHA256 = bytes.fromhex("0609608648016503040302")
 UNKNOWN_ALGORITHM = bytes.fromhex("06082a8648ce3d04037f")
 
 
@@ -143,7 +144,9 @@ def test_a_certid_that_cannot_be_compared_matters_only_where_the_answer_may_be_a
 
 def test_a_good_whose_certid_cannot_be_compared_vouches_for_nothing(pki: Pki) -> None:
     good = parts(pki, GOOD)
-    assert result(pki, [good.response(pki.intermediates[0], [good.single.replace(SHA1, UNKNOWN_HASH)])]) is INVALID
+    odd = good.response(pki.intermediates[0], [good.single.replace(SHA1, UNKNOWN_HASH)])
+    with pytest.raises(NotGranted, match="cannot be parsed"):
+        Staples([odd], command(), 60).require_good(parsed(pki.signer, pki.intermediates[0]))
 
 
 @pytest.mark.skipif(not READS_SEVERAL, reason="cryptography before 37 reads one answer only")
@@ -236,6 +239,7 @@ def test_a_revoked_is_read_up_to_a_length_and_refused_beyond(pki: Pki, extra: in
             size += MAX_LENGTH + extra - len(text)
         raise AssertionError("no staple of that length")
 
+    assert MAX_LENGTH == 16384
     assert beside_good(pki, padded(REVOKED, pki.signer)) is expected
     assert beside_good(pki, padded(REVOKED, issue_server(NAME, pki.signer.key, pki.intermediates[0]))) is None
 
@@ -263,8 +267,13 @@ def test_a_serial_that_is_not_positive_is_found_too(pki: Pki, serial: int, der: 
     assert may_concern(bytes.fromhex(der), read(pki.signer.der)._replace(serial=serial))
 
 
-def test_a_serial_longer_than_any_is_searched_for_without_a_fault(pki: Pki) -> None:
-    assert not may_concern(b"\x30\x00", read(pki.signer.der)._replace(serial=2**4000))
+@pytest.mark.parametrize("head", ["027f", "028180", "02820100"])
+def test_a_serial_longer_than_any_is_found_too(pki: Pki, head: str) -> None:
+    content = b"\x01" * {"027f": 127, "028180": 128, "02820100": 256}[head]
+    one = read(pki.signer.der)._replace(serial=int.from_bytes(content, "big"))
+    assert may_concern(bytes.fromhex(head) + content, one)
+    assert not may_concern(bytes.fromhex(head) + content[1:], one)
+    assert may_concern(content, one) is (head != "027f")
 
 
 def test_a_revoked_intermediate_is_named_though_another_staple_leaves_a_doubt(pki: Pki) -> None:
@@ -307,22 +316,58 @@ def test_a_certificate_that_several_staples_have_counts_once(pki: Pki) -> None:
     one, others = responder(pki), strangers(MAX_CERTIFICATES - 1)
     repeated = [of_signer(pki, fresh_for=number, certificates=others) for number in range(100, 103)]
     assert beside_good(pki, *repeated, of_signer(pki, REVOKED, responder=one)) is IS_REVOKED
+    full = [of_signer(pki, fresh_for=number, certificates=[*others, one]) for number in range(100, 103)]
+    assert beside_good(pki, *full, *forged(pki, 1)) is None
+
+
+def test_the_certificates_of_a_staple_are_listed_once(pki: Pki) -> None:
+    class Counted(Response):
+        listings = 0
+
+        def certificates(self) -> List[x509.Certificate]:
+            self.listings += 1
+            return super().certificates()
+
+    response = Counted(forged(pki, 1)[0])
+    makers = Responders([response])
+    for issuer in parsed(pki.intermediates[0], pki.root):
+        with pytest.raises(Unusable, match="neither"):
+            makers.maker(response, issuer)
+    assert response.listings == 1
+
+
+def test_a_delegate_below_an_intermediate_is_revoked_by_that_one(pki: Pki) -> None:
+    one, path = responder(pki), parsed(*pki.chain()[:2], pki.root)
+    staples = [of_signer(pki, responder=one), staple(GOOD, pki.intermediates[0], pki.root)]
+    Staples(staples, command(), 60).require_good(path)
+    with pytest.raises(NotGranted, match="it is revoked"):
+        Staples([*staples, staple(REVOKED, one, pki.intermediates[0])], command(), 60).require_good(path)
 
 
 def test_a_revoked_in_an_algorithm_that_is_not_verified_is_not_passed_over(pki: Pki) -> None:
     pss = bytes.fromhex("06092a864886f70d01010a")
     for kind, expected in ((REVOKED, INVALID), (GOOD, None)):
         made = parts(pki, kind)
-        for algorithm in (UNKNOWN_ALGORITHM, pss):
+        for algorithm in (UNKNOWN_ALGORITHM, DSA_SHA256, pss):
             assert beside_good(pki, made.response(pki.intermediates[0], [made.single], [], algorithm)) is expected
+
+
+def in_dsa(pki: Pki, certificate: Identity) -> bytes:
+    """The certificate, by the signer's issuer, with another signature algorithm named in it."""
+    signed, algorithm, _ = children(certificate.der)
+    named = tlv(0x30, DSA_SHA256)
+    signed = tlv(0x30, b"".join(named if part == algorithm else part for part in children(signed)))
+    signature = pki.intermediates[0].key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    return tlv(0x30, signed + named + tlv(0x03, b"\0" + signature))
 
 
 def test_a_delegates_certificate_in_an_algorithm_that_is_not_verified_leaves_a_doubt(pki: Pki) -> None:
     one = responder(pki)
-    odd = one.der.replace(ECDSA_SHA256, UNKNOWN_ALGORITHM)
-    for kind, expected in ((REVOKED, INVALID), (GOOD, None)):
-        made = parts(pki, kind, responder=one)
-        assert beside_good(pki, made.response(one, [made.single], [odd])) is expected
+    for odd in (one.der.replace(ECDSA_SHA256, UNKNOWN_ALGORITHM), in_dsa(pki, one)):
+        for kind, expected, found in ((REVOKED, INVALID, IS_REVOKED), (GOOD, None, None)):
+            made = parts(pki, kind, responder=one)
+            assert beside_good(pki, made.response(one, [made.single], [odd])) is expected
+            assert result(pki, [made.response(one, [made.single], [odd, one.der])]) is found
 
 
 def test_certificates_that_cannot_be_listed_leave_a_doubt(pki: Pki) -> None:
