@@ -92,7 +92,7 @@ def ask(path: str, question: "Question", begun: float) -> "tuple[bytes | None, b
             return said[10:], kind == b"C"
         taken = taken or said[:1] == b"W"
         # One that dies before it takes anything on does so at its start: it is asked twice.
-        if said[:1] not in (b"", b"W") or attempt >= (2 if taken else 1):
+        if said[:1] not in (b"", b"W") or (attempt and not taken):
             break
         time.sleep(0.1)
     return None, False

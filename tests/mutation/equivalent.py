@@ -32,6 +32,77 @@ _SERIAL = 'content = serial.to_bytes((serial + (serial %s)).bit_length() // 8 + 
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "if started - begun > 0.05:",
+        ("if started - begun >= 0.05:",),
+        "no two readings of the clock are apart by just that",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "fields.append(str(int((started - begun) * 1000)))",
+        (
+            "fields.append(str(int((started - begun) * 1001)))",
+            "fields.append(str(int((started - begun) * (999))))",
+        ),
+        "a thousandth more or less",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "connection.settimeout(max(until - started, 0.001))",
+        ("connection.settimeout(max(until - started, 1.001))",),
+        "a second more where the time is over: a test of it would assert a time",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "connection.settimeout(max(until - time.monotonic(), 0.001))",
+        ("connection.settimeout(max(until - time.monotonic(), 1.001))",),
+        "a second more where the time is over: a test of it would assert a time",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)",
+        (
+            "peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 13)",
+            "peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, (11))",
+        ),
+        "the uid is in the first eight bytes",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "more = connection.recv(65536)",
+        ("more = connection.recv(65537)", "more = connection.recv((65535))"),
+        "whatever is left comes with the next call",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        "if len(said) < 5 <= len(said + more):",
+        (
+            "if len(said) <= 5 <= len(said + more):",
+            "if ((5 <= len(said + more))):",
+            "if len(said) < 6 <= len(said + more):",
+            "if True:",
+        ),
+        "computed again from the same five bytes, or from fewer before these are there",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
+        "converse",
+        'until = started + int.from_bytes((said + more)[1:5], "big") / 1000',
+        (
+            'until = started + int.from_bytes((said + more)[2:5], "big") / 1000',
+            'until = started + int.from_bytes((said + more)[1:5], "big") / 1001',
+            'until = started + int.from_bytes((said + more)[1:5], "big") / (999)',
+        ),
+        "no answer is announced for more than 2**24 ms; a thousandth more or less",
+    ),
+    Equivalent(
         "eic_sshd/ocsp.py",
         "may_concern",
         _SERIAL % "< 0",

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For how long the front door waits for what, and what it says of that; nothing here asserts a time."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Callable, List
+
+import pytest
+
+from eic_sshd import authorized_keys, wire
+from eic_sshd.authorized_keys import NoAnswerInTime, ask, parse
+
+Talk = Callable[[socket.socket], None]
+QUESTION = ("root", "f", "/c")
+WHOLE = wire.answer(["ssh-ed25519 AAAA"])
+
+
+@pytest.fixture
+def path(tmp_path: object) -> str:
+    return f"{tmp_path}/sock"
+
+
+def heard(peer: socket.socket) -> bytes:
+    data = b""
+    while not wire.complete(data):
+        data += peer.recv(4096)
+    return data
+
+
+def listening(path: str, *talks: Talk) -> threading.Thread:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(1)
+
+    def serve() -> None:
+        with listener:
+            for talk in talks:
+                peer, _ = listener.accept()
+                with peer:
+                    talk(peer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread
+
+
+def answering(*pieces: bytes, pause: float = 0.0) -> Talk:
+    """Says `pieces`, with a pause before the last one."""
+
+    def talk(peer: socket.socket) -> None:
+        heard(peer)
+        for at, piece in enumerate(pieces):
+            time.sleep(pause if at == len(pieces) - 1 else 0.05)
+            peer.sendall(piece)
+
+    return talk
+
+
+def silent(*pieces: bytes) -> Talk:
+    """Says `pieces`, and then nothing more until the front door goes."""
+
+    def talk(peer: socket.socket) -> None:
+        heard(peer)
+        for piece in pieces:
+            peer.sendall(piece)
+        peer.settimeout(60)
+        peer.recv(1)
+
+    return talk
+
+
+def test_its_types_are_not_loaded() -> None:
+    assert authorized_keys.TYPE_CHECKING is False
+
+
+def test_the_time_to_reach_an_authorizer_leaves_one_for_a_decision_of_its_own() -> None:
+    assert authorized_keys.PATIENCE == 2.0
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_whether_a_chained_command_is_to_be_run_is_told_from_the_answer(path: str, chained: bool) -> None:
+    thread = listening(path, answering(wire.taken(5) + wire.answer(["ssh-ed25519 AAAA"], chained)))
+    assert ask(path, QUESTION, time.monotonic()) == (b"ssh-ed25519 AAAA\n", chained)
+    thread.join(10)
+
+
+@pytest.mark.parametrize("kind", [b"X", b"k", b"W"])
+def test_an_answer_of_another_kind_is_none(path: str, kind: bytes) -> None:
+    thread = listening(path, answering(wire.taken(5) + kind + WHOLE[1:]))
+    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    thread.join(10)
+
+
+def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: str) -> None:
+    length = 0x01000002
+    said = wire.taken(30) + b"K" + length.to_bytes(4, "big") + b"x\n"
+    thread = listening(path, answering(said))
+    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    thread.join(10)
+
+
+@pytest.mark.parametrize("split", [0, 1, 3, 4, 5, 7])
+def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
+    path: str, split: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorized_keys, "PATIENCE", 0.5)
+    said = wire.taken(60) + WHOLE
+    pieces = [piece for piece in (said[:split], said[split:8]) if piece]
+    thread = listening(path, answering(*pieces, said[8:], pause=0.8))
+    assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    thread.join(10)
+
+
+@pytest.mark.parametrize("more", [b"", b"K", WHOLE[:-1]])
+def test_an_answer_that_does_not_come_as_announced_is_waited_for_no_longer(path: str, more: bytes) -> None:
+    """Where it is waited for without end, this test does not end either."""
+    thread = listening(path, silent(wire.taken(0.3) + more))
+    with pytest.raises(NoAnswerInTime):
+        ask(path, QUESTION, time.monotonic())
+    thread.join(10)
+
+
+def test_an_authorizer_that_does_not_accept_is_not_waited_for_without_end(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorized_keys, "PATIENCE", 0.3)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        waiting: List[socket.socket] = []
+        try:
+            for _ in range(16):  # until there is no room for another
+                one = socket.socket(socket.AF_UNIX)
+                waiting.append(one)
+                one.setblocking(False)
+                if one.connect_ex(path):
+                    break
+            assert ask(path, QUESTION, time.monotonic()) == (None, False)
+        finally:
+            for one in waiting:
+                one.close()
+
+
+def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path: str) -> None:
+    requests: List[bytes] = []
+
+    def talk(peer: socket.socket) -> None:
+        requests.append(heard(peer))
+        peer.sendall(wire.NOT_ME)
+
+    thread = listening(path, talk)
+    # As an authorizer of an earlier version understands it, unless this machine is too busy to begin at once.
+    for _ in range(20):
+        begun = time.monotonic()
+        ask(path, QUESTION, begun)
+        thread.join(10)
+        if requests[-1].count(b"\0", 4) == 4:
+            return
+        thread = listening(f"{path}{len(requests)}", talk)
+        path = f"{path}{len(requests)}"
+    raise AssertionError("each request said how long sshd has waited")
+
+
+def test_between_two_services_there_is_a_short_pause(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: List[float] = []
+
+    class Time:
+        monotonic = staticmethod(time.monotonic)
+        sleep = staticmethod(pauses.append)
+
+    monkeypatch.setattr(authorized_keys, "time", Time)
+    thread = listening(path, answering(b""), answering(wire.taken(5) + WHOLE))
+    assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    thread.join(10)
+    assert pauses == [0.1]
+
+
+@pytest.mark.parametrize("arguments", [["--other", "x", "root"], ["--other=x", "root"], ["--=x", "root"], ["--config"]])
+def test_an_option_that_there_is_not_is_a_wrong_argument(arguments: List[str]) -> None:
+    assert parse(arguments) is None
+
+
+def test_an_option_may_have_its_value_as_the_last_but_one_argument() -> None:
+    assert parse(["--config=/c", "root"]) == (authorized_keys.SOCKET, ("root", None, "/c"), {})
+    assert parse(["--config", "/c", "root"]) == (authorized_keys.SOCKET, ("root", None, "/c"), {})
