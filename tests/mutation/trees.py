@@ -193,7 +193,7 @@ class Tree:
     def _pytest(self, arguments: List[str], plugin: object) -> int:
         # What only explains a failure is left out: that one fails is enough.
         quiet = ["-q", "--no-header", "--tb=line", "--assert=plain", f"--basetemp={self._scratch}"]
-        quiet += ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
+        quiet += ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception"]
         return int(pytest.main([*quiet, *arguments], plugins=[plugin]))
 
     def _in_child(self, run: Callable[[], int]) -> NoReturn:

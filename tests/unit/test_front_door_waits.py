@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -39,7 +40,7 @@ def listening(path: str, *talks: Talk) -> threading.Thread:
         with listener:
             for talk in talks:
                 peer, _ = listener.accept()
-                with peer:
+                with peer, contextlib.suppress(ConnectionError):  # the front door may have gone
                     talk(peer)
 
     thread = threading.Thread(target=serve, daemon=True)

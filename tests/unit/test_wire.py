@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -28,7 +29,7 @@ def listening(path: str, *talks: Talk) -> threading.Thread:
         with listener:
             for talk in talks:
                 peer, _ = listener.accept()
-                with peer:
+                with peer, contextlib.suppress(ConnectionError):  # the front door may have gone
                     talk(peer)
 
     thread = threading.Thread(target=serve, daemon=True)
