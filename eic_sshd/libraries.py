@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 import threading
@@ -55,6 +54,8 @@ def try_cryptography() -> None:
 
 def problems() -> Iterator[str]:
     """What keeps the libraries from being loaded, a sentence each with the remedy."""
+    import importlib  # late: this is for check-config
+
     for module, package in _NEEDED:
         try:
             with loading():

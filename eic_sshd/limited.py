@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, List, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, List, Tuple, TypeVar, Union
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 T = TypeVar("T")
 
 
 class Limited:
-    """Makes each call in a thread of its own. `most` are under way at one time, those that hang among them."""
+    """Makes each call in another thread, which is kept for the next one. `most` calls are under way at one time."""
 
     def __init__(self, most: int) -> None:
         self._slots = threading.BoundedSemaphore(most)
+        self._idle: List[SimpleQueue[Callable[[], None]]] = []
 
     def call(self, function: Callable[[], T], seconds: float) -> T:
         """What `function` gives or raises.
@@ -22,28 +26,45 @@ class Limited:
         Raises TimeoutError (an OSError) where that, or the wait for one of so many others to end, takes longer than
         `seconds`.
         """
+        from queue import Empty, SimpleQueue  # late: most processes make no such call
+
         until = time.monotonic() + seconds
-        results: List[Union[Tuple[T], BaseException]] = []
+        results: SimpleQueue[Union[Tuple[T], BaseException]] = SimpleQueue()
 
         def run() -> None:
             try:
-                results.append((function(),))
+                results.put((function(),))
             except BaseException as error:  # raised below, in the thread that waits
-                results.append(error)
-            finally:
-                self._slots.release()
+                results.put(error)
 
         if not self._slots.acquire(timeout=seconds):
             raise TimeoutError(f"too many such calls hang: none ended within {seconds:g} s")
-        thread = threading.Thread(target=run, daemon=True)
         try:
-            thread.start()
+            self._worker().put(run)
         except RuntimeError as error:  # no further thread can be had
             self._slots.release()
             raise TimeoutError(str(error)) from error
-        thread.join(max(until - time.monotonic(), 0))
-        if not results:
-            raise TimeoutError(f"no answer within {seconds:g} s")
-        if isinstance(results[0], BaseException):
-            raise results[0]
-        return results[0][0]
+        try:
+            result = results.get(timeout=max(until - time.monotonic(), 0))
+        except Empty:
+            raise TimeoutError(f"no answer within {seconds:g} s") from None
+        if isinstance(result, BaseException):
+            raise result
+        return result[0]
+
+    def _worker(self) -> SimpleQueue[Callable[[], None]]:
+        """What an idle thread takes its next call from. Raises RuntimeError where no thread can be started."""
+        from queue import SimpleQueue
+
+        try:
+            return self._idle.pop()
+        except IndexError:
+            calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+            threading.Thread(target=self._work, args=(calls,), daemon=True).start()
+            return calls
+
+    def _work(self, calls: SimpleQueue[Callable[[], None]]) -> None:
+        while True:
+            calls.get()()
+            self._idle.append(calls)
+            self._slots.release()

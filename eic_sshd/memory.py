@@ -8,7 +8,6 @@ The caller passes the time in, on two clocks: `now` is the wall clock, in second
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
 
@@ -102,7 +101,7 @@ class Memory:
         So a wall clock that is set back revives nothing. When there is no room for a new block, nothing is remembered
         of it: it ends `seconds` from now.
         """
-        digest = hashlib.sha256(block.signed).digest()
+        digest = _digest(block)
         with self._lock:
             if len(self._ends) >= _MAX_BLOCKS:
                 return self._ends.get(digest, monotonic + seconds)
@@ -116,7 +115,7 @@ class Memory:
     def store_grant(self, user: str, fingerprint: str, grant: Grant, monotonic: float) -> None:
         """Remember until its last block ends that `grant` answers this request."""
         with self._lock:
-            if any(hashlib.sha256(one.block.signed).digest() not in self._ends for one in grant.blocks):
+            if any(_digest(one.block) not in self._ends for one in grant.blocks):
                 return  # its end is not remembered, so IMDS has to answer for it each time
             if len(self._grants) >= _MAX_GRANTS:
                 self._grants = {
@@ -124,6 +123,12 @@ class Memory:
                 }
             if len(self._grants) < _MAX_GRANTS:
                 self._grants[user, fingerprint] = grant
+
+
+def _digest(block: Block) -> bytes:
+    import hashlib  # late: it is slow to load, and a process that only runs the chained command needs none of it
+
+    return hashlib.sha256(block.signed).digest()
 
 
 def _without_ended(grant: Grant, monotonic: float) -> Optional[Grant]:

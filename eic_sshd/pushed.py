@@ -13,6 +13,8 @@ from .sshkey import has_fingerprint
 
 # Blocks of one answer that are judged; how many more there are is counted.
 _MAX_JUDGED = 256
+# Those more that are counted: to count the tiniest that fit into an answer would take longer than to judge.
+_MAX_COUNTED = 4096
 
 
 class Pushed(NamedTuple):
@@ -51,7 +53,7 @@ def _parsed(texts: Iterator[bytes]) -> Pushed:
             blocks.append(keyblob.parse(text))
         except keyblob.MalformedBlock as problem:
             refusals.add(NotGranted(Reason.BLOCK_MALFORMED, str(problem)))
-    return Pushed(blocks, refusals, sum(1 for _ in texts))
+    return Pushed(blocks, refusals, sum(1 for _ in itertools.islice(texts, _MAX_COUNTED)))
 
 
 def _no_block_carries_it(blob: bytes) -> NotGranted:
