@@ -33,6 +33,13 @@ _SERIAL = 'content = serial.to_bytes((serial + (serial %s)).bit_length() // 8 + 
 EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
         "eic_sshd/authorized_keys.py",
+        "parse",
+        "if name not in options or not (equals or rest):",
+        ("if name not in options or not (((rest))):",),
+        "where nothing follows the option there is no user either",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
         "converse",
         "if started - begun > 0.05:",
         ("if started - begun >= 0.05:",),
@@ -52,8 +59,12 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "eic_sshd/authorized_keys.py",
         "converse",
         "connection.settimeout(max(until - started, 0.001))",
-        ("connection.settimeout(max(until - started, 1.001))",),
-        "a second more where the time is over: a test of it would assert a time",
+        (
+            "connection.settimeout(max(until - started, 1.001))",
+            "connection.settimeout(max((until), 0.001))",
+            "connection.settimeout(max((started), 0.001))",
+        ),
+        "a Unix socket with any time limit does not wait for room in a queue; what follows sets limits of its own",
     ),
     Equivalent(
         "eic_sshd/authorized_keys.py",

@@ -187,3 +187,10 @@ def test_an_option_that_there_is_not_is_a_wrong_argument(arguments: List[str]) -
 def test_an_option_may_have_its_value_as_the_last_but_one_argument() -> None:
     assert parse(["--config=/c", "root"]) == (authorized_keys.SOCKET, ("root", None, "/c"), {})
     assert parse(["--config", "/c", "root"]) == (authorized_keys.SOCKET, ("root", None, "/c"), {})
+
+
+def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(path: str) -> None:
+    thread = listening(path, answering(b""), answering(b""), answering(wire.taken(5) + WHOLE))
+    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    thread.join(0.3)
+    assert thread.is_alive()
