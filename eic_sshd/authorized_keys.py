@@ -116,7 +116,7 @@ def converse(path: str, question: "Question", begun: float) -> "bytes | None":
         connection.connect(path)
         peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
         folder = posix.stat(path.rpartition("/")[0] or ".")
-        if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), folder.st_uid):
+        if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), posix.geteuid(), folder.st_uid):
             return None
         connection.send(len(request).to_bytes(4, "big") + request)
         more = b"..."
@@ -138,9 +138,9 @@ def converse(path: str, question: "Question", begun: float) -> "bytes | None":
     return said
 
 
-def may_answer(uid: int, folder_owner: int) -> bool:
-    """Whether who listens is root (systemd), this user or the owner of the socket's folder: unix(7), SO_PEERCRED."""
-    return uid in (0, posix.geteuid(), folder_owner)
+def may_answer(uid: int, own: int, folder_owner: int) -> bool:
+    """Whether who listens is root (systemd), our `own` user or the owner of the folder: unix(7), SO_PEERCRED."""
+    return uid in (0, own, folder_owner)
 
 
 def once_more(arguments: list[str], begun: float) -> None:

@@ -111,7 +111,7 @@ BY_HAND: Tuple[ByHand, ...] = (
     ),
     ByHand(
         "eic_sshd/authorized_keys.py",
-        "if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), folder.st_uid):",
+        "if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), posix.geteuid(), folder.st_uid):",
         "if not peer:",
         "everyone may answer the front door",
     ),

@@ -33,6 +33,13 @@ _SERIAL = 'content = serial.to_bytes((serial + (serial %s)).bit_length() // 8 + 
 EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
         "eic_sshd/authorized_keys.py",
+        "converse",
+        "connection.close()",
+        ("pass",),
+        "it is closed when nothing refers to it any more",
+    ),
+    Equivalent(
+        "eic_sshd/authorized_keys.py",
         "parse",
         "if name not in options or not (equals or rest):",
         ("if name not in options or not (((rest))):",),

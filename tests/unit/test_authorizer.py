@@ -378,6 +378,14 @@ def test_a_rotation_between_reading_keys_and_signer_costs_no_login(house: House,
     assert rotated
 
 
+def test_a_chain_that_is_refused_is_read_once_more(house: House, ed25519: str) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.faults.set("other-root")
+    assert house.ask().reason is Reason.SIGNER_UNTRUSTED
+    assert house.imds.reads.count("managed-ssh-keys/signer-cert") == 2
+    assert house.imds.reads.count("placement/region") == 2
+
+
 def test_what_stays_wrong_is_read_twice_and_no_more(house: House, ed25519: str) -> None:
     house.instance.push(USER, ed25519, "arn")
     house.instance.faults.set("bad-signature")

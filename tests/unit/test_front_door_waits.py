@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -194,3 +195,27 @@ def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(pa
     assert ask(path, QUESTION, time.monotonic()) == (None, False)
     thread.join(0.3)
     assert thread.is_alive()
+
+
+def test_where_nobody_listens_no_other_service_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: List[float] = []
+
+    class Time:
+        monotonic = staticmethod(time.monotonic)
+        sleep = staticmethod(pauses.append)
+
+    monkeypatch.setattr(authorized_keys, "time", Time)
+    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    assert pauses == []
+
+
+def test_the_answer_is_written_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    authorized_keys.write(b"ssh-ed25519 AAAA\n")
+    assert capfd.readouterr() == ("ssh-ed25519 AAAA\n", "")
+
+
+def test_an_sshd_that_has_gone_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    authorized_keys.write(b"ssh-ed25519 AAAA\n", write)
+    os.close(write)
