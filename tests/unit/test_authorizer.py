@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -964,3 +965,35 @@ def test_a_signer_that_is_known_is_used_while_another_login_holds_the_lock(house
     house.settings["imds"] = {"deadline": 0.5}
     with house.memory.signer_lock(Deadline.after(5, time.monotonic)):
         assert house.ask(fingerprint=fingerprint(other)).reason is Reason.GRANTED
+
+
+def test_a_signer_that_another_login_verified_meanwhile_is_not_verified_again(house: House, ed25519: str) -> None:
+    class Meanwhile(Memory):
+        @contextlib.contextmanager
+        def signer_lock(self, deadline: Deadline) -> Iterator[None]:
+            key = house.instance.pki.signer.key.public_key()
+            self.store_signer(b"", Signer(key, 2**40), house.now(), house.monotonic())
+            yield
+
+    house.memory = Meanwhile()
+    house.instance.push(USER, ed25519, "arn")
+    assert house.ask().reason is Reason.GRANTED
+    assert house.verified == 0
+    assert "managed-ssh-keys/signer-cert" not in house.imds.reads
+
+
+def test_a_staple_that_cannot_be_read_is_not_the_reason_where_another_one_is_invalid(
+    house: House, ed25519: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.instance.push(USER, ed25519, "arn")
+    house.instance.faults.set("stale-staples")
+    read = house.instance.read
+    names = (read("managed-ssh-keys/signer-ocsp") or b"").decode().split()
+
+    def failing(path: str) -> Optional[bytes]:
+        if path.endswith(names[-1]):
+            raise NotGranted(Reason.IMDS_UNREACHABLE, "as the test wants it")
+        return read(path)
+
+    monkeypatch.setattr(house.instance, "read", failing)
+    assert house.ask().reason is Reason.STAPLE_INVALID

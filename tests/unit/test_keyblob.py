@@ -196,3 +196,16 @@ def test_a_field_may_have_2048_bytes_and_a_block_128_lines() -> None:
 def test_a_caller_that_is_not_ascii_takes_no_more_than_four_characters_a_byte() -> None:
     caller = parse(b"#Timestamp=1\n#Instance=i\n#Caller=" + "\U0001f600".encode() + b"\xff\n" + KEY + SIGNATURE).caller
     assert caller == "\\xf0\\x9f\\x98\\x80\\xff"
+
+
+def test_what_follows_a_block_that_is_too_long_begins_behind_a_blank_line() -> None:
+    long = b"#" + b"x" * 20_000 + b"\n"
+    first, second = keyblob.split(long + BLOCK + b" \n" + BLOCK)
+    assert first == long[: 16 * 1024 + 1]
+    assert second == BLOCK
+    assert list(keyblob.split(long + BLOCK)) == [first]
+
+
+def test_a_block_of_just_16_kib_may_be_followed_by_another_at_once() -> None:
+    filler = b"#" + b"x" * (16 * 1024 - len(BLOCK) - 2) + b"\n"
+    assert list(keyblob.split(filler + BLOCK + BLOCK)) == [filler + BLOCK, BLOCK]
