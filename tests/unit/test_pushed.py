@@ -64,6 +64,11 @@ def test_without_a_fingerprint_so_it_is_for_all_blocks() -> None:
     assert (len(found.blocks), found.not_judged) == (256, 1)
 
 
+def test_no_more_than_4096_further_blocks_are_counted() -> None:
+    assert "255 more refused, 4096 more not looked at" in refusal(b"x\n\n" * 5000).detail
+    assert "255 more refused, 4095 more not looked at" in refusal(b"x\n\n" * (256 + 4095)).detail
+
+
 def test_malformed_blocks_of_other_callers_use_up_nothing() -> None:
     malformed = [b"x\n\n", b"#\n", b"#Timestamp=1\n", block(b"ssh-ed25519 AAAA"), block(key_line(7), timestamp=b"soon")]
     blob = b"\n".join(malformed * 500) + b"\n" + block(WANTED, "last")
