@@ -155,11 +155,8 @@ class Imds:
 
     def domain(self, region: str, deadline: Deadline) -> str:
         """The domain of `region`. Raises NotGranted with domain-unknown if `services/domain` gives any other."""
-        domain = (
-            _required("services/domain", self._material("services/domain", _FACT_LIMIT, deadline))
-            .decode("ascii", "replace")
-            .strip()
-        )
+        body = _required("services/domain", self._material("services/domain", _FACT_LIMIT, deadline))
+        domain = body.decode("ascii", "replace").strip()
         expected = partition.domain_of(region)
         if domain != expected:
             raise NotGranted(

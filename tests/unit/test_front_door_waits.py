@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import threading
 import time
-from typing import Callable, List
+from typing import List
 
 import pytest
 
 from eic_sshd import authorized_keys, wire
 from eic_sshd.authorized_keys import NoAnswerInTime, ask, parse
 
-Talk = Callable[[socket.socket], None]
+from .unix_server import Talk, listening, said
+
 QUESTION = ("root", "f", "/c")
 WHOLE = wire.answer(["ssh-ed25519 AAAA"])
 
@@ -25,35 +24,24 @@ def path(tmp_path: object) -> str:
     return f"{tmp_path}/sock"
 
 
-def heard(peer: socket.socket) -> bytes:
-    data = b""
-    while not wire.complete(data):
-        data += peer.recv(4096)
-    return data
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> List[float]:
+    """The pauses that the front door makes, in seconds; none of them takes any time."""
+    made: List[float] = []
 
+    class Time:
+        monotonic = staticmethod(time.monotonic)
+        sleep = staticmethod(made.append)
 
-def listening(path: str, *talks: Talk) -> threading.Thread:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(1)
-
-    def serve() -> None:
-        with listener:
-            for talk in talks:
-                peer, _ = listener.accept()
-                with peer, contextlib.suppress(ConnectionError):  # the front door may have gone
-                    talk(peer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return thread
+    monkeypatch.setattr(authorized_keys, "time", Time)
+    return made
 
 
 def answering(*pieces: bytes, pause: float = 0.0) -> Talk:
     """Says `pieces`, with a pause before the last one."""
 
     def talk(peer: socket.socket) -> None:
-        heard(peer)
+        said(peer)
         for at, piece in enumerate(pieces):
             time.sleep(pause if at == len(pieces) - 1 else 0.05)
             peer.sendall(piece)
@@ -65,7 +53,7 @@ def silent(*pieces: bytes) -> Talk:
     """Says `pieces`, and then nothing more until the front door goes."""
 
     def talk(peer: socket.socket) -> None:
-        heard(peer)
+        said(peer)
         for piece in pieces:
             peer.sendall(piece)
         peer.settimeout(60)
@@ -150,7 +138,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
     requests: List[bytes] = []
 
     def talk(peer: socket.socket) -> None:
-        requests.append(heard(peer))
+        requests.append(said(peer))
         peer.sendall(wire.NOT_ME)
 
     thread = listening(path, talk)
@@ -166,14 +154,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
     raise AssertionError("each request said how long sshd has waited")
 
 
-def test_between_two_services_there_is_a_short_pause(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: List[float] = []
-
-    class Time:
-        monotonic = staticmethod(time.monotonic)
-        sleep = staticmethod(pauses.append)
-
-    monkeypatch.setattr(authorized_keys, "time", Time)
+def test_between_two_services_there_is_a_short_pause(path: str, pauses: List[float]) -> None:
     thread = listening(path, answering(b""), answering(wire.taken(5) + WHOLE))
     assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
     thread.join(10)
@@ -197,14 +178,7 @@ def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(pa
     assert thread.is_alive()
 
 
-def test_where_nobody_listens_no_other_service_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: List[float] = []
-
-    class Time:
-        monotonic = staticmethod(time.monotonic)
-        sleep = staticmethod(pauses.append)
-
-    monkeypatch.setattr(authorized_keys, "time", Time)
+def test_where_nobody_listens_no_other_service_is_waited_for(path: str, pauses: List[float]) -> None:
     assert ask(path, QUESTION, time.monotonic()) == (None, False)
     assert pauses == []
 

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
-import threading
 import time
-from typing import Callable, List, Optional
+from typing import List, Optional
 
 import pytest
 from hypothesis import given
@@ -16,39 +14,12 @@ from hypothesis import strategies as st
 from eic_sshd import authorized_keys, wire
 from eic_sshd.authorized_keys import NoAnswerInTime
 
-Talk = Callable[[socket.socket], None]
-
-
-def listening(path: str, *talks: Talk) -> threading.Thread:
-    """Listens at `path` for one connection for each of `talks`, and talks."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(1)
-
-    def serve() -> None:
-        with listener:
-            for talk in talks:
-                peer, _ = listener.accept()
-                with peer, contextlib.suppress(ConnectionError):  # the front door may have gone
-                    talk(peer)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return thread
+from .unix_server import Talk, listening, said
 
 
 @pytest.fixture
 def path(tmp_path: object) -> str:
     return str(tmp_path) + "/sock"
-
-
-def said(peer: socket.socket) -> bytes:
-    data = b""
-    more = b"..."
-    while more and not wire.complete(data):
-        more = peer.recv(4096)
-        data += more
-    return data
 
 
 def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
