@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import checks, libraries, pushed
-from .deadline import Clock, Deadline
-from .decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from .fallback import KeysOnDisk, NoKeys
-from .keyblob import Block
 from .memory import Grant, GrantedBlock, Location, Memory
+from .model.deadline import Clock, Deadline
+from .model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
+from .model.public_key import PublicKey
+from .model.signed_key import Block
 from .settings import Config
-from .sshkey import PublicKey
 
 if TYPE_CHECKING:
     from .hardware import Hardware

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from . import profile
 from .certificate import Certificate, Unusable, read, subject
-from .decision import NotGranted, Reason
+from .model.decision import NotGranted, Reason
 from .openssl import OpenSsl
 from .roots import Roots, pem_certificates
 from .signature import issued

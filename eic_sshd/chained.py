@@ -12,8 +12,9 @@ import threading
 import time
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import guarded, sshd_command
-from .decision import INFO, WARNING, Decision, Request
+from . import guarded
+from .model import keys_command
+from .model.decision import INFO, WARNING, Decision, Request
 from .record import Fields, Record, clean
 from .settings import CHAIN_SHARE, Config
 
@@ -92,12 +93,12 @@ def record(command: str, request: Request, ended: Ended) -> Record:
 
 
 def _arguments(command: str, request: Request, tokens: Mapping[str, str]) -> List[str]:
-    words = sshd_command.split(command)
+    words = keys_command.split(command)
     values = dict(tokens, u=request.user)
     if request.fingerprint is not None:
         values["f"] = request.fingerprint
     try:
-        return sshd_command.expand(words, values)
+        return keys_command.expand(words, values)
     except KeyError as token:
         name = token.args[0]
         raise _Failed(f"not run: sshd does not say what %{name} is: run `eic-sshd enable --chain` again") from None
@@ -175,7 +176,7 @@ def _environment(language: Optional[str]) -> Dict[str, str]:
         "USER": entry.pw_name,
         "LOGNAME": entry.pw_name,
         "HOME": entry.pw_dir,
-        sshd_command.MARK: "1",
+        keys_command.MARK: "1",
     }
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Optional, Sequence, Set
 
-from . import sshkey
-from .decision import NotGranted, Reason
-from .keyblob import Block
+from .model import public_key
+from .model.decision import NotGranted, Reason
+from .model.public_key import KeyPolicy, PublicKey
+from .model.signed_key import Block
 from .settings import KeysSettings
-from .sshkey import KeyPolicy, PublicKey
 
 USER_NAME = re.compile(
     r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
@@ -77,8 +77,8 @@ def seconds_valid(block: Block, now: float, keys: KeysSettings) -> float:
 def key_of(block: Block) -> PublicKey:
     """The block's key is one whole OpenSSH public key: this one."""
     try:
-        return sshkey.parse(block.key_line.rstrip())
-    except sshkey.MalformedKey as problem:
+        return public_key.parse(block.key_line.rstrip())
+    except public_key.MalformedKey as problem:
         raise NotGranted(Reason.KEY_MALFORMED, str(problem)) from None
 
 
@@ -86,9 +86,9 @@ def require_allowed(key: PublicKey, policy: KeyPolicy) -> None:
     """The key is of an allowed type and length."""
     try:
         policy.verify(key)
-    except sshkey.ForbiddenType as problem:
+    except public_key.ForbiddenType as problem:
         raise NotGranted(Reason.KEY_TYPE_FORBIDDEN, str(problem)) from None
-    except sshkey.TooShort as problem:
+    except public_key.TooShort as problem:
         raise NotGranted(Reason.KEY_TOO_SHORT, str(problem)) from None
 
 

@@ -10,8 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
-from .decision import Reason, Request
-from .sshd_command import MARK
+from .model.decision import Reason, Request
+from .model.keys_command import MARK
 
 if TYPE_CHECKING:
     from . import oneshot

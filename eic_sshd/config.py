@@ -9,7 +9,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from . import guarded
-from .decision import NotGranted, Reason
+from .model.decision import NotGranted, Reason
 from .settings import SETTINGS, Config, build
 
 DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"

@@ -6,11 +6,12 @@ from __future__ import annotations
 import re
 from typing import Callable, List, Optional, Tuple
 
-from . import guarded, sshkey
-from .decision import NotGranted, Reason
+from . import guarded
 from .limited import Limited
+from .model import public_key
+from .model.decision import NotGranted, Reason
+from .model.public_key import KeyPolicy, PublicKey
 from .settings import Config, FallbackSettings
-from .sshkey import KeyPolicy, PublicKey
 
 _LIMIT = 256 * 1024
 # Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.
@@ -62,9 +63,9 @@ class KeysFile:
     def _allowed(self, line: bytes) -> List[PublicKey]:
         """The key on `line`, if it is one. A key with options is none: handed out without them it would allow more."""
         try:
-            key = sshkey.parse(line.strip())
+            key = public_key.parse(line.strip())
             self._policy.verify(key)
-        except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
+        except (public_key.MalformedKey, public_key.ForbiddenType, public_key.TooShort):
             return []
         return [key]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from . import fallback, libraries
 from .authorizer import World
-from .decision import NotGranted, Reason
 from .hardware import AnyHardware, Ec2Hardware
 from .imds import Imds, ImdsState
 from .limited import Limited
+from .model.decision import NotGranted, Reason
 from .settings import Config
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 import requests
 import urllib3
 
-from . import partition
-from .deadline import Deadline
-from .decision import NotGranted, Reason
+from .model import partition
+from .model.deadline import Deadline
+from .model.decision import NotGranted, Reason
 from .transport import Limit, TooLong, session
 
 _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants

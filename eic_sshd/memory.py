@@ -11,10 +11,10 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
 
-from .deadline import Deadline
-from .decision import NotGranted, Reason
-from .keyblob import Block
-from .sshkey import PublicKey
+from .model.deadline import Deadline
+from .model.decision import NotGranted, Reason
+from .model.public_key import PublicKey
+from .model.signed_key import Block
 
 if TYPE_CHECKING:
     from .signer import Signer

@@ -10,7 +10,7 @@ from typing import Callable, Mapping, NamedTuple, Optional
 from . import chained, fallback, journal, libraries, record
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
-from .decision import Decision, NotGranted, Reason, Request
+from .model.decision import Decision, NotGranted, Reason, Request
 from .record import Record
 from .settings import Config, LogSettings
 

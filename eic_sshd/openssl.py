@@ -16,8 +16,8 @@ from typing import Iterator, List, NamedTuple, Sequence
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .certificate import Certificate
-from .deadline import Deadline
-from .decision import NotGranted, Reason
+from .model.deadline import Deadline
+from .model.decision import NotGranted, Reason
 
 PROGRAM = "/usr/bin/openssl"
 # Without it, OpenSSL refuses every path on which a CA requires an explicit policy, whatever policies it has.

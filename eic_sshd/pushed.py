@@ -6,10 +6,11 @@ from __future__ import annotations
 import itertools
 from typing import Iterator, List, NamedTuple, Optional
 
-from . import checks, keyblob
-from .decision import NotGranted, Reason
-from .keyblob import Block
-from .sshkey import has_fingerprint
+from . import checks
+from .model import signed_key
+from .model.decision import NotGranted, Reason
+from .model.public_key import has_fingerprint
+from .model.signed_key import Block
 
 # Blocks of one answer that are judged; how many more there are is counted.
 _MAX_JUDGED = 256
@@ -36,9 +37,9 @@ def read(blob: bytes, fingerprint: Optional[str]) -> Pushed:
     if not blob.strip():
         raise NotGranted(Reason.NO_ACTIVE_KEYS, "")
     if fingerprint is None:
-        found = _parsed(keyblob.split(blob))
+        found = _parsed(signed_key.split(blob))
     else:
-        found = _parsed(keyblob.carrying(blob, lambda key: has_fingerprint(key, fingerprint)))
+        found = _parsed(signed_key.carrying(blob, lambda key: has_fingerprint(key, fingerprint)))
     if found.blocks:
         return found
     if found.refusals.count:
@@ -50,15 +51,15 @@ def _parsed(texts: Iterator[bytes]) -> Pushed:
     blocks, refusals = [], checks.Refusals()
     for text in itertools.islice(texts, _MAX_JUDGED):
         try:
-            blocks.append(keyblob.parse(text))
-        except keyblob.MalformedBlock as problem:
+            blocks.append(signed_key.parse(text))
+        except signed_key.MalformedBlock as problem:
             refusals.add(NotGranted(Reason.BLOCK_MALFORMED, str(problem)))
     return Pushed(blocks, refusals, sum(1 for _ in itertools.islice(texts, _MAX_COUNTED)))
 
 
 def _no_block_carries_it(blob: bytes) -> NotGranted:
     """Why no block of `blob` carries the key: other keys are pushed, or one of the blocks or keys is malformed."""
-    found = _parsed(itertools.islice(keyblob.split(blob), _MAX_JUDGED))  # to count the others would be slow
+    found = _parsed(itertools.islice(signed_key.split(blob), _MAX_JUDGED))  # to count the others would be slow
     for block in found.blocks:
         try:
             checks.key_of(block)

@@ -16,9 +16,9 @@ from typing import Callable, Iterator, NamedTuple, Optional
 from . import chained, fallback, house, journal, record, wire
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
-from .decision import Decision, NotGranted, Request
 from .imds import ImdsState
 from .memory import Memory
+from .model.decision import Decision, NotGranted, Request
 from .service import House, Service
 from .settings import Config
 

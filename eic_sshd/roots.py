@@ -11,7 +11,7 @@ import re
 from typing import Callable, List, NamedTuple, Sequence
 
 from . import guarded
-from .decision import NotGranted, Reason
+from .model.decision import NotGranted, Reason
 from .settings import TrustSettings
 
 # Where the distributions keep their bundle: Debian and Ubuntu; RHEL, its rebuilds and Amazon Linux.

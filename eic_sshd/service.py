@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional, Set
 
 from . import wire
-from .decision import Request
+from .model.decision import Request
 
 Answer = Callable[[], bytes]
 """Records a decision and gives wire.answer; raises nothing."""

@@ -7,9 +7,9 @@ import re
 from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
-from . import partition, sshd_command
-from .decision import DEBUG, ERR, INFO, NOTICE, WARNING
-from .sshkey import SUPPORTED_TYPES, KeyPolicy
+from .model import keys_command, partition
+from .model.decision import DEBUG, ERR, INFO, NOTICE, WARNING
+from .model.public_key import SUPPORTED_TYPES, KeyPolicy
 
 # The share of the deadline that is kept for a chained command, however long eic-sshd's own answer takes.
 CHAIN_SHARE = 1 / 3
@@ -149,7 +149,7 @@ def _keys_file(text: str) -> Optional[str]:
 
 
 def _command(text: str) -> Optional[str]:
-    if text and sshd_command.split(text)[0] == sshd_command.FRONT_DOOR:
+    if text and keys_command.split(text)[0] == keys_command.FRONT_DOOR:
         raise ValueError("it takes another program than the one that runs it")
     return text or None
 

@@ -12,9 +12,9 @@ from cryptography.x509.oid import NameOID
 
 from . import chain, openssl
 from .certificate import Certificate
-from .deadline import Deadline
-from .decision import NotGranted, Reason
-from .keyblob import Block
+from .model.deadline import Deadline
+from .model.decision import NotGranted, Reason
+from .model.signed_key import Block
 from .roots import RootsFor
 from .settings import Config
 from .staple import Staples

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from . import profile
 from .certificate import Certificate, Unusable
-from .decision import NotGranted, Reason
+from .model.decision import NotGranted, Reason
 from .ocsp import Answer, CertIds, Response, Undecided, may_concern
 from .openssl import OpenSsl
 from .responders import Responders

@@ -11,7 +11,7 @@ from typing import Any, Dict
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from eic_sshd import sshkey
+from eic_sshd.model import public_key
 
 
 def string(data: bytes) -> bytes:
@@ -72,6 +72,6 @@ def every_type() -> Dict[str, bytes]:
         "ecdsa-sha2-nistp384": openssh(ec.generate_private_key(ec.SECP384R1())).encode(),
         "ecdsa-sha2-nistp521": openssh(ec.generate_private_key(ec.SECP521R1())).encode(),
         "ssh-rsa": rsa_line(2048).encode(),
-        sshkey.SK_ED25519: line(sshkey.SK_ED25519, string(os.urandom(32)), application),
-        sshkey.SK_ECDSA: line(sshkey.SK_ECDSA, string(b"nistp256"), string(point(p256)), application),
+        public_key.SK_ED25519: line(public_key.SK_ED25519, string(os.urandom(32)), application),
+        public_key.SK_ECDSA: line(public_key.SK_ECDSA, string(b"nistp256"), string(point(p256)), application),
     }

@@ -8,9 +8,10 @@ import os
 import sys
 from typing import Iterator, Sequence
 
-from .. import libraries, partition, roots
+from .. import libraries, roots
 from ..config import DEFAULT_FILE, ConfigError, load
-from ..decision import NotGranted
+from ..model import partition
+from ..model.decision import NotGranted
 from ..settings import LEVELS, Config
 
 HELP = "say whether the configuration is valid and (as root) fits sshd's, and every setting in force"

@@ -8,7 +8,7 @@ import os
 import sys
 
 from .. import libraries
-from ..decision import NotGranted
+from ..model.decision import NotGranted
 
 HELP = "run the resident authorizer (systemd does it, at the first login)"
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pwd
 from typing import Optional, Sequence
 
-from .. import config, guarded, sshd_command
+from .. import config, guarded
+from ..model import keys_command
 from . import Refused, socket_access
 from .as_user import config_problem, may_run_us
 from .changes import Changes, read
@@ -26,9 +27,9 @@ def plan(own: OwnCommand) -> Plan:
     problem = _problem(own)
     if problem is not None:
         raise Refused(f"{own} can't be chained: {problem}; {_REPLACE}")
-    words = sshd_command.split(own.command)
-    tokens = "".join(f" --token {name}=%{name}" for name in sorted(sshd_command.only_sshd_knows(words)))
-    return Plan(f"{sshd_command.FRONT_DOOR}{tokens} %u %f", own.user, own.command)
+    words = keys_command.split(own.command)
+    tokens = "".join(f" --token {name}=%{name}" for name in sorted(keys_command.only_sshd_knows(words)))
+    return Plan(f"{keys_command.FRONT_DOOR}{tokens} %u %f", own.user, own.command)
 
 
 def _problem(own: OwnCommand) -> Optional[str]:
@@ -36,7 +37,7 @@ def _problem(own: OwnCommand) -> Optional[str]:
     if own.is_none:
         return "it is none"
     try:
-        guarded.require_safe(sshd_command.split(own.command)[0])
+        guarded.require_safe(keys_command.split(own.command)[0])
     except (ValueError, guarded.Unsafe) as problem:
         return str(problem)
     except OSError as error:

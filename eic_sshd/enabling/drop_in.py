@@ -7,7 +7,7 @@ import enum
 import re
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..sshd_command import FRONT_DOOR
+from ..model.keys_command import FRONT_DOOR
 
 USER = "eic-sshd"
 

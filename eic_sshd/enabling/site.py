@@ -8,7 +8,7 @@ import os
 import pwd
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
-from ..sshd_command import FRONT_DOOR
+from ..model.keys_command import FRONT_DOOR
 from . import Refused, made_folders
 from .as_user import front_door_problem, may_run_us
 from .changes import Changes, Say, read

@@ -16,8 +16,8 @@ from typing import Any, Dict, Optional
 
 from aiohttp import web
 
-from .. import sshkey
 from ..checks import USER_NAME
+from ..model import public_key
 from . import rfc4716
 from .instance import Instance
 
@@ -29,7 +29,7 @@ _CREDENTIAL = re.compile(
 _INSTANCE_ID = re.compile(r"i-[a-f0-9]{8,30}")
 _ZONE = re.compile(r"(?=.{6,32}$)(\w+-){2,3}\d+\w+", re.ASCII)
 _RSA_BITS = (2048, 4096)
-_KEY_TYPES = frozenset({sshkey.RSA, sshkey.ED25519})
+_KEY_TYPES = frozenset({public_key.RSA, public_key.ED25519})
 
 _FAULTS = {
     "api-auth": ("AuthException", "The caller may not connect to this instance.", 400),
@@ -137,12 +137,12 @@ def _checked_key(text: str) -> str:
         line = rfc4716.to_openssh(text) if ssh2 else text.strip()
         if not line.isprintable():
             raise ApiError("InvalidArgsException", "SSHPublicKey is neither one line nor a key in SSH2's format")
-        key = sshkey.parse(line.encode())
-        sshkey.KeyPolicy(types=_KEY_TYPES).verify(key)
-    except (rfc4716.Malformed, sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort) as problem:
+        key = public_key.parse(line.encode())
+        public_key.KeyPolicy(types=_KEY_TYPES).verify(key)
+    except (rfc4716.Malformed, public_key.MalformedKey, public_key.ForbiddenType, public_key.TooShort) as problem:
         raise ApiError("InvalidArgsException", f"SSHPublicKey: {problem}") from None
-    if ssh2 and key.key_type != sshkey.RSA:
+    if ssh2 and key.key_type != public_key.RSA:
         raise ApiError("InvalidArgsException", f"SSHPublicKey: {key.key_type} keys are not taken in SSH2's format")
-    if key.key_type == sshkey.RSA and key.bits not in _RSA_BITS:
+    if key.key_type == public_key.RSA and key.bits not in _RSA_BITS:
         raise ApiError("InvalidArgsException", f"SSHPublicKey: RSA keys have 2048 or 4096 bits, not {key.bits}")
     return line

@@ -13,12 +13,13 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, certificate, chain, config, keyblob, pushed, roots, sshkey, staple, wire
+from eic_sshd import authorized_keys, certificate, chain, config, pushed, roots, staple, wire
 from eic_sshd.certificate import Certificate
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted
 from eic_sshd.imds import Imds
-from eic_sshd.keyblob import Block
+from eic_sshd.model import public_key, signed_key
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted
+from eic_sshd.model.signed_key import Block
 from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Pki, StapleKind
@@ -79,11 +80,11 @@ def _blobs() -> st.SearchStrategy[bytes]:
 
 
 def _read_blob(blob: bytes) -> None:
-    for texts in (keyblob.split(blob), keyblob.carrying(blob, lambda _: True)):
+    for texts in (signed_key.split(blob), signed_key.carrying(blob, lambda _: True)):
         for text in texts:
             try:
-                keyblob.parse(text)
-            except keyblob.MalformedBlock:
+                signed_key.parse(text)
+            except signed_key.MalformedBlock:
                 continue
     for fingerprint in (None, "SHA256:x", "MD5:00"):
         try:
@@ -96,7 +97,7 @@ def _key_lines() -> st.SearchStrategy[bytes]:
     whole = sorted(keys.every_type().values())
     field = st.binary(max_size=40) | st.sampled_from([b"nistp256", b"\4" + b"p" * 64, b"\1\0\1", b"\0", b"\0\x80"])
     blob = st.lists(field.map(keys.string) | st.binary(max_size=6), max_size=5).map(b"".join)
-    types = st.sampled_from([*sshkey.SUPPORTED_TYPES, "ssh-dss", "ssh-rsa-cert-v01@openssh.com"])
+    types = st.sampled_from([*public_key.SUPPORTED_TYPES, "ssh-dss", "ssh-rsa-cert-v01@openssh.com"])
     made = st.tuples(types, blob).map(lambda one: keys.line(one[0], one[1]))
     cut = st.tuples(st.sampled_from(whole), st.integers(0, 600), st.binary(max_size=3), st.integers(0, 3)).map(
         lambda one: one[0][: one[1]] + one[2] + one[0][one[1] + one[3] :]
@@ -106,11 +107,11 @@ def _key_lines() -> st.SearchStrategy[bytes]:
 
 def _read_key(line: bytes) -> None:
     try:
-        key = sshkey.parse(line)
-        sshkey.KeyPolicy().verify(key)
-    except (sshkey.MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
+        key = public_key.parse(line)
+        public_key.KeyPolicy().verify(key)
+    except (public_key.MalformedKey, public_key.ForbiddenType, public_key.TooShort):
         return
-    assert sshkey.parse(key.authorized_keys_line.encode()) == key
+    assert public_key.parse(key.authorized_keys_line.encode()) == key
 
 
 # What the front door and the daemon are told.

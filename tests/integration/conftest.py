@@ -14,11 +14,11 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 import pytest
 
 from docs.generate import ROOT
+from eic_sshd.model.public_key import parse
 from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
 from eic_sshd.sandbox.server import Sandbox, running
-from eic_sshd.sshkey import parse
 
 from .sites import machine
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from eic_sshd import sshkey
+from eic_sshd.model import public_key
 from tests.keys import line, mpint, string
 
 _FAILURE, _REQUEST_IDENTITIES, _IDENTITIES, _SIGN_REQUEST, _SIGN_RESPONSE = 5, 11, 12, 13, 14
@@ -32,7 +32,7 @@ class SoftwareSecurityKey:
 
     def __init__(self, key_type: str) -> None:
         self._type = key_type
-        if key_type == sshkey.SK_ED25519:
+        if key_type == public_key.SK_ED25519:
             self._ed25519 = ed25519.Ed25519PrivateKey.generate()
             public = self._ed25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
             fields = [string(public)]
@@ -41,12 +41,12 @@ class SoftwareSecurityKey:
             public = self._ecdsa.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
             fields = [string(b"nistp256"), string(public)]
         self.line = line(key_type, *fields, string(_APPLICATION)).decode()
-        self.blob = sshkey.parse(self.line.encode()).blob
+        self.blob = public_key.parse(self.line.encode()).blob
 
     def sign(self, data: bytes) -> bytes:
         tail = struct.pack(">BI", _USER_PRESENT, _COUNTER)
         message = hashlib.sha256(_APPLICATION).digest() + tail + hashlib.sha256(data).digest()
-        if self._type == sshkey.SK_ED25519:
+        if self._type == public_key.SK_ED25519:
             signature = self._ed25519.sign(message)
         else:
             r, s = decode_dss_signature(self._ecdsa.sign(message, ec.ECDSA(hashes.SHA256())))

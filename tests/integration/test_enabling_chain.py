@@ -9,8 +9,8 @@ import pytest
 
 from eic_sshd import config
 from eic_sshd.enabling.drop_in import PLAIN
+from eic_sshd.model.keys_command import FRONT_DOOR
 from eic_sshd.sandbox import private_host
-from eic_sshd.sshd_command import FRONT_DOOR
 
 from .sites import INCLUDE, OTHER, Machine
 

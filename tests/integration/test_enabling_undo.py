@@ -23,8 +23,8 @@ from eic_sshd.enabling.drop_in import PLAIN, others_in
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
+from eic_sshd.model.keys_command import FRONT_DOOR
 from eic_sshd.sandbox import private_host
-from eic_sshd.sshd_command import FRONT_DOOR
 
 from .sites import INCLUDE, OTHER, Machine
 

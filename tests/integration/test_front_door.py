@@ -17,7 +17,7 @@ from typing import Dict, List
 
 import pytest
 
-from eic_sshd.decision import Reason
+from eic_sshd.model.decision import Reason
 from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.faults import BLOCK_FAULTS, FACT_FAULTS, IMDS_FAULTS, SIGNER_FAULTS
 from eic_sshd.sandbox.server import Sandbox
@@ -342,7 +342,7 @@ HANGING = """
     import os, sys, time
     sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
     from eic_sshd import house, oneshot
-    from eic_sshd.decision import Request
+    from eic_sshd.model.decision import Request
     house.AnyHardware.require_ec2 = lambda hardware: time.sleep(60)
     question = oneshot.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
     print(oneshot.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))

@@ -17,7 +17,8 @@ from typing import Any, Callable, Dict, Iterator, List
 import paramiko
 import pytest
 
-from eic_sshd import authorized_keys, sshkey
+from eic_sshd import authorized_keys
+from eic_sshd.model import public_key
 from eic_sshd.sandbox import private_host, processes
 from eic_sshd.sandbox.sshd import Sshd, keygen
 
@@ -95,7 +96,7 @@ KEYGEN = {
     "ecdsa-sha2-nistp384": ["-t", "ecdsa", "-b", "384"],
     "ecdsa-sha2-nistp521": ["-t", "ecdsa", "-b", "521"],
 }
-SECURITY_KEYS = [sshkey.SK_ED25519, sshkey.SK_ECDSA]
+SECURITY_KEYS = [public_key.SK_ED25519, public_key.SK_ECDSA]
 
 
 @pytest.mark.parametrize("key_type", KEYGEN)
@@ -117,7 +118,7 @@ def test_a_pushed_security_key_logs_in(sshd: Sshd, login_door: Door, folder: Pat
 
 
 def test_every_type_that_a_policy_can_allow_has_logged_in() -> None:
-    assert {*KEYGEN, *SECURITY_KEYS} == set(sshkey.SUPPORTED_TYPES)
+    assert {*KEYGEN, *SECURITY_KEYS} == set(public_key.SUPPORTED_TYPES)
 
 
 def test_paramiko_logs_in_too(sshd: Sshd, login_door: Door, key: Any) -> None:

@@ -39,14 +39,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "the reason itself is looked at beside those of the others",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "carrying",
         'if block.end("fields") == line.start():',
         ("if True:",),
         "where it is not so the block is too long to be parsed",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "_block_at",
         "block = _BLOCK.match(blob, start, start + _MAX_BLOCK_BYTES + 1)",
         ("block = _BLOCK.match(blob, start, start + _MAX_BLOCK_BYTES + 2)",),
@@ -278,32 +278,36 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "as above",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py", "split", "at = 0", ("at = (-1)",), "re takes a position before the beginning for it"
+        "eic_sshd/model/signed_key.py",
+        "split",
+        "at = 0",
+        ("at = (-1)",),
+        "re takes a position before the beginning for it",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "carrying",
         'if block.start() < block.end("fields") == line.start():',
         ('if ((block.start() < block.end("fields"))):',),
         "_first_field goes up over `#` lines only, so a block's fields end where the line begins",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "_block_at",
         'raise MalformedBlock("no block begins here")',
         ("pass",),
         "the pattern also matches nothing at all: this is for the type checker",
     ),
-    Equivalent("eic_sshd/keyblob.py", "_block_at", "if block is None:", ("if False:",), "as above"),
+    Equivalent("eic_sshd/model/signed_key.py", "_block_at", "if block is None:", ("if False:",), "as above"),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "_first_field",
         _FIRST_FIELD,
         ("while start > 1 and key_line - start <= _MAX_BLOCK_BYTES:",),
         "a line that begins at the second byte has an empty one above it",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "_first_field",
         _FIRST_FIELD,
         (
@@ -314,14 +318,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "bounds the work: what is longer is malformed wherever it begins",
     ),
     Equivalent(
-        "eic_sshd/keyblob.py",
+        "eic_sshd/model/signed_key.py",
         "_signature",
         _DECODED % (_SIGNATURE, "(binascii.Error, ValueError)"),
         (_DECODED % (_SIGNATURE, "(ValueError, )"), _DECODED % (_SIGNATURE, "(binascii.Error, )")),
         "binascii.Error is a ValueError, and the only one that bytes can lead to",
     ),
     Equivalent(
-        "eic_sshd/sshkey.py",
+        "eic_sshd/model/public_key.py",
         "has_fingerprint",
         'digest = hashlib.new("md5", blob, usedforsecurity=False).digest()',
         (
@@ -331,28 +335,28 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "differs only where OpenSSL is in FIPS mode",
     ),
     Equivalent(
-        "eic_sshd/sshkey.py",
+        "eic_sshd/model/public_key.py",
         "_Reader.string",
         "if len(self._blob) - self._at < 4:",
         ("if len(self._blob) - self._at <= 4:", "if len(self._blob) - self._at < 5:"),
         "an empty string at the end is refused by whoever reads it, too",
     ),
     Equivalent(
-        "eic_sshd/sshkey.py",
+        "eic_sshd/model/public_key.py",
         "_rsa",
         "if exponent < 3 or exponent % 2 == 0:",
         ("if exponent < (2) or exponent % 2 == 0:",),
         "2 is even",
     ),
     Equivalent(
-        "eic_sshd/sshkey.py",
+        "eic_sshd/model/public_key.py",
         "parse",
         "words = re.split(_BLANK, line, maxsplit=2)",
         ("words = re.split(_BLANK, line)", "words = re.split(_BLANK, line, maxsplit=3)"),
         "the first two words are used",
     ),
     Equivalent(
-        "eic_sshd/sshkey.py",
+        "eic_sshd/model/public_key.py",
         "parse",
         _DECODED % (_BLOB % ", validate=True", "(binascii.Error, ValueError)"),
         (
@@ -362,7 +366,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "binascii.Error is a ValueError, and the only one that bytes can lead to",
     ),
     Equivalent(
-        "eic_sshd/sshkey.py",
+        "eic_sshd/model/public_key.py",
         "parse",
         _BLOB % ", validate=True",
         (_BLOB % "", _BLOB % ", validate=False"),

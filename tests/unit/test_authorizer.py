@@ -11,19 +11,19 @@ import pytest
 
 from eic_sshd import guarded, record, roots
 from eic_sshd.authorizer import Authorizer, World
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from eic_sshd.fallback import KeysFile
 from eic_sshd.hardware import AnyHardware, Ec2Hardware, Hardware
-from eic_sshd.keyblob import Block
 from eic_sshd.memory import Memory
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
+from eic_sshd.model.public_key import PublicKey, parse
+from eic_sshd.model.signed_key import Block
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
 from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
 from eic_sshd.settings import Config, build
 from eic_sshd.signer import Signer, SignerVerifier
-from eic_sshd.sshkey import PublicKey, parse
 from tests import keys
 
 from .memory_imds import MemoryImds
@@ -837,7 +837,7 @@ def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(house: House, e
     ],
 )
 def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: str, region: str) -> None:
-    from eic_sshd.deadline import Deadline
+    from eic_sshd.model.deadline import Deadline
 
     instance = Instance(Facts(region="eu-central-1", zone=zone), None)  # type: ignore[arg-type]
     imds = MemoryImds(instance)

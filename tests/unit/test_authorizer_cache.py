@@ -8,13 +8,13 @@ from typing import Any, List, Optional, Tuple
 import pytest
 
 from eic_sshd.authorizer import Authorizer
-from eic_sshd.decision import NotGranted, Reason, Request, Source
 from eic_sshd.fallback import NoKeys
-from eic_sshd.keyblob import Block
 from eic_sshd.memory import Location, Memory
+from eic_sshd.model.decision import NotGranted, Reason, Request, Source
+from eic_sshd.model.public_key import PublicKey, parse
+from eic_sshd.model.signed_key import Block
 from eic_sshd.sandbox.instance import Instance
 from eic_sshd.signer import Signer, SignerVerifier
-from eic_sshd.sshkey import PublicKey, parse
 from tests import keys
 
 from .test_authorizer import USER, House, fingerprint

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from eic_sshd import certificate, signature
 from eic_sshd.certificate import Unusable, parsed
-from eic_sshd.decision import Reason
+from eic_sshd.model.decision import Reason
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
 

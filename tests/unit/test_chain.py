@@ -14,8 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sshd import chain, openssl, signature
 from eic_sshd.certificate import Certificate
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, rsa_key, staple, utcnow

@@ -9,8 +9,8 @@ import pytest
 
 from eic_sshd import config
 from eic_sshd.config import ConfigError
+from eic_sshd.model.public_key import SUPPORTED_TYPES
 from eic_sshd.settings import SETTINGS, build
-from eic_sshd.sshkey import SUPPORTED_TYPES
 
 
 def write(folder: Path, text: str, name: str = "eic-sshd.conf") -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from eic_sshd.cli import check_config
 from eic_sshd.enabling.gate import obstacles
-from eic_sshd.sshkey import SUPPORTED_TYPES
+from eic_sshd.model.public_key import SUPPORTED_TYPES
 
 ALL = frozenset(SUPPORTED_TYPES)
 

@@ -7,9 +7,9 @@ from typing import Callable, Optional
 import pytest
 
 from eic_sshd import checks
-from eic_sshd.decision import NotGranted, Reason
 from eic_sshd.hardware import AnyHardware, Ec2Hardware
-from eic_sshd.keyblob import Block
+from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.signed_key import Block
 
 ID = "i-0123456789abcdef0"
 XEN = "ec2e1916-9099-7caf-fd21-012345abcdef"

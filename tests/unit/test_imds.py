@@ -8,9 +8,9 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted, Reason
 from eic_sshd.imds import Imds, ImdsState
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.transport import Limit, session
 
 from .raw_server import Talk, response, serving

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eic_sshd import keyblob
-from eic_sshd.keyblob import MalformedBlock
+from eic_sshd.model import signed_key
+from eic_sshd.model.signed_key import MalformedBlock
 
 HEAD = b"#Timestamp=1700000060\n#Instance=i-0123456789abcdef0\n#Caller=arn:aws:x\n#Request=r-1\n"
 KEY = b"ssh-ed25519 AAAA comment\n"
@@ -16,13 +16,13 @@ SIGNATURE = base64.b64encode(b"s" * 256)
 BLOCK = HEAD + KEY + SIGNATURE + b"\n"
 
 
-def parse(text: bytes) -> keyblob.Block:
-    (lines,) = keyblob.split(text)
-    return keyblob.parse(lines)
+def parse(text: bytes) -> signed_key.Block:
+    (lines,) = signed_key.split(text)
+    return signed_key.parse(lines)
 
 
 def test_a_block_is_read_whole() -> None:
-    assert parse(BLOCK) == keyblob.Block(
+    assert parse(BLOCK) == signed_key.Block(
         timestamp=1700000060,
         instance="i-0123456789abcdef0",
         caller="arn:aws:x",
@@ -55,15 +55,15 @@ def test_caller_and_request_may_lack() -> None:
 
 @pytest.mark.parametrize("between", [b"", b"\n", b"\n\n\n", b" \n\t\n"])
 def test_blocks_are_told_apart(between: bytes) -> None:
-    blocks = [keyblob.parse(lines) for lines in keyblob.split(between + BLOCK + between + BLOCK + between)]
+    blocks = [signed_key.parse(lines) for lines in signed_key.split(between + BLOCK + between + BLOCK + between)]
     assert blocks == [parse(BLOCK)] * 2
 
 
 def test_a_block_without_signature_does_not_swallow_the_next() -> None:
-    first, second = keyblob.split(HEAD + KEY + BLOCK)
+    first, second = signed_key.split(HEAD + KEY + BLOCK)
     with pytest.raises(MalformedBlock):
-        keyblob.parse(first)
-    assert keyblob.parse(second) == parse(BLOCK)
+        signed_key.parse(first)
+    assert signed_key.parse(second) == parse(BLOCK)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_what_is_not_one_signed_key_is_malformed(text: bytes) -> None:
 
 @given(st.binary(max_size=2000))
 def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
-    for lines in keyblob.split(raw):
+    for lines in signed_key.split(raw):
         try:
-            block = keyblob.parse(lines)
+            block = signed_key.parse(lines)
         except MalformedBlock:
             continue
         assert block.signed in raw + b"\n"
@@ -111,9 +111,9 @@ def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
 
 @given(st.lists(st.sampled_from([HEAD, KEY, SIGNATURE, b"\n", b"#Timestamp=5\n", b"#", b"x", b"\r\n"]), max_size=20))
 def test_no_order_of_pieces_makes_the_parser_raise_anything_else(pieces: list[bytes]) -> None:
-    for lines in keyblob.split(b"".join(pieces)):
+    for lines in signed_key.split(b"".join(pieces)):
         try:
-            block = keyblob.parse(lines)
+            block = signed_key.parse(lines)
         except MalformedBlock:
             continue
         assert block.signature
@@ -147,11 +147,11 @@ def test_a_timestamp_has_at_most_15_digits(digits: int, is_whole: bool) -> None:
     ],
 )
 def test_a_line_may_be_a_key_if_it_has_a_type_and_enough_base64(line: bytes, is_key: bool) -> None:
-    assert bool(list(keyblob.carrying(b"#\n" + line + b"\n", lambda _: True))) == is_key
+    assert bool(list(signed_key.carrying(b"#\n" + line + b"\n", lambda _: True))) == is_key
 
 
 def test_base64_that_is_no_bytes_is_no_key() -> None:
-    assert list(keyblob.carrying(b"x " + b"A" * 25 + b"\n", bool)) == []
+    assert list(signed_key.carrying(b"x " + b"A" * 25 + b"\n", bool)) == []
 
 
 LONG = BLOCK.replace(b"AAAA", b"A" * 24)
@@ -160,14 +160,14 @@ LONG = BLOCK.replace(b"AAAA", b"A" * 24)
 @pytest.mark.parametrize("before", [b"", b"\n", b"\n\n", LONG, LONG + b"\n", b"#Other=1\n\n"])
 @pytest.mark.parametrize("behind", [b"", b"\n", b"#tail\n", b"\n#tail"])
 def test_a_block_that_carries_a_key_is_found_whole_wherever_it_is(before: bytes, behind: bytes) -> None:
-    found = list(keyblob.carrying(before + LONG + behind, lambda _: True))
+    found = list(signed_key.carrying(before + LONG + behind, lambda _: True))
     assert set(found) == {LONG}
     assert len(found) == 1 + before.count(b"AAAA" * 6)
 
 
 def test_fields_above_a_blank_line_belong_to_no_key() -> None:
     bare = b"x " + b"A" * 24 + b"\n"
-    assert list(keyblob.carrying(b"#Other=1\n\n" + bare, lambda _: True)) == []
+    assert list(signed_key.carrying(b"#Other=1\n\n" + bare, lambda _: True)) == []
 
 
 @pytest.mark.parametrize("text", [HEAD, HEAD.rstrip(b"\n")])
@@ -200,12 +200,12 @@ def test_a_caller_that_is_not_ascii_takes_no_more_than_four_characters_a_byte() 
 
 def test_what_follows_a_block_that_is_too_long_begins_behind_a_blank_line() -> None:
     long = b"#" + b"x" * 20_000 + b"\n"
-    first, second = keyblob.split(long + BLOCK + b" \n" + BLOCK)
+    first, second = signed_key.split(long + BLOCK + b" \n" + BLOCK)
     assert first == long[: 16 * 1024 + 1]
     assert second == BLOCK
-    assert list(keyblob.split(long + BLOCK)) == [first]
+    assert list(signed_key.split(long + BLOCK)) == [first]
 
 
 def test_a_block_of_just_16_kib_may_be_followed_by_another_at_once() -> None:
     filler = b"#" + b"x" * (16 * 1024 - len(BLOCK) - 2) + b"\n"
-    assert list(keyblob.split(filler + BLOCK + BLOCK)) == [filler + BLOCK, BLOCK]
+    assert list(signed_key.split(filler + BLOCK + BLOCK)) == [filler + BLOCK, BLOCK]

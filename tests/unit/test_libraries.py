@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from eic_sshd import libraries
-from eic_sshd.decision import NotGranted, Outcome, Reason
+from eic_sshd.model.decision import NotGranted, Outcome, Reason
 
 
 class Panic(BaseException):

@@ -19,8 +19,8 @@ from typing import Any, Dict, List
 import pytest
 
 from eic_sshd import chain
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted
 from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots, pem_certificates
 

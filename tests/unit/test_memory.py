@@ -8,13 +8,13 @@ from typing import Optional
 import pytest
 
 from eic_sshd import memory as memory_module
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted, Reason
-from eic_sshd.keyblob import Block
 from eic_sshd.memory import Grant, GrantedBlock, Memory
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.public_key import parse
+from eic_sshd.model.signed_key import Block
 from eic_sshd.sandbox.pki import Pki
 from eic_sshd.signer import Signer
-from eic_sshd.sshkey import parse
 from tests import keys
 
 NOW = 1_000_000.0

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sshd import openssl
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.openssl import OpenSsl
 from eic_sshd.sandbox.pki import Identity, Pki, ec_key, issue, issue_server, rsa_key
 

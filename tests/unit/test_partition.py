@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from eic_sshd import partition
+from eic_sshd.model import partition
 
 REGIONS = {
     "us-east-1": "amazonaws.com",

@@ -10,8 +10,8 @@ from cryptography import x509
 
 from eic_sshd import chain
 from eic_sshd.certificate import Certificate, read
-from eic_sshd.deadline import Deadline
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.deadline import Deadline
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, ec_key, issue, issue_server, rsa_key

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from eic_sshd import certificate, profile, roots
 from eic_sshd.certificate import Certificate, Unusable, read
-from eic_sshd.decision import Reason
+from eic_sshd.model.decision import Reason
 from eic_sshd.sandbox.pki import Pki, ec_key, issue, issue_server, key_usage
 
 from .signing import NAME, pem, refused, self_signed_with_sha1, staples_of, trusting, verify

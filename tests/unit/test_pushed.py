@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eic_sshd import keyblob, pushed, sshkey
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd import pushed
+from eic_sshd.model import public_key, signed_key
+from eic_sshd.model.decision import NotGranted, Reason
 
 
 def key_line(seed: int) -> bytes:
@@ -28,7 +29,7 @@ def block(line: bytes, caller: str = "arn", timestamp: bytes = b"1700000060") ->
 
 
 def fingerprint(line: bytes) -> str:
-    return sshkey.parse(line).fingerprint
+    return public_key.parse(line).fingerprint
 
 
 WANTED = key_line(0)
@@ -86,7 +87,7 @@ def test_a_block_is_found_by_its_key_wherever_it_is(between: bytes, ending: byte
 
 
 def test_md5_fingerprints_find_their_block_too() -> None:
-    digest = hashlib.new("md5", sshkey.parse(WANTED).blob, usedforsecurity=False).hexdigest()
+    digest = hashlib.new("md5", public_key.parse(WANTED).blob, usedforsecurity=False).hexdigest()
     md5 = "MD5:" + ":".join(digest[at : at + 2] for at in range(0, 32, 2))
     assert callers(block(key_line(1)) + block(WANTED, "this"), md5) == ["this"]
 
@@ -157,9 +158,9 @@ def has_wanted_key(block: bytes) -> bool:
 @given(st.lists(st.sampled_from(PIECES), max_size=25))
 def test_the_blocks_with_the_key_are_those_of_all_blocks_that_have_it(pieces: List[bytes]) -> None:
     blob = b"".join(pieces)
-    wanted = sshkey.parse(WANTED).blob
-    expected = [block for block in keyblob.split(blob) if has_wanted_key(block)]
-    assert list(keyblob.carrying(blob, lambda key: key == wanted)) == expected
+    wanted = public_key.parse(WANTED).blob
+    expected = [block for block in signed_key.split(blob) if has_wanted_key(block)]
+    assert list(signed_key.carrying(blob, lambda key: key == wanted)) == expected
 
 
 def test_of_a_malformed_block_with_the_key_others_are_not_counted() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eic_sshd import roots
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.sandbox.pki import Identity, Pki
 from eic_sshd.settings import TrustSettings
 

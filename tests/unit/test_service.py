@@ -13,7 +13,7 @@ from typing import Callable, Container, Dict, List, Optional
 import pytest
 
 from eic_sshd import wire
-from eic_sshd.decision import Request
+from eic_sshd.model.decision import Request
 from eic_sshd.service import WORKERS, House, Service
 
 

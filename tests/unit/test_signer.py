@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from eic_sshd.certificate import Unusable, read
-from eic_sshd.decision import NotGranted, Reason
-from eic_sshd.keyblob import Block
+from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.signed_key import Block
 from eic_sshd.sandbox.pki import Pki, StapleKind, ec_key, issue_server, rsa_key, staple
 from eic_sshd.signature import is_signed_by, is_strong, issued, require_signed_by, require_verifiable
 from eic_sshd.signer import Signer

@@ -5,7 +5,7 @@ from typing import Tuple
 
 import pytest
 
-from eic_sshd import sshd_command
+from eic_sshd.model import keys_command
 
 COMMANDS = [
     ("/bin/x", ("/bin/x", "%u")),
@@ -20,7 +20,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("text", "words"), COMMANDS)
 def test_a_command_is_split_as_sshd_splits_it(text: str, words: Tuple[str, ...]) -> None:
-    assert sshd_command.split(text) == words
+    assert keys_command.split(text) == words
 
 
 @pytest.mark.parametrize(
@@ -41,19 +41,19 @@ def test_a_command_is_split_as_sshd_splits_it(text: str, words: Tuple[str, ...])
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        sshd_command.split(text)
+        keys_command.split(text)
 
 
 def test_tokens_get_their_values_once() -> None:
     words = ("/bin/%u", "%u", "%%u", "x%h-%f", "%%%U")
     values = {"u": "%f", "h": "/home/a b", "f": "SHA256:x", "U": "1000"}
-    assert sshd_command.expand(words, values) == ["/bin/%u", "%f", "%u", "x/home/a b-SHA256:x", "%1000"]
+    assert keys_command.expand(words, values) == ["/bin/%u", "%f", "%u", "x/home/a b-SHA256:x", "%1000"]
 
 
 def test_a_token_without_a_value_is_named() -> None:
     with pytest.raises(KeyError, match="k"):
-        sshd_command.expand(("/bin/x", "%k"), {"u": "root"})
+        keys_command.expand(("/bin/x", "%k"), {"u": "root"})
 
 
 def test_what_only_sshd_knows_is_told_apart() -> None:
-    assert sshd_command.only_sshd_knows(("/bin/%t", "%u%f%%k", "--home=%h%U", "%k")) == {"h", "U", "k"}
+    assert keys_command.only_sshd_knows(("/bin/%t", "%u%f%%k", "--home=%h%U", "%k")) == {"h", "U", "k"}

@@ -11,20 +11,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eic_sshd import sshkey
-from eic_sshd.sshkey import KeyPolicy, MalformedKey
+from eic_sshd.model import public_key
+from eic_sshd.model.public_key import KeyPolicy, MalformedKey
 from tests import keys
 from tests.keys import line, mpint, string
 
 WHOLE = keys.every_type()
 RSA_N = (1 << 2047) + 1
 P256 = keys.point(ec.SECP256R1())
-SK = sshkey.SK_ED25519
+SK = public_key.SK_ED25519
 
 
 @pytest.mark.parametrize("key_type", WHOLE)
 def test_a_whole_key_of_every_allowed_type_is_read_and_allowed(key_type: str) -> None:
-    key = sshkey.parse(WHOLE[key_type])
+    key = public_key.parse(WHOLE[key_type])
     KeyPolicy().verify(key)
     assert key.key_type == key_type
 
@@ -32,7 +32,7 @@ def test_a_whole_key_of_every_allowed_type_is_read_and_allowed(key_type: str) ->
 @pytest.mark.parametrize("key_type", WHOLE)
 def test_a_key_is_written_anew_without_comment(key_type: str) -> None:
     words = WHOLE[key_type].decode().split()
-    assert sshkey.parse(WHOLE[key_type]).authorized_keys_line == f"{words[0]} {words[1]}"
+    assert public_key.parse(WHOLE[key_type]).authorized_keys_line == f"{words[0]} {words[1]}"
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="compares with ssh-keygen")
@@ -41,7 +41,7 @@ def test_a_key_is_written_anew_without_comment(key_type: str) -> None:
 def test_fingerprints_are_those_of_ssh_keygen(key_type: str, algorithm: str) -> None:
     command = ["ssh-keygen", "-l", "-E", algorithm, "-f", "-"]
     listed = subprocess.run(command, input=WHOLE[key_type], capture_output=True, check=True)
-    assert sshkey.parse(WHOLE[key_type]).has_fingerprint(listed.stdout.decode().split()[1])
+    assert public_key.parse(WHOLE[key_type]).has_fingerprint(listed.stdout.decode().split()[1])
 
 
 def stray(encoded: bytes) -> bytes:
@@ -93,42 +93,42 @@ BROKEN: Dict[str, bytes] = {
 @pytest.mark.parametrize("broken", BROKEN)
 def test_what_is_not_one_whole_key_is_malformed(broken: str) -> None:
     with pytest.raises(MalformedKey):
-        sshkey.parse(BROKEN[broken])
+        public_key.parse(BROKEN[broken])
 
 
 @pytest.mark.parametrize("forbidden", [keys.dsa_line(), keys.certificate_line(), line("ssh-unknown", b"x").decode()])
 def test_dsa_certificates_and_unknown_types_are_read_by_name_and_never_allowed(forbidden: str) -> None:
-    key = sshkey.parse(forbidden.encode())
-    everything = KeyPolicy(types=frozenset([key.key_type, *sshkey.SUPPORTED_TYPES]))
-    with pytest.raises(sshkey.ForbiddenType):
+    key = public_key.parse(forbidden.encode())
+    everything = KeyPolicy(types=frozenset([key.key_type, *public_key.SUPPORTED_TYPES]))
+    with pytest.raises(public_key.ForbiddenType):
         everything.verify(key)
 
 
 def test_a_type_that_the_site_does_not_list_is_forbidden() -> None:
-    with pytest.raises(sshkey.ForbiddenType):
-        KeyPolicy(types=frozenset(["ssh-rsa"])).verify(sshkey.parse(WHOLE["ssh-ed25519"]))
+    with pytest.raises(public_key.ForbiddenType):
+        KeyPolicy(types=frozenset(["ssh-rsa"])).verify(public_key.parse(WHOLE["ssh-ed25519"]))
 
 
 @pytest.mark.parametrize(("bits", "least", "allowed"), [(2047, 2048, False), (2048, 2048, True), (2048, 3072, False)])
 def test_rsa_keys_need_their_bits(bits: int, least: int, allowed: bool) -> None:
-    key = sshkey.parse(line("ssh-rsa", mpint(65537), mpint((1 << (bits - 1)) + 1)))
+    key = public_key.parse(line("ssh-rsa", mpint(65537), mpint((1 << (bits - 1)) + 1)))
     assert key.bits == bits
     if allowed:
         KeyPolicy(min_rsa_bits=least).verify(key)
     else:
-        with pytest.raises(sshkey.TooShort):
+        with pytest.raises(public_key.TooShort):
             KeyPolicy(min_rsa_bits=least).verify(key)
 
 
 @pytest.mark.parametrize("fingerprint", ["", "SHA256:", "MD5:", "SHA256:AAAA", "sha256:x", "x"])
 def test_no_key_has_a_fingerprint_that_is_none(fingerprint: str) -> None:
-    assert not sshkey.parse(WHOLE["ssh-ed25519"]).has_fingerprint(fingerprint)
+    assert not public_key.parse(WHOLE["ssh-ed25519"]).has_fingerprint(fingerprint)
 
 
 @given(st.binary(max_size=400))
 def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
     try:
-        sshkey.parse(raw)
+        public_key.parse(raw)
     except MalformedKey:
         return
 
@@ -141,13 +141,13 @@ def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -
     cut = data.draw(st.integers(0, len(blob)))
     mangled = key_type.encode() + b" " + base64.b64encode(bytes(blob[:cut]))
     try:
-        key = sshkey.parse(mangled)
+        key = public_key.parse(mangled)
         KeyPolicy().verify(key)
-    except (MalformedKey, sshkey.ForbiddenType, sshkey.TooShort):
+    except (MalformedKey, public_key.ForbiddenType, public_key.TooShort):
         return
     # What is allowed is of the type it says, as long as the key was, and comes out as it went in.
     assert (key.key_type, cut) == (key_type, len(blob))
-    assert sshkey.parse(key.authorized_keys_line.encode()) == key
+    assert public_key.parse(key.authorized_keys_line.encode()) == key
 
 
 # Each bound, to the bit and the byte.
@@ -175,16 +175,16 @@ def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -
 )
 def test_a_key_is_whole_up_to_each_bound_and_not_beyond(whole: bytes, is_key: bool) -> None:
     if is_key:
-        sshkey.parse(whole)
+        public_key.parse(whole)
     else:
         with pytest.raises(MalformedKey):
-            sshkey.parse(whole)
+            public_key.parse(whole)
 
 
 def test_only_rsa_keys_have_a_length_of_their_own() -> None:
-    lengths = {key_type: sshkey.parse(text).bits for key_type, text in WHOLE.items()}
+    lengths = {key_type: public_key.parse(text).bits for key_type, text in WHOLE.items()}
     assert lengths == {key_type: 2048 if key_type == "ssh-rsa" else 0 for key_type in WHOLE}
-    assert sshkey.PublicKey("ssh-dss", b"").bits == 0
+    assert public_key.PublicKey("ssh-dss", b"").bits == 0
 
 
 def test_a_policy_that_says_nothing_asks_for_2048_bits_of_rsa() -> None:

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sshd import openssl
 from eic_sshd.certificate import Unusable, read
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.ocsp import Response
 from eic_sshd.sandbox.pki import (
     Identity,

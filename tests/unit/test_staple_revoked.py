@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sshd import signature
 from eic_sshd.certificate import Unusable, read
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.ocsp import MAX_ANSWERS, MAX_LENGTH, Answer, CertIds, Response, Undecided, may_concern
 from eic_sshd.responders import MAX_CERTIFICATES, MAX_SIGNATURES, Responders
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple

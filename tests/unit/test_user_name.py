@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eic_sshd.checks import USER_NAME, require_user_name
-from eic_sshd.decision import NotGranted, Reason
+from eic_sshd.model.decision import NotGranted, Reason
 
 
 def service_pattern() -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import enum
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
-from .sshkey import PublicKey
+from .public_key import PublicKey
 
 # syslog(3) severities.
 ERR, WARNING, NOTICE, INFO, DEBUG = 3, 4, 5, 6, 7
