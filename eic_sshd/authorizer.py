@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import checks, libraries, pushed
+from . import checks, pushed
 from .fallback import KeysOnDisk, NoKeys
+from .host import libraries
 from .memory import Grant, GrantedBlock, Location, Memory
 from .model.deadline import Clock, Deadline
 from .model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
@@ -15,7 +16,7 @@ from .model.signed_key import Block
 from .settings import Config
 
 if TYPE_CHECKING:
-    from .hardware import Hardware
+    from .host.hardware import Hardware
     from .imds import Imds
     from .signer import Signer, SignerVerifier
 

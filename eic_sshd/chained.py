@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import guarded
+from .host import trusted_files
 from .model import keys_command
 from .model.decision import INFO, WARNING, Decision, Request
 from .record import Fields, Record, clean
@@ -61,9 +61,9 @@ def run(
     output, status, problem = b"", None, ""
     try:
         argv = _arguments(command, request, tokens)
-        guarded.require_safe(argv[0])
+        trusted_files.require_safe(argv[0])
         output, status = _run(argv, _environment(language), begun + seconds)
-    except (_Failed, guarded.Unsafe) as failure:
+    except (_Failed, trusted_files.Unsafe) as failure:
         problem = str(failure)
     except OSError as error:
         problem = f"it can't be run: {error.strerror or error}"

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import guarded
+from .host import trusted_files
 from .model.decision import NotGranted, Reason
 from .settings import SETTINGS, Config, build
 
@@ -98,13 +98,13 @@ def _salvaged(reading: _Reading) -> Config:
 def _drop_ins(path: str, reading: _Reading) -> List[str]:
     folder = os.path.join(os.path.dirname(path), "conf.d")
     try:
-        names = guarded.names(folder, owners=(0, os.geteuid()))
+        names = trusted_files.names(folder, owners=(0, os.geteuid()))
     except FileNotFoundError:
         return []
     except OSError as error:
         _spoil_all(f"{folder}: {error.strerror}", b"", reading)
         return []
-    except guarded.Unsafe as error:
+    except trusted_files.Unsafe as error:
         _spoil_all(str(error), b"", reading)
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
@@ -113,7 +113,7 @@ def _drop_ins(path: str, reading: _Reading) -> List[str]:
 def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
     content = b""
     try:
-        content = guarded.read(file, _LIMIT, owners=(0, os.geteuid()))
+        content = trusted_files.read(file, _LIMIT, owners=(0, os.geteuid()))
         parser = configparser.ConfigParser(
             delimiters=("=",), interpolation=None, default_section=_NO_SECTION, empty_lines_in_values=False
         )
@@ -124,7 +124,7 @@ def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
             _spoil_all(f"{file}: there is no such file", content, reading)
     except OSError as error:
         _spoil_all(f"{file}: {error.strerror}", content, reading)
-    except guarded.Unsafe as error:
+    except trusted_files.Unsafe as error:
         _spoil_all(str(error), content, reading)
     except UnicodeDecodeError as error:
         _spoil_all(f"{file}: byte {error.start} is not UTF-8", content, reading)

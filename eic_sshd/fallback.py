@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from typing import Callable, List, Optional, Tuple
 
-from . import guarded
-from .limited import Limited
+from .host import trusted_files
+from .host.timed_calls import Limited
 from .model import public_key
 from .model.decision import NotGranted, Reason
 from .model.public_key import KeyPolicy, PublicKey
@@ -36,7 +36,7 @@ class KeysFile:
     def __init__(self, settings: FallbackSettings, policy: KeyPolicy, read: Optional[Read] = None) -> None:
         self._settings = settings
         self._policy = policy
-        self._read = read or (lambda path: guarded.read(path, _LIMIT, owners=(0,)))
+        self._read = read or (lambda path: trusted_files.read(path, _LIMIT, owners=(0,)))
 
     def __call__(self, user: str, fingerprint: Optional[str], refusal: NotGranted) -> Tuple[PublicKey, ...]:
         """The keys for `user` that have `fingerprint` (all, if None), given why no pushed key was granted."""
@@ -47,7 +47,7 @@ class KeysFile:
             content = _reads.call(lambda: self._read(path), _TIMEOUT)
         except OSError as error:
             raise NoKeys(f"fallback {path}: {error.strerror or error}") from error
-        except guarded.Unsafe as error:
+        except trusted_files.Unsafe as error:
             raise NoKeys(f"fallback: {error}") from error
         keys = [key for line in content.split(b"\n") for key in self._allowed(line)]
         asked = [key for key in keys if fingerprint is None or key.has_fingerprint(fingerprint)]

@@ -7,11 +7,12 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Callable, Optional
 
-from . import fallback, libraries
+from . import fallback
 from .authorizer import World
-from .hardware import AnyHardware, Ec2Hardware
+from .host import libraries
+from .host.hardware import AnyHardware, Ec2Hardware
+from .host.timed_calls import Limited
 from .imds import Imds, ImdsState
-from .limited import Limited
 from .model.decision import NotGranted, Reason
 from .settings import Config
 

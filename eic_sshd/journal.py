@@ -10,7 +10,7 @@ import select
 import socket
 from typing import Callable
 
-from .limited import Limited
+from .host.timed_calls import Limited
 from .record import Record
 from .settings import LogSettings
 

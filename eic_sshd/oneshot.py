@@ -7,9 +7,10 @@ import threading
 import time
 from typing import Callable, Mapping, NamedTuple, Optional
 
-from . import chained, fallback, journal, libraries, record
+from . import chained, fallback, journal, record
 from .authorizer import Authorizer, refuse
 from .config import load_or_refuse
+from .host import libraries
 from .model.decision import Decision, NotGranted, Reason, Request
 from .record import Record
 from .settings import Config, LogSettings

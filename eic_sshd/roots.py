@@ -10,7 +10,7 @@ import os
 import re
 from typing import Callable, List, NamedTuple, Sequence
 
-from . import guarded
+from .host import trusted_files
 from .model.decision import NotGranted, Reason
 from .settings import TrustSettings
 
@@ -78,10 +78,10 @@ def configured(settings: TrustSettings, bundles: Sequence[str] = SYSTEM_BUNDLES,
 
 def _private(path: str) -> Roots:
     try:
-        certificates = pem_certificates(guarded.read(path, _BUNDLE_LIMIT, owners=(0, os.geteuid())))
+        certificates = pem_certificates(trusted_files.read(path, _BUNDLE_LIMIT, owners=(0, os.geteuid())))
     except OSError as error:
         raise NotGranted(Reason.CONFIG_INVALID, f"[trust] ca_file {path}: {error.strerror}") from error
-    except guarded.Unsafe as error:
+    except trusted_files.Unsafe as error:
         raise NotGranted(Reason.CONFIG_INVALID, f"[trust] ca_file: {error}") from error
     if not certificates:
         raise NotGranted(Reason.CONFIG_INVALID, f"[trust] ca_file {path} has no certificate in it")
@@ -91,13 +91,13 @@ def _private(path: str) -> Roots:
 def _system(bundles: Sequence[str], owner: int) -> List[bytes]:
     for path in bundles:
         try:
-            return pem_certificates(guarded.read(path, _BUNDLE_LIMIT, owners=(owner,)))
+            return pem_certificates(trusted_files.read(path, _BUNDLE_LIMIT, owners=(owner,)))
         except FileNotFoundError:
             continue
         except OSError as error:
             raise NotGranted(
                 Reason.SIGNER_UNTRUSTED, f"the system's roots cannot be read: {path}: {error.strerror}"
             ) from error
-        except guarded.Unsafe as error:
+        except trusted_files.Unsafe as error:
             raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the system's roots cannot be read: {error}") from error
     raise NotGranted(Reason.SIGNER_UNTRUSTED, f"there are no system roots at {' or '.join(bundles)}")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from eic_sshd import guarded
+from eic_sshd.host import trusted_files
 from eic_sshd.sandbox import private_host
 from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
@@ -20,8 +20,8 @@ def pytest_configure() -> None:
     """Puts tmp_path where nobody else can write: nothing that decides who may log in is read from below /tmp."""
     for folder in (private_host.HOME, os.path.expanduser("~"), os.environ.get("XDG_RUNTIME_DIR", ""), "/run"):
         try:
-            guarded.names(folder, owners=(os.geteuid(),))
-        except (OSError, guarded.Unsafe):
+            trusted_files.names(folder, owners=(os.geteuid(),))
+        except (OSError, trusted_files.Unsafe):
             continue
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
         return

@@ -8,8 +8,9 @@ import os
 import sys
 from typing import Iterator, Sequence
 
-from .. import libraries, roots
+from .. import roots
 from ..config import DEFAULT_FILE, ConfigError, load
+from ..host import libraries
 from ..model import partition
 from ..model.decision import NotGranted
 from ..settings import LEVELS, Config

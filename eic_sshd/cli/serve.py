@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from .. import libraries
+from ..host import libraries
 from ..model.decision import NotGranted
 
 HELP = "run the resident authorizer (systemd does it, at the first login)"

@@ -9,7 +9,8 @@ import pwd
 import stat
 from typing import Callable, Optional
 
-from .. import config, guarded
+from .. import config
+from ..host import trusted_files
 
 _PYTHON = "/usr/bin/python3"
 _RESTART = "systemctl restart eic-sshd.socket"
@@ -35,8 +36,8 @@ def front_door_problem(user: str, path: str) -> Optional[str]:
                 raise PermissionError(f"{program} may not be run")
 
     try:
-        guarded.require_safe(path)
-    except guarded.Unsafe as unsafe:
+        trusted_files.require_safe(path)
+    except trusted_files.Unsafe as unsafe:
         return f"{path} is not safe to run, whether or not this sshd accepts it: {unsafe}"
     except OSError as error:
         return f"sshd cannot run {path}: {error.strerror}"

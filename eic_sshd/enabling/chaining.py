@@ -6,7 +6,8 @@ from __future__ import annotations
 import pwd
 from typing import Optional, Sequence
 
-from .. import config, guarded
+from .. import config
+from ..host import trusted_files
 from ..model import keys_command
 from . import Refused, socket_access
 from .as_user import config_problem, may_run_us
@@ -37,8 +38,8 @@ def _problem(own: OwnCommand) -> Optional[str]:
     if own.is_none:
         return "it is none"
     try:
-        guarded.require_safe(keys_command.split(own.command)[0])
-    except (ValueError, guarded.Unsafe) as problem:
+        trusted_files.require_safe(keys_command.split(own.command)[0])
+    except (ValueError, trusted_files.Unsafe) as problem:
         return str(problem)
     except OSError as error:
         return str(error.strerror)

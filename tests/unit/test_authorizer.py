@@ -9,10 +9,11 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from eic_sshd import guarded, record, roots
+from eic_sshd import record, roots
 from eic_sshd.authorizer import Authorizer, World
 from eic_sshd.fallback import KeysFile
-from eic_sshd.hardware import AnyHardware, Ec2Hardware, Hardware
+from eic_sshd.host import trusted_files
+from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
 from eic_sshd.memory import Memory
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
@@ -62,7 +63,7 @@ class House:
 
     @staticmethod
     def read_keys_file(path: str) -> bytes:
-        return guarded.read(path, 256 * 1024, owners=(os.geteuid(),))
+        return trusted_files.read(path, 256 * 1024, owners=(os.geteuid(),))
 
     def _verifier(self, config: Config) -> SignerVerifier:
         self.verified += 1

@@ -14,8 +14,8 @@ from typing import Callable, Collection, Iterator, List
 
 import pytest
 
-from eic_sshd import guarded
-from eic_sshd.guarded import Unsafe
+from eic_sshd.host import trusted_files
+from eic_sshd.host.trusted_files import Unsafe
 
 ME = os.geteuid()
 OTHER = 12345
@@ -39,13 +39,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def read(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] = (ME,), limit: int = LIMIT) -> bytes:
-    return guarded.read(path, limit, owners, str(root))
+    return trusted_files.read(path, limit, owners, str(root))
 
 
 def problem(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] = (ME,)) -> str:
     """What is wrong with the file at `path`, whichever way it is asked for."""
     said = set()
-    for ask in (lambda: read(root, path, owners), lambda: guarded.require_safe(path, owners, str(root))):
+    for ask in (lambda: read(root, path, owners), lambda: trusted_files.require_safe(path, owners, str(root))):
         with pytest.raises(Unsafe) as unsafe:
             ask()
         said.add(str(unsafe.value))
@@ -60,8 +60,8 @@ def link(root: Path, at: str, to: str) -> None:
 
 def test_a_file_that_only_its_owner_controls_is_read(root: Path) -> None:
     assert read(root) == KEYS
-    guarded.require_safe("/etc/keys/alice", (ME,), str(root))
-    assert guarded.names("/etc/keys", (ME,), str(root)) == ["alice"]
+    trusted_files.require_safe("/etc/keys/alice", (ME,), str(root))
+    assert trusted_files.names("/etc/keys", (ME,), str(root)) == ["alice"]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_paths_mean_what_they_mean_to_the_kernel(root: Path, path: str) -> None:
 
 def test_a_relative_path_begins_at_the_working_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root / "etc")
-    assert guarded.read("keys/alice", LIMIT, (ME, 0)) == KEYS
-    assert guarded.read("../srv/keys/alice", LIMIT, (ME, 0)) == KEYS
+    assert trusted_files.read("keys/alice", LIMIT, (ME, 0)) == KEYS
+    assert trusted_files.read("../srv/keys/alice", LIMIT, (ME, 0)) == KEYS
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o602, 0o620, 0o666])
@@ -117,10 +117,10 @@ def test_all_that_leads_to_a_file_must_belong_to_an_owner(root: Path, path: str)
 
 @only_root
 def test_a_program_is_to_be_roots_unless_owners_are_named(root: Path) -> None:
-    guarded.require_safe("/etc/keys/alice", root=str(root))
+    trusted_files.require_safe("/etc/keys/alice", root=str(root))
     os.chown(root / "etc/keys/alice", 1, 1)
     with pytest.raises(Unsafe, match="owned by uid 1, not by root"):
-        guarded.require_safe("/etc/keys/alice", root=str(root))
+        trusted_files.require_safe("/etc/keys/alice", root=str(root))
 
 
 @only_root
@@ -154,7 +154,7 @@ def linked(request: pytest.FixtureRequest, root: Path) -> str:
 
 def test_a_link_of_an_owner_is_followed(root: Path, linked: str) -> None:
     assert read(root, linked) == KEYS
-    guarded.require_safe(linked, (ME,), str(root))
+    trusted_files.require_safe(linked, (ME,), str(root))
 
 
 @only_root
@@ -250,7 +250,7 @@ def test_a_link_that_leads_to_itself_ends(root: Path, to: str) -> None:
 )
 def test_what_is_not_there_is_an_error_of_the_system(root: Path, path: str, number: int) -> None:
     link(root, "etc/dangling", "/none")
-    for ask in (lambda: read(root, path), lambda: guarded.require_safe(path, (ME,), str(root))):
+    for ask in (lambda: read(root, path), lambda: trusted_files.require_safe(path, (ME,), str(root))):
         with pytest.raises(OSError) as error:  # noqa: PT011 - its number is what is asked for
             ask()
         assert error.value.errno == number
@@ -267,7 +267,7 @@ def test_what_is_no_regular_file_is_refused(root: Path, path: str) -> None:
     link(root, "etc/up", "..")
     os.mknod(root / "etc/socket", stat.S_IFSOCK | 0o600)
     with pytest.raises(Unsafe, match="not a regular file"):
-        guarded.require_safe(path, (ME,), str(root))
+        trusted_files.require_safe(path, (ME,), str(root))
     with pytest.raises((Unsafe, OSError), match=r"not a regular file|No such device"):
         read(root, path)
 
@@ -337,14 +337,14 @@ def test_folders_need_not_be_readable_and_the_file_must_be(root: Path) -> None:
     link(root, "etc/link", "/srv/keys/alice")
     (root / "srv/keys/alice").chmod(0o700)
     with as_another_user(root):
-        assert guarded.read("/etc/keys/alice", LIMIT, (0,), ".") == KEYS
+        assert trusted_files.read("/etc/keys/alice", LIMIT, (0,), ".") == KEYS
         for path in ("/srv/keys/alice", "/etc/link"):
-            guarded.require_safe(path, (0,), ".")
+            trusted_files.require_safe(path, (0,), ".")
             with pytest.raises(PermissionError):
-                guarded.read(path, LIMIT, (0,), ".")
+                trusted_files.read(path, LIMIT, (0,), ".")
 
 
-@pytest.mark.parametrize("ask", [guarded.read, guarded.require_safe, guarded.names])
+@pytest.mark.parametrize("ask", [trusted_files.read, trusted_files.require_safe, trusted_files.names])
 @pytest.mark.parametrize("fault", ["none", "mode", "missing"])
 def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], fault: str) -> None:
     link(root, "etc/keys/bob", "../../srv/../etc/keys/alice")
@@ -352,13 +352,13 @@ def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], faul
         spoil(root, "srv")
     elif fault == "missing":
         (root / "etc/keys/alice").unlink()
-    limit = (LIMIT,) if ask is guarded.read else ()
+    limit = (LIMIT,) if ask is trusted_files.read else ()
     before = os.listdir("/proc/self/fd")
     for _ in range(3):
         try:
             ask("/etc/keys/bob", *limit, (ME,), str(root))
         except (Unsafe, OSError):
-            assert fault != "none" or ask is guarded.names
+            assert fault != "none" or ask is trusted_files.names
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
@@ -366,26 +366,26 @@ def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], faul
 def test_a_folder_that_others_may_write_to_is_not_listed(root: Path, mode: int) -> None:
     (root / "etc/keys").chmod(mode)
     with pytest.raises(Unsafe, match="/etc/keys: folder writable"):
-        guarded.names("/etc/keys", (ME,), str(root))
+        trusted_files.names("/etc/keys", (ME,), str(root))
 
 
 def test_the_names_in_a_folder_come_in_order(root: Path) -> None:
     for name in ("20", "10", ".hidden"):
         (root / "etc/keys" / name).touch()
-    assert guarded.names("/etc/keys", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
+    assert trusted_files.names("/etc/keys", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
     link(root, "etc/more", "keys")
-    assert guarded.names("/etc/more", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
+    assert trusted_files.names("/etc/more", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
 
 
 @only_root
 def test_a_folder_of_another_user_is_not_listed(root: Path) -> None:
     os.chown(root / "etc/keys", OTHER, OTHER)
     with pytest.raises(Unsafe, match="owned by uid 12345, not by root"):
-        guarded.names("/etc/keys", (0,), str(root))
-    assert guarded.names("/etc/keys", (OTHER,), str(root)) == ["alice"]
+        trusted_files.names("/etc/keys", (0,), str(root))
+    assert trusted_files.names("/etc/keys", (OTHER,), str(root)) == ["alice"]
 
 
 @pytest.mark.parametrize("path", ["/etc/keys/alice", "/etc/none"])
 def test_only_a_folder_has_names(root: Path, path: str) -> None:
     with pytest.raises(OSError, match=r"Not a directory|No such file"):
-        guarded.names(path, (ME,), str(root))
+        trusted_files.names(path, (ME,), str(root))

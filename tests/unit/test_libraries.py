@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from eic_sshd import libraries
+from eic_sshd.host import libraries
 from eic_sshd.model.decision import NotGranted, Outcome, Reason
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from eic_sshd.limited import Limited
+from eic_sshd.host.timed_calls import Limited
 
 
 def test_what_a_call_gives_is_given() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eic_sshd.authorizer import Authorizer, World
 from eic_sshd.fallback import KeysFile
-from eic_sshd.hardware import AnyHardware
+from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
 from eic_sshd.model.public_key import KeyPolicy, parse
 from eic_sshd.sandbox.instance import Facts, Instance
