@@ -7,11 +7,11 @@ import re
 import textwrap
 from typing import Iterator, List
 
-from eic_sshd.settings import SETTINGS, Setting
+from eic_sshd.config.schema import SETTINGS, Setting
 
 _HEAD = r"""
 .\" SPDX-License-Identifier: Apache-2.0
-.\" Made from eic_sshd/settings.py by `make docs`.
+.\" Made from eic_sshd/config/schema.py by `make docs`.
 .Dd November 22, 2026
 .Dt EIC-SSHD.CONF 5
 .Os

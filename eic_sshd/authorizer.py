@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import checks, pushed
+from .config.schema import Config
 from .fallback import KeysOnDisk, NoKeys
 from .host import libraries
 from .memory import Grant, GrantedBlock, Location, Memory
@@ -13,7 +14,6 @@ from .model.deadline import Clock, Deadline
 from .model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from .model.public_key import PublicKey
 from .model.signed_key import Block
-from .settings import Config
 
 if TYPE_CHECKING:
     from .host.hardware import Hardware

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from . import fallback
 from .authorizer import World
+from .config.schema import Config
 from .host import libraries
 from .host.hardware import AnyHardware, Ec2Hardware
 from .host.timed_calls import Limited
 from .imds import Imds, ImdsState
 from .model.decision import NotGranted, Reason
-from .settings import Config
 
 if TYPE_CHECKING:
     from .roots import Roots

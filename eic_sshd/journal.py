@@ -10,9 +10,9 @@ import select
 import socket
 from typing import Callable
 
+from .config.schema import LogSettings
 from .host.timed_calls import Limited
 from .record import Record
-from .settings import LogSettings
 
 IDENTIFIER = "eic-sshd"
 _JOURNAL_SOCKET = "/run/systemd/journal/socket"

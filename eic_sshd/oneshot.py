@@ -9,11 +9,11 @@ from typing import Callable, Mapping, NamedTuple, Optional
 
 from . import chained, fallback, journal, record
 from .authorizer import Authorizer, refuse
-from .config import load_or_refuse
+from .config.loader import load_or_refuse
+from .config.schema import Config, LogSettings
 from .host import libraries
 from .model.decision import Decision, NotGranted, Reason, Request
 from .record import Record
-from .settings import Config, LogSettings
 
 # Seconds that a decision has at least, though the authorizer kept the front door waiting before; and a second try.
 _LEAST, _LEAST_AGAIN = 1.0, 0.5

@@ -15,12 +15,12 @@ from typing import Callable, Iterator, NamedTuple, Optional
 
 from . import chained, fallback, house, journal, record, wire
 from .authorizer import Authorizer, refuse
-from .config import load_or_refuse
+from .config.loader import load_or_refuse
+from .config.schema import Config
 from .imds import ImdsState
 from .memory import Memory
 from .model.decision import Decision, NotGranted, Request
 from .service import House, Service
-from .settings import Config
 
 SOCKET = "/run/eic-sshd/authorize.sock"
 _BACKLOG = 1024

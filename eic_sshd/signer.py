@@ -12,11 +12,11 @@ from cryptography.x509.oid import NameOID
 
 from . import chain, openssl
 from .certificate import Certificate
+from .config.schema import Config
 from .model.deadline import Deadline
 from .model.decision import NotGranted, Reason
 from .model.signed_key import Block
 from .roots import RootsFor
-from .settings import Config
 from .staple import Staples
 
 _SALT_BYTES = 32

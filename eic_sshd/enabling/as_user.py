@@ -9,7 +9,7 @@ import pwd
 import stat
 from typing import Callable, Optional
 
-from .. import config
+from ..config import loader
 from ..host import trusted_files
 
 _PYTHON = "/usr/bin/python3"
@@ -68,7 +68,7 @@ def shown(status: os.stat_result) -> str:
 
 def config_problem(user: str, path: str) -> Optional[str]:
     """What keeps a process of `user` from reading our configuration at `path`; None if nothing does."""
-    return _problem(user, lambda: config.load(path, missing_ok=True))
+    return _problem(user, lambda: loader.load(path, missing_ok=True))
 
 
 def _problem(user: str, check: Callable[[], object]) -> Optional[str]:

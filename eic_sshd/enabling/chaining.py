@@ -6,7 +6,7 @@ from __future__ import annotations
 import pwd
 from typing import Optional, Sequence
 
-from .. import config
+from ..config import loader
 from ..host import trusted_files
 from ..model import keys_command
 from . import Refused, socket_access
@@ -75,7 +75,7 @@ def put_in_place(site: Site, plan: Plan, changes: Changes, own: OwnCommand) -> N
     problem = config_problem(plan.user, site.our_config)
     if problem is not None:
         raise Refused(f"eic-sshd would run as {plan.user}, for whom its configuration is invalid: {problem}")
-    place = config.where_set(site.our_config, "chain", "command") or ""
+    place = loader.where_set(site.our_config, "chain", "command") or ""
     if not place.startswith(f"{site.chain_config}:"):
         raise Refused(f"{place} sets [chain] command as well: take that line away")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Dict, Optional
 
-from ..config import load_or_refuse
+from ..config.loader import load_or_refuse
 from . import Refused, StillAsks, chaining
 from .changes import Changes, read
 from .drop_in import is_marked, is_ours

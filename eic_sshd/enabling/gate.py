@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional
 
-from ..config import load_or_refuse
+from ..config.loader import load_or_refuse
 from . import Refused
 from .connections import ORDINARY, Connection, fulfilling
 from .matches import match_block_warnings

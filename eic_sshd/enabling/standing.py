@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Iterator, Optional
 from urllib.parse import urlsplit
 
-from ..config import where_set
-from ..settings import Config
+from ..config.loader import where_set
+from ..config.schema import Config
 from . import Refused, chaining, commands, effects, gate, socket_access
 from .as_user import config_problem, front_door_problem, may_run_us
 from .commands import OwnCommand

@@ -13,8 +13,10 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, certificate, chain, config, pushed, roots, staple, wire
+from eic_sshd import authorized_keys, certificate, chain, pushed, roots, staple, wire
 from eic_sshd.certificate import Certificate
+from eic_sshd.config import loader
+from eic_sshd.config.schema import SETTINGS, build
 from eic_sshd.imds import Imds
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
@@ -24,7 +26,6 @@ from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Pki, StapleKind
 from eic_sshd.sandbox.pki import staple as make_staple
-from eic_sshd.settings import SETTINGS, build
 from eic_sshd.signer import SignerVerifier
 from tests import keys
 
@@ -174,8 +175,8 @@ def _read_configuration(content: bytes) -> None:
         with open(path, "wb") as file:
             file.write(content)
         try:
-            config.load(path)
-        except config.ConfigError:
+            loader.load(path)
+        except loader.ConfigError:
             return
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd import config
+from eic_sshd.config import loader
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.model.keys_command import FRONT_DOOR
 from eic_sshd.sandbox import private_host
@@ -50,7 +50,7 @@ def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Mach
         "eic-sshd/conf.d/60-chain.conf",
         "etc/systemd/system/eic-sshd.socket.d/60-chain.conf",
     }
-    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
+    assert loader.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
     assert "\n# 'nobody'\nSocketUser=65534\n" in Path(machine.site.socket_drop_in).read_text()
     chained = machine.files()
     for again in (False, True):
@@ -95,7 +95,7 @@ def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: M
     machine.sshd_config(INCLUDE + OTHER)
     assert any("sshd does not run /usr/bin/true %u" in sentence for sentence in machine.enable())
     machine.enable(chain=True)
-    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
+    assert loader.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
     assert machine.effective == (PLAIN.command, "nobody")
 
 
@@ -107,7 +107,7 @@ def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where:
     machine.enable(chain=True)
     machine.write(file, text.replace("/usr/bin/true %u", "/usr/bin/true %h"))
     machine.enable(chain=again)
-    assert config.load(machine.site.our_config).chain.command == "/usr/bin/true %h"
+    assert loader.load(machine.site.our_config).chain.command == "/usr/bin/true %h"
     assert machine.effective == (f"{FRONT_DOOR} --token h=%h %u %f", "nobody")
     machine.disable()
     assert machine.effective == ("/usr/bin/true %h", "nobody")
@@ -133,7 +133,7 @@ def test_a_chained_command_that_the_site_gave_up_is_given_up(machine: Machine, a
     (machine.folder / "sshd_config.d/10-site.conf").unlink()
     before = machine.files()
     machine.enable(again)
-    assert config.load(machine.site.our_config).chain.command is None
+    assert loader.load(machine.site.our_config).chain.command is None
     assert machine.effective == (PLAIN.command, "eic-sshd")
     assert set(machine.files()) == (set(before) | {"sshd_config.d/60-eic-sshd.conf"}) - {
         "sshd_config.d/00-eic-sshd.conf",

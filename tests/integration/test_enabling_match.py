@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import ROOT
-from eic_sshd import config
+from eic_sshd.config import loader
 from eic_sshd.enabling import Refused
 from eic_sshd.enabling.connections import ORDINARY, Connection
 from eic_sshd.enabling.disable import disable
@@ -233,7 +233,7 @@ def test_an_sshd_that_cannot_be_asked_what_is_in_force_stops_nothing(machine: Ma
     assert "sshd_config:2" in machine.refusal(do=lambda _: enable(site))
     enable(site, Existing.CHAIN)
     assert machine.effective == (PLAIN.command, "nobody")
-    assert list(problems(site, config.load(site.our_config))) == []
+    assert list(problems(site, loader.load(site.our_config))) == []
     disable(site)
     assert machine.files() == before
 

@@ -14,8 +14,8 @@ from typing import Dict, Iterator, List, Optional, Sequence, Type
 
 import pytest
 
-from eic_sshd import config
 from eic_sshd.cli._administering import administering
+from eic_sshd.config import loader
 from eic_sshd.enabling import Refused, StillAsks, Unfinished
 from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.disable import disable
@@ -86,7 +86,7 @@ def test_a_file_of_theirs_in_the_chains_place_stays(machine: Machine) -> None:
     machine.write("eic-sshd/conf.d/60-chain.conf", "[chain]\ncommand = /usr/bin/false\n")
     assert "is not of our making: give it another name" in machine.refusal(chain=True)
     machine.disable()
-    assert config.load(machine.site.our_config).chain.command == "/usr/bin/false"
+    assert loader.load(machine.site.our_config).chain.command == "/usr/bin/false"
 
 
 def test_a_change_that_sshd_does_not_take_is_put_back(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from docs.generate import ROOT
+from eic_sshd.config.schema import SETTINGS
 from eic_sshd.sandbox import private_host
-from eic_sshd.settings import SETTINGS
 
 from .conftest import clean_environment
 

@@ -8,7 +8,7 @@ from typing import Iterator, List
 
 import pytest
 
-from eic_sshd import config
+from eic_sshd.config import loader
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.standing import problems, warnings
 from eic_sshd.enabling.units import Units
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root 
 
 
 def standing(machine: Machine) -> List[str]:
-    return list(problems(machine.site, config.load(machine.site.our_config)))
+    return list(problems(machine.site, loader.load(machine.site.our_config)))
 
 
 def test_all_is_well_after_enabling(machine: Machine) -> None:
@@ -65,7 +65,7 @@ def test_a_user_who_may_not_run_us_and_units_that_do_not_work_are_told_of(machin
 
 
 def warned(machine: Machine) -> List[str]:
-    return list(warnings(machine.site, config.load(machine.site.our_config)))
+    return list(warnings(machine.site, loader.load(machine.site.our_config)))
 
 
 @pytest.mark.parametrize(

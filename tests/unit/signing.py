@@ -13,12 +13,12 @@ import pytest
 
 from eic_sshd import openssl
 from eic_sshd.certificate import Certificate, read
+from eic_sshd.config.schema import build
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.openssl import OpenSsl
 from eic_sshd.roots import Roots, RootsFor
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, staple
-from eic_sshd.settings import build
 from eic_sshd.signer import Signer, SignerVerifier
 
 REGION, DOMAIN = "us-west-2", "amazonaws.com"

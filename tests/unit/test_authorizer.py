@@ -11,6 +11,7 @@ import pytest
 
 from eic_sshd import record, roots
 from eic_sshd.authorizer import Authorizer, World
+from eic_sshd.config.schema import Config, build
 from eic_sshd.fallback import KeysFile
 from eic_sshd.host import trusted_files
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
@@ -23,7 +24,6 @@ from eic_sshd.roots import Roots
 from eic_sshd.sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
 from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
-from eic_sshd.settings import Config, build
 from eic_sshd.signer import Signer, SignerVerifier
 from tests import keys
 

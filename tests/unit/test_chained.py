@@ -8,9 +8,9 @@ import os
 import pytest
 
 from eic_sshd import chained
+from eic_sshd.config.schema import build
 from eic_sshd.model.decision import WARNING, Decision, Reason, Request
 from eic_sshd.model.public_key import PublicKey
-from eic_sshd.settings import build
 
 REQUEST = Request("alice", "SHA256:x", 42)
 KEY = PublicKey("ssh-ed25519", b"blob")

@@ -8,10 +8,10 @@ from typing import List, Optional
 import pytest
 
 from eic_sshd import checks
+from eic_sshd.config.schema import build
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, PublicKey, parse
 from eic_sshd.model.signed_key import Block
-from eic_sshd.settings import build
 from tests import keys
 
 NOW = 1_000_000

@@ -7,10 +7,10 @@ from typing import Any, Optional
 
 import pytest
 
-from eic_sshd import config
-from eic_sshd.config import ConfigError
+from eic_sshd.config import loader
+from eic_sshd.config.loader import ConfigError
+from eic_sshd.config.schema import SETTINGS, build
 from eic_sshd.model.public_key import SUPPORTED_TYPES
-from eic_sshd.settings import SETTINGS, build
 
 
 def write(folder: Path, text: str, name: str = "eic-sshd.conf") -> str:
@@ -22,12 +22,12 @@ def write(folder: Path, text: str, name: str = "eic-sshd.conf") -> str:
 
 def problem(path: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        config.load(path)
+        loader.load(path)
     return str(caught.value)
 
 
 def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
-    read = config.load(write(tmp_path, ""))
+    read = loader.load(write(tmp_path, ""))
     assert read == build({})
     assert read.imds == ("http://169.254.169.254", 1.0, 3.0)
     assert read.instance.require_ec2_hardware
@@ -39,15 +39,15 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
 
 
 def test_the_packaged_file_reads_and_changes_nothing(tmp_path: Path) -> None:
-    assert config.load(write(tmp_path, config.commented_file())) == build({})
+    assert loader.load(write(tmp_path, loader.commented_file())) == build({})
 
 
 def test_the_packaged_file_names_every_key_with_its_default(tmp_path: Path) -> None:
     uncommented = "\n".join(
         line[1:] if line.startswith("#") and not line.startswith("# ") else line
-        for line in config.commented_file().splitlines()
+        for line in loader.commented_file().splitlines()
     )
-    assert config.load(write(tmp_path, uncommented)) == build({})
+    assert loader.load(write(tmp_path, uncommented)) == build({})
     assert all(f"\n{setting.key} =" in uncommented for setting in SETTINGS)
 
 
@@ -77,7 +77,7 @@ GOOD: list[tuple[str, str, str, Any]] = [
 
 @pytest.mark.parametrize(("section", "key", "text", "value"), GOOD)
 def test_every_setting_can_be_set(tmp_path: Path, section: str, key: str, text: str, value: object) -> None:
-    read = config.load(write(tmp_path, f"[{section}]\n{key} = {text}\n"))
+    read = loader.load(write(tmp_path, f"[{section}]\n{key} = {text}\n"))
     assert getattr(getattr(read, section), key) == value
 
 
@@ -130,7 +130,7 @@ def test_the_fallback_is_salvaged_only_with_the_policy_for_its_keys(tmp_path: Pa
     sections[spoilt] += "windwo = 5\n"
     path = write(tmp_path, "".join(f"[{name}]\n{text}" for name, text in sections.items()))
     with pytest.raises(ConfigError) as caught:
-        config.load(path)
+        loader.load(path)
     assert (caught.value.salvaged.fallback.when == "no-key") == kept
     assert not kept or caught.value.salvaged.keys.min_rsa_bits == 4096
 
@@ -158,7 +158,7 @@ def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, "[keys]\nwindow = x\n")
     write(tmp_path, "[imds]\ndeadline = x\n", "conf.d/a.conf")
     with pytest.raises(ConfigError) as caught:
-        config.load(path)
+        loader.load(path)
     assert len(caught.value.problems) == 2
 
 
@@ -168,7 +168,7 @@ def test_drop_ins_come_on_top_in_name_order(tmp_path: Path) -> None:
     write(tmp_path, "[keys]\nwindow = 20\n", "conf.d/10.conf")
     for ignored in ("conf.d/30.conf.bak", "conf.d/.40.conf", "conf.d/README"):
         write(tmp_path, "nonsense", ignored)
-    assert config.load(path).keys[:2] == (30, 10)
+    assert loader.load(path).keys[:2] == (30, 10)
 
 
 def test_a_bad_drop_in_spoils_the_whole(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_bad_drop_in_spoils_the_whole(tmp_path: Path) -> None:
 def test_sections_without_a_fault_are_salvaged(tmp_path: Path) -> None:
     path = write(tmp_path, "[log]\ndestination = /var/log/x\n[keys]\nwindow = 10\nclock_skew = x\n")
     with pytest.raises(ConfigError) as caught:
-        config.load(path)
+        loader.load(path)
     assert caught.value.salvaged.log.destination == "/var/log/x"
     assert caught.value.salvaged.keys == build({}).keys
 
@@ -188,7 +188,7 @@ def test_sections_without_a_fault_are_salvaged(tmp_path: Path) -> None:
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     missing = str(tmp_path / "none.conf")
     assert problem(missing) == f"{missing}: there is no such file"
-    assert config.load(missing, missing_ok=True) == build({})
+    assert loader.load(missing, missing_ok=True) == build({})
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646])
@@ -216,7 +216,7 @@ def test_a_missing_file_in_a_folder_that_others_can_write_is_not_believed(tmp_pa
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc").chmod(0o1777)
     with pytest.raises(ConfigError, match="etc: folder writable by others"):
-        config.load(str(tmp_path / "etc/eic-sshd.conf"), missing_ok=True)
+        loader.load(str(tmp_path / "etc/eic-sshd.conf"), missing_ok=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

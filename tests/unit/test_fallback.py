@@ -6,10 +6,10 @@ from typing import Optional
 
 import pytest
 
+from eic_sshd.config.schema import FallbackSettings
 from eic_sshd.fallback import KeysFile, NoKeys, Read
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, parse
-from eic_sshd.settings import FallbackSettings
 from tests import keys
 
 NO_KEY = NotGranted(Reason.NO_ACTIVE_KEYS, "")

@@ -13,9 +13,9 @@ from typing import Dict, Iterator
 import pytest
 
 from eic_sshd import journal, record
+from eic_sshd.config.schema import LogSettings
 from eic_sshd.model.decision import DEBUG, ERR, INFO, WARNING, Decision, Outcome, Reason, Request, Source
 from eic_sshd.model.public_key import parse
-from eic_sshd.settings import LogSettings
 from tests import keys
 
 KEY = parse(keys.ed25519_line().encode())

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from eic_sshd import roots
+from eic_sshd.config.schema import TrustSettings
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.sandbox.pki import Identity, Pki
-from eic_sshd.settings import TrustSettings
 
 from .signing import DOMAIN, pem
 

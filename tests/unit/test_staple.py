@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sshd import openssl
 from eic_sshd.certificate import Unusable, read
+from eic_sshd.config.schema import build
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.ocsp import Response
 from eic_sshd.sandbox.pki import (
@@ -30,7 +31,6 @@ from eic_sshd.sandbox.pki import (
     staple,
     utcnow,
 )
-from eic_sshd.settings import build
 from eic_sshd.signer import SignerVerifier
 from eic_sshd.staple import Staples
 

@@ -8,9 +8,9 @@ import os
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
-from .host import trusted_files
-from .model.decision import NotGranted, Reason
-from .settings import SETTINGS, Config, build
+from ..host import trusted_files
+from ..model.decision import NotGranted, Reason
+from .schema import SETTINGS, Config, build
 
 DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"
 _LIMIT = 256 * 1024
