@@ -17,7 +17,7 @@ from .model.signed_key import Block
 
 if TYPE_CHECKING:
     from .host.hardware import Hardware
-    from .imds import Imds
+    from .imds.client import Imds
     from .signer import Signer, SignerVerifier
 
 

@@ -13,7 +13,7 @@ from .config.schema import Config
 from .host import libraries
 from .host.hardware import AnyHardware, Ec2Hardware
 from .host.timed_calls import Limited
-from .imds import Imds, ImdsState
+from .imds.client import Imds, ImdsState
 from .model.decision import NotGranted, Reason
 
 if TYPE_CHECKING:

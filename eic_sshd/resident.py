@@ -17,7 +17,7 @@ from . import chained, fallback, house, journal, record, wire
 from .authorizer import Authorizer, refuse
 from .config.loader import load_or_refuse
 from .config.schema import Config
-from .imds import ImdsState
+from .imds.client import ImdsState
 from .memory import Memory
 from .model.decision import Decision, NotGranted, Request
 from .service import House, Service

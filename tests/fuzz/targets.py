@@ -17,7 +17,7 @@ from eic_sshd import authorized_keys, certificate, chain, pushed, roots, staple,
 from eic_sshd.certificate import Certificate
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build
-from eic_sshd.imds import Imds
+from eic_sshd.imds.client import Imds
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from eic_sshd.imds import Imds
+from eic_sshd.imds.client import Imds
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.sandbox.instance import Instance
 

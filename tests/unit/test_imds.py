@@ -8,10 +8,10 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from eic_sshd.imds import Imds, ImdsState
+from eic_sshd.imds.bounded import Limit, session
+from eic_sshd.imds.client import Imds, ImdsState
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.transport import Limit, session
 
 from .raw_server import Talk, response, serving
 from .test_partition import REGIONS

@@ -18,10 +18,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 import requests
 import urllib3
 
-from .model import partition
-from .model.deadline import Deadline
-from .model.decision import NotGranted, Reason
-from .transport import Limit, TooLong, session
+from ..model import partition
+from ..model.deadline import Deadline
+from ..model.decision import NotGranted, Reason
+from .bounded import Limit, TooLong, session
 
 _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants
 _TOKEN_MARGIN = 300  # seconds before its end at which a token is no longer used

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from .model.deadline import Deadline
+from ..model.deadline import Deadline
 
 # Bytes that a status line and headers may take.
 _MAX_HEAD_BYTES = 16 * 1024
