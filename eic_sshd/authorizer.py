@@ -18,7 +18,7 @@ from .model.signed_key import Block
 if TYPE_CHECKING:
     from .host.hardware import Hardware
     from .imds.client import Imds
-    from .signer import Signer, SignerVerifier
+    from .trust.signer import Signer, SignerVerifier
 
 
 class World(NamedTuple):

@@ -17,7 +17,7 @@ from .model.public_key import PublicKey
 from .model.signed_key import Block
 
 if TYPE_CHECKING:
-    from .signer import Signer
+    from .trust.signer import Signer
 
 # Seconds for which a verified chain is believed at the most, whatever its certificates and staples say.
 _SIGNER_LIFETIME = 3600

@@ -8,12 +8,12 @@ import os
 import sys
 from typing import Iterator, Sequence
 
-from .. import roots
 from ..config.loader import DEFAULT_FILE, ConfigError, load
 from ..config.schema import LEVELS, Config
 from ..host import libraries
 from ..model import partition
 from ..model.decision import NotGranted
+from ..trust import roots
 
 HELP = "say whether the configuration is valid and (as root) fits sshd's, and every setting in force"
 

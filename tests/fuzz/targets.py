@@ -13,8 +13,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, certificate, chain, pushed, roots, staple, wire
-from eic_sshd.certificate import Certificate
+from eic_sshd import authorized_keys, pushed, wire
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build
 from eic_sshd.imds.client import Imds
@@ -22,11 +21,14 @@ from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted
 from eic_sshd.model.signed_key import Block
-from eic_sshd.openssl import OpenSsl
-from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Pki, StapleKind
 from eic_sshd.sandbox.pki import staple as make_staple
-from eic_sshd.signer import SignerVerifier
+from eic_sshd.trust import certificate, ocsp, roots
+from eic_sshd.trust import path as chain
+from eic_sshd.trust.certificate import Certificate
+from eic_sshd.trust.openssl import OpenSsl
+from eic_sshd.trust.roots import Roots
+from eic_sshd.trust.signer import SignerVerifier
 from tests import keys
 
 from . import der
@@ -266,7 +268,7 @@ def _use_certificate(changed: bytes, pki: Pki) -> None:
         with _no_warnings(), contextlib.suppress(NotGranted):
             certificates = chain.parse_chain(b"".join(_pem(one) for one in ders))
             path = chain.path_to_root(certificates, Roots(trusted, private=True), NAME, openssl)
-            staple.Staples(_good_staples(pki), openssl, 60).require_good(path)
+            ocsp.Staples(_good_staples(pki), openssl, 60).require_good(path)
 
 
 def _verify_chain(changed: bytes, pki: Pki) -> None:
@@ -288,11 +290,11 @@ def _use_staple(changed: bytes, pki: Pki) -> None:
     good = _good_staples(pki)
     for staples in ([changed], [changed, *good], [*good, changed]):
         with _no_warnings(), contextlib.suppress(NotGranted):
-            staple.Staples(staples, openssl, 60).require_good(path)
+            ocsp.Staples(staples, openssl, 60).require_good(path)
 
 
 def _use_signature(signature: bytes, pki: Pki) -> None:
-    from eic_sshd.signer import Signer
+    from eic_sshd.trust.signer import Signer
 
     block = Block(NOW, "i-0", None, None, b"", b"signed\n", signature)
     try:

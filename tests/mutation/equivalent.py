@@ -156,14 +156,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "no answer is announced for more than 2**24 ms; a thousandth more or less",
     ),
     Equivalent(
-        "eic_sshd/ocsp.py",
+        "eic_sshd/trust/ocsp_response.py",
         "may_concern",
         _SERIAL % "< 0",
         (_SERIAL % "<= 0", _SERIAL % "< 1", _SERIAL % "< (-1)"),
         "0 and 1, and -1 and 0, need one byte each",
     ),
     Equivalent(
-        "eic_sshd/ocsp.py",
+        "eic_sshd/trust/ocsp_response.py",
         "Response._read_singles",
         "return [(one.serial_number, one) for one in itertools.islice(singles, MAX_ANSWERS + 1)]",
         ("return [(one.serial_number, one) for one in itertools.islice(singles, MAX_ANSWERS + 2)]",),
@@ -212,7 +212,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "both are the same where they are equal",
     ),
     Equivalent(
-        "eic_sshd/chain.py",
+        "eic_sshd/trust/path.py",
         "_Search.__init__",
         "authorities = [one for one in chain[1:] if one.der not in known and self._is_usable(one, root=False)]",
         (
@@ -222,28 +222,28 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "a path ends at the first root that it comes to, whether the chain brings that one along or not",
     ),
     Equivalent(
-        "eic_sshd/chain.py",
+        "eic_sshd/trust/path.py",
         "_Search.paths",
         "ways[path[-1].der] += 1",
         ("pass", "ways[path[-(0)].der] += 1", "ways[path[-1].der] += (0)"),
         "bounds the search: the paths beyond the fourth that it finds are not put to OpenSSL",
     ),
     Equivalent(
-        "eic_sshd/chain.py",
+        "eic_sshd/trust/path.py",
         "_Search.paths",
         "if ways[path[-1].der] > _MAX_PATHS:",
         ("if False:", "if ways[path[-(0)].der] > _MAX_PATHS:"),
         "as above",
     ),
     Equivalent(
-        "eic_sshd/chain.py",
+        "eic_sshd/trust/path.py",
         "_Search._roots_of",
         "found = (root for root in _readable(trusted.certificates, names) if root.der != self._signer.der)",
         ("found = (root for root in _readable(trusted.certificates, names) if True)",),
         "a root is a CA's, and the signer is not",
     ),
     Equivalent(
-        "eic_sshd/chain.py",
+        "eic_sshd/trust/path.py",
         "_Search._link",
         "if certificate.der != self._signer.der and certificate.der not in (one.der for one in genuine):",
         (
@@ -253,21 +253,21 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "no certificate is in a path twice, and the signer is in every one already",
     ),
     Equivalent(
-        "eic_sshd/chain.py",
+        "eic_sshd/trust/path.py",
         "_readable",
         "if subjects is None or subject(der) in subjects:",
         ("if True or subject(der) in subjects:", "if subjects is None or True:"),
         "saves reading a whole bundle",
     ),
     Equivalent(
-        "eic_sshd/signature.py",
+        "eic_sshd/trust/signatures.py",
         "_verify",
         "elif isinstance(key, rsa.RSAPublicKey) and algorithm is not None:",
         ("elif ((isinstance(key, rsa.RSAPublicKey))):", "elif isinstance(key, rsa.RSAPublicKey) and True:"),
         "cryptography raises a TypeError over it, which is Unusable too",
     ),
     Equivalent(
-        "eic_sshd/signature.py",
+        "eic_sshd/trust/signatures.py",
         "_verify",
         "elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:",
         (

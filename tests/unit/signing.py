@@ -11,15 +11,15 @@ from typing import List, Sequence
 
 import pytest
 
-from eic_sshd import openssl
-from eic_sshd.certificate import Certificate, read
 from eic_sshd.config.schema import build
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.openssl import OpenSsl
-from eic_sshd.roots import Roots, RootsFor
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, staple
-from eic_sshd.signer import Signer, SignerVerifier
+from eic_sshd.trust import openssl
+from eic_sshd.trust.certificate import Certificate, read
+from eic_sshd.trust.openssl import OpenSsl
+from eic_sshd.trust.roots import Roots, RootsFor
+from eic_sshd.trust.signer import Signer, SignerVerifier
 
 REGION, DOMAIN = "us-west-2", "amazonaws.com"
 NAME = f"managed-ssh-signer.{REGION}.{DOMAIN}"

@@ -11,11 +11,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from eic_sshd import certificate, signature
-from eic_sshd.certificate import Unusable, parsed
 from eic_sshd.model.decision import Reason
-from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
+from eic_sshd.trust import certificate, signatures
+from eic_sshd.trust.certificate import Unusable, parsed
+from eic_sshd.trust.roots import Roots
 
 from .signing import NAME, pem, refused, staples_of, trusting, verify
 
@@ -116,7 +116,7 @@ def test_a_certificate_that_is_cut_short_or_altered_is_unusable_or_refused(pki: 
         one = certificate.read(altered)
     except Unusable:
         return
-    assert not signature.issued(certificate.read(pki.intermediates[0].der), one)
+    assert not signatures.issued(certificate.read(pki.intermediates[0].der), one)
 
 
 @pytest.mark.parametrize(("more", "accepted"), [(0, True), (1, False)])

@@ -12,13 +12,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sshd import chain, openssl, signature
-from eic_sshd.certificate import Certificate
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.openssl import OpenSsl
-from eic_sshd.roots import Roots
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, rsa_key, staple, utcnow
+from eic_sshd.trust import openssl, signatures
+from eic_sshd.trust import path as chain
+from eic_sshd.trust.certificate import Certificate
+from eic_sshd.trust.openssl import OpenSsl
+from eic_sshd.trust.roots import Roots
 
 from .signing import DOMAIN, NAME, REGION, command, parsed, pem, refusal, refused, staples_of, trusting, verify
 
@@ -355,7 +356,7 @@ def test_a_key_that_no_root_vouches_for_verifies_nothing(pki: Pki, monkeypatch: 
 
     def issued(issuer: Certificate, certificate: Certificate) -> bool:
         asked.append(issuer.der)
-        return signature.issued(issuer, certificate)
+        return signatures.issued(issuer, certificate)
 
     monkeypatch.setattr(chain, "issued", issued)
     name = "Sandbox Root CA 1"

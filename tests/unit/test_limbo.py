@@ -18,11 +18,11 @@ from typing import Any, Dict, List
 
 import pytest
 
-from eic_sshd import chain
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted
-from eic_sshd.openssl import OpenSsl
-from eic_sshd.roots import Roots, pem_certificates
+from eic_sshd.trust import path
+from eic_sshd.trust.openssl import OpenSsl
+from eic_sshd.trust.roots import Roots, pem_certificates
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 LIMBO = Path(os.environ.get("EIC_X509_LIMBO", _REPOSITORY.parent / "shared" / "data" / "x509-limbo.json"))
@@ -65,10 +65,10 @@ def result(case: Dict[str, Any], private: bool) -> str:
     at = case.get("validation_time")
     now = datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() if at else time.time()
     # A depth of 0 is a false value, which some copies leave out.
-    depth = case.get("max_chain_depth", 0 if "max-chain-depth-0" in case["id"] else chain.MAX_DEPTH)
+    depth = case.get("max_chain_depth", 0 if "max-chain-depth-0" in case["id"] else path.MAX_DEPTH)
     command = OpenSsl(private, int(now), Deadline.after(60, time.monotonic))
     try:
-        chain.path_to_root(chain.parse_chain(presented), trusted, name, command, depth)
+        path.path_to_root(path.parse_chain(presented), trusted, name, command, depth)
         return ""
     except NotGranted as refusal:
         return refusal.detail

@@ -17,7 +17,7 @@ from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
 from eic_sshd.model.public_key import KeyPolicy, parse
 from eic_sshd.sandbox.instance import Facts, Instance
 from eic_sshd.sandbox.pki import Pki
-from eic_sshd.signer import Signer, SignerVerifier
+from eic_sshd.trust.signer import Signer, SignerVerifier
 from tests import keys
 
 from .memory_imds import MemoryImds

@@ -14,7 +14,7 @@ from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import parse
 from eic_sshd.model.signed_key import Block
 from eic_sshd.sandbox.pki import Pki
-from eic_sshd.signer import Signer
+from eic_sshd.trust.signer import Signer
 from tests import keys
 
 NOW = 1_000_000.0

@@ -13,11 +13,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sshd import openssl
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.openssl import OpenSsl
 from eic_sshd.sandbox.pki import Identity, Pki, ec_key, issue, issue_server, rsa_key
+from eic_sshd.trust import openssl
+from eic_sshd.trust.openssl import OpenSsl
 
 from .signing import NAME, command, parsed
 

@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from eic_sshd import certificate, profile, roots
-from eic_sshd.certificate import Certificate, Unusable, read
 from eic_sshd.model.decision import Reason
 from eic_sshd.sandbox.pki import Pki, ec_key, issue, issue_server, key_usage
+from eic_sshd.trust import certificate, profile, roots
+from eic_sshd.trust.certificate import Certificate, Unusable, read
 
 from .signing import NAME, pem, refused, self_signed_with_sha1, staples_of, trusting, verify
 

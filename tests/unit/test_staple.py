@@ -14,11 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sshd import openssl
-from eic_sshd.certificate import Unusable, read
 from eic_sshd.config.schema import build
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.ocsp import Response
 from eic_sshd.sandbox.pki import (
     Identity,
     Pki,
@@ -31,8 +28,11 @@ from eic_sshd.sandbox.pki import (
     staple,
     utcnow,
 )
-from eic_sshd.signer import SignerVerifier
-from eic_sshd.staple import Staples
+from eic_sshd.trust import openssl
+from eic_sshd.trust.certificate import Unusable, read
+from eic_sshd.trust.ocsp import Staples
+from eic_sshd.trust.ocsp_response import Response
+from eic_sshd.trust.signer import SignerVerifier
 
 from .signing import DOMAIN, NAME, REGION, command, parsed, pem, refusal, soon, staples_of, trusting, verify
 
@@ -479,7 +479,7 @@ def test_a_staple_whose_answers_cannot_be_read_may_say_revoked(pki: Pki, monkeyp
             raise Unusable("OCSP response contains more than one SINGLERESP structure")
         return real(der)
 
-    monkeypatch.setattr("eic_sshd.staple.Response", load)
+    monkeypatch.setattr("eic_sshd.trust.ocsp.Response", load)
     good_until(pki, [of_signer(pki), b"junk"])
     refusal = refused(pki, [of_signer(pki), several_answers])
     assert refusal.reason is Reason.STAPLE_INVALID
@@ -494,7 +494,7 @@ def test_a_repeated_staple_is_read_once(pki: Pki, monkeypatch: pytest.MonkeyPatc
         loaded.append(der)
         return real(der)
 
-    monkeypatch.setattr("eic_sshd.staple.Response", load)
+    monkeypatch.setattr("eic_sshd.trust.ocsp.Response", load)
     one = of_signer(pki)
     good_until(pki, [one, b"x", one, b"x"])
     assert loaded == [one, b"x"]

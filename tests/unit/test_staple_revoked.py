@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp as cryptography_ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sshd import signature
-from eic_sshd.certificate import Unusable, read
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.ocsp import MAX_ANSWERS, MAX_LENGTH, Answer, CertIds, Response, Undecided, may_concern
-from eic_sshd.responders import MAX_CERTIFICATES, MAX_SIGNATURES, Responders
 from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
-from eic_sshd.staple import Staples
+from eic_sshd.trust import signatures
+from eic_sshd.trust.certificate import Unusable, read
+from eic_sshd.trust.ocsp import Staples
+from eic_sshd.trust.ocsp_response import MAX_ANSWERS, MAX_LENGTH, Answer, CertIds, Response, Undecided, may_concern
+from eic_sshd.trust.responders import MAX_CERTIFICATES, MAX_SIGNATURES, Responders
 
 from .signing import NAME, command, parsed
 
@@ -357,8 +357,8 @@ def in_dsa(pki: Pki, certificate: Identity) -> bytes:
     signed, algorithm, _ = children(certificate.der)
     named = tlv(0x30, DSA_SHA256)
     signed = tlv(0x30, b"".join(named if part == algorithm else part for part in children(signed)))
-    signature = pki.intermediates[0].key.sign(signed, ec.ECDSA(hashes.SHA256()))
-    return tlv(0x30, signed + named + tlv(0x03, b"\0" + signature))
+    signatures = pki.intermediates[0].key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    return tlv(0x30, signed + named + tlv(0x03, b"\0" + signatures))
 
 
 def test_a_delegates_certificate_in_an_algorithm_that_is_not_verified_leaves_a_doubt(pki: Pki) -> None:
@@ -422,13 +422,13 @@ def test_so_many_signatures_are_verified_and_no_more(pki: Pki) -> None:
 
 def test_the_maker_of_a_staple_is_found_once(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     verified: List[bytes] = []
-    real = signature.is_signed_by
+    real = signatures.is_signed_by
 
     def is_signed_by(key: Any, made: bytes, signed: bytes, algorithm: Any) -> bool:
         verified.append(made)
         return real(key, made, signed, algorithm)
 
-    monkeypatch.setattr("eic_sshd.responders.is_signed_by", is_signed_by)
+    monkeypatch.setattr("eic_sshd.trust.responders.is_signed_by", is_signed_by)
     issuer, one = read(pki.intermediates[0].der), responder(pki)
     texts = [of_signer(pki, kind, responder=one) for kind in (GOOD, REVOKED)]
     found = [Response(text) for text in (*texts, *forged(pki, 1))]
@@ -455,7 +455,7 @@ def test_nothing_is_read_of_certificates_and_names_that_nobody_signed(
         names.append(self)
         return real_name(self)
 
-    monkeypatch.setattr("eic_sshd.responders.read", reading)
+    monkeypatch.setattr("eic_sshd.trust.responders.read", reading)
     monkeypatch.setattr(Response, "name", naming)
     foreign = strangers(3)
     for by_name in (True, False):

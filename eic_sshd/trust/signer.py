@@ -10,14 +10,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from . import chain, openssl
+from ..config.schema import Config
+from ..model.deadline import Deadline
+from ..model.decision import NotGranted, Reason
+from ..model.signed_key import Block
+from . import openssl
 from .certificate import Certificate
-from .config.schema import Config
-from .model.deadline import Deadline
-from .model.decision import NotGranted, Reason
-from .model.signed_key import Block
+from .ocsp import Staples
+from .path import parse_chain, path_to_root
 from .roots import RootsFor
-from .staple import Staples
 
 _SALT_BYTES = 32
 
@@ -63,13 +64,13 @@ class SignerVerifier:
             NotGranted: signer-name-mismatch, signer-untrusted, signer-revoked, staple-missing, staple-invalid,
                 config-invalid, deadline-exceeded.
         """
-        certificates = chain.parse_chain(pem)
+        certificates = parse_chain(pem)
         name = f"managed-ssh-signer.{region}.{domain}"
         _require_name(certificates[0], name)
         key = _signing_key(certificates[0])
         roots = self._roots_for(domain)
         command = openssl.OpenSsl(roots.private, now, deadline, self._program)
-        path = chain.path_to_root(certificates, roots, name, command)
+        path = path_to_root(certificates, roots, name, command)
         ends = [one.not_after for one in path]
         if self._require_ocsp:
             ends.append(Staples(staples(), command, self._clock_skew).require_good(path))

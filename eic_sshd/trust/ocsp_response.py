@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
 from .certificate import Certificate, Unusable, epoch_seconds, parsed
-from .signature import require_verifiable
+from .signatures import require_verifiable
 
 # Bytes of a response, and answers in one: more than AWS or a site's CA has a use for.
 MAX_LENGTH = 16 * 1024

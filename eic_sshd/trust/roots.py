@@ -10,9 +10,9 @@ import os
 import re
 from typing import Callable, List, NamedTuple, Sequence
 
-from .config.schema import TrustSettings
-from .host import trusted_files
-from .model.decision import NotGranted, Reason
+from ..config.schema import TrustSettings
+from ..host import trusted_files
+from ..model.decision import NotGranted, Reason
 
 # Where the distributions keep their bundle: Debian and Ubuntu; RHEL, its rebuilds and Amazon Linux.
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem")

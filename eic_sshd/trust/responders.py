@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .certificate import Certificate, PublicKey, Unusable, parsed, read
-from .ocsp import Response, Signature, Undecided
-from .signature import is_signed_by, require_verifiable
+from .ocsp_response import Response, Signature, Undecided
+from .signatures import is_signed_by, require_verifiable
 
 # Certificates that may be a delegate's, and signatures that are verified, over all responses.
 MAX_CERTIFICATES = 16

@@ -14,12 +14,12 @@ from typing import Container, Counter, Dict, Iterator, List, Optional, Sequence
 
 from cryptography import x509
 
+from ..model.decision import NotGranted, Reason
 from . import profile
 from .certificate import Certificate, Unusable, read, subject
-from .model.decision import NotGranted, Reason
 from .openssl import OpenSsl
 from .roots import Roots, pem_certificates
-from .signature import issued
+from .signatures import issued
 
 _MAX_CERTIFICATES = 10
 # Certificates between the signer and the root, self-issued ones not counted (RFC 5280 section 4.2.1.9).

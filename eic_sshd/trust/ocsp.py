@@ -12,13 +12,13 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from cryptography import x509
 
+from ..model.decision import NotGranted, Reason
 from . import profile
 from .certificate import Certificate, Unusable
-from .model.decision import NotGranted, Reason
-from .ocsp import Answer, CertIds, Response, Undecided, may_concern
+from .ocsp_response import Answer, CertIds, Response, Undecided, may_concern
 from .openssl import OpenSsl
 from .responders import Responders
-from .signature import is_strong
+from .signatures import is_strong
 
 # Delegated responders that OpenSSL is asked about in all.
 _MAX_DELEGATES = 4

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .certificate import Certificate, PublicKey, Unusable
-from .signature import issued
+from .signatures import issued
 
 MIN_RSA_BITS = 2048
 # Verification costs time that grows with the square of the length; no CA of the public PKI has a longer key.

@@ -15,9 +15,9 @@ from typing import Iterator, List, NamedTuple, Sequence
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ..model.deadline import Deadline
+from ..model.decision import NotGranted, Reason
 from .certificate import Certificate
-from .model.deadline import Deadline
-from .model.decision import NotGranted, Reason
 
 PROGRAM = "/usr/bin/openssl"
 # Without it, OpenSSL refuses every path on which a CA requires an explicit policy, whatever policies it has.
