@@ -7,13 +7,14 @@ import threading
 import time
 from typing import Callable, Mapping, NamedTuple, Optional
 
-from . import chained, fallback, journal, record
+from . import chained, fallback
 from .authorizer import Authorizer, refuse
 from .config.loader import load_or_refuse
 from .config.schema import Config, LogSettings
 from .host import libraries
+from .log import record, sinks
+from .log.record import Record
 from .model.decision import Decision, NotGranted, Reason, Request
-from .record import Record
 
 # Seconds that a decision has at least, though the authorizer kept the front door waiting before; and a second try.
 _LEAST, _LEAST_AGAIN = 1.0, 0.5
@@ -118,7 +119,7 @@ def _chained(question: Question, command: str, config: Config) -> bytes:
 
 def _log(entry: Record, settings: LogSettings) -> None:
     """Write the record. A log that hangs costs the grace and its record, never the login."""
-    recording = threading.Thread(target=journal.writer(settings), args=(entry,), daemon=True)
+    recording = threading.Thread(target=sinks.writer(settings), args=(entry,), daemon=True)
     recording.start()
     recording.join(_GRACE)
 

@@ -13,11 +13,12 @@ import threading
 import time
 from typing import Callable, Iterator, NamedTuple, Optional
 
-from . import chained, fallback, house, journal, record, wire
+from . import chained, fallback, house, wire
 from .authorizer import Authorizer, refuse
 from .config.loader import load_or_refuse
 from .config.schema import Config
 from .imds.client import ImdsState
+from .log import record, sinks
 from .memory import Memory
 from .model.decision import Decision, NotGranted, Request
 from .service import House, Service
@@ -64,9 +65,7 @@ class Resident:
         self._mind = self._read(self._mind.memory)
         if self._mind.refusal is not None:
             with contextlib.suppress(OSError, ValueError):
-                journal.say(
-                    f"<3>eic-sshd: {self._mind.refusal.detail}: no pushed key is handed out until it is mended\n"
-                )
+                sinks.say(f"<3>eic-sshd: {self._mind.refusal.detail}: no pushed key is handed out until it is mended\n")
 
     def house(self) -> House:
         """What to answer the next request with."""
@@ -109,7 +108,7 @@ def _authorizer(mind: _Mind) -> Authorizer:
 
 
 def _recorded(mind: _Mind, decision: Decision) -> bytes:
-    journal.writer(mind.config.log)(record.of(decision))
+    sinks.writer(mind.config.log)(record.of(decision))
     return wire.answer(decision.lines, chained.wanted(mind.config, decision))
 
 

@@ -12,8 +12,8 @@ from typing import Dict, Iterator
 
 import pytest
 
-from eic_sshd import journal, record
 from eic_sshd.config.schema import LogSettings
+from eic_sshd.log import record, sinks
 from eic_sshd.model.decision import DEBUG, ERR, INFO, WARNING, Decision, Outcome, Reason, Request, Source
 from eic_sshd.model.public_key import parse
 from tests import keys
@@ -77,7 +77,7 @@ def test_no_value_can_pass_for_another_record(tmp_path: Path) -> None:
     for text in (record.sentence(decision), *map(str, record.fields(decision).values())):
         assert text.isprintable()
     path = tmp_path / "log"
-    journal.to_file(record.of(decision), str(path))
+    sinks.to_file(record.of(decision), str(path))
     (line,) = path.read_text().splitlines()
     assert json.loads(line)["decision"] == "error"
 
@@ -90,13 +90,13 @@ def test_no_value_floods_the_log() -> None:
 
 def test_surrogates_of_undecodable_arguments_can_be_recorded(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    journal.to_file(record.of(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff")), str(path))
+    sinks.to_file(record.of(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff")), str(path))
     assert json.loads(path.read_text())["user"] == "\\udcff"
 
 
 def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    write = journal.writer(LogSettings(str(path), INFO))
+    write = sinks.writer(LogSettings(str(path), INFO))
     write(record.of(GRANTED))
     write(record.of(GRANTED))
     first, second = map(json.loads, path.read_text().splitlines())
@@ -106,7 +106,7 @@ def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
 
 
 def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
-    journal.writer(LogSettings("stderr", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings("stderr", INFO))(record.of(GRANTED))
     assert json.loads(capfd.readouterr().err)["reason"] == "granted"
 
 
@@ -124,7 +124,7 @@ def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
 )
 def test_the_level_says_what_is_written(tmp_path: Path, level: int, reason: Reason, written: bool) -> None:
     path = tmp_path / "log"
-    journal.writer(LogSettings(str(path), level))(record.of(Decision(REQUEST, reason, "")))
+    sinks.writer(LogSettings(str(path), level))(record.of(Decision(REQUEST, reason, "")))
     assert path.exists() == written
 
 
@@ -142,8 +142,8 @@ def test_a_log_that_cannot_be_written_costs_no_login_and_is_told_to_syslog(
     else:
         path = tmp_path / "none" / "log"
     told = []
-    monkeypatch.setattr(journal, "to_syslog", lambda decision, note="": told.append(note))
-    journal.writer(LogSettings(str(path), INFO))(record.of(GRANTED))
+    monkeypatch.setattr(sinks, "to_syslog", lambda decision, note="": told.append(note))
+    sinks.writer(LogSettings(str(path), INFO))(record.of(GRANTED))
     assert len(told) == 1
     assert str(path) in told[0]
     assert not (tmp_path / "elsewhere").exists()
@@ -156,7 +156,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, 
         made = {}
         for name in ("_JOURNAL_SOCKET", "_SYSLOG_SOCKET"):
             path = str(tmp_path / name)
-            monkeypatch.setattr(journal, name, path)
+            monkeypatch.setattr(sinks, name, path)
             made[name] = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             made[name].bind(path)
             made[name].settimeout(5)
@@ -164,7 +164,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, 
 
 
 def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.socket]) -> None:
-    journal.writer(LogSettings("syslog", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings("syslog", INFO))(record.of(GRANTED))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.startswith(f"<{10 * 8 + Reason.GRANTED.severity}>eic-sshd[{os.getpid()}]: {record.sentence(GRANTED)} ")
     assert f'fingerprint="{KEY.fingerprint}"' in line
@@ -172,14 +172,14 @@ def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.sock
 
 
 def test_no_value_can_pass_for_a_field_of_syslogs(logs: Dict[str, socket.socket]) -> None:
-    journal.writer(LogSettings("syslog", INFO))(record.of(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE)))
+    sinks.writer(LogSettings("syslog", INFO))(record.of(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE)))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.count('decision="') == 1
     assert 'decision="refused"' in line
 
 
 def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, socket.socket]) -> None:
-    journal.writer(LogSettings("journal", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings("journal", INFO))(record.of(GRANTED))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     fields = dict(line.split("=", 1) for line in entry.splitlines())
     assert fields["MESSAGE"] == record.sentence(GRANTED)
@@ -196,15 +196,15 @@ def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, 
 
 def test_no_value_can_add_a_field_to_the_journals(logs: Dict[str, socket.socket]) -> None:
     hostile = "x\nEIC_DECISION=granted\n\nMESSAGE=granted"
-    journal.writer(LogSettings("journal", INFO))(record.of(Decision(Request(hostile), Reason.IMDS_ERROR, hostile)))
+    sinks.writer(LogSettings("journal", INFO))(record.of(Decision(Request(hostile), Reason.IMDS_ERROR, hostile)))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     assert entry.count("\nEIC_DECISION=") == 1
     assert "\nEIC_DECISION=error\n" in entry
 
 
 def test_without_a_journal_syslog_is_told(logs: Dict[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_JOURNAL_SOCKET", "/nonexistent/socket")
-    journal.writer(LogSettings("journal", INFO))(record.of(GRANTED))
+    monkeypatch.setattr(sinks, "_JOURNAL_SOCKET", "/nonexistent/socket")
+    sinks.writer(LogSettings("journal", INFO))(record.of(GRANTED))
     assert b"granted" in logs["_SYSLOG_SOCKET"].recv(65536)
 
 
@@ -217,7 +217,7 @@ def test_a_log_that_is_stuck_holds_nobody_up(logs: Dict[str, socket.socket], des
             for _ in range(10_000):
                 filler.send(b"x" * 100)
     begun = time.monotonic()
-    journal.writer(LogSettings(destination, INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination, INFO))(record.of(GRANTED))
     assert time.monotonic() - begun < 1
 
 

@@ -10,8 +10,8 @@ import select
 import socket
 from typing import Callable
 
-from .config.schema import LogSettings
-from .host.timed_calls import Limited
+from ..config.schema import LogSettings
+from ..host.timed_calls import Limited
 from .record import Record
 
 IDENTIFIER = "eic-sshd"
