@@ -7,10 +7,10 @@ import threading
 import time
 from typing import Callable, Mapping, NamedTuple, Optional
 
-from . import chained, fallback
-from .authorizer import Authorizer, refuse
 from .config.loader import load_or_refuse
 from .config.schema import Config, LogSettings
+from .decide import chained_command, fallback
+from .decide.authorizer import Authorizer, refuse
 from .host import libraries
 from .log import record, sinks
 from .log.record import Record
@@ -67,10 +67,10 @@ def answer(question: Question, finish: Finish) -> bytes:
 def _decide(question: Question, config: Config, asked_at: float, watchdog: _Watchdog) -> Decision:
     try:
         with libraries.loading():
-            from . import house  # late: requests is slow to load
+            from .decide import dependencies  # late: requests is slow to load
     except NotGranted as unusable:
         return refuse(question.request, unusable, fallback.configured(config))
-    authorizer = Authorizer(config, house.world(config))
+    authorizer = Authorizer(config, dependencies.world(config))
     watchdog.step = lambda: authorizer.step
     return authorizer.decide(question.request, asked_at)
 
@@ -96,7 +96,7 @@ def chain(question: Question) -> bytes:
     if config.chain.command is None:
         # The authorizer knew of one a moment ago: the configuration was changed since.
         problem = f"not run: {refusal.detail}" if refusal else "not run: the configuration has none any more"
-        _log(chained.record("", question.request, chained.Ended(b"", None, problem, 0)), config.log)
+        _log(chained_command.record("", question.request, chained_command.Ended(b"", None, problem, 0)), config.log)
         return b""
     return _chained(question, config.chain.command, config)
 
@@ -105,15 +105,15 @@ def _completed(question: Question, decision: Decision, config: Config) -> bytes:
     """The whole answer, once the decision is recorded and the chained command, if there is one, has had its say."""
     _log(record.of(decision), config.log)
     lines = "".join(f"{line}\n" for line in decision.lines).encode()
-    if config.chain.command is None or question.chained or not chained.wanted(config, decision):
+    if config.chain.command is None or question.chained or not chained_command.wanted(config, decision):
         return lines
     return lines + _chained(question, config.chain.command, config)
 
 
 def _chained(question: Question, command: str, config: Config) -> bytes:
-    seconds = chained.seconds_left(config, question.begun, time.monotonic())
-    ended = chained.run(command, question.request, question.tokens, seconds, question.language)
-    _log(chained.record(command, question.request, ended), config.log)
+    seconds = chained_command.seconds_left(config, question.begun, time.monotonic())
+    ended = chained_command.run(command, question.request, question.tokens, seconds, question.language)
+    _log(chained_command.record(command, question.request, ended), config.log)
     return ended.output
 
 

@@ -13,13 +13,14 @@ import threading
 import time
 from typing import Callable, Iterator, NamedTuple, Optional
 
-from . import chained, fallback, house, wire
-from .authorizer import Authorizer, refuse
+from . import wire
 from .config.loader import load_or_refuse
 from .config.schema import Config
+from .decide import chained_command, dependencies, fallback
+from .decide.authorizer import Authorizer, refuse
+from .decide.cache import Memory
 from .imds.client import ImdsState
 from .log import record, sinks
-from .memory import Memory
 from .model.decision import Decision, NotGranted, Request
 from .service import House, Service
 
@@ -102,14 +103,14 @@ def _remembered(mind: _Mind, request: Request, asked_at: float) -> Optional[Call
 def _authorizer(mind: _Mind) -> Authorizer:
     """This thread's own."""
     if not hasattr(mind.authorizers, "own"):
-        mind.authorizers.own = Authorizer(mind.config, house.world(mind.config, mind.imds), mind.memory)
+        mind.authorizers.own = Authorizer(mind.config, dependencies.world(mind.config, mind.imds), mind.memory)
     own: Authorizer = mind.authorizers.own
     return own
 
 
 def _recorded(mind: _Mind, decision: Decision) -> bytes:
     sinks.writer(mind.config.log)(record.of(decision))
-    return wire.answer(decision.lines, chained.wanted(mind.config, decision))
+    return wire.answer(decision.lines, chained_command.wanted(mind.config, decision))
 
 
 def serve(path: Optional[str], config_file: Optional[str]) -> None:
@@ -123,7 +124,7 @@ def serve(path: Optional[str], config_file: Optional[str]) -> None:
     import json  # noqa: F401
 
     # All of the code at once: a package that replaces it on the disk must not leave us with half of the old one.
-    threading.Thread(target=house.load_all, daemon=True).start()
+    threading.Thread(target=dependencies.load_all, daemon=True).start()
     with _listener(path) as listener:
         service = Service(listener, resident.house, resident.idle_exit, _Watchdog().beat, resident.reload_if_wanted)
         signal.signal(signal.SIGTERM, lambda *_: service.stop())

@@ -16,7 +16,7 @@ from typing import Any, Dict, Optional
 
 from aiohttp import web
 
-from ..checks import USER_NAME
+from ..decide.checks import USER_NAME
 from ..model import public_key
 from . import rfc4716
 from .instance import Instance

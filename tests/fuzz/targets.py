@@ -13,9 +13,10 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, pushed, wire
+from eic_sshd import authorized_keys, wire
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build
+from eic_sshd.decide import pushed
 from eic_sshd.imds.client import Imds
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline

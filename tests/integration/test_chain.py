@@ -13,8 +13,8 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from eic_sshd.chained import MESSAGE_ID
 from eic_sshd.config.loader import ConfigError, load
+from eic_sshd.decide.chained_command import MESSAGE_ID
 from eic_sshd.sandbox import private_host
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint

@@ -17,31 +17,31 @@ class ByHand(NamedTuple):
 
 BY_HAND: Tuple[ByHand, ...] = (
     ByHand(
-        "eic_sshd/checks.py",
+        "eic_sshd/decide/checks.py",
         "if block.instance != instance_id:",
         "if not instance_id.startswith(block.instance):",
         "the instance id is compared by prefix only",
     ),
     ByHand(
-        "eic_sshd/checks.py",
+        "eic_sshd/decide/checks.py",
         "if block.instance != instance_id:",
         "if not block.instance.startswith(instance_id):",
         "the instance id is compared by prefix only, the other way round",
     ),
     ByHand(
-        "eic_sshd/authorizer.py",
+        "eic_sshd/decide/authorizer.py",
         "        if deadline.remaining() <= 0:\n            raise",
         "        if deadline.remaining() <= -1000:\n            raise",
         "a late answer is handed out",
     ),
     ByHand(
-        "eic_sshd/authorizer.py",
+        "eic_sshd/decide/authorizer.py",
         "fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))",
         "fresh = grant.blocks",
         "a remembered grant is not held to a clock set back",
     ),
     ByHand(
-        "eic_sshd/authorizer.py",
+        "eic_sshd/decide/authorizer.py",
         "        signer.verify(block)\n        checks.require_instance(block, instance_id)\n",
         "        checks.require_instance(block, instance_id)\n",
         "whoever signed the block",

@@ -9,13 +9,13 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from eic_sshd.authorizer import Authorizer, World
 from eic_sshd.config.schema import Config, build
-from eic_sshd.fallback import KeysFile
+from eic_sshd.decide.authorizer import Authorizer, World
+from eic_sshd.decide.cache import Memory
+from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host import trusted_files
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
 from eic_sshd.log import record
-from eic_sshd.memory import Memory
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse

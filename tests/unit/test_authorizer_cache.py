@@ -7,9 +7,9 @@ from typing import Any, List, Optional, Tuple
 
 import pytest
 
-from eic_sshd.authorizer import Authorizer
-from eic_sshd.fallback import NoKeys
-from eic_sshd.memory import Location, Memory
+from eic_sshd.decide.authorizer import Authorizer
+from eic_sshd.decide.cache import Location, Memory
+from eic_sshd.decide.fallback import NoKeys
 from eic_sshd.model.decision import NotGranted, Reason, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.signed_key import Block
@@ -200,14 +200,14 @@ class Disk:
     ],
 )
 def test_a_refusal_stands_whatever_the_fallback_says(error: Exception, detail: str) -> None:
-    from eic_sshd.authorizer import refuse
+    from eic_sshd.decide.authorizer import refuse
 
     decision = refuse(Request(USER), NotGranted(Reason.EXPIRED, "why"), Disk(error))
     assert (decision.reason, decision.detail, decision.keys) == (Reason.EXPIRED, detail, ())
 
 
 def test_a_refusal_without_a_detail_says_what_the_fallback_says() -> None:
-    from eic_sshd.authorizer import refuse
+    from eic_sshd.decide.authorizer import refuse
 
     assert refuse(Request(USER), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
 

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from eic_sshd import chained
 from eic_sshd.config.schema import build
+from eic_sshd.decide import chained_command
 from eic_sshd.model.decision import WARNING, Decision, Reason, Request
 from eic_sshd.model.public_key import PublicKey
 
@@ -19,10 +19,10 @@ CONFIG = build({"chain": {"command": "/usr/bin/true"}, "imds": {"deadline": 3.0}
 
 def test_a_user_without_an_entry_takes_no_key_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
-    ended = chained.run("/usr/bin/true", REQUEST, {}, 1)
+    ended = chained_command.run("/usr/bin/true", REQUEST, {}, 1)
     assert (ended.output, ended.status) == (b"", None)
     assert ended.problem.startswith("not run: KeyError: ")
-    assert chained.record("/usr/bin/true", REQUEST, ended).severity == WARNING
+    assert chained_command.record("/usr/bin/true", REQUEST, ended).severity == WARNING
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_it_is_wanted_unless_the_key_that_was_asked_for_is_granted(
     keys: tuple[PublicKey, ...], fingerprint: str | None, wanted: bool
 ) -> None:
     decision = Decision(Request("alice", fingerprint), Reason.GRANTED, "", keys)
-    assert chained.wanted(CONFIG, decision) is wanted
-    assert chained.wanted(build({}), decision) is False
+    assert chained_command.wanted(CONFIG, decision) is wanted
+    assert chained_command.wanted(build({}), decision) is False
 
 
 @pytest.mark.parametrize(("elapsed", "left"), [(0, 3), (1, 2), (2, 1), (2.9, 1), (60, 1)])
 def test_it_has_what_is_left_and_never_less_than_a_third(elapsed: float, left: float) -> None:
-    assert chained.seconds_left(CONFIG, begun=100, now=100 + elapsed) == pytest.approx(left)
+    assert chained_command.seconds_left(CONFIG, begun=100, now=100 + elapsed) == pytest.approx(left)
 
 
 def test_a_decision_leaves_it_its_share() -> None:

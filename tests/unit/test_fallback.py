@@ -7,7 +7,7 @@ from typing import Optional
 import pytest
 
 from eic_sshd.config.schema import FallbackSettings
-from eic_sshd.fallback import KeysFile, NoKeys, Read
+from eic_sshd.decide.fallback import KeysFile, NoKeys, Read
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, parse
 from tests import keys

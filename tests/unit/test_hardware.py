@@ -6,7 +6,7 @@ from typing import Callable, Optional
 
 import pytest
 
-from eic_sshd import checks
+from eic_sshd.decide import checks
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.signed_key import Block

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eic_sshd.authorizer import Authorizer, World
 from eic_sshd.config.schema import FallbackSettings, build
-from eic_sshd.fallback import KeysFile
+from eic_sshd.decide.authorizer import Authorizer, World
+from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
 from eic_sshd.model.public_key import KeyPolicy, parse

@@ -7,8 +7,8 @@ from typing import Optional
 
 import pytest
 
-from eic_sshd import memory as memory_module
-from eic_sshd.memory import Grant, GrantedBlock, Memory
+from eic_sshd.decide import cache as memory_module
+from eic_sshd.decide.cache import Grant, GrantedBlock, Memory
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import parse

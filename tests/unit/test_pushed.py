@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eic_sshd import pushed
+from eic_sshd.decide import pushed
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.decision import NotGranted, Reason
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eic_sshd.checks import USER_NAME, require_user_name
+from eic_sshd.decide.checks import USER_NAME, require_user_name
 from eic_sshd.model.decision import NotGranted, Reason
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import re
 from typing import Callable, List, Optional, Tuple
 
-from .config.schema import Config, FallbackSettings
-from .host import trusted_files
-from .host.timed_calls import Limited
-from .model import public_key
-from .model.decision import NotGranted, Reason
-from .model.public_key import KeyPolicy, PublicKey
+from ..config.schema import Config, FallbackSettings
+from ..host import trusted_files
+from ..host.timed_calls import Limited
+from ..model import public_key
+from ..model.decision import NotGranted, Reason
+from ..model.public_key import KeyPolicy, PublicKey
 
 _LIMIT = 256 * 1024
 # Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import Optional, Sequence, Set
 
-from .config.schema import KeysSettings
-from .model import public_key
-from .model.decision import NotGranted, Reason
-from .model.public_key import KeyPolicy, PublicKey
-from .model.signed_key import Block
+from ..config.schema import KeysSettings
+from ..model import public_key
+from ..model.decision import NotGranted, Reason
+from ..model.public_key import KeyPolicy, PublicKey
+from ..model.signed_key import Block
 
 USER_NAME = re.compile(
     r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"

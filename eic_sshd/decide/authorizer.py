@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from ..config.schema import Config
+from ..host import libraries
+from ..model.deadline import Clock, Deadline
+from ..model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
+from ..model.public_key import PublicKey
+from ..model.signed_key import Block
 from . import checks, pushed
-from .config.schema import Config
+from .cache import Grant, GrantedBlock, Location, Memory
 from .fallback import KeysOnDisk, NoKeys
-from .host import libraries
-from .memory import Grant, GrantedBlock, Location, Memory
-from .model.deadline import Clock, Deadline
-from .model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
-from .model.public_key import PublicKey
-from .model.signed_key import Block
 
 if TYPE_CHECKING:
-    from .host.hardware import Hardware
-    from .imds.client import Imds
-    from .trust.signer import Signer, SignerVerifier
+    from ..host.hardware import Hardware
+    from ..imds.client import Imds
+    from ..trust.signer import Signer, SignerVerifier
 
 
 class World(NamedTuple):

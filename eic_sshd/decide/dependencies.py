@@ -7,18 +7,18 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Callable, Optional
 
+from ..config.schema import Config
+from ..host import libraries
+from ..host.hardware import AnyHardware, Ec2Hardware
+from ..host.timed_calls import Limited
+from ..imds.client import Imds, ImdsState
+from ..model.decision import NotGranted, Reason
 from . import fallback
 from .authorizer import World
-from .config.schema import Config
-from .host import libraries
-from .host.hardware import AnyHardware, Ec2Hardware
-from .host.timed_calls import Limited
-from .imds.client import Imds, ImdsState
-from .model.decision import NotGranted, Reason
 
 if TYPE_CHECKING:
-    from .trust.roots import Roots
-    from .trust.signer import SignerVerifier
+    from ..trust.roots import Roots
+    from ..trust.signer import SignerVerifier
 
 
 # Seconds for the disk to give the trusted roots: [trust] ca_file may lie on a network's.
@@ -41,13 +41,13 @@ def world(config: Config, state: Optional[ImdsState] = None) -> World:
 def load_all() -> None:
     """Load what is otherwise loaded when it is first needed."""
     with contextlib.suppress(NotGranted), libraries.loading():  # the first decision that needs it says what is missing
-        from .trust import roots, signer  # noqa: F401
+        from ..trust import roots, signer  # noqa: F401
 
 
 def _verifier(config: Config) -> SignerVerifier:
     with libraries.loading():  # late: cryptography is slow to load, and most logins need none of it
-        from .trust import roots
-        from .trust.signer import SignerVerifier
+        from ..trust import roots
+        from ..trust.signer import SignerVerifier
 
         libraries.try_cryptography()
 

@@ -11,13 +11,13 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
 
-from .model.deadline import Deadline
-from .model.decision import NotGranted, Reason
-from .model.public_key import PublicKey
-from .model.signed_key import Block
+from ..model.deadline import Deadline
+from ..model.decision import NotGranted, Reason
+from ..model.public_key import PublicKey
+from ..model.signed_key import Block
 
 if TYPE_CHECKING:
-    from .trust.signer import Signer
+    from ..trust.signer import Signer
 
 # Seconds for which a verified chain is believed at the most, whatever its certificates and staples say.
 _SIGNER_LIFETIME = 3600

@@ -6,11 +6,11 @@ from __future__ import annotations
 import itertools
 from typing import Iterator, List, NamedTuple, Optional
 
+from ..model import signed_key
+from ..model.decision import NotGranted, Reason
+from ..model.public_key import has_fingerprint
+from ..model.signed_key import Block
 from . import checks
-from .model import signed_key
-from .model.decision import NotGranted, Reason
-from .model.public_key import has_fingerprint
-from .model.signed_key import Block
 
 # Blocks of one answer that are judged; how many more there are is counted.
 _MAX_JUDGED = 256
