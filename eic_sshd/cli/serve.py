@@ -28,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         del os.environ[name]
     try:
         with libraries.loading():
-            from .. import resident  # after the environment is clean, and only where it is needed: it is slow to load
+            from ..daemon import (
+                resident,  # after the environment is clean, and only where it is needed: it is slow to load
+            )
 
             if {"LISTEN_FDS", "NOTIFY_SOCKET"} & set(os.environ):
                 import systemd.daemon  # noqa: F401 - from which the socket comes

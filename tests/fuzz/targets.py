@@ -13,9 +13,10 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, wire
+from eic_sshd import authorized_keys
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build
+from eic_sshd.daemon import protocol
 from eic_sshd.decide import pushed
 from eic_sshd.imds.client import Imds
 from eic_sshd.model import public_key, signed_key
@@ -130,9 +131,9 @@ def _requests() -> st.SearchStrategy[bytes]:
 
 def _read_request(data: bytes) -> None:
     try:
-        if wire.complete(data):
-            wire.parse_request(data)
-    except wire.MalformedRequest:
+        if protocol.complete(data):
+            protocol.parse_request(data)
+    except protocol.MalformedRequest:
         return
 
 

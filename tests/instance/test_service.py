@@ -86,7 +86,7 @@ def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance, busy
 def test_a_service_that_dies_of_each_question_keeps_nobody_out(own: Instance) -> None:
     key = own.client.key()
     own.aws.push(USER, key.line)
-    module = "/usr/lib/eic-sshd/eic_sshd/resident.py"
+    module = "/usr/lib/eic-sshd/eic_sshd/daemon/resident.py"
     own.machine.write(module, own.machine.read(module) + "\n\nimport os\n_decide = lambda *_: os.abort()\n")
     before = own.machine.cursor()
     for _ in range(3):

@@ -17,9 +17,9 @@ from typing import Callable, Iterator, List, Optional
 
 import pytest
 
-from eic_sshd import wire
+from eic_sshd.daemon import protocol
+from eic_sshd.daemon.server import who_may_ask
 from eic_sshd.sandbox import processes
-from eic_sshd.service import who_may_ask
 from tests import keys
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
@@ -306,7 +306,7 @@ def test_a_peer_that_does_not_come_to_the_point_is_dropped(service: Service, doo
 def test_one_told_of_another_configuration_is_sent_away_at_once(service: Service, door: Door) -> None:
     request = b"\0".join((b"1", USER.encode(), b"", b"1", b"/another.conf"))
     with connected(door, len(request).to_bytes(4, "big") + request) as (peer,):
-        assert (peer.recv(100), peer.recv(100)) == (wire.NOT_ME, b"")
+        assert (peer.recv(100), peer.recv(100)) == (protocol.NOT_ME, b"")
 
 
 def test_a_peer_that_goes_away_early_is_no_matter(service: Service, door: Door) -> None:
@@ -491,10 +491,10 @@ def pretending(door: Door, talk: Callable[[socket.socket], None]) -> Iterator[No
         yield
 
 
-HALF = wire.answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
+HALF = protocol.answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
 
 
-@pytest.mark.parametrize("spoken", [wire.taken(1), wire.taken(1) + HALF, b"nonsense", wire.taken(1)[:3]])
+@pytest.mark.parametrize("spoken", [protocol.taken(1), protocol.taken(1) + HALF, b"nonsense", protocol.taken(1)[:3]])
 def test_half_an_answer_is_none_and_the_front_door_decides(door: Door, ed25519: str, spoken: bytes) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     with pretending(door, lambda peer: peer.sendall(spoken)):
@@ -504,7 +504,7 @@ def test_half_an_answer_is_none_and_the_front_door_decides(door: Door, ed25519: 
 
 def hanging(peer: socket.socket) -> None:
     """It takes the question on, and gives no answer."""
-    peer.sendall(wire.taken(0.3))
+    peer.sendall(protocol.taken(0.3))
     peer.recv(1)
 
 
@@ -641,7 +641,8 @@ def test_the_units_are_what_systemd_understands(tree: Path, tmp_path: Path) -> N
 
 
 def test_the_socket_is_where_the_front_door_looks() -> None:
-    from eic_sshd import authorized_keys, resident
+    from eic_sshd import authorized_keys
+    from eic_sshd.daemon import resident
 
     listens = f"ListenStream={authorized_keys.SOCKET}\n"
     assert listens in (UNITS / "eic-sshd.socket").read_text()

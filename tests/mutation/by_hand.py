@@ -104,9 +104,14 @@ BY_HAND: Tuple[ByHand, ...] = (
         "itertools.islice(singles, 1)",
         "of a staple with several answers only the first is read",
     ),
-    ByHand("eic_sshd/service.py", "if uid not in self._allowed_uids:", "if uid < 0:", "everyone may ask at the socket"),
     ByHand(
-        "eic_sshd/service.py",
+        "eic_sshd/daemon/server.py",
+        "if uid not in self._allowed_uids:",
+        "if uid < 0:",
+        "everyone may ask at the socket",
+    ),
+    ByHand(
+        "eic_sshd/daemon/server.py",
         "if not status.st_mode & 0o077:",
         "if status.st_mode:",
         "the owner of a socket that others may write to may ask",

@@ -12,9 +12,9 @@ from typing import Callable, Container, Dict, List, Optional
 
 import pytest
 
-from eic_sshd import wire
+from eic_sshd.daemon import protocol
+from eic_sshd.daemon.server import WORKERS, House, Service
 from eic_sshd.model.decision import Request
-from eic_sshd.service import WORKERS, House, Service
 
 
 def request(user: str, waited: Optional[int] = None) -> bytes:
@@ -72,16 +72,16 @@ def path(tmp_path: object) -> str:
 
 
 def lines(request: Request, _: float) -> bytes:
-    return wire.answer([request.user])
+    return protocol.answer([request.user])
 
 
 NOTHING_REMEMBERED = House(lines, lambda request, asked_at: None, 3.0, None)
-WHOLE = wire.taken(3.25) + wire.answer(["root"])
+WHOLE = protocol.taken(3.25) + protocol.answer(["root"])
 
 
 @pytest.mark.parametrize(
     ("allowed", "said"),
-    [({os.geteuid()}, WHOLE), ({os.geteuid() + 1}, wire.NOT_ME), (set(), wire.NOT_ME), (None, WHOLE)],
+    [({os.geteuid()}, WHOLE), ({os.geteuid() + 1}, protocol.NOT_ME), (set(), protocol.NOT_ME), (None, WHOLE)],
 )
 def test_only_who_may_ask_is_answered(path: str, allowed: Optional[Container[int]], said: bytes) -> None:
     heard: List[bytes] = []
@@ -94,12 +94,12 @@ def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
 
     def decide(request: Request, moment: float) -> bytes:
         asked_at[request.user] = time.monotonic() - moment
-        return wire.answer([])
+        return protocol.answer([])
 
     heard: List[bytes] = []
     house = NOTHING_REMEMBERED._replace(decide=decide)
     serve(path, house, lambda: heard.extend(answer(path, request(f"u{ms}", ms)) for ms in (0, 2000, 99999)))
-    assert [said[:5] for said in heard] == [wire.taken(3.25), wire.taken(1.25), wire.taken(0)]
+    assert [said[:5] for said in heard] == [protocol.taken(3.25), protocol.taken(1.25), protocol.taken(0)]
     assert asked_at["u2000"] >= 2.0
     assert asked_at["u99999"] >= 99.999
 
@@ -109,10 +109,10 @@ def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> N
 
     def decide(request: Request, _: float) -> bytes:
         assert leave.wait(60)
-        return wire.answer([])
+        return protocol.answer([])
 
     def remembered(request: Request, _: float) -> Optional[Callable[[], bytes]]:
-        return (lambda: wire.answer(["remembered"])) if request.user == "root" else None
+        return (lambda: protocol.answer(["remembered"])) if request.user == "root" else None
 
     def talk() -> None:
         others = [threading.Thread(target=answer, args=(path, request("other"))) for _ in range(2 * WORKERS)]
@@ -120,7 +120,7 @@ def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> N
             other.start()
         try:
             for _ in range(3):
-                assert answer(path, request("root")).endswith(wire.answer(["remembered"]))
+                assert answer(path, request("root")).endswith(protocol.answer(["remembered"]))
             assert all(other.is_alive() for other in others)
         finally:
             leave.set()

@@ -10,8 +10,8 @@ from typing import List
 
 import pytest
 
-from eic_sshd import wire
-from eic_sshd.service import who_may_ask
+from eic_sshd.daemon import protocol
+from eic_sshd.daemon.server import who_may_ask
 
 from .test_service import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
 
@@ -52,7 +52,7 @@ def test_a_front_door_with_another_configuration_decides_by_itself(path: str) ->
     heard: List[bytes] = []
     other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
     serve(path, other, lambda: heard.append(answer(path, request("root"))))
-    assert heard == [wire.NOT_ME]
+    assert heard == [protocol.NOT_ME]
 
 
 @pytest.mark.parametrize(

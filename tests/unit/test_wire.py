@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys, wire
+from eic_sshd import authorized_keys
 from eic_sshd.authorized_keys import NoAnswerInTime
+from eic_sshd.daemon import protocol
 
 from .unix_server import Talk, listening, said
 
@@ -37,11 +38,11 @@ def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = 
 def test_the_front_door_and_the_authorizer_speak_the_same_language(
     path: str, user: str, fingerprint: Optional[str]
 ) -> None:
-    heard: List[wire.Question] = []
+    heard: List[protocol.Question] = []
 
     def talk(peer: socket.socket) -> None:
-        heard.append(wire.parse_request(said(peer)))
-        peer.sendall(wire.taken(3.25) + wire.answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
+        heard.append(protocol.parse_request(said(peer)))
+        peer.sendall(protocol.taken(3.25) + protocol.answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
 
     assert ask(path, talk, user, fingerprint) == b"ssh-ed25519 AAAA\nssh-rsa BBBB\n"
     assert heard[0].request == (user, fingerprint, os.getppid())
@@ -51,14 +52,14 @@ def test_the_front_door_and_the_authorizer_speak_the_same_language(
 def test_an_answer_may_come_byte_by_byte(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         said(peer)
-        for byte in wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"]):
+        for byte in protocol.taken(3) + protocol.answer(["ssh-ed25519 AAAA"]):
             peer.sendall(bytes([byte]))
 
     assert ask(path, talk) == b"ssh-ed25519 AAAA\n"
 
 
 def test_no_keys_are_an_answer(path: str) -> None:
-    assert ask(path, lambda peer: peer.sendall(said(peer)[:0] + wire.taken(3) + wire.answer([]))) == b""
+    assert ask(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.taken(3) + protocol.answer([]))) == b""
 
 
 def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
@@ -69,7 +70,7 @@ def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
     assert authorized_keys.ask("x" * 200, ("root", None, None), time.monotonic()) == (None, False)
 
 
-WHOLE = wire.taken(3) + wire.answer(["ssh-ed25519 AAAA"])
+WHOLE = protocol.taken(3) + protocol.answer(["ssh-ed25519 AAAA"])
 
 
 def hang_up(peer: socket.socket) -> None:
@@ -130,7 +131,7 @@ def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
     heard: List[float] = []
 
     def hear(peer: socket.socket) -> None:
-        heard.append(wire.parse_request(said(peer)).waited)
+        heard.append(protocol.parse_request(said(peer)).waited)
 
     thread = listening(path, hear, hear)
     authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())
@@ -185,7 +186,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
 
 
 def test_one_that_refuses_is_not_asked_again(path: str) -> None:
-    thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + wire.NOT_ME), hang_up)
+    thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.NOT_ME), hang_up)
     assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
@@ -203,7 +204,7 @@ def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
 def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         said(peer)
-        peer.sendall(wire.taken(0.2))
+        peer.sendall(protocol.taken(0.2))
         peer.settimeout(5)
         peer.recv(1)
 
@@ -226,22 +227,22 @@ def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> No
     ],
 )
 def test_what_is_no_request_is_malformed(data: bytes) -> None:
-    with pytest.raises(wire.MalformedRequest):
-        wire.parse_request(data)
+    with pytest.raises(protocol.MalformedRequest):
+        protocol.parse_request(data)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\0\0\x20\x01", b"\0\0\0\x01xy"])
 def test_what_is_longer_than_a_request_is_malformed(data: bytes) -> None:
-    with pytest.raises(wire.MalformedRequest):
-        wire.complete(data)
+    with pytest.raises(protocol.MalformedRequest):
+        protocol.complete(data)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_make_the_parser_raise_anything_else(data: bytes) -> None:
     try:
-        if wire.complete(data):
-            wire.parse_request(data)
-    except wire.MalformedRequest:
+        if protocol.complete(data):
+            protocol.parse_request(data)
+    except protocol.MalformedRequest:
         return
 
 
@@ -253,21 +254,21 @@ def request_of(*fields: bytes) -> bytes:
     return len(text).to_bytes(4, "big") + text
 
 
-@pytest.mark.parametrize(("length", "good"), [(wire.LONGEST_REQUEST, True), (wire.LONGEST_REQUEST + 1, False)])
+@pytest.mark.parametrize(("length", "good"), [(protocol.LONGEST_REQUEST, True), (protocol.LONGEST_REQUEST + 1, False)])
 def test_a_request_is_at_most_as_long_as_one_may_be(length: int, good: bool) -> None:
     data = length.to_bytes(4, "big") + b"x" * length
-    assert wire.LONGEST_REQUEST == 8192
+    assert protocol.LONGEST_REQUEST == 8192
     if good:
-        assert wire.complete(data)
-        assert not wire.complete(data[:-1])
+        assert protocol.complete(data)
+        assert not protocol.complete(data[:-1])
     else:
-        with pytest.raises(wire.MalformedRequest):
-            wire.complete(data)
+        with pytest.raises(protocol.MalformedRequest):
+            protocol.complete(data)
 
 
 def test_a_request_with_more_behind_it_is_none() -> None:
-    with pytest.raises(wire.MalformedRequest):
-        wire.complete(request_of(b"1", b"u", b"", b"1", b"") + b"x")
+    with pytest.raises(protocol.MalformedRequest):
+        protocol.complete(request_of(b"1", b"u", b"", b"1", b"") + b"x")
 
 
 @pytest.mark.parametrize(
@@ -286,24 +287,24 @@ def test_a_request_with_more_behind_it_is_none() -> None:
     ],
 )
 def test_fields_that_are_no_request_are_malformed(fields: List[bytes]) -> None:
-    with pytest.raises(wire.MalformedRequest):
-        wire.parse_request(request_of(*fields))
+    with pytest.raises(protocol.MalformedRequest):
+        protocol.parse_request(request_of(*fields))
 
 
 def test_the_fields_of_a_request_are_read_as_they_are() -> None:
-    asked = wire.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""))
+    asked = protocol.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""))
     assert (asked.request.user, asked.request.fingerprint, asked.request.sshd_pid) == ("u", None, 1111111111)
     assert (asked.config_file, asked.waited) == (None, 0.0)
-    assert wire.Question(asked.request, None).waited == 0.0
-    assert wire.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999")).waited == 99.999
-    assert wire.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0")).config_file == "/c"
+    assert protocol.Question(asked.request, None).waited == 0.0
+    assert protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999")).waited == 99.999
+    assert protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0")).config_file == "/c"
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(3.25, 3250), (0.0, 1), (-5.0, 1), (0.002, 2)])
 def test_how_long_to_wait_is_said_in_milliseconds(seconds: float, milliseconds: int) -> None:
-    assert wire.taken(seconds) == b"W" + milliseconds.to_bytes(4, "big")
+    assert protocol.taken(seconds) == b"W" + milliseconds.to_bytes(4, "big")
 
 
 def test_an_answer_says_whether_a_chained_command_is_to_be_run() -> None:
-    assert wire.answer(["a", "b"]) == b"K\0\0\0\4a\nb\n"
-    assert wire.answer([], chained=True) == b"C\0\0\0\0"
+    assert protocol.answer(["a", "b"]) == b"K\0\0\0\4a\nb\n"
+    assert protocol.answer([], chained=True) == b"C\0\0\0\0"

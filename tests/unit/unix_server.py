@@ -8,7 +8,7 @@ import socket
 import threading
 from typing import Callable
 
-from eic_sshd import wire
+from eic_sshd.daemon import protocol
 
 Talk = Callable[[socket.socket], None]
 """What is done with one connection."""
@@ -36,7 +36,7 @@ def said(peer: socket.socket) -> bytes:
     """The whole request of the front door, or what it said before it went."""
     data = b""
     more = b"..."
-    while more and not wire.complete(data):
+    while more and not protocol.complete(data):
         more = peer.recv(4096)
         data += more
     return data

@@ -13,16 +13,16 @@ import threading
 import time
 from typing import Callable, Iterator, NamedTuple, Optional
 
-from . import wire
-from .config.loader import load_or_refuse
-from .config.schema import Config
-from .decide import chained_command, dependencies, fallback
-from .decide.authorizer import Authorizer, refuse
-from .decide.cache import Memory
-from .imds.client import ImdsState
-from .log import record, sinks
-from .model.decision import Decision, NotGranted, Request
-from .service import House, Service
+from ..config.loader import load_or_refuse
+from ..config.schema import Config
+from ..decide import chained_command, dependencies, fallback
+from ..decide.authorizer import Authorizer, refuse
+from ..decide.cache import Memory
+from ..imds.client import ImdsState
+from ..log import record, sinks
+from ..model.decision import Decision, NotGranted, Request
+from . import protocol
+from .server import House, Service
 
 SOCKET = "/run/eic-sshd/authorize.sock"
 _BACKLOG = 1024
@@ -110,7 +110,7 @@ def _authorizer(mind: _Mind) -> Authorizer:
 
 def _recorded(mind: _Mind, decision: Decision) -> bytes:
     sinks.writer(mind.config.log)(record.of(decision))
-    return wire.answer(decision.lines, chained_command.wanted(mind.config, decision))
+    return protocol.answer(decision.lines, chained_command.wanted(mind.config, decision))
 
 
 def serve(path: Optional[str], config_file: Optional[str]) -> None:

@@ -19,7 +19,7 @@ import os
 import struct
 from typing import List, NamedTuple, Optional
 
-from .model.decision import Request
+from ..model.decision import Request
 
 VERSION = b"1"
 # An OS user name, a fingerprint, a pid and a path; longer is nothing that sshd sends.

@@ -18,8 +18,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional, Set
 
-from . import wire
-from .model.decision import Request
+from ..model.decision import Request
+from . import protocol
 
 Answer = Callable[[], bytes]
 """Records a decision and gives wire.answer; raises nothing."""
@@ -174,26 +174,26 @@ class Service:
 
     def _listen(self, unsaid: _Unsaid) -> None:
         try:
-            data = unsaid.peer.recv(wire.LONGEST_REQUEST)
+            data = unsaid.peer.recv(protocol.LONGEST_REQUEST)
             unsaid.said.extend(data)
             if not data:
                 self._drop(unsaid)
-            elif wire.complete(bytes(unsaid.said)):
+            elif protocol.complete(bytes(unsaid.said)):
                 self._take(unsaid)
         except BlockingIOError:
             return  # the event was for a connection that a worker closed meanwhile, whose descriptor this one got
-        except (OSError, wire.MalformedRequest):
+        except (OSError, protocol.MalformedRequest):
             self._drop(unsaid)
 
     def _take(self, unsaid: _Unsaid) -> None:
-        question = wire.parse_request(bytes(unsaid.said))
+        question = protocol.parse_request(bytes(unsaid.said))
         house = self._house()
         if question.config_file != house.config_file:
             _refuse(unsaid.peer)  # the front door decides by the configuration that it was told to use
             self._drop(unsaid)
             return
         peer, since = unsaid.peer, unsaid.since - question.waited
-        peer.send(wire.taken(house.deadline + _GRACE - question.waited))
+        peer.send(protocol.taken(house.deadline + _GRACE - question.waited))
         self._forget(unsaid)
         self._last_request = time.monotonic()
         # Whoever is under way for much longer than it may be hangs in something that has no time limit.
@@ -229,7 +229,7 @@ class Service:
 
 def _refuse(peer: socket.socket) -> None:
     with contextlib.suppress(OSError):  # it went away
-        peer.send(wire.NOT_ME)
+        peer.send(protocol.NOT_ME)
 
 
 def who_may_ask(listener: socket.socket) -> Set[int]:
