@@ -22,9 +22,14 @@ from .trees import Broken, Outcome, Run, Tree
 MODULES = tuple(
     f"eic_sshd/{name}.py"
     for name in (
-        "authorized_keys", "authorizer", "certificate", "chain", "checks", "fallback", "guarded", "hardware", "imds",
-        "keyblob", "limited", "memory", "ocsp", "openssl", "partition", "profile", "pushed", "responders", "roots",
-        "service", "signature", "signer", "sshkey", "staple", "transport", "wire",
+        "authorized_keys",
+        "daemon/protocol", "daemon/server",
+        "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/pushed",
+        "host/hardware", "host/timed_calls", "host/trusted_files",
+        "imds/bounded", "imds/client",
+        "model/partition", "model/public_key", "model/signed_key",
+        "trust/certificate", "trust/ocsp", "trust/ocsp_response", "trust/openssl", "trust/path", "trust/profile",
+        "trust/responders", "trust/roots", "trust/signatures", "trust/signer",
     )
 )  # fmt: skip
 # Of these modules, only what decides who may ask, who may answer, and whether an answer is whole: the rest is the life
