@@ -14,7 +14,7 @@ from .model.decision import Reason, Request
 from .model.keys_command import MARK
 
 if TYPE_CHECKING:
-    from . import oneshot
+    from . import standalone
 
 _LANGUAGE = os.environ.get("LANG")  # for a chained command, which gets it as from sshd
 
@@ -27,27 +27,27 @@ Asked = Tuple[Question, Dict[str, str], float, bool]
 def decide(asked: Asked) -> bytes:
     """Decide without the authorizer: slower, never different."""
     _prepare()
-    from . import oneshot
+    from . import standalone
 
-    return oneshot.answer(_question(asked), _finish)
+    return standalone.answer(_question(asked), _finish)
 
 
 def chain(asked: Asked) -> bytes:
     """What the chained command adds to the authorizer's answer."""
     _prepare()
-    from . import oneshot
+    from . import standalone
 
-    return oneshot.chain(_question(asked))
+    return standalone.chain(_question(asked))
 
 
 def give_up(asked: Asked, error: BaseException, authorizer_failed: bool) -> bytes:
     """Record that `error` kept us from a decision; what is given out is the site's fallback, if it has one."""
     _prepare()
-    from . import oneshot
+    from . import standalone
 
     reason = Reason.AUTHORIZER_FAILED if authorizer_failed else Reason.INTERNAL_ERROR
     detail = str(error) if authorizer_failed else f"{type(error).__name__}: {error}"
-    return oneshot.give_up(_question(asked), reason, detail)
+    return standalone.give_up(_question(asked), reason, detail)
 
 
 def library_paths() -> List[str]:
@@ -79,12 +79,12 @@ def _prepare() -> None:
     sys.path += [path for path in library_paths() if path not in sys.path]
 
 
-def _question(asked: Asked) -> oneshot.Question:
-    from . import oneshot
+def _question(asked: Asked) -> standalone.Question:
+    from . import standalone
 
     (user, fingerprint, config), tokens, begun, again = asked
     request = Request(user, fingerprint, os.getppid())
-    return oneshot.Question(request, config, tokens, begun, again, MARK in os.environ, _LANGUAGE)
+    return standalone.Question(request, config, tokens, begun, again, MARK in os.environ, _LANGUAGE)
 
 
 def _finish(answer: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys
+from eic_sshd import client
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build
 from eic_sshd.daemon import protocol
@@ -155,7 +155,7 @@ def _words() -> st.SearchStrategy[str]:
 
 
 def _read_arguments(arguments: Sequence[str]) -> None:
-    authorized_keys.parse(list(arguments))
+    client.parse(list(arguments))
 
 
 # The configuration.

@@ -295,7 +295,7 @@ def run_altered(door: Door, tmp_path: Path, old: str, new: str) -> subprocess.Co
     return subprocess.run(arguments, capture_output=True, text=True, timeout=30)
 
 
-@pytest.mark.parametrize("module", ["transport.py", "signer.py"])
+@pytest.mark.parametrize("module", ["imds/bounded.py", "trust/signer.py"])
 def test_a_library_that_does_not_load_is_named_as_the_reason(
     door: Door, tmp_path: Path, ed25519: str, module: str
 ) -> None:
@@ -323,7 +323,7 @@ raise {error}("half of it is new")
 """
 
 
-@pytest.mark.parametrize("module", ["cold.py", "transport.py", "signer.py"])
+@pytest.mark.parametrize("module", ["cold.py", "imds/bounded.py", "trust/signer.py"])
 @pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
 def test_a_package_that_is_being_replaced_costs_no_login(
     door: Door, tmp_path: Path, ed25519: str, module: str, error: str
@@ -341,11 +341,12 @@ def test_a_package_that_is_being_replaced_costs_no_login(
 HANGING = """
     import os, sys, time
     sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
-    from eic_sshd import house, oneshot
+    from eic_sshd import standalone
+    from eic_sshd.decide import dependencies
     from eic_sshd.model.decision import Request
-    house.AnyHardware.require_ec2 = lambda hardware: time.sleep(60)
-    question = oneshot.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
-    print(oneshot.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))
+    dependencies.AnyHardware.require_ec2 = lambda hardware: time.sleep(60)
+    question = standalone.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
+    print(standalone.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))
 """
 
 

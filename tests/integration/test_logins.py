@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List
 import paramiko
 import pytest
 
-from eic_sshd import authorized_keys
+from eic_sshd import client as authorized_keys
 from eic_sshd.model import public_key
 from eic_sshd.sandbox import private_host, processes
 from eic_sshd.sandbox.sshd import Sshd, keygen

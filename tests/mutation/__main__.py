@@ -22,7 +22,7 @@ from .trees import Broken, Outcome, Run, Tree
 MODULES = tuple(
     f"eic_sshd/{name}.py"
     for name in (
-        "authorized_keys",
+        "client",
         "daemon/protocol", "daemon/server",
         "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/pushed",
         "host/hardware", "host/timed_calls", "host/trusted_files",
@@ -35,7 +35,7 @@ MODULES = tuple(
 # Of these modules, only what decides who may ask, who may answer, and whether an answer is whole: the rest is the life
 # of a process, which the integration tests hold.
 SCOPES: Dict[str, Tuple[str, ...]] = {
-    "eic_sshd/authorized_keys.py": ("parse", "ask", "converse", "may_answer", "write", ""),
+    "eic_sshd/client.py": ("parse", "ask", "converse", "may_answer", "write", ""),
     "eic_sshd/daemon/server.py": ("Service._accept", "Service._listen", "Service._take", "_refuse", "who_may_ask"),
 }
 # Seconds that a run may compute beyond four times what its tests take on the original.

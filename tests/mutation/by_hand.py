@@ -117,7 +117,7 @@ BY_HAND: Tuple[ByHand, ...] = (
         "the owner of a socket that others may write to may ask",
     ),
     ByHand(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), posix.geteuid(), folder.st_uid):",
         "if not peer:",
         "everyone may answer the front door",

@@ -67,28 +67,28 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "what has ended may be forgotten at any time",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "connection.close()",
         ("pass",),
         "it is closed when nothing refers to it any more",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "parse",
         "if name not in options or not (equals or rest):",
         ("if name not in options or not (((rest))):",),
         "where nothing follows the option there is no user either",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "if started - begun > 0.05:",
         ("if started - begun >= 0.05:",),
         "no two readings of the clock are apart by just that",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "fields.append(str(int((started - begun) * 1000)))",
         (
@@ -98,7 +98,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "a thousandth more or less",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "connection.settimeout(max(until - started, 0.001))",
         (
@@ -109,14 +109,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "a Unix socket with any time limit does not wait for room in a queue; what follows sets limits of its own",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "connection.settimeout(max(until - time.monotonic(), 0.001))",
         ("connection.settimeout(max(until - time.monotonic(), 1.001))",),
         "a second more where the time is over: a test of it would assert a time",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)",
         (
@@ -126,14 +126,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "the uid is in the first eight bytes",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "more = connection.recv(65536)",
         ("more = connection.recv(65537)", "more = connection.recv((65535))"),
         "whatever is left comes with the next call",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         "if len(said) < 5 <= len(said + more):",
         (
@@ -145,7 +145,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "computed again from the same five bytes, or from fewer before these are there",
     ),
     Equivalent(
-        "eic_sshd/authorized_keys.py",
+        "eic_sshd/client.py",
         "converse",
         'until = started + int.from_bytes((said + more)[1:5], "big") / 1000',
         (

@@ -9,10 +9,10 @@ from typing import List, Optional, Set, Tuple
 import pytest
 
 from docs.generate import ROOT, generated
-from eic_sshd import authorized_keys
-from eic_sshd.authorized_keys import SOCKET, parse
+from eic_sshd import client
+from eic_sshd.client import SOCKET, parse
 
-SOURCE = Path(authorized_keys.__file__)
+SOURCE = Path(client.__file__)
 
 Parsed = Optional[Tuple[str, Optional[str], Optional[str], str]]
 

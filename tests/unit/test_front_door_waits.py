@@ -10,8 +10,8 @@ from typing import List
 
 import pytest
 
-from eic_sshd import authorized_keys
-from eic_sshd.authorized_keys import NoAnswerInTime, ask, parse
+from eic_sshd import client
+from eic_sshd.client import NoAnswerInTime, ask, parse
 from eic_sshd.daemon import protocol
 
 from .unix_server import Talk, listening, said
@@ -34,7 +34,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> List[float]:
         monotonic = staticmethod(time.monotonic)
         sleep = staticmethod(made.append)
 
-    monkeypatch.setattr(authorized_keys, "time", Time)
+    monkeypatch.setattr(client, "time", Time)
     return made
 
 
@@ -64,11 +64,11 @@ def silent(*pieces: bytes) -> Talk:
 
 
 def test_its_types_are_not_loaded() -> None:
-    assert authorized_keys.TYPE_CHECKING is False
+    assert client.TYPE_CHECKING is False
 
 
 def test_the_time_to_reach_an_authorizer_leaves_one_for_a_decision_of_its_own() -> None:
-    assert authorized_keys.PATIENCE == 2.0
+    assert client.PATIENCE == 2.0
 
 
 @pytest.mark.parametrize("chained", [True, False])
@@ -97,7 +97,7 @@ def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: 
 def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
     path: str, split: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authorized_keys, "PATIENCE", 0.5)
+    monkeypatch.setattr(client, "PATIENCE", 0.5)
     said = protocol.taken(60) + WHOLE
     pieces = [piece for piece in (said[:split], said[split:8]) if piece]
     thread = listening(path, answering(*pieces, said[8:], pause=0.8))
@@ -117,7 +117,7 @@ def test_an_answer_that_does_not_come_as_announced_is_waited_for_no_longer(path:
 def test_an_authorizer_that_does_not_accept_is_not_waited_for_without_end(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authorized_keys, "PATIENCE", 0.3)
+    monkeypatch.setattr(client, "PATIENCE", 0.3)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
@@ -168,8 +168,8 @@ def test_an_option_that_there_is_not_is_a_wrong_argument(arguments: List[str]) -
 
 
 def test_an_option_may_have_its_value_as_the_last_but_one_argument() -> None:
-    assert parse(["--config=/c", "root"]) == (authorized_keys.SOCKET, ("root", None, "/c"), {})
-    assert parse(["--config", "/c", "root"]) == (authorized_keys.SOCKET, ("root", None, "/c"), {})
+    assert parse(["--config=/c", "root"]) == (client.SOCKET, ("root", None, "/c"), {})
+    assert parse(["--config", "/c", "root"]) == (client.SOCKET, ("root", None, "/c"), {})
 
 
 def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(path: str) -> None:
@@ -185,12 +185,12 @@ def test_where_nobody_listens_no_other_service_is_waited_for(path: str, pauses: 
 
 
 def test_the_answer_is_written_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
-    authorized_keys.write(b"ssh-ed25519 AAAA\n")
+    client.write(b"ssh-ed25519 AAAA\n")
     assert capfd.readouterr() == ("ssh-ed25519 AAAA\n", "")
 
 
 def test_an_sshd_that_has_gone_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
-    authorized_keys.write(b"ssh-ed25519 AAAA\n", write)
+    client.write(b"ssh-ed25519 AAAA\n", write)
     os.close(write)

@@ -9,13 +9,13 @@ from typing import Optional
 
 import pytest
 
-from eic_sshd import authorized_keys
+from eic_sshd import client
 from eic_sshd.enabling import socket_access
 from eic_sshd.enabling.site import Site
 
 
 def test_the_socket_is_the_one_that_the_front_door_asks_at() -> None:
-    assert Site._field_defaults["socket"] == authorized_keys.SOCKET
+    assert Site._field_defaults["socket"] == client.SOCKET
 
 
 @pytest.mark.parametrize("user", ["eic-sshd", "_keys2", "Keys", "x" * 31])

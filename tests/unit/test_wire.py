@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eic_sshd import authorized_keys
-from eic_sshd.authorized_keys import NoAnswerInTime
+from eic_sshd import client
+from eic_sshd.client import NoAnswerInTime
 from eic_sshd.daemon import protocol
 
 from .unix_server import Talk, listening, said
@@ -26,7 +26,7 @@ def path(tmp_path: object) -> str:
 def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
     thread = listening(path, talk)
     try:
-        return authorized_keys.ask(path, (user, fingerprint, "/c"), time.monotonic())[0]
+        return client.ask(path, (user, fingerprint, "/c"), time.monotonic())[0]
     finally:
         thread.join(timeout=5)
 
@@ -63,11 +63,11 @@ def test_no_keys_are_an_answer(path: str) -> None:
 
 
 def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
-    assert authorized_keys.ask(path, ("root", None, None), time.monotonic()) == (None, False)
+    assert client.ask(path, ("root", None, None), time.monotonic()) == (None, False)
     with open(path, "w"):
         pass
-    assert authorized_keys.ask(path, ("root", None, None), time.monotonic()) == (None, False)
-    assert authorized_keys.ask("x" * 200, ("root", None, None), time.monotonic()) == (None, False)
+    assert client.ask(path, ("root", None, None), time.monotonic()) == (None, False)
+    assert client.ask("x" * 200, ("root", None, None), time.monotonic()) == (None, False)
 
 
 WHOLE = protocol.taken(3) + protocol.answer(["ssh-ed25519 AAAA"])
@@ -83,7 +83,7 @@ def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> N
         peer.sendall(WHOLE)
 
     thread = listening(path, hang_up, talk)
-    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    assert client.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
     thread.join(timeout=5)
 
 
@@ -94,7 +94,7 @@ def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bo
             said(peer)
 
     thread = listening(path, hang_up_later, hang_up_later)
-    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=5)
     assert not thread.is_alive()
 
@@ -112,7 +112,7 @@ def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: s
         peer.sendall(spoken)
 
     thread = listening(path, die, *[hang_up] * (deaths - 1), answer_whole)
-    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    assert client.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
     thread.join(timeout=5)
 
 
@@ -122,7 +122,7 @@ def test_one_that_goes_on_dying_is_asked_three_times_and_no_more(path: str) -> N
         peer.sendall(WHOLE[:5])
 
     thread = listening(path, *[die] * 3, hang_up)
-    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
 
@@ -134,16 +134,16 @@ def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
         heard.append(protocol.parse_request(said(peer)).waited)
 
     thread = listening(path, hear, hear)
-    authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())
+    client.ask(path, ("root", "f", "/c"), time.monotonic())
     thread.join(timeout=5)
     assert heard[0] < heard[1]
     assert heard[1] >= 0.1
 
 
 def test_where_the_time_to_reach_an_authorizer_is_over_none_is_waited_for(path: str) -> None:
-    begun = time.monotonic() - authorized_keys.PATIENCE
+    begun = time.monotonic() - client.PATIENCE
     thread = listening(path, hang_up)
-    assert authorized_keys.ask(path, ("root", "f", "/c"), begun) == (None, False)
+    assert client.ask(path, ("root", "f", "/c"), begun) == (None, False)
     thread.join(timeout=5)
 
 
@@ -151,7 +151,7 @@ def test_where_the_time_to_reach_an_authorizer_is_over_none_is_waited_for(path: 
     ("uid", "may_answer"), [(0, True), (5, True), (6, True), (7, False), (1, False), (4, False), (2**32 - 1, False)]
 )
 def test_who_may_answer_is_root_this_user_or_the_owner_of_the_folder(uid: int, may_answer: bool) -> None:
-    assert authorized_keys.may_answer(uid, own=5, folder_owner=6) == may_answer
+    assert client.may_answer(uid, own=5, folder_owner=6) == may_answer
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -177,7 +177,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
                 if probe.connect_ex(path) == 0:
                     break
             time.sleep(0.01)
-        answer = authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic())
+        answer = client.ask(path, ("root", "f", "/c"), time.monotonic())
     finally:
         listener.close()
         os.kill(pid, signal.SIGKILL)
@@ -187,7 +187,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
 
 def test_one_that_refuses_is_not_asked_again(path: str) -> None:
     thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.NOT_ME), hang_up)
-    assert authorized_keys.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
 
