@@ -17,11 +17,10 @@ endif
 endif
 USR = $(DESTDIR)/usr
 LIBDIR = $(USR)/lib/eic-sshd
+SANDBOX_LIBDIR = $(USR)/lib/eic-sandbox
 DOCDIR = $(USR)/share/doc
 # Folders that it makes on the way get its mode as well, whatever the caller's umask.
 INSTALL = umask 022 && install
-# What lies beside the instance's package and is never in it.
-SANDBOX = eic_sshd/sandbox eic_sshd/cli/sandbox.py
 
 .PHONY: help
 help:
@@ -35,7 +34,7 @@ setup:
 ## make demo       the main job, seen to work: push, login, expiry, fallback (ARGS=--fast: a short window)
 .PHONY: demo
 demo: setup
-	$(VENV)/bin/python -m eic_sshd.sandbox.private_host $(VENV)/bin/python -m eic_sshd.sandbox.demo $(ARGS)
+	$(VENV)/bin/python -m testbed.private_host $(VENV)/bin/python -m testbed.demo $(ARGS)
 
 ## make test       everything: linters, types, unit and integration tests, logins, and (as root) the packages on booted machines
 .PHONY: test
@@ -61,13 +60,13 @@ test-long: fuzz mutate deb rpm
 .PHONY: bench
 bench: setup
 	$(VENV)/bin/python -m benchmarks.oslogin fetch build/oslogin
-	@if [ "$$(id -u)" = 0 ]; then host="$(VENV)/bin/python -m eic_sshd.sandbox.private_host --net"; fi; \
+	@if [ "$$(id -u)" = 0 ]; then host="$(VENV)/bin/python -m testbed.private_host --net"; fi; \
 	    $$host $(VENV)/bin/python -m benchmarks $(ARGS)
 
 ## make docs       what is made from the code: docs/reasons.md, docs/man/eic-sshd.conf.5, etc/eic-sshd.conf
 .PHONY: docs
 docs:
-	$(PYTHON) docs/generate.py
+	$(PYTHON) tools/documents.py
 
 ## make install DESTDIR=D   the layout of the packages, below D
 .PHONY: install
@@ -75,7 +74,7 @@ install:
 	$(INSTALL) -d -m 0755 $(LIBDIR) $(USR)/bin $(DESTDIR)/etc/eic-sshd/conf.d
 	$(INSTALL) -d -m 0755 $(DOCDIR)/eic-sshd $(USR)/share/eic-sshd
 	$(INSTALL) -m 0755 eic_sshd/client.py $(LIBDIR)/authorized-keys
-	for file in $$(find eic_sshd -name '*.py' $(SANDBOX:%=-not -path '%*')); do \
+	for file in $$(find eic_sshd -name '*.py'); do \
 	    $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; \
 	done
 	$(INSTALL) -m 0755 packaging/eic-sshd $(USR)/bin/eic-sshd
@@ -98,11 +97,16 @@ install:
 uninstall:
 	packaging/uninstall.sh install '$(DESTDIR)'
 
-## make install-sandbox DESTDIR=D   the sandbox, on top of `make install`
+## make install-sandbox DESTDIR=D   the layout of the package eic-sandbox, below D
 .PHONY: install-sandbox
 install-sandbox:
-	for file in $$(find $(SANDBOX) -name '*.py'); do $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; done
-	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd-sandbox docs/sandbox.md
+	$(INSTALL) -d -m 0755 $(SANDBOX_LIBDIR) $(USR)/bin
+	for file in $$(find eic_sandbox -name '*.py'); do \
+	    $(INSTALL) -D -m 0644 $$file $(SANDBOX_LIBDIR)/$$file || exit 1; \
+	done
+	$(INSTALL) -m 0755 packaging/eic-sandbox $(USR)/bin/eic-sandbox
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sandbox docs/sandbox.md LICENSE
+	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(SANDBOX_LIBDIR)/eic_sandbox)
 
 .PHONY: uninstall-sandbox
 uninstall-sandbox:
@@ -117,7 +121,7 @@ install-selinux:
 
 # What the packages are built from: nothing is built anew while none of it has changed. Folders tell of files gone, but
 # for those at the top, one of which is called as a target is.
-SOURCES = $(shell find LICENSE Makefile README.md docs eic_sshd etc packaging systemd -name __pycache__ -prune \
+SOURCES = $(shell find LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd -name __pycache__ -prune \
     -o \( -type f -o -path '*/*' \) -print)
 
 ## make deb        build/deb/*.deb, for Debian 12 and 13, Ubuntu 22.04 and 24.04

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import List
 
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from . import cases, counts, load, logins, oslogin, picture
 from .bench import Bench

@@ -14,9 +14,9 @@ from typing import Dict, List, Optional, Tuple
 
 import requests
 
-from docs.generate import ROOT
-from eic_sshd.sandbox import private_host, processes
-from eic_sshd.sandbox.sshd import keygen
+from testbed import private_host, processes
+from testbed.sshd import keygen
+from tools.documents import ROOT
 
 from .measure import ran
 

@@ -10,8 +10,8 @@ import time
 from typing import Callable, Iterable, List, Sequence
 
 from eic_sshd.cold import library_paths
-from eic_sshd.sandbox import processes
-from eic_sshd.sandbox.sshd import free_port
+from testbed import processes
+from testbed.sshd import free_port
 
 from .bench import USER, Bench, fingerprint
 from .measure import Case, command, timed

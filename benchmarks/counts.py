@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Dict, Iterator
 
-from eic_sshd.sandbox import processes
+from testbed import processes
 
 from . import load
 from .bench import USER, Bench, memory_mib

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Callable, List
 
-from docs.generate import ROOT
-from eic_sshd.sandbox import processes
-from eic_sshd.sandbox.sshd import Sshd, free_port
+from testbed import processes
+from testbed.sshd import Sshd, free_port
+from tools.documents import ROOT
 
 from . import oslogin
 from .bench import USER, Bench, fingerprint

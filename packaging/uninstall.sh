@@ -16,9 +16,13 @@ if [ "$target" = install ] && grep -Eiqs '^[[:space:]]*AuthorizedKeysCommand[[:s
     "$root/etc/ssh/sshd_config" "$root"/etc/ssh/sshd_config.d/*.conf; then
     refuse "sshd is configured to run eic-sshd. Run first: eic-sshd disable"
 fi
+case $target in
+    install-sandbox) landmark=/usr/bin/eic-sandbox ;;
+    *) landmark=/usr/lib/eic-sshd/authorized-keys ;;
+esac
 if [ -z "$root" ]; then
     for query in 'dpkg-query -S' 'rpm -qf'; do
-        ! $query /usr/lib/eic-sshd/authorized-keys >/dev/null 2>&1 || refuse "it is a package's. Remove the package"
+        ! $query $landmark >/dev/null 2>&1 || refuse "it is a package's. Remove the package"
     done
 fi
 
@@ -48,6 +52,6 @@ done
 # Folders of its own; below a DESTDIR all that it may have made.
 (cd "$laid_out" && find . -mindepth 1 -depth -type d) | while read -r folder; do
     case ${root:+below-destdir}$folder in
-        below-destdir* | *eic-sshd*) rmdir "$root/$folder" 2>/dev/null || true ;;
+        below-destdir* | *eic-sshd* | *eic-sandbox*) rmdir "$root/$folder" 2>/dev/null || true ;;
     esac
 done

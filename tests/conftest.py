@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.pki.authority import Pki
 from eic_sshd.host import trusted_files
-from eic_sshd.sandbox import private_host
-from eic_sshd.sandbox.instance import Facts, Instance
-from eic_sshd.sandbox.pki import Pki
+from testbed import private_host
 
 from . import keys
 

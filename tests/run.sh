@@ -20,7 +20,7 @@ tests/versions.sh "$@"
 
 echo "== unit and integration tests, logins through a real sshd"
 if [ "$(id -u)" = 0 ]; then
-    "$python" -m eic_sshd.sandbox.private_host "$python" -m pytest --ignore=tests/instance "$@"
+    "$python" -m testbed.private_host "$python" -m pytest --ignore=tests/instance "$@"
 else
     echo "eic-sshd: not root: logins through a real sshd are skipped"
     "$python" -m pytest --ignore=tests/instance "$@"

@@ -10,7 +10,7 @@ import traceback
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from eic_sshd.sandbox.pki import Pki
+from eic_sandbox.pki.authority import Pki
 
 from .targets import DOMAIN, REGION, Target, targets
 

@@ -13,6 +13,8 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
+from eic_sandbox.pki.authority import Pki, StapleKind
+from eic_sandbox.pki.authority import staple as make_staple
 from eic_sshd import client
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build
@@ -23,8 +25,6 @@ from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted
 from eic_sshd.model.signed_key import Block
-from eic_sshd.sandbox.pki import Pki, StapleKind
-from eic_sshd.sandbox.pki import staple as make_staple
 from eic_sshd.trust import certificate, ocsp, roots
 from eic_sshd.trust import path as chain
 from eic_sshd.trust.certificate import Certificate

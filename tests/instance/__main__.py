@@ -18,7 +18,7 @@ import subprocess
 import sys
 from typing import Iterator, List, NamedTuple, Optional
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 from . import cgroups, images, machine, packages
 

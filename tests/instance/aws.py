@@ -14,7 +14,7 @@ import threading
 import urllib.request
 from typing import Any, Dict, Optional, TextIO
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 from .machine import IMDS, Machine
 
@@ -37,7 +37,7 @@ class Aws:
     def start(self) -> None:
         """Start the sandbox and make the machine trust its root, which is another one at each start."""
         self._sandbox = self._python(
-            "eic_sshd", "sandbox", "run", "--host", IMDS, "--imds-port", "80", "--directory", str(self.folder),
+            "eic_sandbox", "run", "--host", IMDS, "--imds-port", "80", "--directory", str(self.folder),
             "--window", str(self.window),
         )  # fmt: skip
         assert self._sandbox.stdout is not None

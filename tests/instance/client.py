@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Iterator, List, Optional, Sequence
 
-from eic_sshd.sandbox.sshd import Login, keygen
+from testbed.sshd import Login, keygen
 
 from .machine import Machine
 

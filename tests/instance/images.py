@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 # What is tried if no release is named. Any other suite of Debian's can be named, sid for what is coming.
 RELEASES = ("bookworm", "trixie")

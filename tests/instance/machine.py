@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from eic_sshd.sandbox.instance import Facts
+from eic_sandbox.cloud.instance import Facts
 
 from . import cgroups
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Mapping
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 PREVIOUS = "0.1.0~previous"
 _COPIES = "EIC_SSHD_PACKAGES"  # the environment variable that names the folder they are in

@@ -8,7 +8,7 @@ from typing import Dict, List
 
 import yaml
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 from . import packages
 from .client import USER

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from eic_sandbox.cloud.instance import Facts
 from eic_sshd.model.decision import Outcome, Reason
 from eic_sshd.model.public_key import parse
-from eic_sshd.sandbox.instance import Facts
 
 from . import packages
 from .client import OTHER, USER, Key

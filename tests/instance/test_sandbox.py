@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 from . import packages
 from .client import USER
@@ -14,18 +14,18 @@ from .test_service import until
 
 
 def test_the_sandbox_runs_from_its_package_and_a_key_pushed_there_is_handed_out(bare: Instance) -> None:
-    debs = [bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-sandbox")]
+    debs = [bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sandbox")]
     bare.apt("install", *debs)
     bare.sshd_test()
     key = bare.client.key()
     bare.machine.write("/root/key.pub", f"{key.line}\n")
-    bare.machine.run("systemd-run", "--unit=sandbox", "eic-sshd", "sandbox", "run", "--directory", "/root/sandbox")
+    bare.machine.run("systemd-run", "--unit=sandbox", "eic-sandbox", "run", "--directory", "/root/sandbox")
     until(lambda: bare.machine.exists("/root/sandbox/sandbox.json"), "the sandbox runs")
-    bare.machine.run("eic-sshd", "sandbox", "push", "--directory", "/root/sandbox", USER, "/root/key.pub")
+    bare.machine.run("eic-sandbox", "push", "--directory", "/root/sandbox", USER, "/root/key.pub")
     command = ["/usr/lib/eic-sshd/authorized-keys", "--socket", "none", "--config", "/root/sandbox/eic-sshd.conf", USER]
     assert bare.machine.run(*command).stdout.split() == key.line.split()[:2]
     bare.machine.run("systemctl", "stop", "sandbox.service")
-    bare.apt("purge", "eic-sshd-sandbox")
+    bare.apt("purge", "eic-sandbox")
     assert "sandbox" not in bare.machine.shell("ls -R /usr/lib/eic-sshd")
     bare.machine.run("eic-sshd", "--version")
 
@@ -37,7 +37,7 @@ def test_an_image_is_tried_without_aws_as_the_manual_says(bare: Instance) -> Non
     assert len(commands) > 6
     bare.aws.stop()
     bare.machine.shell("ip addr del 169.254.169.254/32 dev lo")
-    bare.apt("install", *(bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sshd-sandbox")))
+    bare.apt("install", *(bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sandbox")))
     key = bare.client.key()
     bare.machine.write("/root/key", Path(key.path).read_text(), 0o600)
     bare.machine.write("/root/key.pub", f"{key.line}\n")

@@ -13,12 +13,12 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 
-from docs.generate import ROOT
+from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.pki.authority import Pki
+from eic_sandbox.server import Sandbox, running
 from eic_sshd.model.public_key import parse
-from eic_sshd.sandbox import private_host
-from eic_sshd.sandbox.instance import Facts, Instance
-from eic_sshd.sandbox.pki import Pki
-from eic_sshd.sandbox.server import Sandbox, running
+from testbed import private_host
+from tools.documents import ROOT
 
 from .sites import machine
 

@@ -17,8 +17,8 @@ from eic_sshd.enabling.enable import enable
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
-from eic_sshd.sandbox import private_host
-from eic_sshd.sandbox.sshd import Sshd as Running
+from testbed import private_host
+from testbed.sshd import Sshd as Running
 
 INCLUDE = "Include {folder}/sshd_config.d/*.conf\n"
 OTHER = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser nobody\n"

@@ -15,7 +15,7 @@ import pytest
 
 from eic_sshd.config.loader import ConfigError, load
 from eic_sshd.decide.chained_command import MESSAGE_ID
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
 from .test_service import Service

@@ -11,8 +11,8 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from eic_sshd.sandbox import private_host, processes
-from eic_sshd.sandbox.sshd import Sshd
+from testbed import private_host, processes
+from testbed.sshd import Sshd
 
 from .conftest import Door
 from .test_logins import CALLER, USER, folder, key, login_door, public, reasons

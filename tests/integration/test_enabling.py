@@ -10,14 +10,14 @@ from typing import List, Sequence
 
 import pytest
 
-from docs.generate import ROOT
 from eic_sshd.enabling import Unfinished
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.enable import enable
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
-from eic_sshd.sandbox import private_host
+from testbed import private_host
+from tools.documents import ROOT
 
 from .sites import INCLUDE, OTHER, Machine
 

@@ -10,7 +10,7 @@ import pytest
 from eic_sshd.config import loader
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.model.keys_command import FRONT_DOOR
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
 

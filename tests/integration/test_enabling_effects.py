@@ -12,7 +12,7 @@ from eic_sshd.enabling import Refused
 from eic_sshd.enabling.connections import Connection
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.site import Site
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
 from .test_standing import standing

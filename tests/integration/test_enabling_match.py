@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import ROOT
 from eic_sshd.config import loader
 from eic_sshd.enabling import Refused
 from eic_sshd.enabling.connections import ORDINARY, Connection
@@ -17,7 +16,8 @@ from eic_sshd.enabling.drop_in import PLAIN, Existing
 from eic_sshd.enabling.enable import enable
 from eic_sshd.enabling.sshd import Settings, Sshd
 from eic_sshd.enabling.standing import problems
-from eic_sshd.sandbox import private_host
+from testbed import private_host
+from tools.documents import ROOT
 
 from .sites import INCLUDE, OTHER, Machine
 from .test_standing import standing

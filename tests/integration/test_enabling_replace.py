@@ -10,7 +10,7 @@ import pytest
 from eic_sshd.enabling import Refused
 from eic_sshd.enabling.commands import replaced
 from eic_sshd.enabling.drop_in import PLAIN, others_in, replaced_in
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
 from .test_standing import standing

@@ -24,7 +24,7 @@ from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from eic_sshd.model.keys_command import FRONT_DOOR
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
 

@@ -17,10 +17,10 @@ from typing import Dict, List
 
 import pytest
 
+from eic_sandbox.faults import BLOCK_FAULTS, FACT_FAULTS, IMDS_FAULTS, SIGNER_FAULTS
+from eic_sandbox.server import Sandbox
 from eic_sshd.model.decision import Reason
-from eic_sshd.sandbox import private_host
-from eic_sshd.sandbox.faults import BLOCK_FAULTS, FACT_FAULTS, IMDS_FAULTS, SIGNER_FAULTS
-from eic_sshd.sandbox.server import Sandbox
+from testbed import private_host
 from tests import keys
 
 from .conftest import CALLER, STARTING, USER, Door, bare, fingerprint

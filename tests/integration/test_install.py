@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import ROOT
 from eic_sshd.config.schema import SETTINGS
-from eic_sshd.sandbox import private_host
+from testbed import private_host
+from tools.documents import ROOT
 
 from .conftest import clean_environment
 
@@ -24,11 +24,7 @@ def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_module_of_the_instances_side_is_installed_and_byte_compiled(tree: Path) -> None:
     package = Path(ROOT) / "eic_sshd"
-    wanted = {
-        str(path.relative_to(package))
-        for path in package.rglob("*.py")
-        if "sandbox" not in path.relative_to(package).parts and path.name != "sandbox.py"
-    }
+    wanted = {str(path.relative_to(package)) for path in package.rglob("*.py")}
     installed = tree / "usr/lib/eic-sshd/eic_sshd"
     assert {str(path.relative_to(installed)) for path in installed.rglob("*.py")} == wanted
     assert len(list(installed.rglob("*.pyc"))) == len(wanted)
@@ -102,11 +98,14 @@ def test_wrong_words_are_usage_errors(tree: Path, arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_sandbox_can_be_laid_on_top(tmp_path: Path) -> None:
-    for target in ("install", "install-sandbox"):
-        subprocess.run(["make", "-s", "-C", ROOT, target, f"DESTDIR={tmp_path}"], check=True, env=clean_environment())
-    assert (tmp_path / "usr/lib/eic-sshd/eic_sshd/sandbox/server.py").exists()
-    assert (tmp_path / "usr/lib/eic-sshd/eic_sshd/cli/sandbox.py").exists()
+def test_the_installed_sandbox_runs_without_eic_sshd(tmp_path: Path) -> None:
+    command = ["make", "-s", "-C", ROOT, "install-sandbox", f"DESTDIR={tmp_path}"]
+    subprocess.run(command, check=True, env=clean_environment())
+    assert not (tmp_path / "usr/lib/eic-sshd").exists()
+    program = str(tmp_path / "usr/bin/eic-sandbox")
+    done = subprocess.run([program, "faults"], capture_output=True, text=True, timeout=20, env={}, cwd="/")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stale-staples" in done.stdout
 
 
 @pytest.mark.parametrize(

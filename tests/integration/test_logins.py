@@ -19,8 +19,8 @@ import pytest
 
 from eic_sshd import client as authorized_keys
 from eic_sshd.model import public_key
-from eic_sshd.sandbox import private_host, processes
-from eic_sshd.sandbox.sshd import Sshd, keygen
+from testbed import private_host, processes
+from testbed.sshd import Sshd, keygen
 
 from .conftest import Door
 from .sk_agent import SoftwareSecurityKey, agent

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate import ROOT
-from eic_sshd.sandbox import private_host
+from testbed import private_host
+from tools.documents import ROOT
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="needs namespaces (needs root)")
 
@@ -38,7 +38,7 @@ exec "$@"
 def among_others(folder: Path, *command: str) -> str:
     """What `command` prints on a private host of such a machine."""
     unshare = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", OTHERS, "sh", str(folder), ROOT]
-    host = [sys.executable, "-m", "eic_sshd.sandbox.private_host"]
+    host = [sys.executable, "-m", "testbed.private_host"]
     done = subprocess.run([*unshare, *host, *command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -62,4 +62,4 @@ def test_its_accounts_replace_those_of_the_same_names_and_numbers(tmp_path: Path
 
 
 def test_the_demo_works_among_them(tmp_path: Path) -> None:
-    assert "went wrong" not in among_others(tmp_path, sys.executable, "-m", "eic_sshd.sandbox.demo", "--fast")
+    assert "went wrong" not in among_others(tmp_path, sys.executable, "-m", "testbed.demo", "--fast")

@@ -21,9 +21,9 @@ from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
-from eic_sshd.sandbox import private_host
-from eic_sshd.sandbox.sshd import Sshd as Running
-from eic_sshd.sandbox.sshd import free_port
+from testbed import private_host
+from testbed.sshd import Sshd as Running
+from testbed.sshd import free_port
 
 from .sites import INCLUDE, OTHER, Machine
 

@@ -22,10 +22,10 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from eic_sshd.sandbox.faults import ALL
-from eic_sshd.sandbox.instance import Facts, Instance
-from eic_sshd.sandbox.pki import Pki
-from eic_sshd.sandbox.server import Sandbox, running
+from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.faults import ALL
+from eic_sandbox.pki.authority import Pki
+from eic_sandbox.server import Sandbox, running
 from tests import keys
 
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
@@ -381,7 +381,7 @@ def test_rotation_while_it_runs(session: requests.Session, sandbox: Sandbox, wha
 
 
 def eic_sshd(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eic_sshd", "sandbox", *arguments]
+    command = [sys.executable, "-m", "eic_sandbox", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=20)
 
 
@@ -389,7 +389,7 @@ def eic_sshd(*arguments: str) -> subprocess.CompletedProcess[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where a sandbox that was started by its command describes itself."""
     directory = tmp_path_factory.mktemp("sandbox")
-    command = [sys.executable, "-m", "eic_sshd", "sandbox", "run", "--directory", str(directory)]
+    command = [sys.executable, "-m", "eic_sandbox", "run", "--directory", str(directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

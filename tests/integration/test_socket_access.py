@@ -11,7 +11,7 @@ from typing import Iterator, List
 import pytest
 
 from eic_sshd.enabling import socket_access
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="needs the users of a private host")
 US = private_host.ACCOUNTS["eic-sshd"]

@@ -12,7 +12,7 @@ from eic_sshd.config import loader
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.standing import problems, warnings
 from eic_sshd.enabling.units import Units
-from eic_sshd.sandbox import private_host
+from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
 

@@ -12,8 +12,8 @@ from typing import List, Sequence, Tuple
 
 import pytest
 
-from docs.generate import ROOT
 from eic_sshd import __version__
+from tools.documents import ROOT
 
 EIC_SSHD = [sys.executable, "-m", "eic_sshd"]
 CLOSED = [
@@ -54,7 +54,6 @@ def configuration(tmp_path: Path) -> str:
         (["none-such"], 2),
         (["enable", "--none-such"], 2),
         (["check-config", "--config", "CONFIGURATION"], 1),
-        (["sandbox", "status", "--directory", "/nonexistent"], 1),
         (["serve", "--socket", "/nonexistent/socket", "--config", "CONFIGURATION"], 1),
     ],
 )

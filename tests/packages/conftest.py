@@ -11,7 +11,7 @@ from typing import Dict
 
 import pytest
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 TOOLS = ("dpkg-buildpackage", "dh", "dh_python3", "rpmbuild", "checkmodule", "semodule_package")
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 RELEASES = ("bookworm", "trixie")
 _PACKAGE = "selinux-policy-dev"

@@ -11,8 +11,8 @@ from typing import Dict, List
 
 import pytest
 
-from docs.generate import ROOT
 from eic_sshd import __version__
+from tools.documents import ROOT
 
 from . import contents
 from .conftest import TOOLS, need, run
@@ -34,7 +34,7 @@ def digests(folder: Path, kind: str) -> Dict[str, str]:
 def copy(source: str, target: Path, umask: str) -> Path:
     """What packages are built from, as a checkout at another time by another user."""
     target.mkdir(parents=True)
-    parts = "LICENSE Makefile README.md docs eic_sshd etc packaging systemd"
+    parts = "LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd"
     script = f'umask {umask} && cp -r {parts} "$0" && chmod 0700 "$0"/packaging/*.sh'
     subprocess.run(["sh", "-c", script, str(target)], cwd=source, check=True)
     return target

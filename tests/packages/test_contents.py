@@ -9,16 +9,16 @@ from typing import Dict
 
 import pytest
 
-from docs.generate import ROOT
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
+from tools.documents import ROOT
 
 from . import contents
 from .conftest import run
 from .contents import Contents
 
-PACKAGES = ("eic-sshd", "eic-sshd-sandbox", "eic-sshd-selinux")
+PACKAGES = ("eic-sshd", "eic-sandbox", "eic-sshd-selinux")
 
 # Where the distributions differ, as patterns for whole paths. Whatever is not named here is the same in both: its path,
 # mode, owner and content.
@@ -27,14 +27,13 @@ ONLY_DEBIAN = {
     r"/etc|/usr(/bin|/lib|/share)?": "other packages' folders",
     r"/usr/lib/(systemd(/system(-preset)?)?|sysusers\.d|tmpfiles\.d)": "as above",
     r"/usr/share/(doc|lintian(/overrides)?|man(/man[58])?|python3(/runtime\.d)?|selinux(/packages)?)": "as above",
-    r"/usr/lib/eic-sshd(/eic_sshd(/cli)?)?": "the sandbox lies in the instance's folders",
     r"/usr/share/doc/eic-sshd(-selinux)?(/changelog\.Debian\.gz|/copyright)?": "Debian Policy 12.5, 12.7",
-    r"/usr/share/doc/eic-sshd-sandbox/(changelog\.Debian\.gz|copyright)": "as above",
-    r"/usr/share/lintian/overrides/eic-sshd(-sandbox|-selinux)?": "what lintian is not to say",
-    r"/usr/share/python3/runtime\.d/eic-sshd(-sandbox)?\.rtupdate": "compiles when Python changes; rpm: a trigger",
+    r"/usr/share/doc/eic-sandbox/(changelog\.Debian\.gz|copyright)": "as above",
+    r"/usr/share/lintian/overrides/(eic-sshd(-selinux)?|eic-sandbox)": "what lintian is not to say",
+    r"/usr/share/python3/runtime\.d/(eic-sshd|eic-sandbox)\.rtupdate": "compiles when Python changes; rpm: a trigger",
 }
 ONLY_RED_HAT = {
-    r"/usr/share/licenses/eic-sshd(/LICENSE)?": "Debian has the text in /usr/share/common-licenses",
+    r"/usr/share/licenses/(eic-sshd|eic-sandbox)(/LICENSE)?": "Debian has the text in /usr/share/common-licenses",
 }
 
 
@@ -58,7 +57,7 @@ def test_rpm_erases_sshds_drop_in_by_any_of_its_names_and_no_other_file_that_it_
 ) -> None:
     ghosts = {name: contents.ghosts_of_rpm(package) for name, package in rpms.items()}
     site = Site(Sshd(), Units(print, dry_run=True), print, dry_run=True)
-    assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sshd-sandbox": set(), "eic-sshd-selinux": set()}
+    assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sandbox": set(), "eic-sshd-selinux": set()}
 
 
 def test_each_place_where_the_distributions_differ_is_there(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
@@ -72,12 +71,12 @@ def test_make_install_lays_out_what_the_packages_hold(debs: Dict[str, Path], tmp
     for target in ("install", "install-sandbox"):
         run("make", "-s", "-C", ROOT, target, "COMPILE=no", f"DESTDIR={tmp_path}")
     by_hand = contents.of_tree(tmp_path)
-    packaged = {**contents.of_deb(debs["eic-sshd"]), **contents.of_deb(debs["eic-sshd-sandbox"])}
+    packaged = {**contents.of_deb(debs["eic-sshd"]), **contents.of_deb(debs["eic-sandbox"])}
     # Packages compress the manual pages, and have the licence where the distribution wants it.
     pages = {path for path in by_hand if "/share/man/" in path and path[-2:] in (".5", ".8")}
     assert pages
     assert {f"{path}.gz" for path in pages} <= set(packaged)
-    for path in {*pages, "/usr/share/doc/eic-sshd/LICENSE"}:
+    for path in {*pages, "/usr/share/doc/eic-sshd/LICENSE", "/usr/share/doc/eic-sandbox/LICENSE"}:
         del by_hand[path]
     assert {path: entry for path, entry in packaged.items() if path in by_hand} == by_hand
 
@@ -92,12 +91,10 @@ def test_what_make_install_lays_out_does_not_hang_on_the_umask(umask: str, tmp_p
 
 def test_instance_and_sandbox_are_apart(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     for of, packages in ((contents.of_deb, debs), (contents.of_rpm, rpms)):
-        instance, sandbox = of(packages["eic-sshd"]), of(packages["eic-sshd-sandbox"])
+        instance, sandbox = of(packages["eic-sshd"]), of(packages["eic-sandbox"])
         assert not [path for path in instance if "sandbox" in path]
-        assert not [path for path, entry in sandbox.items() if entry.sha256 and path in instance]
-        assert "/usr/lib/eic-sshd/eic_sshd/sandbox/server.py" in sandbox
-        code = [path for path in sandbox if path.endswith(".py")]
-        assert [path for path in code if "sandbox" not in path] == []
+        assert not [path for path in sandbox if "sshd" in path]
+        assert "/usr/lib/eic-sandbox/eic_sandbox/server.py" in sandbox
 
 
 def test_no_byte_code_and_nothing_of_the_build_is_shipped(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
@@ -107,7 +104,7 @@ def test_no_byte_code_and_nothing_of_the_build_is_shipped(debs: Dict[str, Path],
 
 
 def test_all_files_are_roots_and_only_commands_can_be_run(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
-    may_run = r"/usr/bin/eic-sshd|/usr/lib/eic-sshd/authorized-keys|.*\.rtupdate"
+    may_run = r"/usr/bin/eic-sandbox|/usr/bin/eic-sshd|/usr/lib/eic-sshd/authorized-keys|.*\.rtupdate"
     for of, packages in ((contents.of_deb, debs), (contents.of_rpm, rpms)):
         for package in packages.values():
             for path, entry in of(package).items():

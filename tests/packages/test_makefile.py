@@ -10,7 +10,7 @@ from typing import List, Set
 
 import pytest
 
-from docs.generate import ROOT
+from tools.documents import ROOT
 
 from .conftest import run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from eic_sandbox.cloud.instance import Instance
 from eic_sshd.imds.client import Imds
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.sandbox.instance import Instance
 
 
 class MemoryImds(Imds):

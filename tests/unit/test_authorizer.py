@@ -9,6 +9,9 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
+from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
+from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import Config, build
 from eic_sshd.decide.authorizer import Authorizer, World
 from eic_sshd.decide.cache import Memory
@@ -20,9 +23,6 @@ from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.signed_key import Block
-from eic_sshd.sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
-from eic_sshd.sandbox.instance import Facts, Instance
-from eic_sshd.sandbox.pki import Pki
 from eic_sshd.trust import roots
 from eic_sshd.trust.roots import Roots
 from eic_sshd.trust.signer import Signer, SignerVerifier

@@ -7,13 +7,13 @@ from typing import Any, List, Optional, Tuple
 
 import pytest
 
+from eic_sandbox.cloud.instance import Instance
 from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.cache import Location, Memory
 from eic_sshd.decide.fallback import NoKeys
 from eic_sshd.model.decision import NotGranted, Reason, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.signed_key import Block
-from eic_sshd.sandbox.instance import Instance
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from tests import keys
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from eic_sandbox.pki.authority import Identity, Pki, StapleKind, ec_key, issue, issue_server, rsa_key, staple, utcnow
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, rsa_key, staple, utcnow
 from eic_sshd.trust import openssl, signatures
 from eic_sshd.trust import path as chain
 from eic_sshd.trust.certificate import Certificate

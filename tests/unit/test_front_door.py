@@ -8,9 +8,9 @@ from typing import List, Optional, Set, Tuple
 
 import pytest
 
-from docs.generate import ROOT, generated
 from eic_sshd import client
 from eic_sshd.client import SOCKET, parse
+from tools.documents import ROOT, generated
 
 SOURCE = Path(client.__file__)
 

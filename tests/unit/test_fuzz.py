@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from eic_sshd.sandbox.pki import Pki
+from eic_sandbox.pki.authority import Pki
 from tests.fuzz.targets import targets
 
 NAMES = [

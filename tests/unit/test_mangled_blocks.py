@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import FallbackSettings, build
 from eic_sshd.decide.authorizer import Authorizer, World
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
 from eic_sshd.model.public_key import KeyPolicy, parse
-from eic_sshd.sandbox.instance import Facts, Instance
-from eic_sshd.sandbox.pki import Pki
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from tests import keys
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from eic_sshd.sandbox.private_host import with_accounts
+from testbed.private_host import with_accounts
 
 OURS = ["ec2-user:x:59981:59981::/run/home:/bin/sh", "deploy:x:59982:59982::/run/home:/bin/sh"]
 FIRST = "".join(f"{line}\n" for line in OURS).encode()

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
+from eic_sandbox.pki.authority import Pki, StapleKind, ec_key, issue_server, rsa_key, staple
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
-from eic_sshd.sandbox.pki import Pki, StapleKind, ec_key, issue_server, rsa_key, staple
 from eic_sshd.trust.certificate import Unusable, read
 from eic_sshd.trust.signatures import is_signed_by, is_strong, issued, require_signed_by, require_verifiable
 from eic_sshd.trust.signer import Signer

@@ -14,9 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sshd.config.schema import build
-from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.sandbox.pki import (
+from eic_sandbox.pki.authority import (
     Identity,
     Pki,
     StapleKind,
@@ -28,6 +26,8 @@ from eic_sshd.sandbox.pki import (
     staple,
     utcnow,
 )
+from eic_sshd.config.schema import build
+from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.trust import openssl
 from eic_sshd.trust.certificate import Unusable, read
 from eic_sshd.trust.ocsp import Staples

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp as cryptography_ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from eic_sandbox.pki.authority import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.sandbox.pki import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
 from eic_sshd.trust import signatures
 from eic_sshd.trust.certificate import Unusable, read
 from eic_sshd.trust.ocsp import Staples

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd sandbox ...`: run the sandbox, and tell a running one what to do."""
+"""The command `eic-sandbox`: runs the sandbox, and controls a running one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,40 @@ import json
 import os
 import re
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
 import requests
 
+from .cloud.instance import Facts, Instance
 from .faults import ALL
-from .instance import Facts, Instance
-from .pki import Pki
+from .pki.authority import Pki
 
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the sandbox's own subcommands."""
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run `eic-sandbox ARGUMENTS`; gives the exit status: 0 success, 1 failure, 2 usage error."""
+    parser = argparse.ArgumentParser(
+        prog="eic-sandbox",
+        description="A stand-in for AWS on this machine: IMDSv2, SendSSHPublicKey and their PKI.",
+        allow_abbrev=False,
+    )
+    _configure(parser)
+    try:
+        status = _run_command(parser.parse_args(arguments))
+        sys.stdout.flush()
+        return status
+    except SystemExit as end:  # argparse printed help or a usage error
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        print(f"eic-sandbox: standard output: {error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter flushes standard output again when it exits
+        return 1
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _configure_run(commands.add_parser("run", help="run IMDS, the API and the control until interrupted"))
     for name, run, text in (
@@ -32,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("push", _push, "push a public key, past the API's checks"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(sandbox_command=run)
+        command.set_defaults(command=run)
         if run is not _faults:
             command.add_argument(
                 "--control", metavar="URL", help="the control's URL (default: what sandbox.json in --directory says)"
@@ -51,14 +72,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
             command.add_argument("key", help="a file with one public key")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run what was asked; a fault that a user can cause is said in one line."""
+def _run_command(arguments: argparse.Namespace) -> int:
+    """Run the chosen command; an error that a user can cause becomes one line."""
     try:
-        return int(arguments.sandbox_command(arguments))
+        return int(arguments.command(arguments))
     except requests.RequestException as error:
-        return _say(
-            f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sshd sandbox run"
-        )
+        return _say(f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sandbox run")
     except ModuleNotFoundError as error:
         return _say(f"the Python module {error.name} is missing; the sandbox needs aiohttp and cryptography")
     except (OSError, ValueError) as error:
@@ -66,13 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say(problem: str) -> int:
-    print(f"eic-sshd sandbox: {problem}", file=sys.stderr)
+    print(f"eic-sandbox: {problem}", file=sys.stderr)
     return 1
 
 
 def _configure_run(parser: argparse.ArgumentParser) -> None:
     facts = Facts()
-    parser.set_defaults(sandbox_command=_run)
+    parser.set_defaults(command=_run)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     for part in ("imds", "api", "control"):
         parser.add_argument(f"--{part}-port", type=int, default=0, metavar="PORT", help="default: any free port")
@@ -125,7 +144,7 @@ def _control(arguments: argparse.Namespace) -> str:
         with open(file, encoding="utf-8") as text:
             return str(json.load(text)["endpoints"]["control"])
     except (ValueError, LookupError, TypeError):
-        raise ValueError(f"{file}: it was not written by `eic-sshd sandbox run --directory`") from None
+        raise ValueError(f"{file}: it was not written by `eic-sandbox run --directory`") from None
     except FileNotFoundError:
         raise ValueError(f"{file}: no such file; name the sandbox with --control URL or --directory DIR") from None
 

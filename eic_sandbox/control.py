@@ -20,9 +20,9 @@ from typing import Any, Callable, Dict
 
 from aiohttp import web
 
+from .cloud.instance import Instance
 from .faults import ALL, UnknownFault
-from .imds import Imds
-from .instance import Instance
+from .imds.app import Imds
 
 
 class Control:

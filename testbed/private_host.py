@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command on a private copy of this machine's accounts: `python3 -m eic_sshd.sandbox.private_host COMMAND...`
+"""Runs a command on a private copy of this machine's accounts: `python3 -m testbed.private_host COMMAND...`
 
 In mount and PID namespaces of its own, with a /run of its own and accounts of its own in /etc/passwd, in place of those
 of the same names that this machine may have. When the command ends, is interrupted or killed, the kernel takes all of

@@ -11,8 +11,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
-from .faults import Faults
-from .pki import Identity, Pki, StapleKind, issue_server, staple, utcnow
+from ..faults import Faults
+from ..pki.authority import Identity, Pki, StapleKind, issue_server, staple, utcnow
 
 _STAPLE_FAULTS = {
     "revoked": StapleKind.REVOKED,

@@ -16,10 +16,11 @@ from typing import Any, Dict, Optional
 
 from aiohttp import web
 
-from ..decide.checks import USER_NAME
-from ..model import public_key
+from eic_sshd.decide.checks import USER_NAME
+from eic_sshd.model import public_key
+
+from ..cloud.instance import Instance
 from . import rfc4716
-from .instance import Instance
 
 _TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
 _ACCOUNT = "123456789012"

@@ -22,7 +22,7 @@ class DidNotStart(RuntimeError):
 @contextlib.contextmanager
 def sandbox(folder: str, *options: str) -> Iterator[Dict[str, Any]]:
     """A sandbox that describes itself in `folder`; gives what its sandbox.json says."""
-    command = [sys.executable, "-m", "eic_sshd", "sandbox", "run", "--directory", folder, *options]
+    command = [sys.executable, "-m", "eic_sandbox", "run", "--directory", folder, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if not any(line == "ready\n" for line in process.stdout):

@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional
 
 from aiohttp import web
 
-from .instance import Instance
+from ..cloud.instance import Instance
 
 _TOKEN = "X-aws-ec2-metadata-token"
 _TTL = "X-aws-ec2-metadata-token-ttl-seconds"

@@ -13,10 +13,10 @@ from typing import Any, Callable, Dict, Iterator, List
 import aiohttp
 from aiohttp import web
 
-from .api import Api
+from .cloud.instance import Instance
 from .control import Control
-from .imds import Imds
-from .instance import Instance
+from .imds.app import Imds
+from .services.instance_connect import Api
 
 # How long a stop waits for requests under way; aiohttp 3.9 moved the setting from the site to the runner.
 _IMPATIENT: Dict[str, Any] = {"shutdown_timeout": 0.1}
