@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -46,7 +45,7 @@ def pem_certificates(text: bytes) -> List[bytes]:
     for match in _CERTIFICATE.finditer(text):
         try:
             found.append(base64.b64decode(b"".join(match.group(1).split()), validate=True))
-        except (binascii.Error, ValueError):
+        except ValueError:  # binascii.Error is one
             continue  # no certificate: the chain will lack it, and say so
     return list(dict.fromkeys(found))
 

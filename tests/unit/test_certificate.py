@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
+import os
 import ssl
-from typing import Type
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Optional, Type
 
 import pytest
 from cryptography import x509
@@ -13,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from eic_sandbox.pki.authority import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
 from eic_sshd.model.decision import Reason
-from eic_sshd.trust import certificate, signatures
+from eic_sshd.trust import certificate, roots, signatures
 from eic_sshd.trust.certificate import Unusable, parsed
 from eic_sshd.trust.roots import Roots
 
@@ -140,9 +145,61 @@ def test_a_certificate_of_more_than_8192_bytes_is_unusable(pki: Pki, more: int, 
 def test_a_certificate_is_named_by_its_subject(pki: Pki) -> None:
     assert certificate.read(pki.root.der).label == "CN=Sandbox Root CA 1"
     assert "without a subject" in certificate.read(issue("", ec_key(), ca=True, subject=x509.Name([])).der).label
+    units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, letter * 60) for letter in "ab"]
+    long = issue("", ec_key(), ca=True, subject=x509.Name(units))
+    assert certificate.read(long.der).label == f"OU={'b' * 60},OU={'a' * 60}"[:120]
 
 
 def test_times_are_seconds_since_the_epoch(pki: Pki) -> None:
     one = certificate.read(pki.signer.der)
     assert one.not_after - one.not_before == 30 * 86400
     assert certificate.epoch_seconds(pki.signer.certificate, "not_valid_after") == one.not_after
+
+
+UTC = datetime.timezone.utc
+MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5)
+
+
+class Older:
+    """A certificate as cryptography before 42 has it: naive times in UTC."""
+
+    def __init__(self, end: Optional[datetime.datetime]) -> None:
+        self.not_valid_after = end
+
+
+class Newer:
+    """As a version has it that has dropped the older names."""
+
+    def __init__(self, end: Optional[datetime.datetime]) -> None:
+        self.not_valid_after_utc = end and end.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("version", [Older, Newer])
+def test_a_time_is_read_by_the_name_that_the_library_has_for_it(
+    version: Callable[[Optional[datetime.datetime]], object],
+) -> None:
+    assert certificate.epoch_seconds(version(MOMENT), "not_valid_after") == MOMENT.replace(tzinfo=UTC).timestamp()
+    assert certificate.epoch_seconds(version(None), "not_valid_after") is None
+
+
+READ_ALL = """
+import sys, warnings
+from eic_sshd.trust import certificate, roots
+for der in roots.pem_certificates(open(sys.argv[1], "rb").read()):
+    certificate.read(der)
+warnings.warn("another warning")
+"""
+
+
+@pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
+def test_no_warning_of_a_roots_serial_number_is_written_at_a_login_and_others_are() -> None:
+    bundle = next(filter(os.path.exists, roots.SYSTEM_BUNDLES))
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", READ_ALL, bundle],
+        cwd=Path(certificate.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "serial number" not in done.stderr
+    assert "another warning" in done.stderr

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import threading
-from typing import Optional
+from pathlib import Path
+from typing import List, Optional
 
 import pytest
 
 from eic_sshd.config.schema import FallbackSettings
 from eic_sshd.decide.fallback import KeysFile, NoKeys, Read
+from eic_sshd.host.trusted_files import Unsafe
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, parse
 from tests import keys
 
 NO_KEY = NotGranted(Reason.NO_ACTIVE_KEYS, "")
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")
 
 
 def keys_file(read: Read, when: str = "no-key") -> KeysFile:
@@ -58,3 +62,109 @@ def test_what_reading_raises_is_raised(error: Exception) -> None:
     with pytest.raises((NoKeys, ValueError)) as caught:
         keys_file(fail)("root", None, NO_KEY)
     assert ("Input/output error" if isinstance(error, OSError) else "odd") in str(caught.value)
+
+
+def test_what_reading_refuses_is_why_there_are_no_keys() -> None:
+    def refuse(path: str) -> bytes:
+        raise Unsafe(f"{path}: writable by others")
+
+    assert problem(keys_file(refuse)) == "fallback: /keys/root: writable by others"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "when", "reason", "read"),
+    [
+        ("/keys/%u", "no-key", Reason.NO_ACTIVE_KEYS, True),
+        ("/keys/%u", "no-key", Reason.IMDS_UNREACHABLE, True),
+        ("/keys/%u", "unavailable", Reason.IMDS_UNREACHABLE, True),
+        ("/keys/%u", "unavailable", Reason.NO_ACTIVE_KEYS, False),
+        ("/keys/%u", "never", Reason.IMDS_UNREACHABLE, False),
+        (None, "no-key", Reason.NO_ACTIVE_KEYS, False),
+        (None, "unavailable", Reason.IMDS_UNREACHABLE, False),
+    ],
+)
+def test_keys_on_disk_are_read_only_where_the_site_wants_them(
+    pattern: Optional[str], when: str, reason: Reason, read: bool
+) -> None:
+    paths: List[str] = []
+
+    def content(path: str) -> bytes:
+        paths.append(path)
+        return b""
+
+    file = KeysFile(FallbackSettings(pattern, when), KeyPolicy(), content)
+    with pytest.raises(NoKeys) as caught:
+        file("root", None, NotGranted(reason, ""))
+    assert paths == (["/keys/root"] if read else [])
+    assert (str(caught.value) != "") == read
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("/keys/%u", "/keys/al"), ("/keys/%u/%u", "/keys/al/al"), ("/50%%/%u", "/50%/al"), ("/%%u/%x", "/%u/%x")],
+)
+def test_the_path_is_the_pattern_with_the_user_name(pattern: str, path: str) -> None:
+    paths: List[str] = []
+
+    def content(path: str) -> bytes:
+        paths.append(path)
+        return b""
+
+    with pytest.raises(NoKeys):
+        KeysFile(FallbackSettings(pattern, "no-key"), KeyPolicy(), content)("al", None, NO_KEY)
+    assert paths == [path]
+
+
+@pytest.mark.parametrize("user", ["a/b", "/", "a\0", "\0", ".", "..", ".ssh", "../root"])
+def test_a_user_name_that_would_lead_elsewhere_is_no_part_of_a_path(user: str) -> None:
+    def content(path: str) -> bytes:
+        raise AssertionError(f"{path} is read")
+
+    with pytest.raises(NoKeys, match="cannot be part of a path"):
+        keys_file(content)(user, None, NO_KEY)
+
+
+def padded(size: int) -> bytes:
+    """A keys file of `size` bytes, with one key in it."""
+    line = keys.ed25519_line().encode()
+    return line + b"\n" * (size - len(line))
+
+
+def on_disk(folder: Path, content: bytes) -> KeysFile:
+    """A keys file below `folder`, which is read as it is without a test."""
+    (folder / "root").write_bytes(content)
+    (folder / "root").chmod(0o600)
+    return KeysFile(FallbackSettings(f"{folder}/%u", "no-key"), KeyPolicy())
+
+
+@only_root
+def test_a_keys_file_has_256_kib_at_the_most(tmp_path: Path) -> None:
+    assert len(on_disk(tmp_path, padded(256 * 1024))("root", None, NO_KEY)) == 1
+    assert "longer than 262144 bytes" in problem(on_disk(tmp_path, padded(256 * 1024 + 1)))
+
+
+@only_root
+@pytest.mark.parametrize("uid", [1, 12345])
+def test_a_keys_file_of_another_user_than_root_is_not_read(tmp_path: Path, uid: int) -> None:
+    file = on_disk(tmp_path, padded(200))
+    os.chown(tmp_path / "root", uid, 0)
+    assert f"owned by uid {uid}, not by root" in problem(file)
+
+
+def test_sixteen_reads_may_hang_and_no_further_one_begins() -> None:
+    leave = threading.Event()
+    problems: List[str] = []
+
+    def hang(path: str) -> bytes:
+        leave.wait(60)
+        return b""
+
+    threads = [threading.Thread(target=lambda: problems.append(problem(keys_file(hang)))) for _ in range(17)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        leave.set()
+    assert sorted("no answer" in one for one in problems) == [False] + [True] * 16

@@ -93,14 +93,16 @@ def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: 
     thread.join(10)
 
 
-@pytest.mark.parametrize("split", [0, 1, 3, 4, 5, 7])
+@pytest.mark.parametrize(
+    ("split", "end"), [(0, 8), (1, 8), (3, 8), (4, 8), (5, 8), (7, 8), (1, 5), (2, 5), (3, 5), (4, 5)]
+)
 def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
-    path: str, split: int, monkeypatch: pytest.MonkeyPatch
+    path: str, split: int, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "PATIENCE", 0.5)
     said = protocol.taken(60) + WHOLE
-    pieces = [piece for piece in (said[:split], said[split:8]) if piece]
-    thread = listening(path, answering(*pieces, said[8:], pause=0.8))
+    pieces = [piece for piece in (said[:split], said[split:end]) if piece]
+    thread = listening(path, answering(*pieces, said[end:], pause=0.8))
     assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
     thread.join(10)
 

@@ -30,9 +30,9 @@ def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
         made.append(1)
         leave.wait(60)
 
-    for _ in range(2):
-        with pytest.raises(TimeoutError, match=r"no answer within 0\.01 s"):
-            limited.call(hang, 0.01)
+    for seconds in (0.01, 0):  # 0: it is over before it is waited for
+        with pytest.raises(TimeoutError, match=f"no answer within {seconds} s"):
+            limited.call(hang, seconds)
     with pytest.raises(TimeoutError, match="too many"):
         limited.call(hang, 0.01)
     assert len(made) == 2
@@ -58,3 +58,23 @@ def test_calls_that_end_are_all_made_however_many_there_are_at_once() -> None:
     for thread in threads:
         thread.join()
     assert len(made) == 40
+
+
+def test_a_thread_is_kept_for_the_next_call_and_does_not_keep_the_process_from_ending() -> None:
+    limited = Limited(1)
+    first, second = (limited.call(threading.current_thread, 60) for _ in range(2))
+    assert first is second
+    assert first.daemon
+
+
+def test_where_no_thread_can_be_started_a_call_fails_and_takes_up_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    limited = Limited(1)
+    with monkeypatch.context() as context:
+        context.setattr(threading.Thread, "start", fail)
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match="can't start new thread"):
+                limited.call(lambda: 1, 5)
+    assert limited.call(lambda: 1, 60) == 1

@@ -193,6 +193,9 @@ OK = "stdin: OK\\ndepth=0: CN = a (untrusted)\\ndepth=1: CN = b (untrusted)\\nde
          "verify: Unknown option: -no-CAstore"),
         ("echo; echo 'usage: verify' ; exit 1", "usage: verify"),
         ("exit 3", "it ended with status 3 and wrote nothing"),
+        ("printf 'CN = a lookup: all is well\\nerror 10 at 0 depth lookup: certificate has expired\\n' >&2; exit 2",
+         "certificate has expired"),
+        (f"echo {'x' * 199}yz >&2; exit 2", f"{'x' * 199}y"),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_no_consent_is_a_refusal_that_says_why(
@@ -207,3 +210,21 @@ def test_an_answer_that_is_no_consent_is_a_refusal_that_says_why(
 def test_an_answer_as_openssl_gives_it_is_consent(pki: Pki, tmp_path: Path) -> None:
     consenting = program(tmp_path / "openssl", f"printf '{OK}'")
     command(program=consenting).require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
+
+
+COPIES = """
+cat >"$0.stdin"
+while [ $# -gt 0 ]; do
+    case $1 in -untrusted | -CAfile) cat "$2" >"$0.$1" ;; esac
+    shift
+done
+"""
+
+
+@pytest.mark.parametrize("between", [1, 2])
+def test_each_certificate_is_given_once_and_as_what_it_is(pki: Pki, tmp_path: Path, between: int) -> None:
+    path = [pki.signer, *pki.intermediates[:1], *pki.intermediates[:1] * (between - 1), pki.root]
+    copying = program(tmp_path / "openssl", COPIES)
+    refused(command(program=copying), *path)
+    for name, expected in (("stdin", path[:1]), ("-untrusted", path[1:-1]), ("-CAfile", path[-1:])):
+        assert (tmp_path / f"openssl.{name}").read_bytes() == b"".join(one.pem for one in expected)

@@ -72,7 +72,11 @@ def rsa_public(bits: int, exponent: int = 65537) -> rsa.RSAPublicKey:
      (16384, False)],
 )  # fmt: skip
 def test_rsa_keys_have_a_usual_length(signer: Certificate, bits: int, accepted: bool) -> None:
-    assert accepts(profile.require_sound, signer._replace(key=rsa_public(bits))) == accepted
+    one = signer._replace(key=rsa_public(bits))
+    assert accepts(profile.require_sound, one) == accepted
+    if not accepted:
+        with pytest.raises(Unusable, match=f"has {bits} bits, not 2048 to 8192 in whole bytes"):
+            profile.require_sound(one)
 
 
 @pytest.mark.parametrize(("bits", "accepted"), [(2, True), (17, True), (64, True), (65, False), (2000, False)])
@@ -300,6 +304,7 @@ NAMES: Dict[str, Tuple[Optional[Sequence[x509.GeneralName]], Sequence[str], bool
     "an address": ([x509.DNSName(NAME), x509.DNSName("192.0.2.1")], [NAME], False),
     "a leading dot": ([x509.DNSName(NAME), x509.DNSName(".example.net")], [NAME], False),
     "a wildcard within": ([x509.DNSName(NAME), x509.DNSName("a.*.example.net")], [NAME], False),
+    "a wildcard below no host": ([x509.DNSName(NAME), x509.DNSName("*.-a.example.net")], [NAME], False),
     "a leading hyphen": ([x509.DNSName(NAME), x509.DNSName("-a.example.net")], [NAME], False),
     "a trailing hyphen": ([x509.DNSName(NAME), x509.DNSName("a-.example.net")], [NAME], False),
     "a long label": ([x509.DNSName(NAME), x509.DNSName(f"{'a' * 64}.example.net")], [NAME], False),

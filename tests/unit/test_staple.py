@@ -360,6 +360,16 @@ def test_a_delegate_that_is_revoked_vouches_for_nothing(pki: Pki, kind: StapleKi
     good_until(pki, [of_signer(pki, responder=one), staple(kind, other, issuer)])
 
 
+def test_the_first_of_the_doubts_about_a_delegate_is_named(pki: Pki) -> None:
+    one = responder(pki)
+    revoked = staple(REVOKED, one, pki.intermediates[0])
+    unread = {"cannot be parsed": revoked[:-1], "longer than 16384 bytes": revoked + bytes(16384)}
+    for order in (list(unread), list(unread)[::-1]):
+        detail = refused(pki, [of_signer(pki, responder=one), *(unread[problem] for problem in order)]).detail
+        assert order[0] in detail
+        assert order[1] not in detail
+
+
 def test_a_delegate_vouches_no_longer_than_its_own_certificate(pki: Pki) -> None:
     one = responder(pki, not_before=utcnow() - timedelta(days=30) + timedelta(seconds=1000))
     ends = read(one.der).not_after
