@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import io
 import os
+import select
+import stat
 import sys
-from typing import Any
+from typing import Any, Optional, TextIO
+
+_READER_PATIENCE = 10  # seconds for whoever reads what is said
 
 
 def make_usable() -> None:
@@ -42,3 +46,28 @@ class _Lossy(io.FileIO):
         except OSError:
             return len(data)  # this is where it would be reported
         return len(data)
+
+
+def say(sentence: str, stream: Optional[TextIO] = None) -> None:
+    """Nobody reading it is no reason to stop half-way, nor to wait for long."""
+    stream = stream or sys.stdout
+    if stream is None:
+        return  # it was closed when we began
+    try:
+        _require_taken(stream.fileno())
+        encoding = stream.encoding or "ascii"
+        stream.write(f"eic-sshd: {sentence}\n".encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except OSError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _require_taken(descriptor: int) -> None:
+    """Raises TimeoutError where a pipe or socket is full and stays so; one that is writable takes a line at once."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if not poll.poll(_READER_PATIENCE * 1000):
+            raise TimeoutError("nobody reads it")

@@ -6,14 +6,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Iterator, Sequence
+from typing import Sequence
 
 from ..config.loader import DEFAULT_FILE, ConfigError, load
-from ..config.schema import LEVELS, Config
+from ..config.schema import LEVELS
+from ..enabling import configuration
 from ..host import libraries
-from ..model import partition
-from ..model.decision import NotGranted
-from ..trust import roots
 
 HELP = "say whether the configuration is valid and (as root) fits sshd's, and every setting in force"
 
@@ -40,12 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"eic-sshd: {problem}", file=sys.stderr)
         print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
         return 1
-    problems, warnings = list(_beyond_the_file(config)), []
+    problems, warnings = list(configuration.problems(config)), []
     if arguments.config is None and os.geteuid() == 0:
         from ..enabling import selinux, standing
         from ._administering import this_machine
 
-        site = this_machine(dry_run=True)
+        site = this_machine(dry_run=True).site
         problems += [*standing.problems(site, config), *selinux.problems(), *libraries.problems()]
         warnings = list(standing.warnings(site, config))
     elif arguments.config is None and arguments.fail_on == "warning":
@@ -64,29 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
 def exit_status(fail_on: str, problems: Sequence[str], warnings: Sequence[str]) -> int:
     """1 if there is anything of at least the weight of `fail_on`, or else 0."""
     return 1 if problems or (warnings and fail_on == "warning") else 0
-
-
-def _beyond_the_file(config: Config) -> Iterator[str]:
-    """What is wrong with the files that the configuration names."""
-    roots_for = roots.configured(config.trust)
-    for domain in dict.fromkeys(map(partition.domain_of, config.instance.region or ("us-east-1",))):
-        try:
-            roots_for(domain)
-        except NotGranted as problem:
-            yield problem.detail
-    keys_file, when = config.fallback
-    if keys_file is None and when != "never":
-        yield f"[fallback] when = {when} does nothing without keys_file"
-    for name, path in (("[fallback] keys_file", keys_file), ("[log] destination", config.log.destination)):
-        folder = os.path.dirname(path or "")
-        if folder and "%u" not in folder and not os.path.isdir(folder):
-            yield f"{name}: there is no folder {folder}: make it, or name another"
-    if config.imds.request_timeout > config.decision_deadline:
-        kept = ", less what is kept for [chain] command" if config.chain.command else ""
-        yield (
-            f"[imds] request_timeout = {config.imds.request_timeout:g} is longer than a decision may take "
-            f"({config.decision_deadline:g} s: deadline{kept}): lower it, or raise deadline"
-        )
 
 
 def _text(key: str, value: object) -> str:

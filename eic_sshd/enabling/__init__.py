@@ -5,12 +5,14 @@ Only files of our own are written and taken away; a site's own lines stay as the
 anything is reloaded, and one that it does not take is put back.
 """
 
+from ..host.errors import MachineError
+
 
 class Unfinished(Exception):
     """What can be done is done; says what is left to do."""
 
 
-class Refused(Exception):
+class Refused(MachineError):
     """It can't be done, and nothing is changed; says why, and the way out."""
 
 

@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import pwd
-from typing import Optional, Sequence
+import re
+from typing import Sequence
 
 from ..config import loader
-from ..host import trusted_files
+from ..host.plain_files import read
 from ..model import keys_command
-from . import Refused, socket_access
-from .as_user import config_problem, may_run_us
-from .changes import Changes, read
+from . import Refused
+from .changes import Changes
 from .commands import OwnCommand
 from .drop_in import USER, Plan, is_marked, marked
-from .site import Site
-
-_CHAIN = "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
-_REPLACE = "`eic-sshd enable --replace` has sshd ask eic-sshd in its place, and that command is then not run"
+from .own_command import REPLACE, chain_problem
+from .socket_access import config_problem, require_runnable
+from .target import Target
 
 
 def plan(own: OwnCommand) -> Plan:
@@ -25,58 +24,43 @@ def plan(own: OwnCommand) -> Plan:
 
     sshd passes on what it alone knows and the command wants to be told.
     """
-    problem = _problem(own)
+    problem = chain_problem(own)
     if problem is not None:
-        raise Refused(f"{own} can't be chained: {problem}; {_REPLACE}")
+        raise Refused(f"{own} can't be chained: {problem}; {REPLACE}")
     words = keys_command.split(own.command)
     tokens = "".join(f" --token {name}=%{name}" for name in sorted(keys_command.only_sshd_knows(words)))
     return Plan(f"{keys_command.FRONT_DOOR}{tokens} %u %f", own.user, own.command)
 
 
-def _problem(own: OwnCommand) -> Optional[str]:
-    """Why it can't be chained; None if it can."""
-    if own.is_none:
-        return "it is none"
-    try:
-        trusted_files.require_safe(keys_command.split(own.command)[0])
-    except (ValueError, trusted_files.Unsafe) as problem:
-        return str(problem)
-    except OSError as error:
-        return str(error.strerror)
-    if not may_run_us(own.user):
-        return (
-            f"it runs as AuthorizedKeysCommandUser {own.user}, and eic-sshd, which would run as the same, must be a "
-            "single existing user other than root: name another"
-        )
-    return None
+def socket_settings(user: str, uid: int) -> str:
+    """The lines of a drop-in for the socket's unit that give it to `user`, who has the number `uid`.
+
+    systemd says at each reload that a name is unusual, or that `nobody` is not safe, but not of a number
+    (load-fragment.c, config_parse_user_group_compat; user-util.c, valid_user_group_name).
+    """
+    if re.fullmatch("[A-Za-z_][A-Za-z0-9_-]{0,30}", user) and user != "nobody":
+        return f"[Socket]\nSocketUser={user}\n"
+    return f"[Socket]\n# {user!a}\nSocketUser={uid}\n"
 
 
-def ways(own: OwnCommand) -> str:
-    """What an administrator may have done about it."""
-    problem = _problem(own)
-    if problem is None:
-        return f"{_CHAIN}; {_REPLACE}"
-    return f"{_REPLACE}; `eic-sshd enable --chain` can't have both run: {problem}"
-
-
-def put_in_place(site: Site, plan: Plan, changes: Changes, own: OwnCommand) -> None:
+def put_in_place(target: Target, plan: Plan, changes: Changes, own: OwnCommand) -> None:
     """Have eic-sshd run the `own` command, and answer the user that sshd then runs it as. Raises Refused."""
-    site.require_runnable(plan.user)
-    for path in (site.chain_config, site.socket_drop_in):
+    require_runnable(target.site, plan.user)
+    for path in (target.site.chain_config, target.site.socket_drop_in):
         _require_marked(path)
     note = "# When you change or take away the command in sshd's configuration, run `eic-sshd enable` as well."
-    changes.write(site.chain_config, marked(f"{note}\n[chain]\ncommand = {own.command}\n"))
+    changes.write(target.site.chain_config, marked(f"{note}\n[chain]\ncommand = {own.command}\n"))
     if plan.user != USER:
-        changes.write(site.socket_drop_in, marked(socket_access.settings(plan.user, pwd.getpwnam(plan.user).pw_uid)))
-    if site.chain_config in changes.paths:
-        site.say(f"{own} is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
-    if site.dry_run:
+        changes.write(target.site.socket_drop_in, marked(socket_settings(plan.user, pwd.getpwnam(plan.user).pw_uid)))
+    if target.site.chain_config in changes.paths:
+        target.say(f"{own} is run after eic-sshd's own answer ([chain] in eic-sshd.conf(5))")
+    if target.dry_run:
         return
-    problem = config_problem(plan.user, site.our_config)
+    problem = config_problem(plan.user, target.site.our_config)
     if problem is not None:
         raise Refused(f"eic-sshd would run as {plan.user}, for whom its configuration is invalid: {problem}")
-    place = loader.where_set(site.our_config, "chain", "command") or ""
-    if not place.startswith(f"{site.chain_config}:"):
+    place = loader.where_set(target.site.our_config, "chain", "command") or ""
+    if not place.startswith(f"{target.site.chain_config}:"):
         raise Refused(f"{place} sets [chain] command as well: take that line away")
 
 
@@ -86,8 +70,8 @@ def _require_marked(path: str) -> None:
         raise Refused(f"{path} would be overwritten, but is not of our making: give it another name")
 
 
-def remove(site: Site, changes: Changes, keep: Sequence[str] = ()) -> None:
+def remove(target: Target, changes: Changes, keep: Sequence[str] = ()) -> None:
     """Take away what goes with a chained command, as far as it is of our making, but for `keep`."""
-    for path in (site.chain_config, site.socket_drop_in):
+    for path in (target.site.chain_config, target.site.socket_drop_in):
         if path not in keep and is_marked(read(path) or ""):
-            changes.remove(path, and_folder=path == site.socket_drop_in)
+            changes.remove(path, and_folder=path == target.site.socket_drop_in)

@@ -7,18 +7,13 @@ import contextlib
 import os
 import stat
 import tempfile
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, Optional
 
+from ..host.errors import MachineError
+from ..host.plain_files import PlainFile, load, read
 from . import Refused
 
 Say = Callable[[str], None]
-
-
-class _Before(NamedTuple):
-    """A plain file as it was; None where there was none."""
-
-    text: Optional[str]
-    status: Optional[os.stat_result]
 
 
 class Changes:
@@ -30,7 +25,7 @@ class Changes:
     def __init__(self, say: Say, dry_run: bool) -> None:
         self._say = say
         self._dry_run = dry_run
-        self._before: Dict[str, _Before] = {}
+        self._before: Dict[str, PlainFile] = {}
         self.paths: List[str] = []
         self.made_folders: List[str] = []
 
@@ -38,10 +33,11 @@ class Changes:
         """Have `text` at `path`, a new file readable by all. Nothing happens if it stands there already.
 
         Raises:
-            Refused: if it can't be written, or what is there is no plain file: that is somebody's own doing.
+            Refused: if it can't be written.
+            MachineError: if what is there is no plain file: that is somebody's own doing.
         """
         try:
-            before = _before(path)
+            before = load(path)
             if before.text == text:
                 return
             if not self._dry_run:
@@ -53,9 +49,9 @@ class Changes:
         self._note(path, f"{'would write' if self._dry_run else 'wrote'} {path}")
 
     def remove(self, path: str, and_folder: bool = False) -> None:
-        """Have nothing at `path`; `and_folder`: nor its folder, if that is then empty. Raises Refused."""
+        """Have nothing at `path`; `and_folder`: nor its folder, if that is then empty. Raises as write() does."""
         try:
-            before = _before(path)
+            before = load(path)
             if before.text is None:
                 return
             if not self._dry_run:
@@ -80,7 +76,7 @@ class Changes:
                     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                     _write(path, before.text, before.status)
                 self._say(f"put {path} back as it was")
-            except (OSError, Refused) as error:
+            except (OSError, MachineError) as error:
                 problem = error.strerror if isinstance(error, OSError) else None
                 self._say(f"{path} could NOT be put back as it was: {problem or error}")
         remove_empty(self.made_folders)
@@ -99,28 +95,11 @@ class Changes:
             os.mkdir(made, mode=0o755)
 
 
-def read(path: str) -> Optional[str]:
-    """What stands in the plain file at `path`; None where there is nothing. Raises Refused, OSError."""
-    return _before(path).text
-
-
 def remove_empty(folders: List[str]) -> None:
     """Remove those of `folders` that nothing is in, the last one first."""
     for folder in reversed(folders):
         with contextlib.suppress(OSError):  # something else is in it by now, or it is gone
             os.rmdir(folder)
-
-
-def _before(path: str) -> _Before:
-    """Raises Refused, OSError."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return _Before(None, None)
-    if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{path} is no plain file, so somebody else made it: take it away, or leave things as they are")
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return _Before(file.read(), status)
 
 
 def _write(path: str, text: str, like: Optional[os.stat_result]) -> None:

@@ -8,9 +8,8 @@ import os
 import re
 from typing import Iterator, Optional, Tuple
 
-# systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
-UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
-                "lib/systemd/system")  # fmt: skip
+from ..host.systemd import UNIT_FOLDERS
+
 _STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service")
 _OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
 

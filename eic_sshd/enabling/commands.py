@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from typing import Dict, NamedTuple, Optional, Tuple
 
-from . import Refused
-from .as_user import may_run_us
-from .changes import read
-from .drop_in import USER, is_ours, replaced_in
+from ..host.plain_files import read
+from .drop_in import is_ours, replaced_in
 from .site import Site
 from .sshd_config import COMMAND, COMMAND_USER, Line, outside
 
@@ -66,19 +64,6 @@ def by_hand(site: Site) -> Optional[Line]:
     """The line, not of ours, by which sshd asks us already; None if that is not so."""
     line = outside(site.sshd_config().lines(COMMAND))
     return line if line and is_ours(line.value) and line.file not in site.our_drop_ins else None
-
-
-def require_runnable_by_hand(site: Site) -> None:
-    """Raises Refused where the line of by_hand() has us run as a user whom we may not run as."""
-    user = outside(site.sshd_config().lines(COMMAND_USER))
-    if user is None:
-        return  # sshd does not take it
-    if not may_run_us(user.word):
-        raise Refused(
-            f"{user.place}: sshd runs eic-sshd as AuthorizedKeysCommandUser {user.word}, which must be a single "
-            f"existing user other than root. Change that line to `AuthorizedKeysCommandUser {USER}` and reload sshd"
-        )
-    site.require_runnable(user.word)
 
 
 def replaced(site: Site) -> Optional[str]:

@@ -12,8 +12,8 @@ import os
 import tempfile
 from typing import Dict, List, NamedTuple, Optional
 
-from . import Refused
-from .changes import read
+from ..host.errors import MachineError
+from ..host.plain_files import read
 from .connections import ORDINARY, Connection, fulfilling
 from .drop_in import has_ours, without_ours
 from .site import Site
@@ -49,18 +49,19 @@ def observe(sshd: Sshd, among: List[Connection]) -> InForce:
     for connection in among:
         try:
             found[connection] = sshd.settings(connection)
-        except Refused:
+        except MachineError:
             continue  # nor would it answer a login from there
     return found
 
 
 def would_be(sshd: Sshd, config: SshdConfig, among: List[Connection]) -> InForce:
-    """What `sshd` would have in force with `config` in place of its files. Raises Refused where it can't be tried."""
+    """What `sshd` would have in force with `config` in place of its files. Raises MachineError where it
+    can't be tried."""
     with _folder() as folder:
         try:
             path = config.copy_to(folder)
         except OSError as error:
-            raise Refused(f"a copy of {config.path} can't be written, to try it: {error}") from error
+            raise MachineError(f"a copy of {config.path} can't be written, to try it: {error}") from error
         return observe(Sshd(sshd.program, path), among)
 
 
@@ -69,7 +70,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="eic-sshd.", dir="/run" if os.access("/run", os.W_OK) else None)
     except OSError as error:
-        raise Refused(f"a folder to try sshd's configuration in can't be made: {error}") from error
+        raise MachineError(f"a folder to try sshd's configuration in can't be made: {error}") from error
 
 
 def without_us(site: Site, sshd: Sshd) -> InForce:

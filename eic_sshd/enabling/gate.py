@@ -9,10 +9,8 @@ from __future__ import annotations
 import fnmatch
 from typing import Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional
 
-from ..config.loader import load_or_refuse
-from . import Refused
+from ..host.errors import MachineError
 from .connections import ORDINARY, Connection, fulfilling
-from .matches import match_block_warnings
 from .site import Site
 from .sshd_config import Line, outside
 
@@ -38,13 +36,6 @@ class Obstacle(NamedTuple):
     problem: str
 
 
-def say_warnings(site: Site, user: str) -> None:
-    """Tell the administrator who enables it; `user` is the one that sshd runs eic-sshd as."""
-    types = load_or_refuse(site.our_config)[0].keys.types
-    for sentence in [*warnings(site, types), *match_block_warnings(site, user)]:
-        site.say(f"warning: {sentence}")
-
-
 def warnings(site: Site, types: FrozenSet[str]) -> Iterator[str]:
     """A sentence for each setting by which no pushed key of one of `types` logs in, or not within a Match block."""
     always = _obstacles_for(site, ORDINARY, types)
@@ -60,7 +51,7 @@ def warnings(site: Site, types: FrozenSet[str]) -> Iterator[str]:
 def _obstacles_for(site: Site, connection: Connection, types: FrozenSet[str]) -> Dict[str, Obstacle]:
     try:
         effective = site.sshd.effective(connection)
-    except Refused:
+    except MachineError:
         return {}  # sshd -t takes it, and all that is known of it stands in Match lines
     return {obstacle.keyword: obstacle for obstacle in obstacles(effective, types)}
 

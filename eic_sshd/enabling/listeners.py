@@ -7,8 +7,15 @@ import contextlib
 import os
 import re
 import signal
+import time
 from typing import Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set
 
+from ..host import systemd
+
+POLL_INTERVAL = 0.01  # seconds
+# How systemd, or we, have it read its configuration.
+RESTART = "try-restart"  # systemctl waits until it is back
+HANG_UP = "SIGHUP"  # sshd(8): it rereads its configuration when it receives one
 _LISTEN = "0A"  # as a number in the kernel's include/net/tcp_states.h
 
 # sshd(8) with an option by which it does one thing and ends, or serves one connection: -i, -R (sshd.c), -t, -T, -G.
@@ -51,6 +58,23 @@ class Listener(NamedTuple):
         if self.config:  # from wherever it was started: a path that is not absolute may lead anywhere
             return self.config.startswith("/") and os.path.realpath(self.config) == os.path.realpath(config)
         return self.program == os.path.realpath(program)
+
+    def reload_verb(self) -> str:
+        """How systemctl has its unit read its configuration; HANG_UP if it can't, or the unit is about something else.
+
+        Raises RunError.
+        """
+        if self.unit is None:
+            return HANG_UP
+        shown = systemd.show(self.unit, "CanReload", "KillMode", "MainPID", "TriggeredBy")
+        if shown.get("MainPID") != str(self.pid):
+            return HANG_UP
+        # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
+        # meanwhile waits in the socket, and sessions go on.
+        triggers = shown.get("TriggeredBy", "").split()
+        if shown.get("KillMode") == "process" and any(systemd.is_state("active", name) for name in triggers):
+            return RESTART
+        return "reload" if shown.get("CanReload") == "yes" else HANG_UP
 
     def is_back(self, now: Iterable[Listener], before: Container[int]) -> bool:
         """Whether it, or what has come in its place, waits at sockets of its own `now`: so it has read its
@@ -103,6 +127,24 @@ def survey(proc: str) -> Survey:
 def listeners(proc: str) -> List[Listener]:
     """Those that `survey` finds waiting."""
     return survey(proc).waiting
+
+
+class Processes:
+    """The processes listed in `proc`; `patience` is how long one may be starting, in seconds, in all: one that never
+    comes to wait must not cost it each time."""
+
+    def __init__(self, proc: str = "/proc", patience: float = 10.0) -> None:
+        self.proc = proc
+        self._polls_left = patience / POLL_INTERVAL
+
+    def waiting(self) -> List[Listener]:
+        """All that wait for connections here, whatever configuration they go by, once none is about to."""
+        found = survey(self.proc)
+        while found.is_one_starting and self._polls_left > 0:
+            self._polls_left -= 1
+            time.sleep(POLL_INTERVAL)
+            found = survey(self.proc)
+        return found.waiting
 
 
 class _Process(NamedTuple):

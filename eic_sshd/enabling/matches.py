@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Iterator, List
 
-from . import Refused
+from ..host.errors import MachineError
 from .as_user import may_run_us
 from .drop_in import USER, Plan
 from .site import Site
@@ -16,18 +16,18 @@ _SILENT = "/usr/bin/true"
 
 
 def require_match_blocks_unharmed(site: Site, plan: Plan) -> None:
-    """What is planned must leave what Match blocks do as it is. Raises Refused."""
+    """What is planned must leave what Match blocks do as it is. Raises MachineError."""
     commands, users = site.commands(), site.users()
     for line in [*commands, *users]:
         if line.match is not None and line.counts_always:
-            raise Refused(
+            raise MachineError(
                 f"{line.place} stands under `Match all`, which goes before everything else: move it out of it"
             )
     own = outside(users)
     for command in _that_run(_in_blocks(commands)):
         if not in_same_block(command, users) and (own is None or own.word != plan.user):
             how = f"runs as {own.word}, who is named outside of it" if own else "has no user, so it never runs"
-            raise Refused(
+            raise MachineError(
                 f"{command.value} ({command.place}) {how}, which would change: add an AuthorizedKeysCommandUser to "
                 f"`Match {command.match}`"
             )
@@ -35,10 +35,10 @@ def require_match_blocks_unharmed(site: Site, plan: Plan) -> None:
 
 
 def require_users_in_match_blocks(site: Site) -> None:
-    """No Match block may have sshd run us as a user whom we may not run as. Raises Refused."""
+    """No Match block may have sshd run us as a user whom we may not run as. Raises MachineError."""
     for user in _without_command(site.users(), site.commands()):
         if not may_run_us(user.word):
-            raise Refused(
+            raise MachineError(
                 f"{user.place} would have sshd run eic-sshd as {user.word}, which must be a single existing user other "
                 f"than root: change that line to `AuthorizedKeysCommandUser {USER}`, or take it away, or, where "
                 f"eic-sshd is not to be asked, add `AuthorizedKeysCommand {_SILENT}` to `Match {user.match}`"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
+from ..host.plain_files import read
 from . import Refused, effects
-from .changes import read
 from .drop_in import Plan, is_ours, others_in, without_ours
 from .site import Site
 from .sshd_config import COMMAND, COMMAND_USER, SshdConfig, outside

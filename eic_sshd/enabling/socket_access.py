@@ -1,29 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may use the authorizer's socket: the user that sshd runs eic-sshd as, and nobody else."""
+"""Whether the user that sshd runs eic-sshd as can use it: the program, its configuration, and the daemon's socket.
+
+The socket is for that user and for nobody else."""
 
 from __future__ import annotations
 
 import os
 import pwd
-import re
 import stat
-from typing import Iterator
+from typing import Iterator, Optional
 
-from .as_user import shown, socket_problem
+from ..config import loader
+from ..host import trusted_files
+from ..host.errors import MachineError
+from .as_user import may_run_us, problem_as
 from .drop_in import USER
+from .site import Site
+from .sshd_config import COMMAND_USER, outside
 
+_PYTHON = "/usr/bin/python3"
+_RESTART = "systemctl restart eic-sshd.socket"
 _SLOWER = "so each login is slower"
 
 
-def settings(user: str, uid: int) -> str:
-    """The lines of a drop-in for the socket's unit that give it to `user`, who has the number `uid`.
+def require_installed(site: Site) -> None:
+    """What sshd is to run, and the user that it is to run it as, must be there before it is told of them."""
+    if not os.path.exists(site.front_door):
+        raise MachineError(f"there is no {site.front_door}: install the package, or run `make install`")
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        raise MachineError(f"there is no user {USER}: run `systemd-sysusers`") from None
+    if not may_run_us(USER):
+        raise MachineError(f"the user {USER} must not be root: take it away, then run `systemd-sysusers`")
+    require_runnable(site, USER)
 
-    systemd says at each reload that a name is unusual, or that `nobody` is not safe, but not of a number
-    (load-fragment.c, config_parse_user_group_compat; user-util.c, valid_user_group_name).
+
+def require_runnable(site: Site, user: str) -> None:
+    """sshd must be able to run us as `user`. Raises MachineError."""
+    problem = front_door_problem(user, site.front_door)
+    if problem is not None:
+        raise MachineError(problem)
+
+
+def require_runnable_by_hand(site: Site) -> None:
+    """Raises MachineError where the line of by_hand() has us run as a user whom we may not run as."""
+    user = outside(site.sshd_config().lines(COMMAND_USER))
+    if user is None:
+        return  # sshd does not take it
+    if not may_run_us(user.word):
+        raise MachineError(
+            f"{user.place}: sshd runs eic-sshd as AuthorizedKeysCommandUser {user.word}, which must be a single "
+            f"existing user other than root. Change that line to `AuthorizedKeysCommandUser {USER}` and reload sshd"
+        )
+    require_runnable(site, user.word)
+
+
+def front_door_problem(user: str, path: str) -> Optional[str]:
+    """What is to be said where sshd can't, or should not, run our program at `path` as `user`; None if it may.
+
+    An sshd may take what we don't: Debian's takes a path that a group may write to which only root is in.
     """
-    if re.fullmatch("[A-Za-z_][A-Za-z0-9_-]{0,30}", user) and user != "nobody":
-        return f"[Socket]\nSocketUser={user}\n"
-    return f"[Socket]\n# {user!a}\nSocketUser={uid}\n"
+
+    def check() -> None:
+        for program in (path, _PYTHON):
+            if not os.access(program, os.R_OK | os.X_OK):
+                raise PermissionError(f"{program} may not be run")
+
+    try:
+        trusted_files.require_safe(path)
+    except trusted_files.Unsafe as unsafe:
+        return f"{path} is not safe to run, whether or not this sshd accepts it: {unsafe}"
+    except OSError as error:
+        return f"sshd cannot run {path}: {error.strerror}"
+    problem = problem_as(user, check)
+    return None if problem is None else f"sshd cannot run {path} as {user}: {problem}"
+
+
+def socket_problem(user: str, path: str) -> Optional[str]:
+    """What keeps a process of `user` from using the socket at `path`; None if nothing does."""
+
+    def check() -> None:
+        folders = path.split("/")[1:-1]
+        for depth in range(len(folders) + 1):
+            folder = "/" + "/".join(folders[:depth])
+            if not os.access(folder, os.X_OK):
+                raise PermissionError(
+                    f"{user} may not enter {folder} ({_shown(os.stat(folder))}). Run: chmod 0755 {folder}"
+                )
+        if not os.access(path, os.W_OK):  # unix(7)
+            raise PermissionError(f"{user} may not use it ({_shown(os.stat(path))}). Run: {_RESTART}")
+
+    return problem_as(user, check)
+
+
+def _shown(status: os.stat_result) -> str:
+    return f"owner uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"
+
+
+def config_problem(user: str, path: str) -> Optional[str]:
+    """What keeps a process of `user` from reading our configuration at `path`; None if nothing does."""
+    return problem_as(user, lambda: loader.load(path, missing_ok=True))
 
 
 def problems(user: str, socket: str, listens: bool) -> Iterator[str]:
@@ -45,13 +122,13 @@ def problems(user: str, socket: str, listens: bool) -> Iterator[str]:
             f"Run: chown root:root {folder}"
         )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield f"{folder}: others may write to it ({shown(status)}). Run: chmod go-w {folder}"
+        yield f"{folder}: others may write to it ({_shown(status)}). Run: chmod go-w {folder}"
     problem = socket_problem(user, socket)
     if problem is not None:
         yield f"{socket}: {problem}; until then each login is slower"
     elif user != USER and os.stat(socket).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         # Its owner is told apart by that (service.py, who_may_ask).
         yield (
-            f"{socket}: others may use it ({shown(os.stat(socket))}), so {user} is not answered, {_SLOWER}. "
+            f"{socket}: others may use it ({_shown(os.stat(socket))}), so {user} is not answered, {_SLOWER}. "
             "Run: systemctl restart eic-sshd.socket"
         )

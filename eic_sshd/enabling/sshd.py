@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from . import Refused
+from ..host.errors import MachineError
 from .connections import ORDINARY, Connection
 from .programs import run
 from .sshd_config import COMMAND, COMMAND_USER
@@ -22,6 +22,10 @@ Settings = List[Tuple[str, str]]
 
 # OpenSSH 10.6 prints no line for a setting with one of these values; older ones do.
 _NOT_PRINTED = {COMMAND: "none", COMMAND_USER: "none", "authorizedkeysfile": "none", "authenticationmethods": "any"}
+
+
+class SshdError(MachineError):
+    """sshd is not installed, or does not print its settings."""
 
 
 class Sshd:
@@ -48,7 +52,7 @@ class Sshd:
         """sshd ends where it can listen nowhere (sshd.c, server_listen): addresses may have gone since it started."""
         try:
             addresses = [value for keyword, value in self.settings() if keyword == "listenaddress"]
-        except Refused:
+        except MachineError:
             return None  # sshd starts with a configuration that -t takes
         if not addresses or any(_is_here(address) for address in addresses):
             return None
@@ -56,16 +60,16 @@ class Sshd:
 
     def effective(self, connection: Connection = ORDINARY) -> Dict[str, str]:
         """Keyword, in lower case, to the value in force for `connection`; those that sshd leaves out because of their
-        value are there. Raises Refused where sshd does not say."""
+        value are there. Raises SshdError where sshd does not say."""
         return in_force(self.settings(connection))
 
     def settings(self, connection: Connection = ORDINARY) -> Settings:
-        """All that is in force for `connection`. Raises Refused where sshd does not say."""
+        """All that is in force for `connection`. Raises SshdError where sshd does not say."""
         done = self._run("-T", *connection.options())
         if done.returncode != 0 and "Invalid test mode specification" in done.stderr:
             done = self._run("-T", *connection.options(but_for=["rdomain"]))
         if done.returncode != 0:
-            raise Refused(f"`{self.program} -T` fails, so what is in force can't be known: {_said(done)}")
+            raise SshdError(f"`{self.program} -T` fails, so what is in force can't be known: {_said(done)}")
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
         return [(keyword.lower(), value.strip()) for keyword, _, value in pairs]
 
@@ -73,13 +77,13 @@ class Sshd:
         """As `effective`; nothing, where sshd does not say."""
         try:
             return self.effective()
-        except Refused:
+        except MachineError:
             return {}
 
     def _run(self, *options: str, lending: bool = True) -> subprocess.CompletedProcess[str]:
         """Run it; what a machine that was never booted lacks, though its configuration is in order, may be lent."""
         if not self.is_there():
-            raise Refused(f"there is no {self.program}: install openssh-server")
+            raise SshdError(f"there is no {self.program}: install openssh-server")
         command = [self.program, *options, "-f", self.config]
         with contextlib.ExitStack() as lent:
             done = run(*command)

@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 
 from ..config.loader import where_set
 from ..config.schema import Config
-from . import Refused, chaining, commands, effects, gate, socket_access
-from .as_user import config_problem, front_door_problem, may_run_us
+from ..host.errors import MachineError
+from . import command_line, commands, effects, gate, socket_access, unit_problems
+from .as_user import may_run_us
 from .commands import OwnCommand
 from .drop_in import is_ours
 from .matches import match_block_warnings, require_users_in_match_blocks
+from .own_command import ways
 from .site import Site
+from .socket_access import config_problem, front_door_problem, require_runnable_by_hand
 
 
 def warnings(site: Site, config: Config) -> Iterator[str]:
@@ -23,7 +26,7 @@ def warnings(site: Site, config: Config) -> Iterator[str]:
         command, user = commands.in_force(site)
         if is_ours(command):
             yield from match_block_warnings(site, user)
-    except Refused:
+    except MachineError:
         return  # problems() says it
 
 
@@ -39,25 +42,36 @@ def problems(site: Site, config: Config) -> Iterator[str]:
         yield from _about_the_own_command(site, config, own)
         yield from _about_other_settings(site)
         if commands.by_hand(site) is not None:
-            commands.require_runnable_by_hand(site)
+            require_runnable_by_hand(site)
         require_users_in_match_blocks(site)
-    except Refused as refused:
+    except MachineError as refused:
         yield str(refused)
         return
     yield from _about_running_as(site, config, user)
 
 
 def _require_sshd_reads_its_configuration(site: Site) -> None:
-    site.require_started_by_its_configuration()
+    require_started_by_its_configuration(site)
     problem = site.sshd_problem()
     if problem is not None:
-        raise Refused(f"sshd's configuration is invalid: {problem}")
+        raise MachineError(f"sshd's configuration is invalid: {problem}")
+
+
+def require_started_by_its_configuration(site: Site) -> None:
+    """Nothing on sshd's command line must go before what its configuration says. Raises MachineError."""
+    started_with = next(command_line.overriding(site.root, site.sshd.config), None)
+    if started_with is not None:
+        option, place = started_with
+        raise MachineError(
+            f"sshd is started with {option} at {place}, which goes before {site.sshd.config}: take that away "
+            "(the package ec2-instance-connect puts such a thing there: remove it), then run `eic-sshd enable`"
+        )
 
 
 def _why_not_asked(own: Optional[OwnCommand]) -> str:
     if own is None:
         return "sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"
-    return f"sshd does not ask eic-sshd, but runs {own}: {chaining.ways(own)}"
+    return f"sshd does not ask eic-sshd, but runs {own}: {ways(own)}"
 
 
 def _about_the_own_command(site: Site, config: Config, own: Optional[OwnCommand]) -> Iterator[str]:
@@ -70,7 +84,7 @@ def _about_the_own_command(site: Site, config: Config, own: Optional[OwnCommand]
     if chained:
         yield f"sshd does not run {own}, and {chained} in its place: `eic-sshd enable` has it run"
     else:
-        yield f"sshd does not run {own}: {chaining.ways(own)}"
+        yield f"sshd does not run {own}: {ways(own)}"
 
 
 def _about_other_settings(site: Site) -> Iterator[str]:
@@ -96,5 +110,5 @@ def _about_running_as(site: Site, config: Config, user: str) -> Iterator[str]:
     invalid = config_problem(user, site.our_config)
     if invalid is not None:
         yield f"sshd runs eic-sshd as {user}, for whom its configuration is invalid: {invalid}"
-    yield from site.units.problems(urlsplit(config.imds.endpoint).hostname or "")
-    yield from socket_access.problems(user, site.socket, site.units.listens())
+    yield from unit_problems.problems(site.root, urlsplit(config.imds.endpoint).hostname or "")
+    yield from socket_access.problems(user, site.socket, unit_problems.is_listening(site.root))

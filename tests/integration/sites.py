@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple, Type
 
 import pytest
 
-from eic_sshd.enabling import Refused
-from eic_sshd.enabling.changes import Say
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import Existing
 from eic_sshd.enabling.enable import enable
+from eic_sshd.enabling.listeners import Processes
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.enabling.target import Target
 from eic_sshd.enabling.units import Units
+from eic_sshd.host.errors import MachineError
 from testbed import private_host
 from testbed.sshd import Sshd as Running
 
@@ -32,7 +33,8 @@ class Machine:
         self.told: List[str] = []
         self.dry_run = False
         self.front_door = "/usr/bin/true"
-        self.units: Callable[[Say, bool, str], Units] = Units
+        self.units: Type[Units] = Units
+        self.sshd: Type[Sshd] = Sshd
         for name in ("sshd_config.d", "eic-sshd/conf.d"):
             (folder / name).mkdir(parents=True)
         self.write("eic-sshd/eic-sshd.conf", "")
@@ -54,10 +56,9 @@ class Machine:
     @property
     def site(self) -> Site:
         return Site(
-            sshd=Sshd(config=str(self.folder / "sshd_config")),
-            units=self.units(self.told.append, self.dry_run, str(self.folder)),
-            say=self.told.append,
-            dry_run=self.dry_run,
+            sshd=self.sshd(config=str(self.folder / "sshd_config")),
+            processes=Processes(str(self.folder / "proc")),
+            root=str(self.folder),
             sshd_drop_ins=str(self.folder / "sshd_config.d"),
             our_config=str(self.folder / "eic-sshd/eic-sshd.conf"),
             socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
@@ -67,22 +68,28 @@ class Machine:
             folders_note=str(self.folder / "var/folders.log"),
         )
 
+    @property
+    def target(self) -> Target:
+        site = self.site
+        units = self.units(self.told.append, self.dry_run, site.processes, site.root)
+        return Target(site, units, self.told.append, self.dry_run)
+
     def enable(self, chain: bool = False, replace: bool = False) -> List[str]:
         """What its administrator is told."""
         self.told.clear()
-        enable(self.site, _existing(chain, replace))
+        enable(self.target, _existing(chain, replace))
         return list(self.told)
 
     def disable(self) -> List[str]:
         self.told.clear()
-        disable(self.site)
+        disable(self.target)
         return list(self.told)
 
-    def refusal(self, chain: bool = False, do: Optional[Callable[[Site], None]] = None) -> str:
+    def refusal(self, chain: bool = False, do: Optional[Callable[[Target], None]] = None) -> str:
         """What is said when it refuses; whatever that is, nothing is changed."""
         before = self.files()
-        with pytest.raises(Refused) as refused:
-            do(self.site) if do else enable(self.site, _existing(chain, False))
+        with pytest.raises(MachineError) as refused:
+            do(self.target) if do else enable(self.target, _existing(chain, False))
         assert self.files() == before
         return str(refused.value)
 

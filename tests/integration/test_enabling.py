@@ -128,7 +128,7 @@ def test_what_is_not_installed_or_cannot_be_run_is_not_asked_for(machine: Machin
 
     def refusal() -> str:
         site = machine.site._replace(front_door=str(command))
-        return machine.refusal(do=lambda _: enable(site))
+        return machine.refusal(do=lambda target: enable(target._replace(site=site)))
 
     assert f"there is no {command}: install the package" in refusal()
     command.write_text("#!/bin/sh\n")

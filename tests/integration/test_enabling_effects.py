@@ -11,7 +11,7 @@ import pytest
 from eic_sshd.enabling import Refused
 from eic_sshd.enabling.connections import Connection
 from eic_sshd.enabling.drop_in import PLAIN
-from eic_sshd.enabling.site import Site
+from eic_sshd.enabling.target import Target
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
@@ -125,16 +125,16 @@ def test_one_that_was_added_after_enabling_is_told_of_and_enabling_moves_ours(
 
 
 def test_anything_else_that_would_change_is_refused_and_put_back(machine: Machine) -> None:
-    class Meddling(Site):
+    class Meddling(Target):
         def note_that_sshd_is_told(self) -> None:
             raise AssertionError("too late")
 
         def give_back(self, path: str, changes: object) -> None:
-            Path(self.sshd_drop_ins, "50-new.conf").write_text("Match User bob\n    X11Forwarding yes\n")
+            Path(self.site.sshd_drop_ins, "50-new.conf").write_text("Match User bob\n    X11Forwarding yes\n")
 
     machine.sshd_config(f"{INCLUDE}Match User bob\n    PermitTTY yes\n")
     from eic_sshd.enabling.enable import enable
 
     with pytest.raises(Refused, match="x11forwarding yes instead of no, which is none of eic-sshd's settings"):
-        enable(Meddling(*machine.site))
+        enable(Meddling(*machine.target))
     assert not Path(machine.site.drop_in).exists()

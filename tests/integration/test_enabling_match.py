@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd.config import loader
-from eic_sshd.enabling import Refused
 from eic_sshd.enabling.connections import ORDINARY, Connection
-from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.drop_in import PLAIN, Existing
-from eic_sshd.enabling.enable import enable
+from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.sshd import Settings, Sshd
-from eic_sshd.enabling.standing import problems
+from eic_sshd.host.errors import MachineError
 from testbed import private_host
 from tools.documents import ROOT
 
@@ -223,18 +219,20 @@ class Silent(Sshd):
     """One that starts, and will not say what is in force."""
 
     def settings(self, connection: Connection = ORDINARY) -> Settings:
-        raise Refused("`sshd -T` fails")
+        raise MachineError("`sshd -T` fails")
 
 
 def test_an_sshd_that_cannot_be_asked_what_is_in_force_stops_nothing(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
-    site = machine.site._replace(sshd=Silent(config=machine.site.sshd.config))
+    machine.sshd = Silent
     before = machine.files()
-    assert "sshd_config:2" in machine.refusal(do=lambda _: enable(site))
-    enable(site, Existing.CHAIN)
+    assert "sshd_config:2" in machine.refusal()
+    machine.enable(chain=True)
+    machine.sshd = Sshd
     assert machine.effective == (PLAIN.command, "nobody")
-    assert list(problems(site, loader.load(site.our_config))) == []
-    disable(site)
+    machine.sshd = Silent
+    assert standing(machine) == []
+    machine.disable()
     assert machine.files() == before
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd.enabling import Refused
 from eic_sshd.enabling.commands import replaced
 from eic_sshd.enabling.drop_in import PLAIN, others_in, replaced_in
+from eic_sshd.host.errors import MachineError
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
@@ -98,7 +98,7 @@ def test_from_chained_to_replaced_and_back(machine: Machine) -> None:
 
 def test_what_cannot_be_replaced_is_not_said_to_be(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match all\n{OTHER}")
-    with pytest.raises(Refused, match=r"sshd_config:3 stands under `Match all`"):
+    with pytest.raises(MachineError, match=r"sshd_config:3 stands under `Match all`"):
         machine.enable(replace=True)
     assert machine.told == []
 

@@ -20,9 +20,10 @@ from eic_sshd.enabling import Refused, StillAsks, Unfinished
 from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN, others_in
-from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.enabling.target import Target
 from eic_sshd.enabling.units import Units
+from eic_sshd.host.errors import MachineError
 from eic_sshd.model.keys_command import FRONT_DOOR
 from testbed import private_host
 
@@ -114,7 +115,7 @@ def test_whatever_breaks_it_off_everything_is_put_back_and_sshd_told_again(
 
     machine.units = Breaking
     before = machine.files()
-    with pytest.raises((KeyboardInterrupt, Refused)):
+    with pytest.raises((KeyboardInterrupt, MachineError)):
         machine.enable()
     assert machine.files() == before
     assert told[0] != before
@@ -148,7 +149,7 @@ def test_on_a_read_only_disk_disabling_says_that_sshd_may_still_ask_and_puts_not
     machine.told.clear()
     try:
         with pytest.raises(StillAsks, match=r"60-eic-sshd.conf can't be removed: Read-only file system"):
-            disable(machine.site)
+            disable(machine.target)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
     assert machine.told == []
@@ -195,9 +196,9 @@ def test_nobody_listening_does_not_stop_it_half_way(
 ) -> None:
     said = []
 
-    def change(site: Site) -> None:
-        site.say("\udcff \u00f6")  # what a file may have in it
-        site.say("x")
+    def change(target: Target) -> None:
+        target.say("\udcff \u00f6")  # what a file may have in it
+        target.say("x")
         said.append("x")
 
     with open("/dev/full", "w", encoding=encoding) as full:
@@ -208,12 +209,12 @@ def test_nobody_listening_does_not_stop_it_half_way(
 
 
 def test_a_reader_who_does_not_read_does_not_stop_it_half_way(signals: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eic_sshd.cli._administering._READER_PATIENCE", 0.1)
+    monkeypatch.setattr("eic_sshd.cli._streams._READER_PATIENCE", 0.1)
     said = []
 
-    def change(site: Site) -> None:
+    def change(target: Target) -> None:
         for number in range(3):
-            site.say("x" * 4000)
+            target.say("x" * 4000)
             said.append(number)
 
     read, write = os.pipe()
@@ -228,7 +229,7 @@ def test_a_reader_who_does_not_read_does_not_stop_it_half_way(signals: None, mon
 def test_packages_can_tell_by_the_status_whether_an_sshd_may_still_ask(
     signals: None, problem: Type[Exception], status: int
 ) -> None:
-    def change(site: Site) -> None:
+    def change(target: Target) -> None:
         raise problem("x")
 
     assert administering(argparse.Namespace(dry_run=True), change) == status
@@ -238,8 +239,8 @@ def test_packages_can_tell_by_the_status_whether_an_sshd_may_still_ask(
 def test_a_signal_puts_back_what_was_begun(machine: Machine, signals: None, number: signal.Signals) -> None:
     before = machine.files()
 
-    def change(site: Site) -> None:
-        with machine.site.all_or_nothing() as changes:
+    def change(target: Target) -> None:
+        with machine.target.all_or_nothing() as changes:
             changes.write(machine.site.drop_in, "x")
             os.kill(os.getpid(), number)
             changes.write(machine.site.drop_in, "never")

@@ -19,6 +19,7 @@ import pytest
 from eic_sshd.enabling import StillAsks, Unfinished
 from eic_sshd.enabling.disable import disable
 from eic_sshd.enabling.drop_in import PLAIN
+from eic_sshd.enabling.listeners import Processes
 from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
 from testbed import private_host
@@ -83,7 +84,7 @@ def test_once_sshd_was_told_whoever_comes_next_finds_it(
         for _ in range(20):
             # One that is not logged in yet, for whom sshd has something open.
             clients.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=5))
-            units = Units(told.append, False, str(machine.folder))
+            units = Units(told.append, False, machine.site.processes, str(machine.folder))
             units.reload_sshd([sshd])
             units.require_sshd_back()
             require_listening(running)
@@ -100,7 +101,7 @@ def test_one_that_is_starting_again_at_that_moment_reads_what_was_written_all_th
         time.sleep(moment * 0.002)
         port = free_port()
         config.write_text(re.sub(r"(?m)^Port \d+$", f"Port {port}", config.read_text()))
-        units = Units(lambda sentence: None, False, str(machine.folder))
+        units = Units(lambda sentence: None, False, machine.site.processes, str(machine.folder))
         units.reload_sshd([sshd])
         units.require_sshd_back()
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
@@ -108,7 +109,8 @@ def test_one_that_is_starting_again_at_that_moment_reads_what_was_written_all_th
 
 def test_an_sshd_that_does_not_come_back_is_told_of(busy: None, machine: Machine, running: Running, sshd: Sshd) -> None:
     os.unlink(os.path.join(running.folder, "host_key"))
-    units = Units(lambda sentence: None, False, str(machine.folder), patience=0.5)
+    processes = Processes(str(machine.folder / "proc"), patience=0.5)
+    units = Units(lambda sentence: None, False, processes, str(machine.folder), patience=0.5)
     with socket.create_connection(("127.0.0.1", running.port), timeout=5):
         units.reload_sshd([sshd])
     with pytest.raises(Unfinished, match=rf"sshd \(process {running.pid}\) was told, and does not wait"):

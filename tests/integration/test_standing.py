@@ -11,7 +11,6 @@ import pytest
 from eic_sshd.config import loader
 from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.standing import problems, warnings
-from eic_sshd.enabling.units import Units
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
@@ -51,13 +50,14 @@ def test_a_site_that_has_changed_since_is_told_what_does_not_fit_any_more(machin
     assert "sshd is started with -o AuthorizedKeysCommand at" in standing(machine)[0]
 
 
-def test_a_user_who_may_not_run_us_and_units_that_do_not_work_are_told_of(machine: Machine) -> None:
-    class Failed(Units):
-        def problems(self, imds: str) -> Iterator[str]:
-            yield f"nobody reaches {imds}"
+def test_a_user_who_may_not_run_us_and_units_that_do_not_work_are_told_of(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(root: str, imds: str) -> Iterator[str]:
+        yield f"nobody reaches {imds}"
 
     machine.enable()
-    machine.units = Failed
+    monkeypatch.setattr("eic_sshd.enabling.unit_problems.problems", failed)
     assert standing(machine) == ["nobody reaches 169.254.169.254"]
     machine.front_door = str(machine.folder / "front-door")
     Path(machine.front_door).write_text("")

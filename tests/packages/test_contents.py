@@ -9,9 +9,9 @@ from typing import Dict
 
 import pytest
 
+from eic_sshd.enabling.listeners import Processes
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
-from eic_sshd.enabling.units import Units
 from tools.documents import ROOT
 
 from . import contents
@@ -56,8 +56,8 @@ def test_rpm_erases_sshds_drop_in_by_any_of_its_names_and_no_other_file_that_it_
     rpms: Dict[str, Path],
 ) -> None:
     ghosts = {name: contents.ghosts_of_rpm(package) for name, package in rpms.items()}
-    site = Site(Sshd(), Units(print, dry_run=True), print, dry_run=True)
-    assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sandbox": set(), "eic-sshd-selinux": set()}
+    site = Site(Sshd(), Processes())
+    assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sshd-sandbox": set(), "eic-sshd-selinux": set()}
 
 
 def test_each_place_where_the_distributions_differ_is_there(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from eic_sshd.enabling import Refused, effects
 from eic_sshd.enabling.drop_in import PLAIN
+from eic_sshd.enabling.listeners import Processes
 from eic_sshd.enabling.placing import place
 from eic_sshd.enabling.site import Site
 from eic_sshd.enabling.sshd import Sshd
-from eic_sshd.enabling.units import Units
 
 OLD_SSHD = f"""#!{sys.executable} -I
 import glob, sys
@@ -54,9 +54,8 @@ def site(tmp_path: Path) -> Site:
     (tmp_path / "sshd_config.d").mkdir()
     return Site(
         Sshd(str(program), str(tmp_path / "sshd_config")),
-        Units(lambda sentence: None, True, str(tmp_path)),
-        lambda sentence: None,
-        True,
+        Processes(str(tmp_path / "proc")),
+        str(tmp_path),
         sshd_drop_ins=str(tmp_path / "sshd_config.d"),
     )
 

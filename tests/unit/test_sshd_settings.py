@@ -8,9 +8,9 @@ from typing import Callable, List
 
 import pytest
 
-from eic_sshd.enabling import Refused
 from eic_sshd.enabling.connections import ORDINARY, Connection, fulfilling
 from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.host.errors import MachineError
 
 Script = Callable[[str], Sshd]
 
@@ -68,7 +68,7 @@ def test_keywords_count_in_any_case_and_missing_lines_have_their_defaults(
 
 def test_an_sshd_that_has_no_answer_says_why(script: Script) -> None:
     sshd = script("echo 'Bad Match condition' >&2; exit 255")
-    with pytest.raises(Refused, match="Bad Match condition"):
+    with pytest.raises(MachineError, match="Bad Match condition"):
         sshd.effective()
     assert sshd.effective_or_nothing() == {}
 
