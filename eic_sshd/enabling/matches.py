@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Iterator, List
 
+from ..host.accounts import may_run_us
 from ..host.errors import MachineError
-from .as_user import may_run_us
 from .drop_in import USER, Plan
 from .site import Site
 from .sshd_config import Line, in_same_block, outside

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Optional
 
 from ..host import trusted_files
+from ..host.accounts import may_run_us
 from ..model import keys_command
-from .as_user import may_run_us
 from .commands import OwnCommand
 
 _CHAIN = "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"

@@ -12,8 +12,8 @@ from typing import Iterator, Optional
 
 from ..config import loader
 from ..host import trusted_files
+from ..host.accounts import may_run_us, problem_as
 from ..host.errors import MachineError
-from .as_user import may_run_us, problem_as
 from .drop_in import USER
 from .site import Site
 from .sshd_config import COMMAND_USER, outside

@@ -13,8 +13,8 @@ import tempfile
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..host.errors import MachineError
+from ..host.run import run
 from .connections import ORDINARY, Connection
-from .programs import run
 from .sshd_config import COMMAND, COMMAND_USER
 
 # Each setting in force: its keyword in lower case, and its value. A keyword may come several times.

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from ..config.loader import where_set
 from ..config.schema import Config
+from ..host.accounts import may_run_us
 from ..host.errors import MachineError
 from . import command_line, commands, effects, gate, socket_access, unit_problems
-from .as_user import may_run_us
 from .commands import OwnCommand
 from .drop_in import is_ours
 from .matches import match_block_warnings, require_users_in_match_blocks

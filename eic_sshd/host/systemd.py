@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import Dict
 
-from ..enabling.programs import is_there, run
+from .run import is_there, run
 
 # systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
 UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",

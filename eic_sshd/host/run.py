@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from ..host.errors import MachineError
+from .errors import MachineError
 
 _PATIENCE = 90  # seconds for systemd to reload something, or for sshd to read its configuration
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
