@@ -11,13 +11,13 @@ import sys
 from typing import Any, Callable
 
 from ..enabling import StillAsks, Unfinished
-from ..enabling.listeners import Processes
 from ..enabling.lock import alone
-from ..enabling.site import Site
-from ..enabling.sshd import Sshd
 from ..enabling.target import Target
 from ..enabling.units import Units
 from ..host.errors import MachineError
+from ..sshd.processes import Processes
+from ..sshd.program import Sshd
+from ..sshd.site import Site
 from ._streams import say
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)

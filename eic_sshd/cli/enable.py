@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..enabling.drop_in import Existing
 from ..enabling.enable import enable
+from ..sshd.drop_in import Existing
 from ._administering import administering, configure_dry_run
 
 HELP = "have sshd ask eic-sshd for keys; another AuthorizedKeysCommand stays, unless one of these options is given"

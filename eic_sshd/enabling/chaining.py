@@ -10,10 +10,10 @@ from typing import Sequence
 from ..config import loader
 from ..host.plain_files import read
 from ..model import keys_command
+from ..sshd.commands import OwnCommand
+from ..sshd.drop_in import USER, Plan, is_marked, marked
 from . import Refused
 from .changes import Changes
-from .commands import OwnCommand
-from .drop_in import USER, Plan, is_marked, marked
 from .own_command import REPLACE, chain_problem
 from .socket_access import config_problem, require_runnable
 from .target import Target

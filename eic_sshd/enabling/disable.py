@@ -9,10 +9,10 @@ from typing import Dict, Optional
 from ..config.loader import load_or_refuse
 from ..host.errors import MachineError
 from ..host.plain_files import read
+from ..sshd.config_file import COMMAND
+from ..sshd.drop_in import is_marked, is_ours
 from . import StillAsks, chaining
 from .changes import Changes
-from .drop_in import is_marked, is_ours
-from .sshd_config import COMMAND
 from .target import Target
 
 _MARGIN = 1.0  # seconds beyond the deadline, for sshd to start the command and to take what it says

@@ -14,11 +14,11 @@ from typing import Dict, List, NamedTuple, Optional
 
 from ..host.errors import MachineError
 from ..host.plain_files import read
-from .connections import ORDINARY, Connection, fulfilling
-from .drop_in import has_ours, without_ours
-from .site import Site
-from .sshd import Settings, Sshd
-from .sshd_config import COMMAND, COMMAND_USER, SshdConfig
+from ..sshd.config_file import COMMAND, COMMAND_USER, SshdConfig
+from ..sshd.connections import ORDINARY, Connection, fulfilling
+from ..sshd.drop_in import has_ours, without_ours
+from ..sshd.program import Settings, Sshd
+from ..sshd.site import Site
 
 _MOST_CONNECTIONS = 40
 

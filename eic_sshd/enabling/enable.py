@@ -7,15 +7,16 @@ from typing import Optional, Tuple
 
 from ..config.loader import load_or_refuse
 from ..host.plain_files import read
-from . import Refused, chaining, commands, effects, gate
+from ..sshd import commands
+from ..sshd.commands import OwnCommand
+from ..sshd.config_file import COMMAND, COMMAND_USER, Line
+from ..sshd.drop_in import PLAIN, USER, Existing, Plan, is_marked, is_ours
+from . import Refused, chaining, effects, gate
 from .changes import Changes
-from .commands import OwnCommand
-from .drop_in import PLAIN, USER, Existing, Plan, is_marked, is_ours
 from .matches import match_block_warnings, require_match_blocks_unharmed
 from .own_command import ways
 from .placing import place
 from .socket_access import require_installed, require_runnable_by_hand
-from .sshd_config import COMMAND, COMMAND_USER, Line
 from .standing import require_started_by_its_configuration
 from .target import Target
 

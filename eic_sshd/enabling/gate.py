@@ -10,9 +10,9 @@ import fnmatch
 from typing import Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional
 
 from ..host.errors import MachineError
-from .connections import ORDINARY, Connection, fulfilling
-from .site import Site
-from .sshd_config import Line, outside
+from ..sshd.config_file import Line, outside
+from ..sshd.connections import ORDINARY, Connection, fulfilling
+from ..sshd.site import Site
 
 # The signature algorithms of a key (ssh-keygen(1), -Q key-sig): those of all others have the name of its type.
 _ALGORITHMS = {

@@ -7,9 +7,9 @@ from typing import Iterator, List
 
 from ..host.accounts import may_run_us
 from ..host.errors import MachineError
-from .drop_in import USER, Plan
-from .site import Site
-from .sshd_config import Line, in_same_block, outside
+from ..sshd.config_file import Line, in_same_block, outside
+from ..sshd.drop_in import USER, Plan
+from ..sshd.site import Site
 
 # A command that prints no key: to sshd, `none` is no way to have none.
 _SILENT = "/usr/bin/true"

@@ -8,7 +8,7 @@ from typing import Optional
 from ..host import trusted_files
 from ..host.accounts import may_run_us
 from ..model import keys_command
-from .commands import OwnCommand
+from ..sshd.commands import OwnCommand
 
 _CHAIN = "`eic-sshd enable --chain` has sshd ask eic-sshd first, and eic-sshd run that command as well"
 REPLACE = "`eic-sshd enable --replace` has sshd ask eic-sshd in its place, and that command is then not run"

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Dict, Tuple
 
 from ..host.plain_files import read
+from ..sshd.config_file import COMMAND, COMMAND_USER, SshdConfig, outside
+from ..sshd.drop_in import Plan, is_ours, others_in, without_ours
+from ..sshd.site import Site
 from . import Refused, effects
-from .drop_in import Plan, is_ours, others_in, without_ours
-from .site import Site
-from .sshd_config import COMMAND, COMMAND_USER, SshdConfig, outside
 
 _PRINCIPALS = "authorizedprincipalscommand"
 

@@ -14,9 +14,9 @@ from ..config import loader
 from ..host import trusted_files
 from ..host.accounts import may_run_us, problem_as
 from ..host.errors import MachineError
-from .drop_in import USER
-from .site import Site
-from .sshd_config import COMMAND_USER, outside
+from ..sshd.config_file import COMMAND_USER, outside
+from ..sshd.drop_in import USER
+from ..sshd.site import Site
 
 _PYTHON = "/usr/bin/python3"
 _RESTART = "systemctl restart eic-sshd.socket"

@@ -10,12 +10,13 @@ from ..config.loader import where_set
 from ..config.schema import Config
 from ..host.accounts import may_run_us
 from ..host.errors import MachineError
-from . import command_line, commands, effects, gate, socket_access, unit_problems
-from .commands import OwnCommand
-from .drop_in import is_ours
+from ..sshd import commands, start_options
+from ..sshd.commands import OwnCommand
+from ..sshd.drop_in import is_ours
+from ..sshd.site import Site
+from . import effects, gate, socket_access, unit_problems
 from .matches import match_block_warnings, require_users_in_match_blocks
 from .own_command import ways
-from .site import Site
 from .socket_access import config_problem, front_door_problem, require_runnable_by_hand
 
 
@@ -59,7 +60,7 @@ def _require_sshd_reads_its_configuration(site: Site) -> None:
 
 def require_started_by_its_configuration(site: Site) -> None:
     """Nothing on sshd's command line must go before what its configuration says. Raises MachineError."""
-    started_with = next(command_line.overriding(site.root, site.sshd.config), None)
+    started_with = next(start_options.overriding(site.root, site.sshd.config), None)
     if started_with is not None:
         option, place = started_with
         raise MachineError(

@@ -9,10 +9,10 @@ from typing import Dict, Iterator, NamedTuple
 
 from ..host.errors import MachineError
 from ..host.plain_files import read
+from ..sshd.drop_in import others_in
+from ..sshd.site import Site
 from . import Refused, made_folders
 from .changes import Changes, Say
-from .drop_in import others_in
-from .site import Site
 from .units import Units
 
 

@@ -11,10 +11,10 @@ from typing import List, Sequence, Set
 from ..host import systemd
 from ..host.errors import MachineError
 from ..paths import SERVICE_UNIT, SOCKET_UNIT
+from ..sshd.processes import HANG_UP, POLL_INTERVAL, RESTART, Listener, Processes, listeners
+from ..sshd.program import Sshd
 from . import Refused, Unfinished
 from .changes import Say
-from .listeners import HANG_UP, POLL_INTERVAL, RESTART, Listener, Processes, listeners
-from .sshd import Sshd
 
 
 class Units:

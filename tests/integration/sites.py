@@ -10,14 +10,14 @@ from typing import Callable, Dict, List, Optional, Tuple, Type
 import pytest
 
 from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.drop_in import Existing
 from eic_sshd.enabling.enable import enable
-from eic_sshd.enabling.listeners import Processes
-from eic_sshd.enabling.site import Site
-from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.target import Target
 from eic_sshd.enabling.units import Units
 from eic_sshd.host.errors import MachineError
+from eic_sshd.sshd.drop_in import Existing
+from eic_sshd.sshd.processes import Processes
+from eic_sshd.sshd.program import Sshd
+from eic_sshd.sshd.site import Site
 from testbed import private_host
 from testbed.sshd import Sshd as Running
 

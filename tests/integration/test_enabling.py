@@ -12,10 +12,10 @@ import pytest
 
 from eic_sshd.enabling import Unfinished
 from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.enable import enable
-from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
+from eic_sshd.sshd.drop_in import PLAIN
+from eic_sshd.sshd.program import Sshd
 from testbed import private_host
 from tools.documents import ROOT
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from eic_sshd.config import loader
-from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.model.keys_command import FRONT_DOOR
+from eic_sshd.sshd.drop_in import PLAIN
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine

@@ -9,9 +9,9 @@ from typing import Dict, List, Tuple
 import pytest
 
 from eic_sshd.enabling import Refused
-from eic_sshd.enabling.connections import Connection
-from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.target import Target
+from eic_sshd.sshd.connections import Connection
+from eic_sshd.sshd.drop_in import PLAIN
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine

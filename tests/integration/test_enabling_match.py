@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd.enabling.connections import ORDINARY, Connection
-from eic_sshd.enabling.drop_in import PLAIN
-from eic_sshd.enabling.sshd import Settings, Sshd
 from eic_sshd.host.errors import MachineError
+from eic_sshd.sshd.connections import ORDINARY, Connection
+from eic_sshd.sshd.drop_in import PLAIN
+from eic_sshd.sshd.program import Settings, Sshd
 from testbed import private_host
 from tools.documents import ROOT
 

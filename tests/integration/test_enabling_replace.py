@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd.enabling.commands import replaced
-from eic_sshd.enabling.drop_in import PLAIN, others_in, replaced_in
 from eic_sshd.host.errors import MachineError
+from eic_sshd.sshd.commands import replaced
+from eic_sshd.sshd.drop_in import PLAIN, others_in, replaced_in
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine

@@ -19,12 +19,12 @@ from eic_sshd.config import loader
 from eic_sshd.enabling import Refused, StillAsks, Unfinished
 from eic_sshd.enabling.changes import Changes
 from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.drop_in import PLAIN, others_in
-from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.target import Target
 from eic_sshd.enabling.units import Units
 from eic_sshd.host.errors import MachineError
 from eic_sshd.model.keys_command import FRONT_DOOR
+from eic_sshd.sshd.drop_in import PLAIN, others_in
+from eic_sshd.sshd.program import Sshd
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine

@@ -18,10 +18,10 @@ import pytest
 
 from eic_sshd.enabling import StillAsks, Unfinished
 from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.drop_in import PLAIN
-from eic_sshd.enabling.listeners import Processes
-from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.enabling.units import Units
+from eic_sshd.sshd.drop_in import PLAIN
+from eic_sshd.sshd.processes import Processes
+from eic_sshd.sshd.program import Sshd
 from testbed import private_host
 from testbed.sshd import Sshd as Running
 from testbed.sshd import free_port

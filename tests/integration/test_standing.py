@@ -9,8 +9,8 @@ from typing import Iterator, List
 import pytest
 
 from eic_sshd.config import loader
-from eic_sshd.enabling.drop_in import PLAIN
 from eic_sshd.enabling.standing import problems, warnings
+from eic_sshd.sshd.drop_in import PLAIN
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine

@@ -9,9 +9,9 @@ from typing import Dict
 
 import pytest
 
-from eic_sshd.enabling.listeners import Processes
-from eic_sshd.enabling.site import Site
-from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.sshd.processes import Processes
+from eic_sshd.sshd.program import Sshd
+from eic_sshd.sshd.site import Site
 from tools.documents import ROOT
 
 from . import contents

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 import pytest
 
-from eic_sshd.enabling.listeners import Listener, listeners, survey
+from eic_sshd.sshd.processes import Listener, listeners, survey
 
 TITLE = b"sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0"
 

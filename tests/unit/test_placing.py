@@ -11,11 +11,11 @@ from typing import Dict, Optional
 import pytest
 
 from eic_sshd.enabling import Refused, effects
-from eic_sshd.enabling.drop_in import PLAIN
-from eic_sshd.enabling.listeners import Processes
 from eic_sshd.enabling.placing import place
-from eic_sshd.enabling.site import Site
-from eic_sshd.enabling.sshd import Sshd
+from eic_sshd.sshd.drop_in import PLAIN
+from eic_sshd.sshd.processes import Processes
+from eic_sshd.sshd.program import Sshd
+from eic_sshd.sshd.site import Site
 
 OLD_SSHD = f"""#!{sys.executable} -I
 import glob, sys

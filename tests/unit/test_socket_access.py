@@ -11,7 +11,7 @@ import pytest
 
 from eic_sshd import client
 from eic_sshd.enabling import chaining
-from eic_sshd.enabling.site import Site
+from eic_sshd.sshd.site import Site
 
 
 def test_the_socket_is_the_one_that_the_front_door_asks_at() -> None:

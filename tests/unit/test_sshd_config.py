@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd.enabling.sshd_config import COMMAND, SshdConfig, outside
+from eic_sshd.sshd.config_file import COMMAND, SshdConfig, outside
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Callable, List
 
 import pytest
 
-from eic_sshd.enabling.connections import ORDINARY, Connection, fulfilling
-from eic_sshd.enabling.sshd import Sshd
 from eic_sshd.host.errors import MachineError
+from eic_sshd.sshd.connections import ORDINARY, Connection, fulfilling
+from eic_sshd.sshd.program import Sshd
 
 Script = Callable[[str], Sshd]
 

@@ -10,10 +10,10 @@ from ..host import systemd
 from ..host.errors import MachineError
 from ..host.plain_files import read
 from ..model.keys_command import FRONT_DOOR
+from .config_file import COMMAND, COMMAND_USER, Line, SshdConfig
 from .drop_in import is_ours, without_ours
-from .listeners import RESTART, Listener, Processes
-from .sshd import Sshd
-from .sshd_config import COMMAND, COMMAND_USER, Line, SshdConfig
+from .processes import RESTART, Listener, Processes
+from .program import Sshd
 
 
 class Site(NamedTuple):

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Dict, NamedTuple, Optional, Tuple
 
 from ..host.plain_files import read
+from .config_file import COMMAND, COMMAND_USER, Line, outside
 from .drop_in import is_ours, replaced_in
 from .site import Site
-from .sshd_config import COMMAND, COMMAND_USER, Line, outside
 
 
 class OwnCommand(NamedTuple):

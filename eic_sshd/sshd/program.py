@@ -14,8 +14,8 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..host.errors import MachineError
 from ..host.run import run
+from .config_file import COMMAND, COMMAND_USER
 from .connections import ORDINARY, Connection
-from .sshd_config import COMMAND, COMMAND_USER
 
 # Each setting in force: its keyword in lower case, and its value. A keyword may come several times.
 Settings = List[Tuple[str, str]]
