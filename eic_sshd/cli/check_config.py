@@ -10,7 +10,7 @@ from typing import Sequence
 
 from ..config.loader import DEFAULT_FILE, ConfigError, load
 from ..config.schema import LEVELS
-from ..enabling import configuration
+from ..diagnose import configuration
 from ..host import libraries
 
 HELP = "say whether the configuration is valid and (as root) fits sshd's, and every setting in force"
@@ -40,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     problems, warnings = list(configuration.problems(config)), []
     if arguments.config is None and os.geteuid() == 0:
-        from ..enabling import selinux, standing
+        from ..diagnose import installation, selinux
         from ._administering import this_machine
 
         site = this_machine(dry_run=True).site
-        problems += [*standing.problems(site, config), *selinux.problems(), *libraries.problems()]
-        warnings = list(standing.warnings(site, config))
+        problems += [*installation.problems(site, config), *selinux.problems(), *libraries.problems()]
+        warnings = list(installation.warnings(site, config))
     elif arguments.config is None and arguments.fail_on == "warning":
         problems.append("sshd's settings were not looked at, which only root can: run it as root")
     for problem in dict.fromkeys(problems):

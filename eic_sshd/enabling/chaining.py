@@ -8,14 +8,14 @@ import re
 from typing import Sequence
 
 from ..config import loader
+from ..diagnose.access import config_problem, require_runnable
+from ..diagnose.own_command import REPLACE, chain_problem
 from ..host.plain_files import read
 from ..model import keys_command
 from ..sshd.commands import OwnCommand
 from ..sshd.drop_in import USER, Plan, is_marked, marked
 from . import Refused
 from .changes import Changes
-from .own_command import REPLACE, chain_problem
-from .socket_access import config_problem, require_runnable
 from .target import Target
 
 

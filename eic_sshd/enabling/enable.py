@@ -6,18 +6,19 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from ..config.loader import load_or_refuse
+from ..diagnose import obstacles, side_effects
+from ..diagnose.access import require_installed, require_runnable_by_hand
+from ..diagnose.installation import require_started_by_its_configuration
+from ..diagnose.match_blocks import match_block_warnings, require_match_blocks_unharmed
+from ..diagnose.own_command import ways
 from ..host.plain_files import read
 from ..sshd import commands
 from ..sshd.commands import OwnCommand
 from ..sshd.config_file import COMMAND, COMMAND_USER, Line
 from ..sshd.drop_in import PLAIN, USER, Existing, Plan, is_marked, is_ours
-from . import Refused, chaining, effects, gate
+from . import Refused, chaining
 from .changes import Changes
-from .matches import match_block_warnings, require_match_blocks_unharmed
-from .own_command import ways
 from .placing import place
-from .socket_access import require_installed, require_runnable_by_hand
-from .standing import require_started_by_its_configuration
 from .target import Target
 
 
@@ -128,7 +129,7 @@ def _put_in_place(target: Target, plan: Plan, own: Optional[OwnCommand], changes
     chaining.remove(target, changes, keep=wanted)
     if plan.chained is not None and own is not None:
         chaining.put_in_place(target, plan, changes, own)
-    before = effects.without_us(target.site, target.site.sshd)
+    before = side_effects.without_us(target.site, target.site.sshd)
     path, text = place(target.site, plan, before)
     for other in target.site.our_drop_ins:
         if other != path:
@@ -152,7 +153,7 @@ def _require_inclusion(target: Target) -> None:
         )
 
 
-def _require_in_force(target: Target, plan: Plan, before: effects.InForce) -> None:
+def _require_in_force(target: Target, plan: Plan, before: side_effects.InForce) -> None:
     problem = target.site.sshd_problem()
     if problem is not None:
         raise Refused(f"sshd does not take it: {problem}")
@@ -162,11 +163,11 @@ def _require_in_force(target: Target, plan: Plan, before: effects.InForce) -> No
             f"sshd -T still has {COMMAND} {now[0]} and {COMMAND_USER} {now[1]}: "
             f"look for what in {target.site.sshd.config} sets them"
         )
-    after = effects.observe(target.site.sshd, list(before))
+    after = side_effects.observe(target.site.sshd, list(before))
     unanswered = next((connection for connection in before if connection not in after), None)
     if unanswered is not None:
         raise Refused(f"`sshd -T` would fail for user={unanswered.user}, addr={unanswered.addr}, and did not before")
-    difference = effects.difference(before, after)
+    difference = side_effects.difference(before, after)
     if difference is not None:
         raise Refused(f"sshd -T has {difference}, which is none of eic-sshd's settings")
 
@@ -174,5 +175,5 @@ def _require_in_force(target: Target, plan: Plan, before: effects.InForce) -> No
 def _say_warnings(target: Target, user: str) -> None:
     """Tell the administrator who enables it; `user` is the one that sshd runs eic-sshd as."""
     types = load_or_refuse(target.site.our_config)[0].keys.types
-    for sentence in [*gate.warnings(target.site, types), *match_block_warnings(target.site, user)]:
+    for sentence in [*obstacles.warnings(target.site, types), *match_block_warnings(target.site, user)]:
         target.say(f"warning: {sentence}")

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
+from ..diagnose import side_effects
 from ..host.plain_files import read
 from ..sshd.config_file import COMMAND, COMMAND_USER, SshdConfig, outside
 from ..sshd.drop_in import Plan, is_ours, others_in, without_ours
 from ..sshd.site import Site
-from . import Refused, effects
+from . import Refused
 
 _PRINCIPALS = "authorizedprincipalscommand"
 
 
-def place(site: Site, plan: Plan, before: effects.InForce) -> Tuple[str, str]:
+def place(site: Site, plan: Plan, before: side_effects.InForce) -> Tuple[str, str]:
     """The drop-in by which sshd comes to do what is planned, and its text; another author's lines stay in it. `before`
     is what sshd has in force without us. Raises Refused where there is no such drop-in."""
     blocking, different = None, None
@@ -27,7 +28,7 @@ def place(site: Site, plan: Plan, before: effects.InForce) -> Tuple[str, str]:
             first = next((line for line in (command, user) if line and line.file != path), None)
             blocking = blocking or first
             continue
-        difference = effects.difference(before, effects.would_be(site.sshd, reading, list(before)))
+        difference = side_effects.difference(before, side_effects.would_be(site.sshd, reading, list(before)))
         if difference is None:
             _require_others_unharmed(site, plan, path, texts)
             return path, text
@@ -43,7 +44,7 @@ def _without_us(site: Site) -> Dict[str, str]:
     return {path: without_ours(text) for path, text in texts.items() if text is not None}
 
 
-def _way_out(config: SshdConfig, difference: effects.Difference) -> str:
+def _way_out(config: SshdConfig, difference: side_effects.Difference) -> str:
     if difference.keyword != _PRINCIPALS:
         return f"with eic-sshd, sshd -T would have {difference}: see which line of {config.path} sets that"
     lines = [line for line in config.lines(_PRINCIPALS) if line.match is None and line.value == difference.before]
@@ -68,8 +69,8 @@ def _require_others_unharmed(site: Site, plan: Plan, path: str, texts: Dict[str,
                 f"an sshd here goes by {other.config}, which includes {path} too, and would no longer run its own "
                 f"AuthorizedKeysCommand, {own.value} ({own.place}): move that above its Include line"
             )
-        before = effects.without_us(site, other)
-        difference = effects.difference(before, effects.would_be(other, reading, list(before)))
+        before = side_effects.without_us(site, other)
+        difference = side_effects.difference(before, side_effects.would_be(other, reading, list(before)))
         if difference is not None:
             raise Refused(
                 f"an sshd here goes by {other.config}, which includes {path} too: "

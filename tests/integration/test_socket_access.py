@@ -10,7 +10,7 @@ from typing import Iterator, List
 
 import pytest
 
-from eic_sshd.enabling import socket_access
+from eic_sshd.diagnose import access
 from testbed import private_host
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="needs the users of a private host")
@@ -31,7 +31,7 @@ def folder() -> Iterator[Path]:
 
 
 def problems(folder: Path, user: str = "eic-sshd", listens: bool = True) -> List[str]:
-    return list(socket_access.problems(user, str(folder / "sock"), listens))
+    return list(access.problems(user, str(folder / "sock"), listens))
 
 
 def test_as_it_is_made_nothing_is_wrong(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Iterator, List
 import pytest
 
 from eic_sshd.config import loader
-from eic_sshd.enabling.standing import problems, warnings
+from eic_sshd.diagnose.installation import problems, warnings
 from eic_sshd.sshd.drop_in import PLAIN
 from testbed import private_host
 
@@ -57,7 +57,7 @@ def test_a_user_who_may_not_run_us_and_units_that_do_not_work_are_told_of(
         yield f"nobody reaches {imds}"
 
     machine.enable()
-    monkeypatch.setattr("eic_sshd.enabling.unit_problems.problems", failed)
+    monkeypatch.setattr("eic_sshd.diagnose.services.problems", failed)
     assert standing(machine) == ["nobody reaches 169.254.169.254"]
     machine.front_door = str(machine.folder / "front-door")
     Path(machine.front_door).write_text("")

@@ -9,7 +9,7 @@ from typing import Dict, Sequence
 import pytest
 
 from eic_sshd.cli import check_config
-from eic_sshd.enabling.gate import obstacles
+from eic_sshd.diagnose.obstacles import obstacles
 from eic_sshd.model.public_key import SUPPORTED_TYPES
 
 ALL = frozenset(SUPPORTED_TYPES)

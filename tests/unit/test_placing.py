@@ -10,7 +10,8 @@ from typing import Dict, Optional
 
 import pytest
 
-from eic_sshd.enabling import Refused, effects
+from eic_sshd.diagnose import side_effects
+from eic_sshd.enabling import Refused
 from eic_sshd.enabling.placing import place
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.processes import Processes
@@ -86,7 +87,7 @@ def test_ours_go_before_the_own_command_and_after_the_one_for_principals(
     for name, text in files.items():
         Path(site.sshd_drop_ins, name).write_text(text)
     Path(site.sshd.config).write_text(f"Include {site.sshd_drop_ins}/*.conf\n{after_include}")
-    before = effects.without_us(site, site.sshd)
+    before = side_effects.without_us(site, site.sshd)
     assert len(before) == 1
     if expected is None:
         with pytest.raises(Refused, match=r":[12]: AuthorizedPrincipalsCommand would become none"):
@@ -97,12 +98,12 @@ def test_ours_go_before_the_own_command_and_after_the_one_for_principals(
 
 def test_what_differs_is_named(site: Site) -> None:
     Path(site.sshd.config).write_text(f"Include {site.sshd_drop_ins}/*.conf\n{PRINCIPALS}")
-    before = effects.without_us(site, site.sshd)
+    before = side_effects.without_us(site, site.sshd)
     Path(site.drop_in).write_text(PLAIN.text())
-    after = effects.observe(site.sshd, list(before))
-    found = effects.difference(before, after)
-    assert found == effects.Difference("authorizedprincipalscommand", "/p", "none")
+    after = side_effects.observe(site.sshd, list(before))
+    found = side_effects.difference(before, after)
+    assert found == side_effects.Difference("authorizedprincipalscommand", "/p", "none")
     assert str(found) == "authorizedprincipalscommand none instead of /p"
-    assert effects.difference(before, before) is None
-    assert effects.difference(before, {}) is None  # sshd has no answer: it says why when it reads its own files
-    assert effects.without_us(site, site.sshd) == before
+    assert side_effects.difference(before, before) is None
+    assert side_effects.difference(before, {}) is None  # sshd has no answer: it says why when it reads its own files
+    assert side_effects.without_us(site, site.sshd) == before

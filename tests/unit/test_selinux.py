@@ -10,7 +10,7 @@ from typing import Optional
 
 import pytest
 
-from eic_sshd.enabling import selinux
+from eic_sshd.diagnose import selinux
 
 OURS = "system_u:object_r:eic_sshd_exec_t:s0"
 

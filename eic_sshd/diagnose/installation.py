@@ -14,16 +14,16 @@ from ..sshd import commands, start_options
 from ..sshd.commands import OwnCommand
 from ..sshd.drop_in import is_ours
 from ..sshd.site import Site
-from . import effects, gate, socket_access, unit_problems
-from .matches import match_block_warnings, require_users_in_match_blocks
+from . import access, obstacles, services, side_effects
+from .access import config_problem, front_door_problem, require_runnable_by_hand
+from .match_blocks import match_block_warnings, require_users_in_match_blocks
 from .own_command import ways
-from .socket_access import config_problem, front_door_problem, require_runnable_by_hand
 
 
 def warnings(site: Site, config: Config) -> Iterator[str]:
     """Why a pushed key may not log in although sshd asks eic-sshd, a sentence each."""
     try:
-        yield from gate.warnings(site, config.keys.types)
+        yield from obstacles.warnings(site, config.keys.types)
         command, user = commands.in_force(site)
         if is_ours(command):
             yield from match_block_warnings(site, user)
@@ -89,8 +89,8 @@ def _about_the_own_command(site: Site, config: Config, own: Optional[OwnCommand]
 
 
 def _about_other_settings(site: Site) -> Iterator[str]:
-    before = effects.without_us(site, site.sshd)
-    difference = effects.difference(before, effects.observe(site.sshd, list(before)))
+    before = side_effects.without_us(site, site.sshd)
+    difference = side_effects.difference(before, side_effects.observe(site.sshd, list(before)))
     if difference is not None:
         yield (
             f"because of where eic-sshd's lines are, sshd -T has {difference}: `eic-sshd enable` moves them, or says "
@@ -111,5 +111,5 @@ def _about_running_as(site: Site, config: Config, user: str) -> Iterator[str]:
     invalid = config_problem(user, site.our_config)
     if invalid is not None:
         yield f"sshd runs eic-sshd as {user}, for whom its configuration is invalid: {invalid}"
-    yield from unit_problems.problems(site.root, urlsplit(config.imds.endpoint).hostname or "")
-    yield from socket_access.problems(user, site.socket, unit_problems.is_listening(site.root))
+    yield from services.problems(site.root, urlsplit(config.imds.endpoint).hostname or "")
+    yield from access.problems(user, site.socket, services.is_listening(site.root))
