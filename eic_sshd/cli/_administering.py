@@ -10,11 +10,11 @@ import signal
 import sys
 from typing import Any, Callable
 
-from ..enabling import StillAsks, Unfinished
-from ..enabling.lock import alone
-from ..enabling.target import Target
-from ..enabling.units import Units
 from ..host.errors import MachineError
+from ..setup import StillAsks, Unfinished
+from ..setup.lock import alone
+from ..setup.services import Units
+from ..setup.target import Target
 from ..sshd.processes import Processes
 from ..sshd.program import Sshd
 from ..sshd.site import Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..enabling.disable import disable
+from ..setup.disable import disable
 from ._administering import administering, configure_dry_run
 
 HELP = "have sshd no longer ask eic-sshd; what was there before is in force again"

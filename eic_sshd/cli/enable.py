@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..enabling.enable import enable
+from ..setup.enable import enable
 from ..sshd.drop_in import Existing
 from ._administering import administering, configure_dry_run
 

@@ -9,11 +9,11 @@ from typing import Callable, Dict, List, Optional, Tuple, Type
 
 import pytest
 
-from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.enable import enable
-from eic_sshd.enabling.target import Target
-from eic_sshd.enabling.units import Units
 from eic_sshd.host.errors import MachineError
+from eic_sshd.setup.disable import disable
+from eic_sshd.setup.enable import enable
+from eic_sshd.setup.services import Units
+from eic_sshd.setup.target import Target
 from eic_sshd.sshd.drop_in import Existing
 from eic_sshd.sshd.processes import Processes
 from eic_sshd.sshd.program import Sshd

@@ -10,10 +10,10 @@ from typing import List, Sequence
 
 import pytest
 
-from eic_sshd.enabling import Unfinished
-from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.enable import enable
-from eic_sshd.enabling.units import Units
+from eic_sshd.setup import Unfinished
+from eic_sshd.setup.disable import disable
+from eic_sshd.setup.enable import enable
+from eic_sshd.setup.services import Units
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.program import Sshd
 from testbed import private_host

@@ -8,8 +8,8 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from eic_sshd.enabling import Refused
-from eic_sshd.enabling.target import Target
+from eic_sshd.setup import Refused
+from eic_sshd.setup.target import Target
 from eic_sshd.sshd.connections import Connection
 from eic_sshd.sshd.drop_in import PLAIN
 from testbed import private_host
@@ -133,7 +133,7 @@ def test_anything_else_that_would_change_is_refused_and_put_back(machine: Machin
             Path(self.site.sshd_drop_ins, "50-new.conf").write_text("Match User bob\n    X11Forwarding yes\n")
 
     machine.sshd_config(f"{INCLUDE}Match User bob\n    PermitTTY yes\n")
-    from eic_sshd.enabling.enable import enable
+    from eic_sshd.setup.enable import enable
 
     with pytest.raises(Refused, match="x11forwarding yes instead of no, which is none of eic-sshd's settings"):
         enable(Meddling(*machine.target))

@@ -16,13 +16,13 @@ import pytest
 
 from eic_sshd.cli._administering import administering
 from eic_sshd.config import loader
-from eic_sshd.enabling import Refused, StillAsks, Unfinished
-from eic_sshd.enabling.changes import Changes
-from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.target import Target
-from eic_sshd.enabling.units import Units
 from eic_sshd.host.errors import MachineError
 from eic_sshd.model.keys_command import FRONT_DOOR
+from eic_sshd.setup import Refused, StillAsks, Unfinished
+from eic_sshd.setup.changes import Changes
+from eic_sshd.setup.disable import disable
+from eic_sshd.setup.services import Units
+from eic_sshd.setup.target import Target
 from eic_sshd.sshd.drop_in import PLAIN, others_in
 from eic_sshd.sshd.program import Sshd
 from testbed import private_host
@@ -95,7 +95,7 @@ def test_a_change_that_sshd_does_not_take_is_put_back(machine: Machine, monkeypa
     machine.write("sshd_config.d/60-eic-sshd.conf", "# mine\n")
     Path(machine.site.drop_in).chmod(0o600)
     wrong = PLAIN._replace(command="relative/path")
-    monkeypatch.setattr("eic_sshd.enabling.enable.PLAIN", wrong)
+    monkeypatch.setattr("eic_sshd.setup.enable.PLAIN", wrong)
     assert "sshd does not take it" in machine.refusal()
     assert Path(machine.site.drop_in).stat().st_mode & 0o777 == 0o600
 

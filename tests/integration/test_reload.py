@@ -16,9 +16,9 @@ from typing import Iterator, List
 
 import pytest
 
-from eic_sshd.enabling import StillAsks, Unfinished
-from eic_sshd.enabling.disable import disable
-from eic_sshd.enabling.units import Units
+from eic_sshd.setup import StillAsks, Unfinished
+from eic_sshd.setup.disable import disable
+from eic_sshd.setup.services import Units
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.processes import Processes
 from eic_sshd.sshd.program import Sshd

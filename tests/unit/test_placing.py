@@ -11,8 +11,8 @@ from typing import Dict, Optional
 import pytest
 
 from eic_sshd.diagnose import side_effects
-from eic_sshd.enabling import Refused
-from eic_sshd.enabling.placing import place
+from eic_sshd.setup import Refused
+from eic_sshd.setup.placing import place
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.processes import Processes
 from eic_sshd.sshd.program import Sshd

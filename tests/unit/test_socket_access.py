@@ -10,7 +10,7 @@ from typing import Optional
 import pytest
 
 from eic_sshd import client
-from eic_sshd.enabling import chaining
+from eic_sshd.setup import chain
 from eic_sshd.sshd.site import Site
 
 
@@ -20,12 +20,12 @@ def test_the_socket_is_the_one_that_the_front_door_asks_at() -> None:
 
 @pytest.mark.parametrize("user", ["eic-sshd", "_keys2", "Keys", "x" * 31])
 def test_a_socket_is_given_to_a_user_by_name(user: str) -> None:
-    assert chaining.socket_settings(user, uid=7) == f"[Socket]\nSocketUser={user}\n"
+    assert chain.socket_settings(user, uid=7) == f"[Socket]\nSocketUser={user}\n"
 
 
 @pytest.mark.parametrize("user", ["nobody", "first.last", "9keys", "x" * 32, "keys$", "-x", "a\n"])
 def test_a_name_that_systemd_warns_of_is_replaced_by_its_number(user: str) -> None:
-    assert chaining.socket_settings(user, uid=7) == f"[Socket]\n# {user!a}\nSocketUser=7\n"
+    assert chain.socket_settings(user, uid=7) == f"[Socket]\n# {user!a}\nSocketUser=7\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/systemd-analyze"), reason="needs systemd-analyze")
@@ -33,7 +33,7 @@ def test_a_name_that_systemd_warns_of_is_replaced_by_its_number(user: str) -> No
 def test_systemd_has_nothing_to_say_of_it(tmp_path: Path, lines: Optional[str], warned: bool) -> None:
     drop_in = tmp_path / "eic-sshd.socket.d/60-chain.conf"
     drop_in.parent.mkdir()
-    drop_in.write_text(lines or chaining.socket_settings("nobody", pwd.getpwnam("nobody").pw_uid))
+    drop_in.write_text(lines or chain.socket_settings("nobody", pwd.getpwnam("nobody").pw_uid))
     (tmp_path / "eic-sshd.socket").write_text("[Socket]\nListenStream=/run/x.sock\n")
     (tmp_path / "eic-sshd.service").write_text("[Service]\nExecStart=/bin/true\n")
     done = subprocess.run(

@@ -13,7 +13,7 @@ from ..sshd.drop_in import others_in
 from ..sshd.site import Site
 from . import Refused, made_folders
 from .changes import Changes, Say
-from .units import Units
+from .services import Units
 
 
 class Target(NamedTuple):

@@ -16,7 +16,7 @@ from ..sshd import commands
 from ..sshd.commands import OwnCommand
 from ..sshd.config_file import COMMAND, COMMAND_USER, Line
 from ..sshd.drop_in import PLAIN, USER, Existing, Plan, is_marked, is_ours
-from . import Refused, chaining
+from . import Refused, chain
 from .changes import Changes
 from .placing import place
 from .target import Target
@@ -74,7 +74,7 @@ def _leave_by_hand(target: Target, line: Line, existing: Existing) -> None:
         )
     with target.all_or_nothing() as changes:
         if commands.own_command(target.site, *commands.in_force(target.site)) is None:
-            chaining.remove(target, changes)
+            chain.remove(target, changes)
         if target.site.chain_config in changes.paths:
             target.units.reload_service()
         target.note_that_sshd_is_told()
@@ -102,7 +102,7 @@ def _plan(target: Target, existing: Existing) -> Tuple[Plan, Optional[OwnCommand
             "`eic-sshd enable --replace`"
         )
     if existing is Existing.CHAIN or is_marked(read(target.site.chain_config) or ""):
-        return chaining.plan(own), own
+        return chain.plan(own), own
     if replaced == own.command:
         return PLAIN._replace(replaced=replaced), own
     if is_ours(command):
@@ -126,9 +126,9 @@ def _put_in_place(target: Target, plan: Plan, own: Optional[OwnCommand], changes
     wanted = [target.site.chain_config] if plan.chained else []
     # Where sshd runs the front door as another user, that user alone may ask at the socket.
     wanted += [target.site.socket_drop_in] if plan.user != USER else []
-    chaining.remove(target, changes, keep=wanted)
+    chain.remove(target, changes, keep=wanted)
     if plan.chained is not None and own is not None:
-        chaining.put_in_place(target, plan, changes, own)
+        chain.put_in_place(target, plan, changes, own)
     before = side_effects.without_us(target.site, target.site.sshd)
     path, text = place(target.site, plan, before)
     for other in target.site.our_drop_ins:

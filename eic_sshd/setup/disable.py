@@ -11,7 +11,7 @@ from ..host.errors import MachineError
 from ..host.plain_files import read
 from ..sshd.config_file import COMMAND
 from ..sshd.drop_in import is_marked, is_ours
-from . import StillAsks, chaining
+from . import StillAsks, chain
 from .changes import Changes
 from .target import Target
 
@@ -42,7 +42,7 @@ def disable(target: Target) -> None:
             _tell_sshd(target, changes, others_before)
         # Only now: until it was told, sshd went on asking.
         _wait_for_logins_under_way(target)
-        chaining.remove(target, changes)
+        chain.remove(target, changes)
         target.units.stop_socket(anew=target.site.socket_drop_in in changes.paths)
         if problem is None:
             target.forget_that_sshd_was_told()
