@@ -16,7 +16,7 @@ from testbed import private_host
 from tools.documents import ROOT
 
 from .sites import INCLUDE, OTHER, Machine
-from .test_standing import standing
+from .test_installation import standing
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
 

@@ -13,7 +13,7 @@ from eic_sshd.sshd.drop_in import PLAIN, others_in, replaced_in
 from testbed import private_host
 
 from .sites import INCLUDE, OTHER, Machine
-from .test_standing import standing
+from .test_installation import standing
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
 

@@ -159,7 +159,7 @@ def test_no_file_stays_open(pki: Pki) -> None:
     before = os.listdir("/proc/self/fd")
     command().require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
     refused(command(), pki.signer, pki.root)
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert set(os.listdir("/proc/self/fd")) <= set(before)
 
 
 # When it does not answer as it should.
