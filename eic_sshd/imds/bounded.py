@@ -25,8 +25,9 @@ _MAX_HEAD_BYTES = 16 * 1024
 _MAX_LINES = 512
 # Pieces in which an answer may come: 256 KiB in packets of 1500 bytes are fewer than 200.
 _MAX_PIECES = 4096
-# What is read of a head. Of the others requests would parse some, and one that makes no sense raises anything.
-_HEADERS = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+# What is read of a head once http.client has read it. requests would parse some of the others, and one that makes no
+# sense raises anything.
+_HEADERS = frozenset({"content-length", "content-encoding"})
 # Bytes that may frame a chunked body.
 _MAX_FRAMING_BYTES = 8 * 1024
 
@@ -36,16 +37,21 @@ class TooLong(OSError):
 
 
 class Limit:
-    """The bounds of the request under way; one for each session, since a session makes one request at a time."""
+    """The bounds of the request under way; one for each session, since a session makes one request at a time.
+
+    Before the first `begin` there is no time, so nothing is sent.
+    """
+
+    # Set by `begin`: what may still come, and how long the body may be.
+    _bytes: int
+    _lines: int
+    _pieces: int
+    _body: int
 
     def __init__(self) -> None:
         self.deadline: Optional[Deadline] = None
         self.connecting = False  # whether the request under way had to open a connection
         self.connected = True  # and whether it has one
-        self._bytes = 0
-        self._body = 0
-        self._lines = 0
-        self._pieces = 0
 
     def begin(self, deadline: Deadline, body: int) -> None:
         """The next request begins; it must be over by `deadline` and bring no more than `body` bytes and a head."""
@@ -93,12 +99,12 @@ class _LimitedReader(io.BufferedReader):
 
     limit: Limit
 
-    def readline(self, size: Optional[int] = -1) -> bytes:
+    def readline(self, *size: Optional[int]) -> bytes:
         self.limit.count_line()
-        return super().readline(size)
+        return super().readline(*size)
 
 
-class _LimitedSocket(socket.socket):
+class LimitedSocket(socket.socket):
     """A socket whose every wait ends in time, and which takes no more bytes than it may."""
 
     limit: Limit
@@ -135,7 +141,7 @@ def session(limit: Limit) -> requests.Session:
             super().connect()  # type: ignore[no-untyped-call,unused-ignore] # urllib3 1.26 has no annotations
             limit.connected = True
             plain = self.sock
-            self.sock = _LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+            self.sock = LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
             self.sock.limit = limit
 
         def getresponse(self, *args: Any, **kwargs: Any) -> Any:
@@ -154,7 +160,7 @@ def session(limit: Limit) -> requests.Session:
     made.trust_env = False
     made.headers.clear()
     made.headers.update({"Accept-Encoding": "identity", "User-Agent": "eic-sshd"})
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+    adapter = HTTPAdapter()  # requests retries nothing by default
     adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
     # Even a redirect that is not followed would be read whole, decompressed and parsed.
     made.get_redirect_target = _no_redirect  # type: ignore[method-assign]

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bounds of one request, and the session that keeps them: of Limit itself, on a socket pair, and over loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from typing import Iterator, List, Tuple
+
+import pytest
+import requests
+
+from eic_sshd.imds.bounded import Limit, LimitedSocket, TooLong, session
+from eic_sshd.model.deadline import Deadline
+
+from .raw_server import response, serving
+
+HEAD_BYTES = 16 * 1024
+FRAMING_BYTES = 8 * 1024
+MAX_LINES = 512
+LONG = 60.0
+
+
+def begun(body: int = 0, seconds: float = LONG) -> Limit:
+    limit = Limit()
+    limit.begin(Deadline.after(seconds, time.monotonic), body)
+    return limit
+
+
+def test_an_answer_may_have_512_lines_outside_of_its_body_and_no_more() -> None:
+    limit = begun()
+    for _ in range(MAX_LINES):
+        limit.count_line()
+    with pytest.raises(TooLong, match="more lines"):
+        limit.count_line()
+
+
+def test_each_request_may_bring_as_many_lines_as_the_one_before() -> None:
+    limit = begun()
+    for _ in range(3):
+        limit.begin(Deadline.after(LONG, time.monotonic), 0)
+        for _line in range(MAX_LINES):
+            limit.count_line()
+
+
+# A status line, a header and an empty line; one line for each chunk; then the last chunk's, and an empty one.
+@pytest.mark.parametrize(("chunks", "accepted"), [(MAX_LINES - 5, True), (MAX_LINES - 4, False)])
+def test_the_lines_of_chunks_count_as_those_of_the_head_do(chunks: int, accepted: bool) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
+    with contextlib.ExitStack() as opened:
+        endpoint = opened.enter_context(serving(lambda peer, head: peer.sendall(answer)))
+        made = opened.enter_context(session(begun(body=1024)))
+        got = opened.enter_context(made.get(endpoint, timeout=LONG, stream=True))
+        if accepted:
+            assert got.raw.read(1024, decode_content=False) == b"x" * chunks
+        else:
+            with pytest.raises(Exception, match="more lines"):
+                got.raw.read(1024, decode_content=False)
+
+
+@pytest.mark.parametrize("body", [0, 100, 512 * 1024])
+def test_a_body_may_have_its_bytes_and_8_kib_of_framing_and_one_byte_that_tells_of_more(body: int) -> None:
+    limit = begun(body)
+    assert limit.room(10**9) == HEAD_BYTES
+    limit.count(HEAD_BYTES)
+    limit.begin_body()
+    assert limit.room(10**9) == body + FRAMING_BYTES + 1
+    limit.count(body + FRAMING_BYTES)
+    assert limit.room(10**9) == 1
+    limit.count(1)
+    with pytest.raises(TooLong, match="longer"):
+        limit.room(1)
+
+
+def test_no_more_is_received_than_is_wanted() -> None:
+    assert begun(body=100).room(7) == 7
+
+
+@pytest.mark.parametrize("already", [0, HEAD_BYTES - 1])
+def test_the_last_byte_of_a_head_is_still_taken(already: int) -> None:
+    limit = begun()
+    limit.count(already)
+    assert limit.room(HEAD_BYTES) == HEAD_BYTES - already
+
+
+# A socket pair of Unix: what one end sent, the other has.
+
+Pair = Tuple[LimitedSocket, socket.socket, List[float]]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A limited socket whose time is over at 10, its peer, and the clock."""
+    now = [0.0]
+    ours, peer = socket.socketpair()
+    limited = LimitedSocket(ours.family, ours.type, ours.proto, fileno=ours.detach())
+    limited.limit = Limit()
+    limited.limit.begin(Deadline(10.0, lambda: now[0]), 0)
+    with limited, peer:
+        yield limited, peer, now
+
+
+@pytest.mark.parametrize("moment", [9.5, 10.0, 10.5, 1000.0])
+def test_what_has_come_is_taken_even_once_the_time_is_over(pair: Pair, moment: float) -> None:
+    limited, peer, now = pair
+    peer.sendall(b"in time")
+    now[0] = moment
+    buffer = bytearray(100)
+    assert limited.recv_into(buffer) == 7
+    assert bytes(buffer[:7]) == b"in time"
+
+
+@pytest.mark.parametrize("moment", [10.0, 10.5, 1000.0])
+def test_once_the_time_is_over_nothing_more_is_waited_for(pair: Pair, moment: float) -> None:
+    limited, _peer, now = pair
+    now[0] = moment
+    with pytest.raises(socket.timeout, match="time is over"):
+        limited.recv_into(bytearray(100))
+
+
+@pytest.mark.parametrize("moment", [10.0, 10.5, 1000.0])
+def test_once_the_time_is_over_nothing_is_sent(pair: Pair, moment: float) -> None:
+    limited, peer, now = pair
+    limited.sendall(b"before")
+    now[0] = moment
+    with pytest.raises(socket.timeout, match="time is over"):
+        limited.sendall(b"after")
+    assert peer.recv(100) == b"before"
+
+
+# The session, over loopback.
+
+
+def test_a_request_says_only_what_it_must() -> None:
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.sendall(response(200, b"ok"))
+
+    with serving(talk) as endpoint, session(begun(body=100)) as made:
+        assert made.get(f"{endpoint}/path", headers={"X-One": "1"}, timeout=LONG).content == b"ok"
+    (head,) = heads
+    request, *headers = head[: -len(b"\r\n\r\n")].split(b"\r\n")
+    host = endpoint.partition("://")[2].encode()
+    assert request == b"GET /path HTTP/1.1"
+    assert sorted(headers) == [
+        b"Accept-Encoding: identity",
+        b"Host: " + host,
+        b"User-Agent: eic-sshd",
+        b"X-One: 1",
+    ]
+
+
+def test_nothing_is_sent_before_a_request_has_begun() -> None:
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.sendall(response(200, b"ok"))
+
+    limit = Limit()
+    assert limit.left() == 0
+    with serving(talk) as endpoint, session(limit) as made, pytest.raises(requests.RequestException):
+        made.get(endpoint, timeout=LONG)
+    assert heads == []
+
+
+def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
+    heads: List[bytes] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        heads.append(head)
+        peer.shutdown(socket.SHUT_RDWR)
+
+    with serving(talk) as endpoint, session(begun()) as made, pytest.raises(requests.ConnectionError):
+        made.get(endpoint, timeout=LONG)
+    assert len(heads) == 1
+
+
+@pytest.mark.parametrize("scheme", ["https", "ftp", "file"])
+def test_only_plain_http_is_spoken(scheme: str) -> None:
+    peers: List[bytes] = []
+    refusal = pytest.raises(requests.exceptions.InvalidSchema)
+    with serving(lambda peer, head: peers.append(head)) as endpoint, session(begun()) as made, refusal:
+        made.get(endpoint.replace("http", scheme), timeout=LONG)
+    assert peers == []
+
+
+def test_the_limit_tells_whether_a_connection_was_opened_and_whether_there_is_one() -> None:
+    limit = Limit()
+    assert (limit.connecting, limit.connected) == (False, True)
+    with serving(lambda peer, head: peer.sendall(response(200, b"ok"))) as endpoint, session(limit) as made:
+        for opens in (True, False):
+            limit.begin(Deadline.after(LONG, time.monotonic), 100)
+            assert (limit.connecting, limit.connected) == (False, True)
+            made.get(endpoint, timeout=LONG)
+            assert (limit.connecting, limit.connected) == (opens, True)
+
+
+def test_the_limit_tells_of_a_connection_that_could_not_be_opened() -> None:
+    limit = begun()
+    with socket.socket() as unused, session(limit) as made:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(requests.ConnectionError):
+            made.get("http://127.0.0.1:%d" % unused.getsockname()[1], timeout=LONG)
+    assert (limit.connecting, limit.connected) == (True, False)
