@@ -8,7 +8,6 @@ EC2 User Guide, "Use IMDSv2": a PUT gives a token, every GET carries it; 401 mea
 from __future__ import annotations
 
 import base64
-import binascii
 import http.client
 import re
 import socket
@@ -25,7 +24,7 @@ from .bounded import Limit, TooLong, session
 
 _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants
 _TOKEN_MARGIN = 300  # seconds before its end at which a token is no longer used
-_TOKEN = rb"[!-~]{1,1024}"
+_TOKEN = rb"[!-~]+"
 _INSTANCE_ID = r"i-[0-9a-f]{8,32}"
 # A zone may be local or wavelength: us-west-2-lax-1a, us-east-1-wl1-bos-wlz-1.
 _ZONE = rf"(?P<region>{partition.REGION})([a-z]|(-[a-z0-9]{{1,8}}){{1,4}})"
@@ -37,9 +36,8 @@ _SILENCE = 5.0
 # Seconds for which an unused connection is kept. Another costs less than a millisecond; one that died without a sign
 # costs a login its time-out, and passes for an IMDS that is silent.
 _KEPT = 2.0
-# What requests and what it is made of raise when an exchange comes to nothing.
-# ValueError: http.client, for numbers that make no sense.
-_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+# What requests raises when an exchange fails: requests.RequestException is an OSError.
+_FAILURES = (urllib3.exceptions.HTTPError, OSError)
 
 # Seconds for which what was read of the signer, verified or not, serves the next decision: where IMDS is slow, one
 # decision may be over before it has all of it.
@@ -212,7 +210,8 @@ class Imds:
         """The body at a path that is about the signer, as it was read a moment ago or as it is read now."""
         kept = self._state.material(path, deadline.clock())
         if kept is not None:
-            return kept[0]
+            (body,) = kept
+            return body
         body = self._get(path, limit, deadline)
         self._state.keep_material(path, body, deadline.clock())
         return body
@@ -252,12 +251,12 @@ class Imds:
         return response.body.decode("ascii")
 
     def _send(self, method: str, path: str, headers: Dict[str, str], limit: int, read: _Read) -> Response:
-        self._require_available(path, read.deadline)
+        self._require_available(path, read.deadline.clock())
         try:
             return self._exchange(method, path, headers, limit, read)
         except _FAILURES as error:
             # IMDS may close a connection that was kept for the next request; then the request goes over a new one.
-            if self._limit.connecting or read.until.remaining() <= 0:
+            if self._limit.connecting:
                 raise self._failure(path, error, read) from error
         try:
             return self._exchange(method, path, headers, limit, read)
@@ -292,12 +291,12 @@ class Imds:
 
     def _body(self, answer: requests.Response, path: str, limit: int) -> bytes:
         """The body as it came, whole and at most `limit` bytes."""
-        body: bytes = answer.raw.read(min(limit, _LARGE) + 1, decode_content=False)
-        if limit >= len(body) > _LARGE:
+        body: bytes = answer.raw.read(min(limit, _LARGE) + 1)
+        if len(body) > _LARGE:
             if not self._state.large.acquire(timeout=self._limit.remaining()):
                 raise socket.timeout("too many large answers are being read")
             try:
-                body += answer.raw.read(limit + 1 - len(body), decode_content=False)
+                body += answer.raw.read(limit + 1 - len(body))
             finally:
                 self._state.large.release()
         if len(body) > limit:
@@ -309,11 +308,9 @@ class Imds:
             raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is compressed, which was not asked for")
         return body
 
-    def _require_available(self, path: str, deadline: Deadline) -> None:
-        """There is time to ask, and IMDS has not just let a request time out."""
-        if deadline.remaining() <= 0:
-            raise NotGranted(Reason.DEADLINE_EXCEEDED, f"no time was left to ask IMDS for {path}")
-        silent = self._state.silent_for(path, deadline.clock())
+    def _require_available(self, path: str, now: float) -> None:
+        """IMDS has not just let a request time out."""
+        silent = self._state.silent_for(path, now)
         if silent > 0:
             again = f"it is asked again in {silent:.1f} s"
             raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
@@ -360,19 +357,16 @@ def _refusal(path: str, status: int) -> NotGranted:
 def _der(text: bytes) -> bytes:
     try:
         return base64.b64decode(b"".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return b""
 
 
-def _causes(error: Optional[BaseException]) -> List[BaseException]:
-    """`error` and what led to it, outermost first; urllib3 also hides causes among the arguments."""
-    found: List[BaseException] = []
-    waiting = [error]
-    while waiting and len(found) < 16:
-        one = waiting.pop(0)
-        if one is not None and one not in found:
-            found.append(one)
-            waiting += [one.__cause__, one.__context__, *(arg for arg in one.args if isinstance(arg, BaseException))]
+def _causes(error: BaseException) -> List[BaseException]:
+    """`error` and all that led to it; urllib3 also keeps causes among an error's arguments."""
+    found = [error]
+    for one in found:  # grows while it is walked
+        linked = (one.__cause__, one.__context__, *one.args)
+        found += [other for other in linked if isinstance(other, BaseException) and other not in found]
     return found
 
 
@@ -388,11 +382,11 @@ def _nonsense(error: BaseException) -> Optional[str]:
     if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
         return "was a closed connection"
     no_http = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.HeaderParsingError)
-    if any(isinstance(cause, no_http) or type(cause) is ValueError for cause in causes):
+    if any(isinstance(cause, no_http) for cause in causes):
         return "was not HTTP"
     return None
 
 
 def _innermost(error: BaseException) -> str:
-    systems = [cause for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
-    return systems[-1].strerror if systems and systems[-1].strerror else type(error).__name__
+    texts = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror)
+    return next(texts, type(error).__name__)

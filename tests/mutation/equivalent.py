@@ -432,4 +432,45 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         ("if ((name not in names)):", "if False or name not in names:"),
         "where there is no such extension there are no names: the other half is for the type checker",
     ),
+    Equivalent(
+        "eic_sshd/imds/client.py",
+        "ImdsState.__init__",
+        "self.token_until = 0.0",
+        ("self.token_until = 1.0",),
+        "it counts only once there is a token, and is set with it",
+    ),
+    Equivalent(
+        "eic_sshd/imds/client.py",
+        "Imds.__init__",
+        "self._kept_until = 0.0",
+        ("self._kept_until = 1.0",),
+        "a connection that was never opened is closed, or not",
+    ),
+    Equivalent(
+        "eic_sshd/imds/client.py",
+        "Imds._request",
+        'with self._session.request( method, f"{self._endpoint}/latest/{path}", headers=headers, '
+        "timeout=self._limit.remaining(), allow_redirects=False, stream=True, ) as answer:",
+        (
+            'with self._session.request(method, f"{self._endpoint}/latest/{path}", headers=headers, '
+            "timeout=self._limit.remaining(), stream=True) as answer:",
+            'with self._session.request( method, f"{self._endpoint}/latest/{path}", headers=headers, '
+            "timeout=self._limit.remaining(), allow_redirects=True, stream=True, ) as answer:",
+        ),
+        "the session finds no redirect in any answer (bounded.py), so there is none to follow",
+    ),
+    Equivalent(
+        "eic_sshd/imds/client.py",
+        "Imds._body",
+        "body: bytes = answer.raw.read(min(limit, _LARGE) + 1)",
+        ("body: bytes = answer.raw.read(min(limit, _LARGE) + 2)",),
+        "one byte more than shows that there is more",
+    ),
+    Equivalent(
+        "eic_sshd/imds/client.py",
+        "Imds._body",
+        "body += answer.raw.read(limit + 1 - len(body))",
+        ("body += answer.raw.read(limit + 2 - len(body))",),
+        "as above",
+    ),
 )
