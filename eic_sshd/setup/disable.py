@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, Optional
+from typing import Optional
 
 from ..config.loader import load_or_refuse
 from ..host.errors import MachineError
@@ -30,7 +30,7 @@ def disable(target: Target) -> None:
             raise StillAsks(f"{line.place} has sshd ask eic-sshd too: take that line away, then run `eic-sshd disable`")
     if target.site.sshd.is_there() and target.site.sshd.effective_or_nothing().get("authorizedkeysfile") == "none":
         target.say("sshd has `AuthorizedKeysFile none`: once it does not ask eic-sshd, no key at all logs in")
-    before, others_before = _problem(target), target.site.problems_of(target.site.others())
+    before = _problem(target)
     with target.all_or_nothing() as changes:
         _give_back(target, changes)
         if not changes.paths:
@@ -39,7 +39,7 @@ def disable(target: Target) -> None:
         if problem is not None:
             _require_nobody_harmed(target, changes, problem, before)
         elif target.site.sshd.is_there() and (changes.paths or target.site.was_told()):
-            _tell_sshd(target, changes, others_before)
+            _tell_sshd(target)
         # Only now: until it was told, sshd went on asking.
         _wait_for_logins_under_way(target)
         chain.remove(target, changes)
@@ -76,20 +76,12 @@ def _require_nobody_harmed(target: Target, changes: Changes, problem: str, befor
     target.say(f"sshd's configuration is invalid, as it was before: {problem}")
 
 
-def _tell_sshd(target: Target, changes: Changes, others_before: Dict[str, str]) -> None:
+def _tell_sshd(target: Target) -> None:
     """Also where nothing was changed since an earlier run that was interrupted. Raises StillAsks."""
-    if changes.paths and others_before:
-        config, problem = next(iter(others_before.items()))
-        raise StillAsks(
-            f"an sshd here goes by {config}, which includes {target.site.sshd_drop_ins} too, and can't be told, since "
-            f"that is invalid: {problem}; correct it, then run `eic-sshd disable`"
-        )
     try:
-        target.reload_sshd(others_before)
+        target.reload_sshd()
     except MachineError as problem:
-        if changes.paths:
-            raise StillAsks(str(problem)) from problem
-        target.say(str(problem))
+        raise StillAsks(f"{problem}; correct it, then run `eic-sshd disable`") from problem
 
 
 def _wait_for_logins_under_way(target: Target) -> None:

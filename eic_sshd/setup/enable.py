@@ -35,9 +35,9 @@ def enable(target: Target, existing: Existing = Existing.KEEP) -> None:
     if by_hand is not None:
         _leave_by_hand(target, by_hand, existing)
         return
+    _require_no_second_sshd(target)
     plan, own = _plan(target, existing)
     require_match_blocks_unharmed(target.site, plan)
-    others_before = target.site.problems_of(target.site.others())
     with target.all_or_nothing() as changes:
         _put_in_place(target, plan, own, changes)
         if not changes.paths:
@@ -47,7 +47,7 @@ def enable(target: Target, existing: Existing = Existing.KEEP) -> None:
         if target.site.chain_config in changes.paths:
             target.units.reload_service()
         target.note_that_sshd_is_told()
-        target.reload_sshd(others_before)
+        target.reload_sshd()
         target.units.start_socket(anew=target.site.socket_drop_in in changes.paths)
     _say_warnings(target, plan.user)
     target.units.require_sshd_back()
@@ -119,6 +119,16 @@ def _require_ours_unconditional(target: Target) -> None:
                 f"{line.place} has sshd ask eic-sshd for `Match {line.match}` only, and is left as it is: take it away "
                 "to have eic-sshd asked for everybody"
             )
+
+
+def _require_no_second_sshd(target: Target) -> None:
+    """A second sshd that includes our folder would run eic-sshd as well, and may lose a command or another setting."""
+    for other in target.site.others():
+        raise Refused(
+            f"{other.config}: an sshd that uses this file runs too, and it includes {target.site.sshd_drop_ins}, so it "
+            "would ask eic-sshd as well, in place of a command of its own: have it include the files that it needs by "
+            "name, and reload it, or stop it, then run `eic-sshd enable`"
+        )
 
 
 def _put_in_place(target: Target, plan: Plan, own: Optional[OwnCommand], changes: Changes) -> None:

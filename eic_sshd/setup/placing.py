@@ -8,7 +8,7 @@ from typing import Dict, Tuple
 from ..diagnose import side_effects
 from ..host.plain_files import read
 from ..sshd.config_file import COMMAND, COMMAND_USER, SshdConfig, outside
-from ..sshd.drop_in import Plan, is_ours, others_in, without_ours
+from ..sshd.drop_in import Plan, others_in, without_ours
 from ..sshd.site import Site
 from . import Refused
 
@@ -30,7 +30,6 @@ def place(site: Site, plan: Plan, before: side_effects.InForce) -> Tuple[str, st
             continue
         difference = side_effects.difference(before, side_effects.would_be(site.sshd, reading, list(before)))
         if difference is None:
-            _require_others_unharmed(site, plan, path, texts)
             return path, text
         different = different or difference
     if different is not None:
@@ -54,25 +53,3 @@ def _way_out(config: SshdConfig, difference: side_effects.Difference) -> str:
         "no longer log in (OpenSSH before 9.4 takes none that it reads after an AuthorizedKeysCommand). Move that line "
         f"above the Include line of {config.path}, then run `eic-sshd enable`"
     )
-
-
-def _require_others_unharmed(site: Site, plan: Plan, path: str, texts: Dict[str, str]) -> None:
-    """An sshd with a configuration of its own may read our drop-in all the same. Raises Refused where it would run
-    another command than before, and not that one after ours, or where anything else would change."""
-    for other in site.others():
-        own = outside(SshdConfig(other.config, _without_us(site)).lines(COMMAND))
-        reading = SshdConfig(other.config, texts)
-        now = outside(reading.lines(COMMAND))
-        kept = own is None or is_ours(own.value) or own.value in (plan.chained, plan.replaced)
-        if not kept and own is not None and now is not None and is_ours(now.value):
-            raise Refused(
-                f"an sshd here goes by {other.config}, which includes {path} too, and would no longer run its own "
-                f"AuthorizedKeysCommand, {own.value} ({own.place}): move that above its Include line"
-            )
-        before = side_effects.without_us(site, other)
-        difference = side_effects.difference(before, side_effects.would_be(other, reading, list(before)))
-        if difference is not None:
-            raise Refused(
-                f"an sshd here goes by {other.config}, which includes {path} too: "
-                f"{_way_out(SshdConfig(other.config, _without_us(site)), difference)}"
-            )

@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import List, Sequence, Set
+from typing import List, Sequence
 
 from ..host import systemd
 from ..host.errors import MachineError
 from ..paths import SERVICE_UNIT, SOCKET_UNIT
-from ..sshd.processes import HANG_UP, POLL_INTERVAL, RESTART, Listener, Processes, listeners
+from ..sshd.processes import HANG_UP, POLL_INTERVAL, RESTART, Listener, Processes, count_reopened, listeners
 from ..sshd.program import Sshd
 from . import Refused, Unfinished
 from .changes import Say
@@ -87,22 +87,22 @@ class Units:
 
         Others are left alone: nobody has tested what they would read. Raises Refused if it would not.
         """
-        away = []
         before = self._processes.waiting()
+        signalled = []
         for one in before:
-            if not any(one.reads(sshd.config, sshd.program) for sshd in sshds):
+            if not self._reads_any(one, sshds):
                 self._say(f"process {one.pid} is an sshd with a configuration of its own, and is left alone")
                 continue
             self.told_sshd = not self._dry_run
             verb = one.reload_verb() if systemd.is_running(self._root) else HANG_UP
-            if verb != RESTART:  # with the sockets that it has now: another may just have told it as well
-                away.append(next((now for now in self._processes.waiting() if now.pid == one.pid), one))
+            if verb != RESTART:  # of which systemd keeps the sockets
+                signalled.append(one)
             if one.unit is not None and verb != HANG_UP:
                 self._have_read(one.unit, verb)
             else:
                 self._hang_up(one.pid)
         if self.told_sshd:
-            self._wait_for(away, {one.pid for one in before})
+            self._wait_until_listening(signalled, sshds, before)
         elif not self._dry_run:
             self._say(f"no sshd that waits for connections here goes by {sshds[0].config}: it is read when one starts")
 
@@ -117,16 +117,26 @@ class Units:
                 systemd.systemctl("start", *systemd.show(unit, "TriggeredBy").get("TriggeredBy", "").split())
             raise
 
-    def _wait_for(self, away: List[Listener], before: Set[int]) -> None:
-        """What comes next may be a login, or the removal of a command that sshd, until it is back, would still run."""
+    def _wait_until_listening(self, told: List[Listener], sshds: Sequence[Sshd], before: List[Listener]) -> None:
+        """Wait until as many sshds as were `told` listen at sockets that were not there `before`.
+
+        What comes next may be a login, or the removal of a command that sshd would run until then. An sshd whose
+        sockets are not known is not waited for.
+        """
+        expected = sum(bool(one.sockets) for one in told)
         until = time.monotonic() + self._patience
-        in_a_row = 0
-        while time.monotonic() < until and in_a_row < 2:  # one that is told twice at a time is back for a moment only
-            now = listeners(self._processes.proc)
-            missing = [one for one in away if not one.is_back(now, before)]
-            in_a_row = 0 if missing else in_a_row + 1
+        while True:
+            now = [one for one in listeners(self._processes.proc) if self._reads_any(one, sshds)]
+            if count_reopened(now, before) >= expected:
+                return
+            if time.monotonic() >= until:
+                self._lost += [one for one in told if one.sockets]
+                return
             time.sleep(POLL_INTERVAL)
-        self._lost += missing
+
+    @staticmethod
+    def _reads_any(one: Listener, sshds: Sequence[Sshd]) -> bool:
+        return any(one.reads(sshd.config, sshd.program) for sshd in sshds)
 
     def require_sshd_back(self) -> None:
         """Raises Unfinished if an sshd was told to read its configuration and does not wait for connections since."""

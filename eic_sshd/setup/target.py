@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Dict, Iterator, NamedTuple
+from typing import Iterator, NamedTuple
 
 from ..host.errors import MachineError
 from ..host.plain_files import read
@@ -25,20 +25,14 @@ class Target(NamedTuple):
     say: Say
     dry_run: bool
 
-    def reload_sshd(self, before: Dict[str, str]) -> None:
-        """Have all that go by what has changed read it, if they can: `before` are the problems that others had before.
-
-        Raises Refused if one has a problem since, or would not.
-        """
-        others = self.site.others()
-        problems = self.site.problems_of(others)
-        for config, problem in problems.items():
-            if config not in before:
-                raise Refused(
-                    f"{config}, which includes {self.site.sshd_drop_ins} too, would become invalid: {problem}"
-                )
-            self.say(f"{config}, which includes {self.site.sshd_drop_ins} too, is invalid, as it was before: {problem}")
-        self.units.reload_sshd([self.site.sshd, *(other for other in others if other.config not in problems)])
+    def reload_sshd(self) -> None:
+        """Have every sshd that reads our drop-ins read them. Raises Refused, and reloads none, if one could not."""
+        sshds = [self.site.sshd, *self.site.others()]
+        for sshd in sshds:
+            problem = self.site.problem_of(sshd)
+            if problem is not None:
+                raise Refused(f"{sshd.config} is invalid, so its sshd can't be told: {problem}")
+        self.units.reload_sshd(sshds)
 
     def note_that_sshd_is_told(self) -> None:
         """So that a `disable` knows that an sshd may ask."""
@@ -99,7 +93,7 @@ class Target(NamedTuple):
         self.units.reload_service()
         if self.units.told_sshd:
             try:
-                self.reload_sshd(self.site.problems_of(self.site.others()))
+                self.reload_sshd()
             except MachineError as problem:
                 self.say(f"{problem}; reload it, so that it goes by its files")
         if any(os.path.exists(path) for path in self.site.our_drop_ins):

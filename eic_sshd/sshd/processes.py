@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import time
-from typing import Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set
+from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set
 
 from ..host import systemd
 
@@ -25,8 +25,7 @@ _ONE_TASK = re.compile(r"\0-[46Ddeq]*[iRtTG]")
 class Listener(NamedTuple):
     """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
     `sockets` are those at which it waits for connections, none if that is not known. `program` is what it runs,
-    `options` are those that it was started with, and `network` is the namespace that its addresses are in. One that
-    `is_restarting` has been told already, and has not begun to listen anew."""
+    `options` are those that it was started with, and `network` is the namespace that its addresses are in."""
 
     pid: int
     unit: Optional[str]
@@ -34,7 +33,6 @@ class Listener(NamedTuple):
     program: str = "/usr/sbin/sshd"
     options: str = ""
     network: str = ""
-    is_restarting: bool = False
 
     @property
     def config(self) -> str:
@@ -76,26 +74,6 @@ class Listener(NamedTuple):
             return RESTART
         return "reload" if shown.get("CanReload") == "yes" else HANG_UP
 
-    def is_back(self, now: Iterable[Listener], before: Container[int]) -> bool:
-        """Whether it, or what has come in its place, waits at sockets of its own `now`: so it has read its
-        configuration. `before` are the processes of all that waited when it was told.
-
-        Told to read it, sshd closes its sockets, executes itself anew, and only then opens others (sshd.c,
-        sighup_restart): for some 20 ms whoever comes is turned away. Other sockets say nothing: from OpenSSH 10.0 on
-        it has some for each client that is not logged in yet. One whose sockets are not known counts as back.
-        """
-        in_its_place = [one for one in now if one.pid == self.pid or (one.pid not in before and self._resembles(one))]
-        return not self.sockets or any(one.is_anew(self.sockets) for one in in_its_place)
-
-    def is_anew(self, before: FrozenSet[str]) -> bool:
-        """Whether it waits at sockets, none of them of those `before`."""
-        return bool(self.sockets) and not self.sockets & before and not self.is_restarting
-
-    def _resembles(self, other: Listener) -> bool:
-        """Whether `other` was started as this was: one that is no unit's becomes another process at a reload, unless
-        it was started with -D (sshd(8))."""
-        return other.unit == self.unit and (self.unit is not None or other.options == self.options)
-
 
 class Survey(NamedTuple):
     """The sshds that wait for connections, and whether one is on its way to that, or about to start again: what such a
@@ -127,6 +105,17 @@ def survey(proc: str) -> Survey:
 def listeners(proc: str) -> List[Listener]:
     """Those that `survey` finds waiting."""
     return survey(proc).waiting
+
+
+def count_reopened(now: Iterable[Listener], before: Iterable[Listener]) -> int:
+    """How many sshds listen `now`, at sockets none of which an sshd had `before`: so they have read their configuration
+    since.
+
+    At a reload sshd closes its sockets, executes itself again, reads its configuration and only then opens others
+    (sshd.c, sighup_restart).
+    """
+    old = frozenset(name for one in before for name in one.sockets)
+    return sum(bool(one.sockets) and not one.sockets & old for one in now)
 
 
 class Processes:
@@ -175,7 +164,7 @@ def _sshd(process: str, pid: int) -> Optional[_Process]:
     sockets = frozenset(opened.intersection(_listening(process)))
     options = title.partition(" [listener]")[0]
     is_restarting = (bool(opened) and not sockets) or _is_told(process)
-    listener = Listener(pid, _unit(process), sockets, program, options, _network(process), is_restarting)
+    listener = Listener(pid, _unit(process), sockets, program, options, _network(process))
     return _Process(_parent(process), is_restarting, listener)
 
 

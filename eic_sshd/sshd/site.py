@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ..host import systemd
-from ..host.errors import MachineError
 from ..host.plain_files import read
 from ..model.keys_command import FRONT_DOOR
 from .config_file import COMMAND, COMMAND_USER, Line, SshdConfig
@@ -57,9 +56,9 @@ class Site(NamedTuple):
 
     def sshd_problem(self) -> Optional[str]:
         """What keeps sshd from reading its configuration, if it runs, or from starting with it; None if nothing."""
-        return self._problem(self.sshd)
+        return self.problem_of(self.sshd)
 
-    def _problem(self, sshd: Sshd) -> Optional[str]:
+    def problem_of(self, sshd: Sshd) -> Optional[str]:
         running = self.waiting(sshd)
         return sshd.problem(
             host_keys=any(not one.brings_host_keys for one in running),
@@ -83,18 +82,6 @@ class Site(NamedTuple):
             if os.path.realpath(sshd.config) != os.path.realpath(self.sshd.config)
             and any(SshdConfig(sshd.config).inclusion_of(path) for path in self.our_drop_ins)
         ]
-
-    def problems_of(self, others: Iterable[Sshd]) -> Dict[str, str]:
-        """What is wrong with those of `others` that could not read their configurations, by the paths of these."""
-        found = {}
-        for other in others:
-            try:
-                problem = self._problem(other)
-            except MachineError as refused:
-                problem = str(refused)
-            if problem is not None:
-                found[other.config] = problem
-        return found
 
     def sshd_config(self, instead: Optional[Dict[str, str]] = None) -> SshdConfig:
         return SshdConfig(self.sshd.config, instead)

@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Iterator, List
+from typing import Dict, Iterator, List
 
 import pytest
 
+from eic_sshd.host.errors import MachineError
 from eic_sshd.setup import StillAsks, Unfinished
 from eic_sshd.setup.disable import disable
 from eic_sshd.setup.services import Units
@@ -205,62 +206,54 @@ def test_an_sshd_with_a_configuration_of_its_own_is_left_alone(
         require_listening(other)
 
 
-@pytest.fixture
-def another(machine: Machine, running: Running, tmp_path: Path) -> Iterator[Running]:
+@contextlib.contextmanager
+def another(machine: Machine, folder: Path) -> Iterator[Running]:
     """An sshd with a configuration of its own, which includes the same drop-ins."""
-    with serving(machine, tmp_path / "another") as sshd:
+    with serving(machine, folder / "another") as sshd:
         yield sshd
 
 
-def test_another_sshd_that_includes_the_same_drop_ins_is_told_as_well(
-    machine: Machine, running: Running, another: Running
+@pytest.mark.parametrize("flags", [{}, {"chain": True}, {"replace": True}])
+def test_a_second_sshd_that_includes_the_same_drop_ins_is_refused_with_the_remedy(
+    machine: Machine, running: Running, tmp_path: Path, flags: Dict[str, bool]
 ) -> None:
-    machine.enable()
-    machine.disable()
-    assert (times_told(running), times_told(another)) == (2, 2)
-    require_listening(another)
-
-
-def test_another_sshd_that_cannot_be_told_is_left_alone_until_it_would_go_on_asking(
-    machine: Machine, running: Running, another: Running
-) -> None:
-    append(another, "NoSuchKeyword yes\n")
-    assert any(f"{another.folder}/sshd_config" in told and "is invalid" in told for told in machine.enable())
-    assert (times_told(running), times_told(another)) == (1, 0)
-    require_listening(another)
-    with pytest.raises(StillAsks, match=f"goes by {another.folder}/sshd_config, which includes .* can't be told"):
-        machine.disable()
-    assert Path(machine.site.drop_in).exists()
-
-
-def test_another_sshd_that_would_not_start_without_us_keeps_us(
-    machine: Machine, running: Running, another: Running
-) -> None:
-    machine.enable()
-    append(another, "AuthorizedKeysCommand /usr/bin/true\n")  # and nobody to run it as, but ours
-    with pytest.raises(StillAsks, match=f"{another.folder}/sshd_config, .* would become invalid"):
-        machine.disable()
-    assert Path(machine.site.drop_in).exists()
-    require_listening(another)
-
-
-def test_two_sshds_may_share_the_command_that_is_chained(machine: Machine, running: Running, another: Running) -> None:
     machine.write("sshd_config.d/50-site.conf", OTHER)
+    with another(machine, tmp_path) as second:
+        with pytest.raises(MachineError) as refused:
+            machine.enable(**flags)
+        said = str(refused.value)
+        assert said.startswith(f"{second.folder}/sshd_config: ")
+        assert machine.site.sshd_drop_ins in said
+        assert "name" in said
+        assert "run `eic-sshd enable" in said
+        assert (times_told(running), times_told(second)) == (0, 0)
+    assert not Path(machine.site.early_drop_in).exists()
     machine.enable(chain=True)
-    assert (times_told(running), times_told(another)) == (1, 1)
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
-def test_another_sshds_own_command_is_not_replaced(
-    machine: Machine, running: Running, another: Running, where: str
+def test_a_second_sshd_that_was_started_after_enabling_is_told_by_disable(
+    machine: Machine, running: Running, tmp_path: Path
 ) -> None:
-    path = Path(another.folder) / "sshd_config"
-    text = path.read_text()
-    path.write_text(OTHER + text if where == "before" else text + OTHER)
-    if where == "after":
-        assert f"an sshd here goes by {path}, which includes {machine.site.drop_in} too" in machine.refusal()
-    else:
-        machine.enable()
+    machine.enable()
+    with another(machine, tmp_path) as second:
+        machine.disable()
+        assert (times_told(running), times_told(second)) == (2, 1)
+        require_listening(second)
+
+
+@pytest.mark.parametrize("fault", ["NoSuchKeyword yes\n", "AuthorizedKeysCommand /usr/bin/true\n"])
+def test_disable_refuses_while_a_second_sshd_could_not_read_its_configuration_without_ours(
+    machine: Machine, running: Running, tmp_path: Path, fault: str
+) -> None:
+    """The second fault is a command with nobody to run it as, but our user."""
+    machine.enable()
+    with another(machine, tmp_path) as second:
+        append(second, fault)
+        with pytest.raises(StillAsks, match=f"{second.folder}/sshd_config"):
+            machine.disable()
+        assert Path(machine.site.drop_in).exists()
+        assert (times_told(running), times_told(second)) == (1, 0)
+        require_listening(second)
 
 
 def test_an_sshd_whose_addresses_are_gone_is_told_nothing(machine: Machine, running: Running) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Sequence, Set, Tuple
 
 import pytest
 
-from eic_sshd.sshd.processes import Listener, listeners, survey
+from eic_sshd.sshd.processes import Listener, count_reopened, listeners, survey
 
 TITLE = b"sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\0"
 
@@ -126,36 +126,27 @@ def test_what_it_brings_itself_is_in_its_title(tmp_path: Path, options: str, key
 
 
 @pytest.mark.parametrize(
-    ("pid", "unit", "sockets", "back"),
+    ("now", "reopened"),
     [
-        (7, "ssh.service", {"b"}, True),
-        (8, "ssh.service", {"b"}, True),
-        (7, None, {"b"}, True),
-        (7, "ssh.service", {"a"}, False),
-        (7, "ssh.service", set(), False),
-        (7, "ssh.service", {"a", "b"}, False),
-        (8, "corp-sshd.service", {"b"}, False),
-        (9, "ssh.service", {"b"}, False),
+        ([], 0),
+        ([(7, {"b"})], 1),
+        ([(8, {"b"})], 1),  # one that is not started with -D becomes another process
+        ([(7, {"a"})], 0),
+        ([(7, {"a", "b"})], 0),
+        ([(7, set())], 0),
+        ([(7, {"b"}), (9, {"c"})], 1),
+        ([(7, {"b"}), (9, {"d"})], 2),
     ],
 )
-def test_it_is_back_when_it_waits_anew(pid: int, unit: Optional[str], sockets: Set[str], back: bool) -> None:
-    was = Listener(7, "ssh.service", frozenset({"a"}))
-    assert was.is_back([Listener(pid, unit, frozenset(sockets))], {7, 9}) is back
-    assert not was.is_back([], {7})
+def test_sshds_at_sockets_that_are_all_new_have_reopened_them(now: List[Tuple[int, Set[str]]], reopened: int) -> None:
+    before = [Listener(7, "ssh.service", frozenset({"a"})), Listener(9, "other.service", frozenset({"c"}))]
+    assert count_reopened([Listener(pid, None, frozenset(sockets)) for pid, sockets in now], before) == reopened
 
 
-def test_one_whose_sockets_we_may_not_know_is_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_sockets_that_the_kernel_does_not_show_are_not_known(tmp_path: Path) -> None:
     process(tmp_path, 7, fds=())
     (found,) = listeners(str(tmp_path))
     assert found.sockets == frozenset()
-    assert found.is_back([], {7})
-
-
-def test_one_outside_of_any_unit_may_have_become_another_process() -> None:
-    was = Listener(7, None, frozenset({"a"}))
-    assert was.is_back([Listener(8, None, frozenset({"b"}))], {7})
-    assert not was.is_back([Listener(8, None, frozenset({"b"}))], {7, 8})
-    assert not was.is_back([Listener(8, "ssh.service", frozenset({"b"}))], {7})
 
 
 def test_a_child_that_was_just_forked_for_a_connection_is_not_told(tmp_path: Path) -> None:
@@ -193,14 +184,6 @@ def test_only_a_socket_in_state_listen_is_one_that_it_waits_at(
         (tmp_path / "7/net" / name).write_text(TCP + "".join(tcp_line(*line) for line in lines))
     (found,) = listeners(str(tmp_path))
     assert found.sockets == {f"socket:[{inode}]" for inode in sockets}
-
-
-def test_one_that_is_no_units_is_replaced_only_by_one_that_was_started_alike() -> None:
-    was = Listener(7, None, frozenset({"a"}), options="sshd: /usr/sbin/sshd -f /a")
-    became = Listener(8, None, frozenset({"b"}), options="sshd: /usr/sbin/sshd -f /b")
-    assert not was.is_back([became], {7})
-    assert was.is_back([became._replace(options=was.options)], {7})
-    assert was._replace(unit="ssh.service").is_back([became._replace(unit="ssh.service")], {7})
 
 
 @pytest.mark.parametrize(
@@ -249,9 +232,6 @@ def test_one_that_has_not_come_to_its_signal_is_about_to_wait(tmp_path: Path, pe
     (tmp_path / "7/status").write_text(f"Name:\tsshd\n{pending}\nSigBlk:\t0000000000000001\n")
     found = survey(str(tmp_path))
     assert found.is_one_starting is restarting
-    assert [one.is_restarting for one in found.waiting] == [restarting]
-    was = found.waiting[0]._replace(sockets=frozenset({"a"}))
-    assert was.is_back(found.waiting, {7}) is not restarting
 
 
 def test_one_of_another_root_is_not_waited_for(tmp_path: Path) -> None:
