@@ -73,7 +73,7 @@ docs:
 install:
 	$(INSTALL) -d -m 0755 $(LIBDIR) $(USR)/bin $(DESTDIR)/etc/eic-sshd/conf.d
 	$(INSTALL) -d -m 0755 $(DOCDIR)/eic-sshd $(USR)/share/eic-sshd
-	$(INSTALL) -m 0755 eic_sshd/client.py $(LIBDIR)/authorized-keys
+	$(INSTALL) -m 0755 packaging/authorized-keys $(LIBDIR)/authorized-keys
 	for file in $$(find eic_sshd -name '*.py'); do \
 	    $(INSTALL) -D -m 0644 $$file $(LIBDIR)/$$file || exit 1; \
 	done

@@ -1,12 +1,11 @@
-#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: Apache-2.0
 """What sshd runs: prints the public keys that may log in as USER, or nothing (sshd_config(5), AuthorizedKeysCommand).
 
-It runs at each public-key attempt, so starting it must cost next to nothing: nothing is imported here that is not built
-into the interpreter, until this process must decide by itself. `-I` keeps the environment out, `-S` the site packages.
+It runs at each public-key attempt: it imports nothing that is not built into the interpreter, until this process must
+decide by itself. /usr/lib/eic-sshd/authorized-keys starts it, and starts it once more where `main` raises.
 
-Exit status: 0 whatever was decided, with nothing printed if anything went wrong, so that sshd goes on to its other ways
-in; 2 for wrong arguments.
+Exit status: 0 whatever was decided, with nothing printed if anything fails, so that sshd uses its other login methods;
+2 for wrong arguments.
 """
 
 import posix
@@ -26,9 +25,14 @@ SOCKET = "/run/eic-sshd/authorize.sock"
 PATIENCE = 2.0
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], begun: float) -> int:
+    """The exit status, once the answer is printed; `begun` is when this process began (time.monotonic, seconds).
+
+    `--again MILLISECONDS` before the arguments says that it is the second try, and when the first one began. Raises
+    what a second try may get over, in a new process: a package may be replacing this one's files at this moment.
+    """
     again = arguments[:1] == ["--again"] and "".join(arguments[1:2]).isdigit()
-    begun = int(arguments[1]) / 1000 if again else time.monotonic()
+    begun = int(arguments[1]) / 1000 if again else begun
     parsed = parse(arguments[2 * again :])
     if parsed is None:
         to_syslog("wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
@@ -46,7 +50,7 @@ def main(arguments: list[str]) -> int:
             answer += cold().chain(asked)
     except BaseException as error:  # I1: never a traceback, never half an answer
         if not again and not isinstance(error, NoAnswerInTime):
-            once_more(arguments, begun)
+            raise
         answer = answer or give_up(asked, error)
     write(answer)
     return 0
@@ -143,15 +147,6 @@ def may_answer(uid: int, own: int, folder_owner: int) -> bool:
     return uid in (0, own, folder_owner)
 
 
-def once_more(arguments: list[str], begun: float) -> None:
-    """Begin again in a new process: a package may have been replacing this one's files at this very moment."""
-    time.sleep(0.2)
-    try:
-        posix.execv(__file__, [__file__, "--again", str(int(begun * 1000)), *arguments])
-    except (OSError, ValueError):
-        return
-
-
 def give_up(asked: "Asked", error: BaseException) -> bytes:
     """Say why there was no decision, where the configuration names a log, or at least in syslog."""
     try:
@@ -163,8 +158,7 @@ def give_up(asked: "Asked", error: BaseException) -> bytes:
 
 
 def cold() -> "ModuleType":
-    """The slow way's module, from the folder that this file lies in."""
-    sys.path.append(__file__.rpartition("/")[0])
+    """What decides in this process, where the daemon gives no usable answer."""
     from eic_sshd import cold
 
     return cold
@@ -192,7 +186,3 @@ def write(answer: bytes, descriptor: int = 1) -> None:
             answer = answer[posix.write(descriptor, answer) :]
     except OSError:
         return  # sshd went away (its client did, or LoginGraceTime passed): there is nobody left to tell
-
-
-if __name__ == "__main__":
-    posix._exit(main(sys.argv[1:]))

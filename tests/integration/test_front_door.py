@@ -311,7 +311,7 @@ def test_a_library_that_does_not_load_is_named_as_the_reason(
 
 
 def test_a_missing_package_is_no_traceback(door: Door, tmp_path: Path) -> None:
-    done = run_altered(door, tmp_path, "from eic_sshd import cold", "from eic_sshd_gone import cold")
+    done = run_altered(door, tmp_path, "from eic_sshd import client", "from eic_sshd_gone import client")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -323,7 +323,7 @@ raise {error}("half of it is new")
 """
 
 
-@pytest.mark.parametrize("module", ["cold.py", "imds/bounded.py", "trust/signer.py"])
+@pytest.mark.parametrize("module", ["client.py", "cold.py", "imds/bounded.py", "trust/signer.py"])
 @pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
 def test_a_package_that_is_being_replaced_costs_no_login(
     door: Door, tmp_path: Path, ed25519: str, module: str, error: str
@@ -336,6 +336,35 @@ def test_a_package_that_is_being_replaced_costs_no_login(
     assert run_altered(door, tmp_path, "", "").stdout == bare(ed25519)
     (record,) = door.log.read_text().splitlines()
     assert '"granted"' in record
+
+
+OF_ANOTHER_VERSION = """
+import os
+
+os.rename(__file__ + ".new", __file__)
+
+
+def main(arguments):
+    raise SystemExit(1)
+"""
+
+
+def test_a_client_of_another_version_is_run_once_more(door: Door, tmp_path: Path, ed25519: str) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / "client.py").rename(here / "client.py.new")
+    (here / "client.py").write_text(OF_ANOTHER_VERSION)
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert run_altered(door, tmp_path, "", "").stdout == bare(ed25519)
+
+
+@pytest.mark.parametrize("text", ["", "raise KeyboardInterrupt", "syntax error", "def main(a, b): raise SystemExit(1)"])
+def test_a_client_that_stays_unusable_prints_nothing_and_ends_with_0(door: Door, tmp_path: Path, text: str) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / "client.py").write_text(text)
+    done = run_altered(door, tmp_path, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 HANGING = """
