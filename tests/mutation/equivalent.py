@@ -47,6 +47,7 @@ _NAMES_WITHOUT = (
     "if identifier is not None and ( "
     "((own is None) or (identifier.value.key_identifier != own.value.digest) or (%s)) ):"
 )
+_UNDER_WAY = "self._under_way[peer.fileno()] = since + house.deadline + %s"
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
@@ -150,7 +151,6 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         (
             "if len(said) <= 5 <= len(said + more):",
             "if ((5 <= len(said + more))):",
-            "if len(said) < 6 <= len(said + more):",
         ),
         "computed again from the same five bytes, or from fewer before these are there",
     ),
@@ -472,5 +472,12 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "body += answer.raw.read(limit + 1 - len(body))",
         ("body += answer.raw.read(limit + 2 - len(body))",),
         "as above",
+    ),
+    Equivalent(
+        "eic_sshd/daemon/server.py",
+        "Service._take",
+        _UNDER_WAY % "10",
+        (_UNDER_WAY % "11", _UNDER_WAY % "(9)"),
+        "a service that hangs is found out a second earlier or later",
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 from eic_sandbox.pki.authority import Identity, Pki
 from eic_sshd.config.schema import TrustSettings
 from eic_sshd.model.decision import NotGranted, Reason
-from eic_sshd.trust import certificate, roots
+from eic_sshd.trust import roots
 
 from .signing import DOMAIN, pem
 
@@ -51,66 +51,12 @@ def test_the_distribution_has_amazons_roots() -> None:
     assert digests <= roots.AMAZON_ROOTS
 
 
-# https://www.amazontrust.com/repository/
-AMAZON_NAMES = {
-    *(f"CN=Amazon Root CA {number},O=Amazon,C=US" for number in (1, 2, 3, 4)),
-    "CN=Starfield Services Root Certificate Authority - G2,"
-    r"O=Starfield Technologies\, Inc.,L=Scottsdale,ST=Arizona,C=US",
-}
-
-
-@pytest.mark.filterwarnings("ignore:Parsed a")  # some roots have the serial number 0
-@pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
-def test_each_root_of_amazons_that_the_distribution_has_is_known_and_no_other() -> None:
-    for der in roots.configured(TrustSettings("system", None, True))("amazonaws.com").certificates:
-        assert roots.is_amazon(der) == (certificate.read(der).label in AMAZON_NAMES)
-
-
-def test_the_bundles_are_where_debian_and_red_hat_keep_theirs() -> None:
-    """update-ca-certificates(8) and update-ca-trust(8)."""
-    assert set(roots.SYSTEM_BUNDLES) == {
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    }
-
-
-@pytest.mark.parametrize("body", [b"AA", b"A", b"AA==AAAA", b"=AAA"])
-def test_what_is_no_base64_in_a_bundle_is_passed_over(pki: Pki, body: bytes) -> None:
-    text = pem([pki.root]) + b"-----BEGIN CERTIFICATE-----\n" + body + b"\n-----END CERTIFICATE-----\n"
-    assert roots.pem_certificates(text + pem([pki.old_root])) == [pki.root.der, pki.old_root.der]
-
-
-@pytest.mark.parametrize("private", [True, False])
-def test_a_file_of_roots_has_4_mib_at_the_most(pki: Pki, tmp_path: Path, private: bool) -> None:
-    path = tmp_path / "roots.pem"
-    made = roots.configured(TrustSettings("system", str(path) if private else None, True), [str(path)], os.geteuid())
-    bundle(path, pki.root)
-    with path.open("ab") as file:
-        file.write(b"\n" * (4 * 1024 * 1024 - path.stat().st_size))
-    assert made(DOMAIN).certificates == [pki.root.der]
-    with path.open("ab") as file:
-        file.write(b"\n")
-    with pytest.raises(NotGranted, match="longer than 4194304 bytes"):
-        made(DOMAIN)
-
-
 def test_a_ca_file_is_then_all_that_is_trusted(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "ca.pem", pki.root, pki.old_root)
     assert roots.configured(TrustSettings("auto", path, True), [])(DOMAIN) == (
         [pki.root.der, pki.old_root.der],
         True,
     )
-
-
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not os.path.exists(roots.SYSTEM_BUNDLES[0]), reason="needs root, and a file of root's"
-)
-def test_a_ca_file_may_be_roots_whoever_reads_it() -> None:
-    os.seteuid(12345)
-    try:
-        assert roots.configured(TrustSettings("auto", roots.SYSTEM_BUNDLES[0], True), [])(DOMAIN).private
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize("fault", ["missing", "empty", "writable"])
@@ -167,10 +113,3 @@ def test_the_first_bundle_that_there_is_is_the_systems(pki: Pki, tmp_path: Path)
     for paths, root in (([str(tmp_path / "none"), second], pki.old_root), ([first, second], pki.root)):
         made = roots.configured(TrustSettings("system", None, True), paths, os.geteuid())
         assert made(DOMAIN).certificates == [root.der]
-
-
-def test_a_system_bundle_that_cannot_be_read_is_named_and_the_next_one_is_not_tried(pki: Pki, tmp_path: Path) -> None:
-    path, other = f"{bundle(tmp_path / 'file', pki.root)}/bundle.pem", bundle(tmp_path / "other.pem", pki.root)
-    with pytest.raises(NotGranted, match=r"cannot be read: .*/file/bundle\.pem: Not a directory") as caught:
-        roots.configured(TrustSettings("system", None, True), [path, other], os.geteuid())(DOMAIN)
-    assert caught.value.reason is Reason.SIGNER_UNTRUSTED

@@ -42,7 +42,22 @@ def answer(path: str, *words: bytes) -> bytes:
             said += more
 
 
-def serve(path: str, house: House, talk: Callable[[], None], allowed: Optional[Container[int]] = None) -> None:
+Beat = Callable[[], None]
+
+
+def nothing() -> None:
+    pass
+
+
+def serve(
+    path: str,
+    house: House,
+    talk: Callable[[], None],
+    allowed: Optional[Container[int]] = None,
+    listener: Optional[socket.socket] = None,
+    beat: Beat = nothing,
+    between: Beat = nothing,
+) -> None:
     """Serve at `path` until `talk`, in a thread of its own, has come to its end; raises what it raised."""
     raised: List[BaseException] = []
 
@@ -54,10 +69,11 @@ def serve(path: str, house: House, talk: Callable[[], None], allowed: Optional[C
         finally:
             service.stop()
 
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(64)
-        service = Service(listener, lambda: house, lambda: 0.0, allowed_peer_uids=allowed)
+    with listener or socket.socket(socket.AF_UNIX) as listener:
+        if not listener.getsockname():
+            listener.bind(path)
+            listener.listen(64)
+        service = Service(listener, lambda: house, lambda: 0.0, beat, between, allowed)
         thread = threading.Thread(target=run)
         thread.start()
         service.run()
@@ -91,9 +107,11 @@ def test_only_who_may_ask_is_answered(path: str, allowed: Optional[Container[int
 
 def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
     asked_at: Dict[str, float] = {}
+    begun = time.monotonic()
 
     def decide(request: Request, moment: float) -> bytes:
         asked_at[request.user] = time.monotonic() - moment
+        assert moment >= begun - int(request.user[1:]) / 1000
         return protocol.answer([])
 
     heard: List[bytes] = []

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a connection that comes to nothing, and of the service where it runs out of something."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+from typing import Any, Callable, List, Optional, Tuple
+
+import pytest
+
+from eic_sshd.daemon import protocol, server
+from eic_sshd.daemon.server import House, who_may_ask
+from eic_sshd.model.decision import Request
+
+from .test_service import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
+
+__all__ = ["path"]
+
+
+class Peer(socket.socket):
+    """The service's end of a connection. The first read raises `fails`; `waits` is whether any read might wait."""
+
+    fails: Optional[OSError] = None
+    waits = False
+
+    def recv(self, *arguments: Any) -> bytes:
+        self.waits = self.waits or self.gettimeout() != 0
+        if self.fails is not None:
+            error, self.fails = self.fails, None
+            raise error
+        return super().recv(*arguments)
+
+
+class Listener(socket.socket):
+    """Keeps what it accepted in `accepted`. `fails` is raised instead, once; `first_read` by the first read of one."""
+
+    def __init__(self, first_read: Optional[OSError] = None) -> None:
+        super().__init__(socket.AF_UNIX)
+        self.accepted: List[Peer] = []
+        self.fails: Optional[OSError] = None
+        self._first_read = first_read
+
+    def accept(self) -> Tuple[socket.socket, Any]:
+        if self.fails is not None:
+            error, self.fails = self.fails, None
+            raise error
+        peer, address = super().accept()
+        made = Peer(fileno=peer.detach())
+        made.fails, self._first_read = self._first_read, None
+        self.accepted.append(made)
+        return made, address
+
+
+@contextlib.contextmanager
+def connected(path: str) -> Any:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(30)
+        peer.connect(path)
+        yield peer
+
+
+def test_no_connection_is_waited_for(path: str) -> None:
+    listener, heard = Listener(), []
+    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), None, listener)
+    assert heard == [WHOLE]
+    assert [peer.waits for peer in listener.accepted] == [False]
+
+
+def hang_up(peer: socket.socket) -> None:
+    peer.close()
+
+
+def hang_up_half_way(peer: socket.socket) -> None:
+    peer.sendall(request("root")[:9])
+    peer.close()
+
+
+def send(*words: bytes) -> Callable[[socket.socket], None]:
+    return lambda peer: peer.sendall(b"".join(words))
+
+
+ENDS = {
+    "hangs up": hang_up,
+    "hangs up half way": hang_up_half_way,
+    "is no request": send(b"\xff\xff\xff\xff"),
+    "has no user": send(request("")),
+}
+
+
+def closed_at_once(path: str, act: Callable[[socket.socket], object], **options: Any) -> bool:
+    """Whether the service has closed the connection on which one acts so by the time that it answers the next one."""
+    listener, closed = Listener(options.pop("first_read", None)), []
+
+    def talk() -> None:
+        with connected(path) as peer:
+            answer(path, request("root"))  # the service has the first connection by now
+            act(peer)
+            answer(path, request("root"))
+            closed.append(listener.accepted[0].fileno() == -1)
+
+    serve(path, options.pop("house", NOTHING_REMEMBERED), talk, listener=listener, **options)
+    return closed[0]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_connection_that_comes_to_nothing_is_closed_at_once(path: str, end: str) -> None:
+    assert closed_at_once(path, ENDS[end])
+
+
+def test_a_connection_that_may_still_ask_is_kept(path: str) -> None:
+    heard: List[bytes] = []
+
+    def talk() -> None:
+        with connected(path) as peer:
+            peer.sendall(request("root")[:9])
+            answer(path, request("root"))
+            peer.sendall(request("root")[9:])
+            while more := peer.recv(4096):
+                heard.append(more)
+
+    serve(path, NOTHING_REMEMBERED, talk)
+    assert b"".join(heard) == WHOLE
+
+
+def test_a_front_door_that_is_sent_away_is_left_at_once(path: str) -> None:
+    other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
+    assert closed_at_once(path, send(request("root")), house=other)
+    assert closed_at_once(f"{path}2", lambda peer: None, allowed=set())
+
+
+def test_a_connection_that_breaks_is_closed_at_once_and_costs_nothing_more(path: str) -> None:
+    broken = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    assert closed_at_once(path, send(request("root")), first_read=broken)
+
+
+def test_a_connection_that_has_nothing_to_read_after_all_is_read_again(path: str) -> None:
+    heard: List[bytes] = []
+    listener = Listener(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))
+    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), None, listener)
+    assert heard == [WHOLE]
+
+
+def test_who_may_not_ask_and_has_gone_costs_nothing(path: str) -> None:
+    listener = Listener()
+    listener.bind(path)
+    listener.listen(64)
+    with connected(path):
+        pass  # it has gone before the service begins
+    heard: List[bytes] = []
+    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), set(), listener)
+    assert heard == [protocol.NOT_ME]
+
+
+def test_where_descriptors_run_out_the_oldest_connection_that_says_nothing_makes_room(path: str) -> None:
+    listener, heard, closed = Listener(), [], []
+
+    def talk() -> None:
+        with connected(path):
+            answer(path, request("root"))
+            listener.fails = OSError(errno.EMFILE, "Too many open files")
+            heard.append(answer(path, request("root")))
+            closed.append(listener.accepted[0].fileno() == -1)
+
+    serve(path, NOTHING_REMEMBERED, talk, None, listener)
+    assert (heard, closed) == ([WHOLE], [True])
+
+
+def test_where_descriptors_run_out_and_nobody_is_silent_the_next_one_is_answered(path: str) -> None:
+    listener, heard = Listener(), []
+
+    def talk() -> None:
+        listener.fails = OSError(errno.EMFILE, "Too many open files")
+        heard.append(answer(path, request("root")))
+
+    serve(path, NOTHING_REMEMBERED, talk, None, listener)
+    assert heard == [WHOLE]
+
+
+def test_only_so_many_connections_may_say_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server._MOST_UNSAID == 512
+    monkeypatch.setattr(server, "_MOST_UNSAID", 3)
+    listener, closed = Listener(), []
+
+    def talk() -> None:
+        with contextlib.ExitStack() as kept:
+            for _ in range(3):
+                kept.enter_context(connected(path))
+            answer(path, request("root"))
+            closed.append(listener.accepted[0].fileno() == -1)
+
+    serve(path, NOTHING_REMEMBERED, talk, None, listener)
+    assert closed == [True]
+
+
+# What is under way.
+
+
+class Turns:
+    """Counts the turns of the service at `path`, and how often it said that all is well."""
+
+    def __init__(self, path: str) -> None:
+        self.beats = 0
+        self._path = path
+        self._turns = 0
+        self._turned = threading.Condition()
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def between(self) -> None:
+        with self._turned:
+            self._turns += 1
+            self._turned.notify_all()
+
+    def wait(self, more: int) -> None:
+        """Until so many more turns have begun."""
+        for _ in range(more):
+            self._wait_for_one()
+
+    def _wait_for_one(self) -> None:
+        with self._turned:
+            before = self._turns
+            with connected(self._path):  # wakes it
+                assert self._turned.wait_for(lambda: self._turns > before, 30)
+
+
+@pytest.mark.parametrize(("deadline", "well"), [(3.0, True), (-0.5, True), (-1000.0, False)])
+def test_the_service_is_well_until_ten_seconds_after_an_answer_was_due(path: str, deadline: float, well: bool) -> None:
+    turns, beats = Turns(path), []
+
+    def decide(request: Request, _: float) -> bytes:
+        before = turns.beats
+        turns.wait(3)
+        beats.append(turns.beats - before)
+        return protocol.answer([])
+
+    house = House(decide, lambda request, asked_at: None, deadline, None)
+    heard: List[bytes] = []
+    serve(path, house, lambda: heard.append(answer(path, request("root"))), beat=turns.beat, between=turns.between)
+    assert (beats[0] > 0) == well
+
+
+def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the_request(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, leave, begun = Turns(path), threading.Event(), threading.Event()
+    heard: List[bytes] = []
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def decide(request: Request, _: float) -> bytes:
+        begun.set()
+        assert leave.wait(30)
+        return protocol.answer([request.user])
+
+    def read(peer: socket.socket) -> None:
+        said = b""
+        while more := peer.recv(4096):
+            said += more
+        heard.append(said)
+
+    def talk() -> None:
+        with connected(path) as one, connected(path) as other, monkeypatch.context() as context:
+            try:
+                one.sendall(request("root"))
+                assert begun.wait(30)  # the only worker is at it
+                context.setattr(threading.Thread, "start", fail)
+                other.sendall(request("root"))
+                while len(other.recv(5, socket.MSG_PEEK)) < 5:
+                    pass
+                turns.wait(2)  # it was given to a worker
+            finally:
+                leave.set()
+            read(one)
+            read(other)
+
+    serve(path, House(decide, lambda request, asked_at: None, 3.0, None), talk, between=turns.between)
+    assert heard == [WHOLE, WHOLE]
+
+
+def test_a_socket_without_a_file_belongs_to_root_and_this_user() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0eic-sshd-test-{os.getpid()}")  # unix(7), an abstract one
+        assert who_may_ask(listener) == {0, os.geteuid()}
