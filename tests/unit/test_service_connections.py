@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import threading
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Callable, Container, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -27,12 +27,12 @@ class Peer(socket.socket):
     fails: Optional[OSError] = None
     waits = False
 
-    def recv(self, *arguments: Any) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         self.waits = self.waits or self.gettimeout() != 0
         if self.fails is not None:
             error, self.fails = self.fails, None
             raise error
-        return super().recv(*arguments)
+        return super().recv(size, flags)
 
 
 class Listener(socket.socket):
@@ -44,7 +44,7 @@ class Listener(socket.socket):
         self.fails: Optional[OSError] = None
         self._first_read = first_read
 
-    def accept(self) -> Tuple[socket.socket, Any]:
+    def accept(self) -> Tuple[socket.socket, object]:
         if self.fails is not None:
             error, self.fails = self.fails, None
             raise error
@@ -56,7 +56,7 @@ class Listener(socket.socket):
 
 
 @contextlib.contextmanager
-def connected(path: str) -> Any:
+def connected(path: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(30)
         peer.connect(path)
@@ -91,9 +91,15 @@ ENDS = {
 }
 
 
-def closed_at_once(path: str, act: Callable[[socket.socket], object], **options: Any) -> bool:
+def closed_at_once(
+    path: str,
+    act: Callable[[socket.socket], object],
+    house: House = NOTHING_REMEMBERED,
+    allowed: Optional[Container[int]] = None,
+    first_read: Optional[OSError] = None,
+) -> bool:
     """Whether the service has closed the connection on which one acts so by the time that it answers the next one."""
-    listener, closed = Listener(options.pop("first_read", None)), []
+    listener, closed = Listener(first_read), []
 
     def talk() -> None:
         with connected(path) as peer:
@@ -102,28 +108,13 @@ def closed_at_once(path: str, act: Callable[[socket.socket], object], **options:
             answer(path, request("root"))
             closed.append(listener.accepted[0].fileno() == -1)
 
-    serve(path, options.pop("house", NOTHING_REMEMBERED), talk, listener=listener, **options)
+    serve(path, house, talk, allowed, listener)
     return closed[0]
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_connection_that_comes_to_nothing_is_closed_at_once(path: str, end: str) -> None:
     assert closed_at_once(path, ENDS[end])
-
-
-def test_a_connection_that_may_still_ask_is_kept(path: str) -> None:
-    heard: List[bytes] = []
-
-    def talk() -> None:
-        with connected(path) as peer:
-            peer.sendall(request("root")[:9])
-            answer(path, request("root"))
-            peer.sendall(request("root")[9:])
-            while more := peer.recv(4096):
-                heard.append(more)
-
-    serve(path, NOTHING_REMEMBERED, talk)
-    assert b"".join(heard) == WHOLE
 
 
 def test_a_front_door_that_is_sent_away_is_left_at_once(path: str) -> None:
