@@ -87,7 +87,7 @@ install:
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
 	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/ami docs/ami/*
-	for page in $(wildcard docs/man/*.5 docs/man/*.8); do \
+	for page in $(wildcard docs/man/eic-sshd*.5 docs/man/eic-sshd*.8); do \
 	    $(INSTALL) -D -m 0644 -t $(USR)/share/man/man$${page##*.} $$page || exit 1; \
 	done
 	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd)
@@ -101,11 +101,12 @@ uninstall:
 .PHONY: install-sandbox
 install-sandbox:
 	$(INSTALL) -d -m 0755 $(SANDBOX_LIBDIR) $(USR)/bin
-	for file in $$(find eic_sandbox -name '*.py'); do \
+	for file in $$(find eic_sandbox -name build -prune -o -name '*.py' -print); do \
 	    $(INSTALL) -D -m 0644 $$file $(SANDBOX_LIBDIR)/$$file || exit 1; \
 	done
 	$(INSTALL) -m 0755 packaging/eic-sandbox $(USR)/bin/eic-sandbox
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sandbox docs/sandbox.md LICENSE
+	$(INSTALL) -D -m 0644 -t $(USR)/share/man/man8 docs/man/eic-sandbox.8
 	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(SANDBOX_LIBDIR)/eic_sandbox)
 
 .PHONY: uninstall-sandbox
@@ -121,8 +122,8 @@ install-selinux:
 
 # What the packages are built from: nothing is built anew while none of it has changed. Folders tell of files gone, but
 # for those at the top, one of which is called as a target is.
-SOURCES = $(shell find LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd -name __pycache__ -prune \
-    -o \( -type f -o -path '*/*' \) -print)
+SOURCES = $(shell find LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd \
+    \( -name __pycache__ -o -name '*.egg-info' -o -path eic_sandbox/build \) -prune -o \( -type f -o -path '*/*' \) -print)
 
 ## make deb        build/deb/*.deb, for Debian 12 and 13, Ubuntu 22.04 and 24.04
 .PHONY: deb

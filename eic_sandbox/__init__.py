@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for AWS on one machine: IMDSv2, EC2 Instance Connect's API and the PKI behind them.
+"""A stand-in for the AWS side of EC2 Instance Connect on one machine: IMDSv2, SendSSHPublicKey and their PKI.
 
-For the demo, the tests and whoever builds an AMI without an AWS account. Nothing of the instance's side imports it, and
-the instance's package does not hold it.
+It serves the demo, the tests, and image builds that have no AWS account. It imports nothing of eic_sshd: it is the
+other side of the contract between EC2 and the instance, written from EC2's documentation alone.
 """
+
+__version__ = "0.1.0"

@@ -8,15 +8,18 @@ import json
 import os
 import re
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Mapping, Optional
 
 import requests
 
-from .cloud.instance import Facts, Instance
+from . import __version__
+from .cloud.instance import Instance
 from .faults import ALL
+from .imds.metadata import InstanceMetadata
 from .pki.authority import Pki
 
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
+_REQUEST_TIMEOUT = 5  # seconds
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -26,10 +29,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
         description="A stand-in for AWS on this machine: IMDSv2, SendSSHPublicKey and their PKI.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"eic-sandbox {__version__}")
     _configure(parser)
     try:
         status = _run_command(parser.parse_args(arguments))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where the caller closed it
+            sys.stdout.flush()
         return status
     except SystemExit as end:  # argparse printed help or a usage error
         return int(end.code or 0)
@@ -43,33 +48,35 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _configure_run(commands.add_parser("run", help="run IMDS, the API and the control until interrupted"))
+    _configure_run(commands.add_parser("run", help="serve IMDS, the API and the control API until interrupted"))
     for name, run, text in (
-        ("status", _status, "where a running sandbox listens and which faults are set"),
-        ("faults", _faults, "every fault there is, with what it does"),
+        ("status", _status, "print the URLs, the instance and the faults of a running sandbox"),
+        ("faults", _faults, "list every fault"),
         ("fault", _fault, "set a fault"),
-        ("clear", _clear, "clear a fault, or all"),
-        ("rotate", _rotate, "make a new signer or new staples, or let all tokens expire"),
-        ("push", _push, "push a public key, past the API's checks"),
+        ("clear", _clear, "clear one fault, or all"),
+        ("rotate", _rotate, "make a new signer or new staples, or expire every token"),
+        ("push", _push, "push a public key without the checks of the API"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=run)
         if run is not _faults:
             command.add_argument(
-                "--control", metavar="URL", help="the control's URL (default: what sandbox.json in --directory says)"
+                "--control",
+                metavar="URL",
+                help="the control API's URL (default: read from sandbox.json in --directory)",
             )
-            command.add_argument("--directory", default=".", help="the folder that `run --directory` wrote to")
+            command.add_argument("--directory", default=".", help="the directory of `run --directory` (default: .)")
         if run is _fault:
             command.add_argument("name", choices=ALL, metavar="NAME")
-            command.add_argument("--path", default="", help="only for IMDS paths that contain this")
-            command.add_argument("--times", type=int, help="only for so many requests")
+            command.add_argument("--path", default="", help="only for IMDS paths that contain this text")
+            command.add_argument("--times", type=int, help="only for this number of requests")
         elif run is _clear:
             command.add_argument("name", nargs="?", choices=ALL, metavar="NAME")
         elif run is _rotate:
             command.add_argument("what", choices=["signer", "staples", "tokens"])
         elif run is _push:
             command.add_argument("user")
-            command.add_argument("key", help="a file with one public key")
+            command.add_argument("key", help="a file that contains one public key")
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
@@ -77,39 +84,45 @@ def _run_command(arguments: argparse.Namespace) -> int:
     try:
         return int(arguments.command(arguments))
     except requests.RequestException as error:
-        return _say(f"no sandbox answers at its control's URL ({type(error).__name__}); start one: eic-sandbox run")
+        return _fail(f"control API: no answer ({type(error).__name__}). Start a sandbox: eic-sandbox run.")
     except ModuleNotFoundError as error:
-        return _say(f"the Python module {error.name} is missing; the sandbox needs aiohttp and cryptography")
-    except (OSError, ValueError) as error:
-        return _say(str(error))
+        return _fail(f"Python module {error.name}: missing. Install aiohttp, requests and cryptography.")
+    except ValueError as error:
+        return _fail(str(error))
+    except OSError as error:
+        if error.filename is None:  # standard output
+            raise
+        return _fail(f"{error.filename}: {error.strerror or error}.")
 
 
-def _say(problem: str) -> int:
+def _fail(problem: str) -> int:
     print(f"eic-sandbox: {problem}", file=sys.stderr)
     return 1
 
 
 def _configure_run(parser: argparse.ArgumentParser) -> None:
-    facts = Facts()
+    metadata = InstanceMetadata()
     parser.set_defaults(command=_run)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     for part in ("imds", "api", "control"):
         parser.add_argument(f"--{part}-port", type=int, default=0, metavar="PORT", help="default: any free port")
-    parser.add_argument("--directory", help="write root.pem, eic-sshd.conf and sandbox.json there")
-    parser.add_argument("--instance-id", default=facts.instance_id, help="default: %(default)s")
-    parser.add_argument("--region", default=facts.region, help="default: %(default)s")
-    parser.add_argument("--zone", default=facts.zone, help="default: %(default)s")
-    parser.add_argument("--domain", default=facts.domain, help="default: %(default)s")
-    parser.add_argument("--window", type=int, default=60, help="seconds a pushed key is valid (default: %(default)s)")
+    parser.add_argument("--directory", help="write root.pem, eic-sshd.conf and sandbox.json to this directory")
+    parser.add_argument("--instance-id", default=metadata.instance_id, help="default: %(default)s")
+    parser.add_argument("--region", default=metadata.region, help="default: %(default)s")
+    parser.add_argument("--zone", default=metadata.zone, help="default: %(default)s")
+    parser.add_argument("--domain", default=metadata.domain, help="default: %(default)s")
+    parser.add_argument(
+        "--window", type=int, default=60, help="seconds for which a key is valid (default: %(default)s)"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .server import Sandbox, serve  # aiohttp is wanted here only
+    from .server import Ports, Sandbox, serve  # only this command needs aiohttp
 
-    _check(arguments)
-    facts = Facts(arguments.instance_id, arguments.region, arguments.zone, arguments.domain)
-    instance = Instance(facts, Pki(facts.region, facts.domain), arguments.window)
-    ports = {part: getattr(arguments, f"{part}_port") for part in ("imds", "api", "control")}
+    _require_valid(arguments)
+    metadata = InstanceMetadata(arguments.instance_id, arguments.region, arguments.zone, arguments.domain)
+    instance = Instance(metadata, Pki(metadata.region, metadata.domain), arguments.window)
+    ports = Ports(arguments.imds_port, arguments.api_port, arguments.control_port)
     sandbox = Sandbox(instance, arguments.host, ports)
 
     def ready() -> None:
@@ -123,20 +136,22 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _require_valid(arguments: argparse.Namespace) -> None:
     if not _INSTANCE_ID.fullmatch(arguments.instance_id):
-        raise ValueError(f"--instance-id {arguments.instance_id}: it is i- and 8 to 32 hex digits")
+        raise ValueError(f"--instance-id: invalid ({arguments.instance_id!r}). Use i- and 8 to 32 hexadecimal digits.")
     for name in ("region", "zone", "domain"):
         if not re.fullmatch(r"[a-z0-9.-]{2,64}", getattr(arguments, name)):
-            raise ValueError(f"--{name} {getattr(arguments, name)!r}: it is small letters, digits, dots and dashes")
+            value = getattr(arguments, name)
+            raise ValueError(f"--{name}: invalid ({value!r}). Use lower-case letters, digits, dots and hyphens.")
     if not 1 <= arguments.window <= 86400:
-        raise ValueError(f"--window {arguments.window}: it is 1 to 86400 seconds")
+        raise ValueError(f"--window: out of range ({arguments.window}). Use 1 to 86400 seconds.")
     for part in ("imds", "api", "control"):
-        if not 0 <= getattr(arguments, f"{part}_port") <= 65535:
-            raise ValueError(f"--{part}-port {getattr(arguments, f'{part}_port')}: it is 1 to 65535, or 0 for any")
+        port = getattr(arguments, f"{part}_port")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"--{part}-port: out of range ({port}). Use 1 to 65535, or 0 for any free port.")
 
 
-def _control(arguments: argparse.Namespace) -> str:
+def _control_url(arguments: argparse.Namespace) -> str:
     if arguments.control:
         return str(arguments.control).rstrip("/")
     file = os.path.join(arguments.directory, "sandbox.json")
@@ -144,50 +159,54 @@ def _control(arguments: argparse.Namespace) -> str:
         with open(file, encoding="utf-8") as text:
             return str(json.load(text)["endpoints"]["control"])
     except (ValueError, LookupError, TypeError):
-        raise ValueError(f"{file}: it was not written by `eic-sandbox run --directory`") from None
+        raise ValueError(f"{file}: not a file of `eic-sandbox run --directory`. Use another --directory.") from None
     except FileNotFoundError:
-        raise ValueError(f"{file}: no such file; name the sandbox with --control URL or --directory DIR") from None
+        raise ValueError(f"{file}: no such file. Use --control URL or --directory DIR.") from None
 
 
-def _ask(arguments: argparse.Namespace, method: str, path: str, **more: Any) -> Dict[str, Any]:
+def _request(
+    arguments: argparse.Namespace,
+    method: str,
+    path: str,
+    query: Optional[Mapping[str, str]] = None,
+    body: Optional[Mapping[str, str]] = None,
+) -> int:
+    """Send a request to the control API and print its answer."""
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.request(method, f"{_control(arguments)}/{path}", timeout=5, **more)
+        url = f"{_control_url(arguments)}/{path}"
+        response = session.request(method, url, timeout=_REQUEST_TIMEOUT, params=query, json=body)
     try:
-        body: Dict[str, Any] = json.loads(answer.text)
+        answer: Dict[str, object] = json.loads(response.text)
     except ValueError:
-        raise ValueError(f"what answers at {answer.url} is no sandbox's control") from None
-    if answer.status_code != 200:
-        raise ValueError(body.get("error", f"the control answered {answer.status_code}"))
-    return body
-
-
-def _print(body: Dict[str, Any]) -> int:
-    print(json.dumps(body, indent=2))
+        raise ValueError(f"{response.url}: not a sandbox's control API. Use another --control URL.") from None
+    if response.status_code != 200:
+        raise ValueError(answer.get("error", f"control API: status {response.status_code}"))
+    print(json.dumps(answer, indent=2))
     return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    return _print(_ask(arguments, "GET", "status"))
+    return _request(arguments, "GET", "status")
 
 
 def _faults(_: argparse.Namespace) -> int:
     for name, text in ALL.items():
-        print(f"{name:26} {text}")
+        print(f"{name:31} {text}")
     return 0
 
 
 def _fault(arguments: argparse.Namespace) -> int:
-    wanted = {"path": arguments.path, **({"times": arguments.times} if arguments.times is not None else {})}
-    return _print(_ask(arguments, "PUT", f"faults/{arguments.name}", params=wanted))
+    limits = {"path": arguments.path, **({"times": str(arguments.times)} if arguments.times is not None else {})}
+    return _request(arguments, "PUT", f"faults/{arguments.name}", query=limits)
 
 
 def _clear(arguments: argparse.Namespace) -> int:
-    return _print(_ask(arguments, "DELETE", f"faults/{arguments.name}" if arguments.name else "faults"))
+    return _request(arguments, "DELETE", f"faults/{arguments.name}" if arguments.name else "faults")
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    return _print(_ask(arguments, "POST", f"rotate/{arguments.what}"))
+    return _request(arguments, "POST", f"rotate/{arguments.what}")
 
 
 def _push(arguments: argparse.Namespace) -> int:
@@ -195,5 +214,5 @@ def _push(arguments: argparse.Namespace) -> int:
         with open(arguments.key, encoding="ascii") as file:
             line = file.read().strip()
     except UnicodeDecodeError:
-        raise ValueError(f"{arguments.key}: it is no public key") from None
-    return _print(_ask(arguments, "POST", "keys", json={"user": arguments.user, "key": line}))
+        raise ValueError(f"{arguments.key}: not a public key. Use a file that contains one public key.") from None
+    return _request(arguments, "POST", "keys", body={"user": arguments.user, "key": line})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole sandbox on three ports of one address: IMDS, the API, the control."""
+"""The sandbox as three HTTP servers at one address: IMDS, the API, the control API."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import threading
-from typing import Any, Callable, Dict, Iterator, List
+import time
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -16,25 +18,43 @@ from aiohttp import web
 from .cloud.instance import Instance
 from .control import Control
 from .imds.app import Imds
-from .services.instance_connect import Api
+from .services.instance_connect import InstanceConnect
 
-# How long a stop waits for requests under way; aiohttp 3.9 moved the setting from the site to the runner.
-_IMPATIENT: Dict[str, Any] = {"shutdown_timeout": 0.1}
-_NEWER = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)
-_ON_RUNNER, _ON_SITE = (_IMPATIENT, {}) if _NEWER else ({}, _IMPATIENT)
+# Seconds for which a stop waits for open requests. aiohttp 3.9 moved the setting from the site to the runner.
+_SHUTDOWN: Dict[str, Any] = {"shutdown_timeout": 0.1}
+_SINCE_3_9 = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)
+_RUNNER_OPTIONS, _SITE_OPTIONS = (_SHUTDOWN, {}) if _SINCE_3_9 else ({}, _SHUTDOWN)
+_THREAD_TIMEOUT = 10  # seconds to start or to stop on a thread
 
 
-class PortTaken(ValueError):
-    """An address cannot be listened on; says which and why."""
+class CannotListen(ValueError):
+    """The sandbox cannot listen at an address."""
+
+
+class Ports(NamedTuple):
+    """TCP ports; 0 is any free one."""
+
+    imds: int = 0
+    api: int = 0
+    control: int = 0
+
+
+_ANY_FREE_PORTS = Ports()
 
 
 class Sandbox:
-    """`endpoints` has the URLs of `imds`, `api` and `control` once `start` is through."""
+    """`endpoints` has the URLs of `imds`, `api` and `control` after `start`."""
 
-    def __init__(self, instance: Instance, host: str = "127.0.0.1", ports: Dict[str, int] = {}) -> None:  # noqa: B006
+    def __init__(
+        self,
+        instance: Instance,
+        host: str = "127.0.0.1",
+        ports: Ports = _ANY_FREE_PORTS,
+        token_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.instance = instance
-        self.imds = Imds(instance)
-        self.api = Api(instance)
+        self.imds = Imds(lambda path: instance.read(path), instance.faults, token_clock)
+        self.api = InstanceConnect(instance)
         self.control = Control(instance, self.imds, lambda: self.endpoints)
         self.endpoints: Dict[str, str] = {}
         self._host = host
@@ -42,17 +62,17 @@ class Sandbox:
         self._runners: List[web.AppRunner] = []
 
     async def start(self) -> None:
-        """Raises PortTaken."""
+        """Start to listen. Raises CannotListen."""
         for name, part in (("imds", self.imds), ("api", self.api), ("control", self.control)):
-            runner = web.AppRunner(part.application(), access_log=None, **_ON_RUNNER)
+            runner = web.AppRunner(part.application(), access_log=None, **_RUNNER_OPTIONS)
             await runner.setup()
             self._runners.append(runner)
-            port = self._ports.get(name, 0)
+            port: int = getattr(self._ports, name)
             try:
-                await web.TCPSite(runner, self._host, port, **_ON_SITE).start()
+                await web.TCPSite(runner, self._host, port, **_SITE_OPTIONS).start()
             except OSError as error:
-                where, hint = f"{self._host} port {port}", f"choose another with --host or --{name}-port"
-                raise PortTaken(f"{name} cannot listen on {where}: {error.strerror or error}; {hint}") from error
+                problem = f"cannot listen on {self._host} port {port} ({error.strerror or error})"
+                raise CannotListen(f"{name}: {problem}. Use another --host or --{name}-port.") from error
             bound = runner.addresses[0][1]
             host = f"[{self._host}]" if ":" in self._host else self._host
             self.endpoints[name] = f"http://{host}:{bound}" if bound != 80 else f"http://{host}"
@@ -62,7 +82,7 @@ class Sandbox:
             await runner.cleanup()
 
     def describe(self, directory: str) -> None:
-        """Write root.pem, eic-sshd.conf and sandbox.json into `directory`, for an instance under test."""
+        """Write root.pem, eic-sshd.conf and sandbox.json to `directory`, for an instance under test."""
         os.makedirs(directory, mode=0o755, exist_ok=True)
         ca_file = os.path.join(os.path.abspath(directory), "root.pem")
         files = {
@@ -78,17 +98,17 @@ class Sandbox:
 
 @contextlib.contextmanager
 def running(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The sandbox on a thread of its own, for tests and benchmarks in the same process."""
+    """The sandbox, running on a thread of this process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=_run_loop, args=(loop,), daemon=True)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(timeout=_THREAD_TIMEOUT)
         yield sandbox
     finally:
-        asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(timeout=_THREAD_TIMEOUT)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
+        thread.join(timeout=_THREAD_TIMEOUT)
         loop.close()
 
 
@@ -98,13 +118,11 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def serve(sandbox: Sandbox, ready: Callable[[], None]) -> None:
-    """Run in the foreground until interrupted or terminated; `ready` is called once everything listens."""
+    """Run in the foreground until SIGINT or SIGTERM; calls `ready` when every server listens."""
     asyncio.run(_serve(sandbox, ready))
 
 
 async def _serve(sandbox: Sandbox, ready: Callable[[], None]) -> None:
-    import signal
-
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

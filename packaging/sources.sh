@@ -14,7 +14,9 @@ version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$here/eic_sshd/__init__.py")
 debian=$(sed -n '1s/^.*(\(.*\)).*$/\1/p' "$here/packaging/deb/changelog")
 date=$(sed -n 's/^ -- .*>  //p' "$here/packaging/deb/changelog" | head -n 1)
 spec=$(sed -n 's/^Version: *//p' "$here/packaging/rpm/eic-sshd.spec")
-for other in "packaging/deb/changelog=${debian%-*}" "packaging/rpm/eic-sshd.spec=$spec"; do
+sandbox=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$here/eic_sandbox/__init__.py")
+for other in "packaging/deb/changelog=${debian%-*}" "packaging/rpm/eic-sshd.spec=$spec" \
+    "eic_sandbox/__init__.py=$sandbox"; do
     if [ "${other#*=}" != "$version" ]; then
         echo "eic-sshd: ${other%%=*} is for version ${other#*=}, eic_sshd/__init__.py says $version:" \
             "give both the same" >&2
@@ -24,7 +26,7 @@ done
 epoch=$(date -u -d "$date" +%s)
 
 mkdir -p "$target"
-tar -C "$here" --exclude=__pycache__ --exclude='*.pyc' --exclude='*~' --exclude='.*.sw?' -cf - \
+tar -C "$here" --exclude=__pycache__ --exclude=eic_sandbox/build --exclude='*.egg-info' --exclude='*.pyc' --exclude='*~' --exclude='.*.sw?' -cf - \
     LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd | tar -C "$target" -xf -
 find "$target" -type d -exec chmod 0755 {} +
 find "$target" -type f -perm /111 -exec chmod 0755 {} +

@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Iterator
 
 import pytest
 
-from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.cloud.instance import Instance
+from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.host import trusted_files
 from testbed import private_host
 
 from . import keys
+
+if TYPE_CHECKING:  # it needs aiohttp, which the environments of tests/versions.sh lack
+    from eic_sandbox.server import Sandbox
 
 
 def pytest_configure() -> None:
@@ -29,18 +34,36 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def pki() -> Pki:
-    facts = Facts()
+    facts = InstanceMetadata()
     return Pki(facts.region, facts.domain)
 
 
 @pytest.fixture
 def instance(pki: Pki) -> Instance:
-    return Instance(Facts(), pki)
+    return Instance(InstanceMetadata(), pki)
 
 
 @pytest.fixture(scope="session")
 def ed25519() -> str:
     return keys.ed25519_line()
+
+
+@pytest.fixture(scope="session")
+def _running_sandbox(pki: Pki) -> Iterator[Sandbox]:
+    from eic_sandbox.server import Sandbox, running
+
+    with running(Sandbox(Instance(InstanceMetadata(), pki))) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """A running sandbox without faults or keys, and with no request recorded."""
+    _running_sandbox.instance.faults.clear()
+    _running_sandbox.instance.forget_keys()
+    _running_sandbox.imds.requests.clear()
+    yield _running_sandbox
+    _running_sandbox.instance.faults.clear()
 
 
 def pytest_report_header() -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public keys in the format of RFC 4716 ("SSH2"), as `ssh-keygen -e` and some Windows programs write them."""
+"""Public keys in SSH2's format (RFC 4716), as `ssh-keygen -e` and some Windows programs write them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _LINE_LENGTH = 72  # bytes, section 3.1
 
 
 class Malformed(ValueError):
-    """The text is no public key in this format; says why."""
+    """The text is not a public key in this format."""
 
 
-def is_one(text: str) -> bool:
+def has_format(text: str) -> bool:
+    """Whether `text` begins as this format does."""
     return text.startswith(_BEGIN)
 
 
 def to_openssh(text: str) -> str:
-    """The same key as OpenSSH writes it, TYPE BASE64, without its headers (RFC 4716 section 3). Raises Malformed."""
+    """The key as OpenSSH writes it, TYPE BASE64, without its headers (section 3). Raises Malformed."""
     lines = text.strip().splitlines()
     if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
-        raise Malformed("the first or the last line is not as RFC 4716 has it")
+        raise Malformed("the first or the last line is not that of RFC 4716")
     if any(len(line.encode()) > _LINE_LENGTH for line in lines):
         raise Malformed(f"a line is longer than {_LINE_LENGTH} bytes")
     body = _without_headers(lines[1:-1])
@@ -34,12 +35,12 @@ def to_openssh(text: str) -> str:
         (length,) = struct.unpack_from(">I", blob)
         key_type = blob[4 : 4 + length].decode("ascii")
     except (binascii.Error, struct.error, UnicodeDecodeError) as error:
-        raise Malformed(f"it has no public key in base64: {error}") from None
+        raise Malformed(f"there is no public key in base64: {error}") from None
     return f"{key_type} {base64.b64encode(blob).decode()}"
 
 
 def _without_headers(lines: List[str]) -> List[str]:
-    """The lines of base64: a header is `Tag: value`, and goes on where a line ends in a backslash (section 3.3)."""
+    """The lines of base64. A header is `Tag: value`; a line that ends in a backslash continues it (section 3.3)."""
     while lines and ":" in lines[0]:
         while lines[0].endswith("\\") and len(lines) > 1:
             lines = lines[1:]

@@ -13,8 +13,9 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from hypothesis import strategies as st
 
-from eic_sandbox.pki.authority import Pki, StapleKind
-from eic_sandbox.pki.authority import staple as make_staple
+from eic_sandbox.pki.authority import Pki
+from eic_sandbox.pki.ocsp import StapleKind
+from eic_sandbox.pki.ocsp import staple as make_staple
 from eic_sshd import client
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SETTINGS, build

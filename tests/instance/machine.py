@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from eic_sandbox.cloud.instance import Facts
+from eic_sandbox.imds.metadata import InstanceMetadata
 
 from . import cgroups
 
@@ -89,7 +89,7 @@ class Machine:
         tag = "/sys/devices/virtual"
         self.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", tag)
         self.run("mkdir", "-p", f"{tag}/dmi/id")
-        self.write(f"{tag}/dmi/id/board_asset_tag", f"{Facts().instance_id}\n")
+        self.write(f"{tag}/dmi/id/board_asset_tag", f"{InstanceMetadata().instance_id}\n")
         for arguments in ("link set lo up", f"addr add {IMDS}/32 dev lo"):
             subprocess.run([*self.network, "ip", *arguments.split()], check=True)
 

@@ -74,6 +74,7 @@ def previous_rpm(folder: Path) -> Path:
     version = sources.stdout.split()[0]
     for file, old, new in (
         ("eic_sshd/__init__.py", f'"{version}"', f'"{PREVIOUS}"'),
+        ("eic_sandbox/__init__.py", f'"{version}"', f'"{PREVIOUS}"'),
         ("packaging/deb/changelog", f"({version}-", f"({PREVIOUS}-"),
         ("packaging/rpm/eic-sshd.spec", f"Version: {version}\n", f"Version: {PREVIOUS}\n"),
     ):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from eic_sandbox.cloud.instance import Facts
+from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sshd.model.decision import Outcome, Reason
 from eic_sshd.model.public_key import parse
 
@@ -54,7 +54,7 @@ def test_both_records_of_a_login_say_all_there_is_to_say(installed: Instance) ->
             "EIC_FINGERPRINT": fingerprint(key),
             "EIC_KEY_TYPE": "ssh-ed25519",
             "EIC_REQUEST_ID": request_id,
-            "EIC_INSTANCE_ID": Facts().instance_id,
+            "EIC_INSTANCE_ID": InstanceMetadata().instance_id,
         }
         assert {name: record.get(name) for name in fixed} == fixed
         assert record["EIC_CALLER"].startswith("arn:aws:")

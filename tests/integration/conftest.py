@@ -9,13 +9,11 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import pytest
 
-from eic_sandbox.cloud.instance import Facts, Instance
-from eic_sandbox.pki.authority import Pki
-from eic_sandbox.server import Sandbox, running
+from eic_sandbox.server import Sandbox
 from eic_sshd.model.public_key import parse
 from testbed import private_host
 from tools.documents import ROOT
@@ -112,22 +110,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def clean_environment() -> Dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-
-
-@pytest.fixture(scope="session")
-def _running_sandbox(pki: Pki) -> Iterator[Sandbox]:
-    with running(Sandbox(Instance(Facts(), pki))) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The sandbox without faults or keys, its requests counted from nought."""
-    _running_sandbox.instance.faults.clear()
-    _running_sandbox.instance.forget_keys()
-    _running_sandbox.imds.requests.clear()
-    yield _running_sandbox
-    _running_sandbox.instance.faults.clear()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Dict, List
 
 import pytest
 
-from eic_sandbox.faults import BLOCK_FAULTS, FACT_FAULTS, IMDS_FAULTS, SIGNER_FAULTS
+from eic_sandbox.faults import BLOCK_FAULTS, IMDS_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
 from eic_sandbox.server import Sandbox
 from eic_sshd.model.decision import Reason
 from testbed import private_host
@@ -90,8 +90,8 @@ FAULTS: Dict[str, str] = {
     "unknown-staples": "staple-invalid",
     "stale-staples": "staple-invalid",
     "early-staples": "staple-invalid",
-    "endless-staples": "staple-invalid",
-    "foreign-staples": "staple-invalid",
+    "no-next-update-staples": "staple-invalid",
+    "unauthorized-responder-staples": "staple-invalid",
     "undelegated-staples": "staple-invalid",
     "refused-staples": "staple-invalid",
     "garbage-staples": "staple-invalid",
@@ -112,7 +112,7 @@ FAULTS: Dict[str, str] = {
 
 
 def test_every_fault_of_the_sandbox_is_tried() -> None:
-    assert set(FAULTS) == {*IMDS_FAULTS, *SIGNER_FAULTS, *BLOCK_FAULTS, *FACT_FAULTS}
+    assert set(FAULTS) == {*IMDS_FAULTS, *SIGNER_FAULTS, *BLOCK_FAULTS, *METADATA_FAULTS}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

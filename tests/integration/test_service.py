@@ -219,7 +219,7 @@ def test_a_fact_that_was_wrong_for_a_moment_is_not_kept(
     service: Service, door: Door, ed25519: str, fact: str, reason: str
 ) -> None:
     instance = door.sandbox.instance
-    facts = instance.facts
+    facts = instance.metadata
     instance.push(USER, ed25519, CALLER)
     read = instance.read
 
@@ -233,7 +233,7 @@ def test_a_fact_that_was_wrong_for_a_moment_is_not_kept(
         assert ask(door, ed25519).reason == reason
     finally:
         instance.read = read  # type: ignore[method-assign]
-    assert instance.facts == facts
+    assert instance.metadata == facts
     assert ask(door, ed25519).printed == bare(ed25519)
 
 

@@ -77,10 +77,11 @@ def test_dependencies_of_the_rpm(name: str, rpms: Dict[str, Path]) -> None:
     [
         ("packaging/deb/changelog", r"\(0[^)]*\)", "(9.9.9-1)"),
         ("packaging/rpm/eic-sshd.spec", r"Version: .*", "Version: 9.9.9"),
+        ("eic_sandbox/__init__.py", r'__version__ = ".*"', '__version__ = "9.9.9"'),
     ],
 )
 def test_a_version_that_was_forgotten_stops_the_build(file: str, pattern: str, wrong: str, tmp_path: Path) -> None:
-    for folder in ("packaging", "eic_sshd"):
+    for folder in ("packaging", "eic_sshd", "eic_sandbox"):
         shutil.copytree(Path(ROOT) / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / file
     changed.write_text(re.sub(pattern, wrong, changed.read_text(), count=1))

@@ -11,7 +11,8 @@ from typing import List, Sequence
 
 import pytest
 
-from eic_sandbox.pki.authority import Identity, Pki, StapleKind, staple
+from eic_sandbox.pki.authority import Identity, Pki
+from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.config.schema import build
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason

@@ -9,8 +9,9 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from eic_sandbox.cloud.instance import Facts, Instance
-from eic_sandbox.faults import API_FAULTS, BLOCK_FAULTS, FACT_FAULTS, SIGNER_FAULTS
+from eic_sandbox.cloud.instance import Instance
+from eic_sandbox.faults import API_FAULTS, BLOCK_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
+from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import Config, build
 from eic_sshd.decide.authorizer import Authorizer, World
@@ -87,7 +88,7 @@ def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(house: House, ed25
     assert decision.keys == (parse(ed25519.encode()),)
     assert decision.callers == ("arn:aws:sts::1:assumed-role/Admin/alice",)
     assert decision.request_ids == (request_id,)
-    assert decision.instance_id == house.instance.facts.instance_id
+    assert decision.instance_id == house.instance.metadata.instance_id
     assert decision.expires == pytest.approx(time.time() + 60, abs=2)
     assert decision.source is not None
     assert decision.source.value == "imds"
@@ -131,8 +132,8 @@ FAULTS: Dict[str, Reason] = {
     "unknown-staples": Reason.STAPLE_INVALID,
     "stale-staples": Reason.STAPLE_INVALID,
     "early-staples": Reason.STAPLE_INVALID,
-    "endless-staples": Reason.STAPLE_INVALID,
-    "foreign-staples": Reason.STAPLE_INVALID,
+    "no-next-update-staples": Reason.STAPLE_INVALID,
+    "unauthorized-responder-staples": Reason.STAPLE_INVALID,
     "undelegated-staples": Reason.STAPLE_INVALID,
     "delegated-staples": Reason.GRANTED,
     "refused-staples": Reason.STAPLE_INVALID,
@@ -167,7 +168,7 @@ def test_each_fault_of_the_sandbox_is_told_by_its_reason(house: House, ed25519: 
 
 
 def test_every_fault_of_the_sandbox_that_is_no_matter_of_the_wire_is_tried_here() -> None:
-    assert set(FAULTS) == set(SIGNER_FAULTS) | set(BLOCK_FAULTS) | set(FACT_FAULTS)
+    assert set(FAULTS) == set(SIGNER_FAULTS) | set(BLOCK_FAULTS) | set(METADATA_FAULTS)
     assert not set(FAULTS) & set(API_FAULTS)
 
 
@@ -221,7 +222,7 @@ def test_a_key_is_good_until_its_timestamp_and_no_further_ahead_than_allowed(
     pki: Pki, ed25519: str, ahead: int, window: int, clock_skew: int
 ) -> None:
     pushed_at = int(time.time())
-    house = House(Instance(Facts(), pki, window=60, clock=lambda: float(pushed_at)))
+    house = House(Instance(InstanceMetadata(), pki, window=60, clock=lambda: float(pushed_at)))
     house.settings = {"keys": {"window": window, "clock_skew": clock_skew}}
     house.instance.push(USER, ed25519, "arn")
     house.now = lambda: float(pushed_at + 60 - ahead)
@@ -302,7 +303,7 @@ def xen(folder: Path, uuid: str) -> Ec2Hardware:
 @pytest.mark.parametrize(
     ("make", "text", "granted"),
     [
-        (nitro, Facts().instance_id, True),
+        (nitro, InstanceMetadata().instance_id, True),
         (nitro, "i-0fedcba9876543210", False),
         (nitro, "Not Specified", False),
         (nitro, "", False),
@@ -572,7 +573,7 @@ def test_a_clock_stepped_by_hours_keeps_no_key_out_that_is_pushed_after_it(
     assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
     clocks.wall += step
     pki = house.instance.pki
-    later = Instance(house.instance.facts, pki, clock=lambda: clocks.wall)
+    later = Instance(house.instance.metadata, pki, clock=lambda: clocks.wall)
     later.push(USER, ed25519, "arn")
     house.imds = MemoryImds(later)
     assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
@@ -775,7 +776,7 @@ def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(house: House
 
 
 def test_the_sandbox_speaks_for_other_partitions_too(pki: Pki, ed25519: str) -> None:
-    facts = Facts(region="cn-north-1", zone="cn-north-1a", domain="amazonaws.com.cn")
+    facts = InstanceMetadata(region="cn-north-1", zone="cn-north-1a", domain="amazonaws.com.cn")
     house = House(Instance(facts, Pki(facts.region, facts.domain, intermediates=1)))
     house.instance.push(USER, ed25519, "arn")
     assert house.ask().reason is Reason.GRANTED
@@ -792,7 +793,7 @@ def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
         return Roots([pki.root.der], private=True)
 
     house.roots_for = roots_for
-    house.instance.facts = Facts(domain=domain)
+    house.instance.metadata = InstanceMetadata(domain=domain)
     house.instance.push(USER, ed25519, "arn")
     assert house.ask().reason is Reason.DOMAIN_UNKNOWN
     assert asked == []
@@ -841,7 +842,7 @@ def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(house: House, e
 def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: str, region: str) -> None:
     from eic_sshd.model.deadline import Deadline
 
-    instance = Instance(Facts(region="eu-central-1", zone=zone), None)  # type: ignore[arg-type]
+    instance = Instance(InstanceMetadata(region="eu-central-1", zone=zone), None)  # type: ignore[arg-type]
     imds = MemoryImds(instance)
     deadline = Deadline.after(5, time.monotonic)
     assert imds.region(deadline) == "eu-central-1"

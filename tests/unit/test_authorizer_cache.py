@@ -87,7 +87,7 @@ def test_a_remembered_instance_id_that_is_wrong_is_read_again(house: House, ed25
     house.memory.instance_id = "i-0fedcba9876543210"
     house.instance.push(USER, ed25519, "arn")
     assert house.ask().reason is Reason.GRANTED
-    assert house.memory.instance_id == house.instance.facts.instance_id
+    assert house.memory.instance_id == house.instance.metadata.instance_id
 
 
 def test_a_remembered_place_that_is_wrong_is_read_again(house: House, ed25519: str) -> None:
@@ -95,7 +95,7 @@ def test_a_remembered_place_that_is_wrong_is_read_again(house: House, ed25519: s
     house.memory.location = Location("eu-central-1", "amazonaws.com")
     house.instance.push(USER, ed25519, "arn")
     assert house.ask().reason is Reason.GRANTED
-    assert house.memory.location == Location(house.instance.facts.region, house.instance.facts.domain)
+    assert house.memory.location == Location(house.instance.metadata.region, house.instance.metadata.domain)
 
 
 RETRIED = [
@@ -219,7 +219,7 @@ def test_of_several_keys_the_latest_push_comes_last_and_the_first_end_counts(hou
     signed: List[bytes] = []
     for line, left, caller in ((late, 50, "b"), (early, 40, ""), (late, 10, "a"), (late, 10, "")):
         asked = f"#Caller={caller}\n" if caller else ""
-        text = f"#Timestamp={now + left}\n#Instance={house.instance.facts.instance_id}\n{asked}{line}\n".encode()
+        text = f"#Timestamp={now + left}\n#Instance={house.instance.metadata.instance_id}\n{asked}{line}\n".encode()
         signed.append(text + _base64(house.instance.pki.sign(house.instance.pki.signer, text)) + b"\n")
     house.now = lambda: float(now)
     house.imds.active_keys = lambda user, deadline: b"\n".join(signed)  # type: ignore[method-assign]

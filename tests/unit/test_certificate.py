@@ -16,7 +16,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from eic_sandbox.pki.authority import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
+from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server
+from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.model.decision import Reason
 from eic_sshd.trust import certificate, roots, signatures
 from eic_sshd.trust.certificate import Unusable, parsed

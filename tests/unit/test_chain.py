@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sandbox.pki.authority import Identity, Pki, StapleKind, ec_key, issue, issue_server, rsa_key, staple, utcnow
+from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server, rsa_key, utcnow
+from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.trust import openssl, signatures

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eic_sandbox.cloud.instance import Facts, Instance
+from eic_sandbox.cloud.instance import Instance
+from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import FallbackSettings, build
 from eic_sshd.decide.authorizer import Authorizer, World
@@ -54,7 +55,7 @@ class AlreadyVerified(SignerVerifier):
 
 @pytest.fixture(scope="module")
 def house(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
-    instance = Instance(Facts(), pki)
+    instance = Instance(InstanceMetadata(), pki)
     line = keys.ed25519_line()
     instance.push(USER, line, "arn:aws:x")
     blob = instance.read(f"managed-ssh-keys/active-keys/{USER}")
@@ -129,7 +130,7 @@ def test_a_signed_header_twice_does_not_choose_the_better_one(
     import base64
 
     authorizer, imds, _, line = house
-    instance_id = Facts().instance_id
+    instance_id = InstanceMetadata().instance_id
     signed = f"#Timestamp={int(time.time()) + 60}\n#Instance={signed_for}\n#Instance={instance_id}\n{line}\n".encode()
     imds.blob = signed + base64.b64encode(pki.sign(pki.signer, signed))
     assert authorizer.decide(Request(USER)).reason is Reason.BLOCK_MALFORMED

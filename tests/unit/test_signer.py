@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from eic_sandbox.pki.authority import Pki, StapleKind, ec_key, issue_server, rsa_key, staple
+from eic_sandbox.pki.authority import Pki, ec_key, issue_server, rsa_key
+from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.certificate import Unusable, read

@@ -14,18 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sandbox.pki.authority import (
-    Identity,
-    Pki,
-    StapleKind,
-    ec_key,
-    issue,
-    issue_server,
-    key_usage,
-    rsa_key,
-    staple,
-    utcnow,
-)
+from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server, key_usage, rsa_key, utcnow
+from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.config.schema import build
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.trust import openssl
@@ -73,8 +63,8 @@ def responder(pki: Pki, issuer: Optional[Identity] = None, key: Any = None, **op
         (StapleKind.UNKNOWN, Reason.STAPLE_INVALID),
         (StapleKind.STALE, Reason.STAPLE_INVALID),
         (StapleKind.EARLY, Reason.STAPLE_INVALID),
-        (StapleKind.ENDLESS, Reason.STAPLE_INVALID),
-        (StapleKind.FOREIGN, Reason.STAPLE_INVALID),
+        (StapleKind.NO_NEXT_UPDATE, Reason.STAPLE_INVALID),
+        (StapleKind.UNAUTHORIZED_RESPONDER, Reason.STAPLE_INVALID),
         (StapleKind.UNDELEGATED, Reason.STAPLE_INVALID),
         (StapleKind.REFUSED, Reason.STAPLE_INVALID),
     ],
@@ -182,7 +172,13 @@ def test_the_longest_good_answer_counts(pki: Pki) -> None:
 
 
 def test_a_good_staple_beside_a_stale_or_an_unusable_one_is_enough(pki: Pki) -> None:
-    for kind in (StapleKind.STALE, StapleKind.ENDLESS, StapleKind.UNKNOWN, StapleKind.FOREIGN, StapleKind.REFUSED):
+    for kind in (
+        StapleKind.STALE,
+        StapleKind.NO_NEXT_UPDATE,
+        StapleKind.UNKNOWN,
+        StapleKind.UNAUTHORIZED_RESPONDER,
+        StapleKind.REFUSED,
+    ):
         for staples in ([of_signer(pki, kind), of_signer(pki)], [of_signer(pki), of_signer(pki, kind)]):
             good_until(pki, staples)
 

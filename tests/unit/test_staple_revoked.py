@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp as cryptography_ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from eic_sandbox.pki.authority import Identity, Pki, StapleKind, ec_key, issue, issue_server, staple
+from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server
+from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.trust import signatures
 from eic_sshd.trust.certificate import Unusable, read
@@ -52,6 +53,12 @@ def children(element: bytes) -> Iterator[bytes]:
         at += head + length
 
 
+def ecdsa(maker: Identity, data: bytes) -> bytes:
+    """A signature of `maker` over `data` with SHA-256; the maker's key is an elliptic curve's."""
+    assert isinstance(maker.key, ec.EllipticCurvePrivateKey)
+    return maker.key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
 class Parts:
     """The parts of a response: RFC 6960 section 4.2.1."""
 
@@ -72,7 +79,7 @@ class Parts:
         responder: Optional[bytes] = None,
     ) -> bytes:
         data = tlv(0x30, (responder or self.responder) + self.produced + tlv(0x30, b"".join(singles)))
-        signed = tlv(0x03, b"\0" + maker.key.sign(data, ec.ECDSA(hashes.SHA256())))
+        signed = tlv(0x03, b"\0" + ecdsa(maker, data))
         attached = tlv(0xA0, tlv(0x30, b"".join(certificates))) if certificates else b""
         basic = tlv(0x30, data + tlv(0x30, algorithm) + signed + attached)
         return tlv(0x30, self.status + tlv(0xA0, tlv(0x30, self.kind + tlv(0x04, basic))))
@@ -357,7 +364,7 @@ def in_dsa(pki: Pki, certificate: Identity) -> bytes:
     signed, algorithm, _ = children(certificate.der)
     named = tlv(0x30, DSA_SHA256)
     signed = tlv(0x30, b"".join(named if part == algorithm else part for part in children(signed)))
-    signatures = pki.intermediates[0].key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    signatures = ecdsa(pki.intermediates[0], signed)
     return tlv(0x30, signed + named + tlv(0x03, b"\0" + signatures))
 
 
