@@ -8,10 +8,10 @@ import time
 from typing import Dict, Iterator
 
 from testbed import processes
+from testbed.imds_proxy import serving
 
 from . import load
 from .bench import USER, Bench, memory_mib
-from .stand_ins import serving
 
 _ANSWER = 256 * 1024  # bytes: the longest answer of IMDS about keys that is read
 _CALLERS = 16

@@ -13,9 +13,7 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.host import trusted_files
-from testbed import private_host
-
-from . import keys
+from testbed import keys, private_host
 
 if TYPE_CHECKING:  # it needs aiohttp, which the environments of tests/versions.sh lack
     from eic_sandbox.server import Sandbox

@@ -32,7 +32,7 @@ from eic_sshd.trust.certificate import Certificate
 from eic_sshd.trust.openssl import OpenSsl
 from eic_sshd.trust.roots import Roots
 from eic_sshd.trust.signer import SignerVerifier
-from tests import keys
+from testbed import keys
 
 from . import der
 

@@ -18,9 +18,10 @@ import subprocess
 import sys
 from typing import Iterator, List, NamedTuple, Optional
 
+from testbed.machines import cgroups, images, machine
 from tools.documents import ROOT
 
-from . import cgroups, images, machine, packages
+from . import packages
 
 _NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "ip", "dpkg-deb", "ssh", "mount")

@@ -10,11 +10,13 @@ from typing import Generator, Iterator, List, Optional
 
 import pytest
 
-from . import images, packages
+from testbed.machines import images
+from testbed.machines.aws import Aws
+from testbed.machines.client import Client
+from testbed.machines.machine import Failed, Machine, machine
+
+from . import packages
 from .__main__ import is_inside, main
-from .aws import Aws
-from .client import Client
-from .machine import Failed, Machine, machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

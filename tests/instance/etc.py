@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from .machine import Machine
+from testbed.machines.machine import Machine
 
 # Type, mode, owners and target of each name, then the sums of the files. What the passing of time changes is left out.
 _SCRIPT = """

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from .client import USER, Key
-from .machine import Machine
+from testbed.machines.client import USER, Key
+from testbed.machines.machine import Machine
 
 COMMAND = "/usr/local/lib/site-keys"
 DROP_IN = "/etc/ssh/sshd_config.d/10-site.conf"

@@ -8,12 +8,12 @@ from typing import Dict, List
 
 import yaml
 
+from testbed.machines.client import USER
+from testbed.machines.machine import Machine
 from tools.documents import ROOT
 
 from . import packages
-from .client import USER
 from .conftest import instance
-from .machine import Machine
 
 BUCKET = "/srv/bucket"
 INSTALL = Path(ROOT) / "docs/ami/install.sh"

@@ -9,9 +9,11 @@ from typing import Dict, Iterator, Set, Tuple
 
 import pytest
 
-from . import images, packages, site
-from .aws import DROP_IN
-from .client import USER, Key
+from testbed.machines import images
+from testbed.machines.aws import DROP_IN
+from testbed.machines.client import USER, Key
+
+from . import packages, site
 from .conftest import Instance, instance
 from .etc import changes, snapshot
 from .test_enable import ask

@@ -7,8 +7,9 @@ from typing import Dict, Iterator
 
 import pytest
 
+from testbed.machines.client import OTHER, USER, Key, session
+
 from . import packages, site
-from .client import OTHER, USER, Key, session
 from .conftest import Instance, instance
 from .etc import changes, snapshot
 

@@ -11,9 +11,9 @@ import pytest
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sshd.model.decision import Outcome, Reason
 from eic_sshd.model.public_key import parse
+from testbed.machines.client import OTHER, USER, Key
 
 from . import packages
-from .client import OTHER, USER, Key
 from .conftest import Instance
 
 _FALLBACK = "[fallback]\nkeys_file = /etc/eic-sshd/keys/%u\nwhen = unavailable\n"

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from testbed.machines.aws import DROP_IN
+from testbed.machines.client import USER, Key
+
 from . import packages, site
-from .aws import DROP_IN
-from .client import USER, Key
 from .conftest import Instance
 from .etc import changes, snapshot
 

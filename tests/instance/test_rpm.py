@@ -8,9 +8,11 @@ from typing import Iterator
 
 import pytest
 
-from . import images, packages, site
-from .aws import DROP_IN
-from .client import USER
+from testbed.machines import images
+from testbed.machines.aws import DROP_IN
+from testbed.machines.client import USER
+
+from . import packages, site
 from .conftest import Instance, instance
 
 LIBRARIES = ("python3-requests", "python3-cryptography", "python3-systemd", "openssl")

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from testbed.machines.client import USER
 from tools.documents import ROOT
 
 from . import packages
-from .client import USER
 from .conftest import Instance
 from .test_service import until
 

@@ -8,7 +8,8 @@ from typing import Callable
 
 import pytest
 
-from .client import USER
+from testbed.machines.client import USER
+
 from .conftest import Instance
 
 # What is done to the units, and whether the authorizer answers the login after it.

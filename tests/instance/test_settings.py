@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.machines.client import USER
+
 from . import packages
-from .client import USER
 from .conftest import Instance
 from .test_enable import SSHD_CONFIG, ask
 

@@ -10,8 +10,9 @@ from typing import Callable, ContextManager, Iterator, List, Optional, Tuple
 
 import pytest
 
+from testbed.machines.client import USER, Background, Key, Port, logins, session, sshd_tests
+
 from . import packages
-from .client import USER, Background, Key, Port, logins, session, sshd_tests
 from .conftest import Instance, instance
 
 SOCKET = "run/eic-sshd/authorize.sock"

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from eic_sshd.model import public_key
-from tests.keys import line, mpint, string
+from testbed.keys import line, mpint, string
 
 _FAILURE, _REQUEST_IDENTITIES, _IDENTITIES, _SIGN_REQUEST, _SIGN_RESPONSE = 5, 11, 12, 13, 14
 _APPLICATION = b"ssh:"

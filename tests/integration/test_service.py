@@ -19,8 +19,7 @@ import pytest
 
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import who_may_ask
-from testbed import processes
-from tests import keys
+from testbed import keys, processes
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
 

@@ -57,7 +57,7 @@ def test_rpm_erases_sshds_drop_in_by_any_of_its_names_and_no_other_file_that_it_
 ) -> None:
     ghosts = {name: contents.ghosts_of_rpm(package) for name, package in rpms.items()}
     site = Site(Sshd(), Processes())
-    assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sshd-sandbox": set(), "eic-sshd-selinux": set()}
+    assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sandbox": set(), "eic-sshd-selinux": set()}
 
 
 def test_each_place_where_the_distributions_differ_is_there(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:

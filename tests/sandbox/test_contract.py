@@ -21,7 +21,7 @@ from eic_sshd.imds.client import Imds
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.trust.signer import Signer
-from tests import keys
+from testbed import keys
 
 ALPHABET = "aZ09@._-$ /\n\u0661"
 

@@ -27,7 +27,7 @@ from eic_sandbox.faults import ALL
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sandbox.server import Sandbox, running
-from tests import keys
+from testbed import keys
 
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"

@@ -27,9 +27,8 @@ from eic_sshd.model.signed_key import Block
 from eic_sshd.trust import roots
 from eic_sshd.trust.roots import Roots
 from eic_sshd.trust.signer import Signer, SignerVerifier
-from tests import keys
-
-from .memory_imds import MemoryImds
+from testbed import keys
+from testbed.memory_imds import MemoryImds
 
 USER = "ec2-user"
 

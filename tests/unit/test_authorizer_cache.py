@@ -15,7 +15,7 @@ from eic_sshd.model.decision import NotGranted, Reason, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer, SignerVerifier
-from tests import keys
+from testbed import keys
 
 from .test_authorizer import USER, House, fingerprint
 

@@ -12,7 +12,7 @@ from eic_sshd.decide import checks
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, PublicKey, parse
 from eic_sshd.model.signed_key import Block
-from tests import keys
+from testbed import keys
 
 NOW = 1_000_000
 INSTANCE = "i-0123456789abcdef0"

@@ -13,7 +13,7 @@ from eic_sshd.decide.fallback import KeysFile, NoKeys, Read
 from eic_sshd.host.trusted_files import Unsafe
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, parse
-from tests import keys
+from testbed import keys
 
 NO_KEY = NotGranted(Reason.NO_ACTIVE_KEYS, "")
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")

@@ -13,8 +13,7 @@ import pytest
 from eic_sshd import client
 from eic_sshd.client import NoAnswerInTime, ask, parse
 from eic_sshd.daemon import protocol
-
-from .unix_server import Talk, listening, said
+from testbed.unix_server import Talk, listening, said
 
 QUESTION = ("root", "f", "/c")
 WHOLE = protocol.answer(["ssh-ed25519 AAAA"])

@@ -13,8 +13,7 @@ import requests
 
 from eic_sshd.imds.bounded import Limit, LimitedSocket, TooLong, session
 from eic_sshd.model.deadline import Deadline
-
-from .raw_server import response, serving
+from testbed.raw_http_server import response, serving
 
 HEAD_BYTES = 16 * 1024
 FRAMING_BYTES = 8 * 1024

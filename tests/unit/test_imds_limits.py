@@ -16,8 +16,7 @@ from eic_sshd.imds.bounded import Limit
 from eic_sshd.imds.client import Imds, ImdsState
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
-
-from .raw_server import Talk, response, serving
+from testbed.raw_http_server import Talk, response, serving
 
 KEYS = "managed-ssh-keys/active-keys/root"
 CHAIN = "managed-ssh-keys/signer-cert"

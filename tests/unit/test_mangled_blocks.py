@@ -19,9 +19,8 @@ from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
 from eic_sshd.model.public_key import KeyPolicy, parse
 from eic_sshd.trust.signer import Signer, SignerVerifier
-from tests import keys
-
-from .memory_imds import MemoryImds
+from testbed import keys
+from testbed.memory_imds import MemoryImds
 
 USER = "ec2-user"
 REFUSALS = {

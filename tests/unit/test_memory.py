@@ -15,7 +15,7 @@ from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import parse
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer
-from tests import keys
+from testbed import keys
 
 NOW = 1_000_000.0
 

@@ -16,7 +16,7 @@ from eic_sshd.config.schema import LogSettings
 from eic_sshd.log import record, sinks
 from eic_sshd.model.decision import DEBUG, ERR, INFO, WARNING, Decision, Outcome, Reason, Request, Source
 from eic_sshd.model.public_key import parse
-from tests import keys
+from testbed import keys
 
 KEY = parse(keys.ed25519_line().encode())
 REQUEST = Request("ec2-user", KEY.fingerprint, sshd_pid=4242)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from eic_sshd.model import public_key
 from eic_sshd.model.public_key import KeyPolicy, MalformedKey
-from tests import keys
-from tests.keys import line, mpint, string
+from testbed import keys
+from testbed.keys import line, mpint, string
 
 WHOLE = keys.every_type()
 RSA_N = (1 << 2047) + 1

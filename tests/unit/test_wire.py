@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from eic_sshd import client
 from eic_sshd.client import NoAnswerInTime
 from eic_sshd.daemon import protocol
-
-from .unix_server import Talk, listening, said
+from testbed.unix_server import Talk, listening, said
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The AWS side of a machine: the sandbox in the machine's network, spoken to through boto3 from within it.
 
-`python -m tests.instance.aws` is what speaks there: it takes a JSON object a line and answers with one.
+`python -m testbed.machines.aws` is what speaks there: it takes a JSON object a line and answers with one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Aws:
             raise RuntimeError("the sandbox did not start")
         self.facts = json.loads((self.folder / "sandbox.json").read_text())
         self._machine.write(ROOT_PEM, (self.folder / "root.pem").read_text())
-        self._speaker = self._python("tests.instance.aws")
+        self._speaker = self._python("testbed.machines.aws")
 
     @property
     def alive(self) -> bool:
