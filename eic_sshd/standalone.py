@@ -70,7 +70,7 @@ def _decide(question: Question, config: Config, asked_at: float, watchdog: _Watc
             from .decide import dependencies  # late: requests is slow to load
     except NotGranted as unusable:
         return refuse(question.request, unusable, fallback.configured(config))
-    authorizer = Authorizer(config, dependencies.world(config))
+    authorizer = Authorizer(config, dependencies.build(config))
     watchdog.step = lambda: authorizer.step
     return authorizer.decide(question.request, asked_at)
 
@@ -96,7 +96,10 @@ def chain(question: Question) -> bytes:
     if config.chain.command is None:
         # The authorizer knew of one a moment ago: the configuration was changed since.
         problem = f"not run: {refusal.detail}" if refusal else "not run: the configuration has none any more"
-        _log(chained_command.record("", question.request, chained_command.Ended(b"", None, problem, 0)), config.log)
+        _log(
+            chained_command.record("", question.request, chained_command.CommandResult(b"", None, problem, 0)),
+            config.log,
+        )
         return b""
     return _chained(question, config.chain.command, config)
 
@@ -105,7 +108,7 @@ def _completed(question: Question, decision: Decision, config: Config) -> bytes:
     """The whole answer, once the decision is recorded and the chained command, if there is one, has had its say."""
     _log(record.of(decision), config.log)
     lines = "".join(f"{line}\n" for line in decision.lines).encode()
-    if config.chain.command is None or question.chained or not chained_command.wanted(config, decision):
+    if config.chain.command is None or question.chained or not chained_command.should_run(config, decision):
         return lines
     return lines + _chained(question, config.chain.command, config)
 

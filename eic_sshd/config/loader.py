@@ -40,13 +40,13 @@ class _Reading:
 
     def __init__(self) -> None:
         self.values: Dict[str, Dict[str, Any]] = {}
-        self.places: Dict[Tuple[str, str], Tuple[str, str]] = {}  # the file that a value is from, and its text
+        self.origins: Dict[Tuple[str, str], Tuple[str, str]] = {}  # the file that a value is from, and its text
         self.problems: List[str] = []
-        self.spoilt: List[str] = []
+        self.invalid_sections: List[str] = []
 
-    def spoil(self, problem: str, sections: List[str]) -> None:
+    def add_problem(self, problem: str, sections: List[str]) -> None:
         self.problems.append(problem)
-        self.spoilt += sections
+        self.invalid_sections += sections
 
 
 def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
@@ -56,7 +56,7 @@ def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
         ConfigError: if any of it does not read, or (unless `missing_ok`) there is no file at `path`.
     """
     reading = _read(path, missing_ok)
-    if "chain" in reading.spoilt:
+    if "chain" in reading.invalid_sections:
         reading.problems.append("a chained command is not run either")
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
@@ -65,7 +65,7 @@ def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
 
 def where_set(path: str, section: str, key: str) -> Optional[str]:
     """What sets `key` in [section], FILE:LINE, in the configuration of `path`; None where it is left at its default."""
-    place = _read(path, missing_ok=True).places.get((section, key))
+    place = _read(path, missing_ok=True).origins.get((section, key))
     return f"{place[0]}:{_line(place[1], section, key)}" if place else None
 
 
@@ -89,7 +89,7 @@ def _read(path: str, missing_ok: bool) -> _Reading:
 
 def _salvaged(reading: _Reading) -> Config:
     """The sections without a fault; no fallback where it, or the policy for its keys, has one."""
-    lost = set(reading.spoilt)
+    lost = set(reading.invalid_sections)
     if "keys" in lost:
         lost.add("fallback")
     return build({name: keys for name, keys in reading.values.items() if name not in lost})
@@ -102,10 +102,10 @@ def _drop_ins(path: str, reading: _Reading) -> List[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        _spoil_all(f"{folder}: {error.strerror}", b"", reading)
+        _invalidate_file(f"{folder}: {error.strerror}", b"", reading)
         return []
     except trusted_files.Unsafe as error:
-        _spoil_all(str(error), b"", reading)
+        _invalidate_file(str(error), b"", reading)
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
 
@@ -121,25 +121,25 @@ def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
         parser.read_string(text, file)
     except FileNotFoundError:
         if not missing_ok:
-            _spoil_all(f"{file}: there is no such file", content, reading)
+            _invalidate_file(f"{file}: there is no such file", content, reading)
     except OSError as error:
-        _spoil_all(f"{file}: {error.strerror}", content, reading)
+        _invalidate_file(f"{file}: {error.strerror}", content, reading)
     except trusted_files.Unsafe as error:
-        _spoil_all(str(error), content, reading)
+        _invalidate_file(str(error), content, reading)
     except UnicodeDecodeError as error:
-        _spoil_all(f"{file}: byte {error.start} is not UTF-8", content, reading)
+        _invalidate_file(f"{file}: byte {error.start} is not UTF-8", content, reading)
     except configparser.Error as error:
-        _spoil_all(_syntax(file, error), content, reading)
+        _invalidate_file(_syntax(file, error), content, reading)
     else:
         for section in parser.sections():
             _read_section(file, text, section, dict(parser.items(section)), reading)
 
 
-def _spoil_all(problem: str, content: bytes, reading: _Reading) -> None:
+def _invalidate_file(problem: str, content: bytes, reading: _Reading) -> None:
     """A file without a meaning spoils what it may have been about. That is everything, but for the chained command
     where its `content` has none: whose keys are in no way ours to withhold."""
     about_chain = re.search(rb"(?m)^\s*command\s*=", content)
-    reading.spoil(problem, [section for section in _SECTIONS if section != "chain" or about_chain])
+    reading.add_problem(problem, [section for section in _SECTIONS if section != "chain" or about_chain])
 
 
 def _syntax(file: str, error: configparser.Error) -> str:
@@ -157,23 +157,23 @@ def _syntax(file: str, error: configparser.Error) -> str:
 def _read_section(file: str, text: str, section: str, keys: Dict[str, str], reading: _Reading) -> None:
     if section not in _SECTIONS:
         where = f"{file}:{_line(text, section)}"
-        reading.spoil(f"{where}: unknown section [{section}]; there are: {', '.join(_SECTIONS)}", [section])
+        reading.add_problem(f"{where}: unknown section [{section}]; there are: {', '.join(_SECTIONS)}", [section])
         return
     for key, value in keys.items():
         setting = _KNOWN.get((section, key))
         if setting is None:
             known = ", ".join(s.key for s in SETTINGS if s.section == section)
             where = f"{file}:{_line(text, section, key)}"
-            reading.spoil(f"{where}: unknown key {key} in [{section}]; there are: {known}", [section])
+            reading.add_problem(f"{where}: unknown key {key} in [{section}]; there are: {known}", [section])
             continue
         try:
             if re.search(r"[\0-\x08\x0a-\x1f\x7f]", value) and key not in _SEVERAL_LINES:
                 raise ValueError("it takes one line; was the next one indented?")
             reading.values.setdefault(section, {})[key] = setting.read(value.strip())
-            reading.places[section, key] = file, text
+            reading.origins[section, key] = file, text
         except ValueError as error:
             where = f"{file}:{_line(text, section, key)}"
-            reading.spoil(f"{where}: [{section}] {key} = {value!r}: {error}", [section])
+            reading.add_problem(f"{where}: [{section}] {key} = {value!r}: {error}", [section])
 
 
 def _line(text: str, section: str, key: str = "") -> int:

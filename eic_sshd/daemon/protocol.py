@@ -24,7 +24,7 @@ from ..model.decision import Request
 VERSION = b"1"
 # An OS user name, a fingerprint, a pid and a path; longer is nothing that sshd sends.
 LONGEST_REQUEST = 8192
-NOT_ME = b"N"
+DECLINED = b"N"
 _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">cI")
 
@@ -69,12 +69,12 @@ def parse_request(data: bytes) -> Question:
     return Question(request, os.fsdecode(config_file) or None, int(waited) / 1000)
 
 
-def taken(seconds: float) -> bytes:
+def encode_accepted(seconds: float) -> bytes:
     """That the request was taken, and how long the front door should wait for the answer."""
     return _HEAD.pack(b"W", max(int(seconds * 1000), 1))
 
 
-def answer(lines: List[str], chained: bool = False) -> bytes:
+def encode_answer(lines: List[str], chained: bool = False) -> bytes:
     """The whole answer; `chained` has the front door run the chained command after it."""
     text = "".join(f"{line}\n" for line in lines).encode()
     return _HEAD.pack(b"C" if chained else b"K", len(text)) + text

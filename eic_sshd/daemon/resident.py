@@ -17,12 +17,12 @@ from ..config.loader import load_or_refuse
 from ..config.schema import Config
 from ..decide import chained_command, dependencies, fallback
 from ..decide.authorizer import Authorizer, refuse
-from ..decide.cache import Memory
+from ..decide.cache import Cache
 from ..imds.client import ImdsState
 from ..log import record, sinks
 from ..model.decision import Decision, NotGranted, Request
 from . import protocol
-from .server import House, Service
+from .server import Handler, Service
 
 SOCKET = "/run/eic-sshd/authorize.sock"
 _BACKLOG = 1024
@@ -32,12 +32,12 @@ class CannotServe(Exception):
     """The socket cannot be had; says why and what to do."""
 
 
-class _Mind(NamedTuple):
+class _State(NamedTuple):
     """All that a reload replaces. `refusal` is why nothing is granted, where the configuration does not read."""
 
     config: Config
     refusal: Optional[NotGranted]
-    memory: Memory
+    cache: Cache
     imds: ImdsState
     authorizers: threading.local
 
@@ -47,12 +47,12 @@ class Resident:
 
     def __init__(self, config_file: Optional[str]) -> None:
         self._config_file = config_file
-        self._mind = self._read(None)
+        self._state = self._read(None)
         self._wanted = False
 
     def idle_exit(self) -> float:
         """Seconds."""
-        return self._mind.config.service.idle_exit
+        return self._state.config.service.idle_exit
 
     def want_reload(self) -> None:
         """Let the next `reload_if_wanted` do it: a signal handler may interrupt anything, itself included."""
@@ -63,54 +63,56 @@ class Resident:
         if not self._wanted:
             return
         self._wanted = False
-        self._mind = self._read(self._mind.memory)
-        if self._mind.refusal is not None:
+        self._state = self._read(self._state.cache)
+        if self._state.refusal is not None:
             with contextlib.suppress(OSError, ValueError):
-                sinks.say(f"<3>eic-sshd: {self._mind.refusal.detail}: no pushed key is handed out until it is mended\n")
+                sinks.say(
+                    f"<3>eic-sshd: {self._state.refusal.detail}: no pushed key is handed out until it is mended\n"
+                )
 
-    def house(self) -> House:
+    def current_handler(self) -> Handler:
         """What to answer the next request with."""
-        if self._mind.refusal is not None:
-            self._mind = self._read(self._mind.memory)  # it may be valid by now
-        mind = self._mind
-        return House(
-            lambda request, asked_at: _decide(mind, request, asked_at),
-            lambda request, asked_at: _remembered(mind, request, asked_at),
-            mind.config.decision_deadline,
+        if self._state.refusal is not None:
+            self._state = self._read(self._state.cache)  # it may be valid by now
+        state = self._state
+        return Handler(
+            lambda request, asked_at: _decide(state, request, asked_at),
+            lambda request, asked_at: _remembered(state, request, asked_at),
+            state.config.decision_deadline,
             self._config_file,
         )
 
-    def _read(self, memory: Optional[Memory]) -> _Mind:
+    def _read(self, memory: Optional[Cache]) -> _State:
         config, refusal = load_or_refuse(self._config_file)
-        return _Mind(config, refusal, Memory(memory), ImdsState(), threading.local())
+        return _State(config, refusal, Cache(memory), ImdsState(), threading.local())
 
 
-def _decide(mind: _Mind, request: Request, asked_at: float) -> bytes:
-    if mind.refusal is not None:
-        decision = refuse(request, mind.refusal, fallback.configured(mind.config))
+def _decide(state: _State, request: Request, asked_at: float) -> bytes:
+    if state.refusal is not None:
+        decision = refuse(request, state.refusal, fallback.configured(state.config))
     else:
-        decision = _authorizer(mind).decide(request, asked_at)
-    return _recorded(mind, decision)
+        decision = _authorizer(state).decide(request, asked_at)
+    return _recorded(state, decision)
 
 
-def _remembered(mind: _Mind, request: Request, asked_at: float) -> Optional[Callable[[], bytes]]:
-    if mind.refusal is not None:
+def _remembered(state: _State, request: Request, asked_at: float) -> Optional[Callable[[], bytes]]:
+    if state.refusal is not None:
         return None
-    decision = _authorizer(mind).remembered(request, asked_at)
-    return None if decision is None else lambda: _recorded(mind, decision)
+    decision = _authorizer(state).remembered(request, asked_at)
+    return None if decision is None else lambda: _recorded(state, decision)
 
 
-def _authorizer(mind: _Mind) -> Authorizer:
+def _authorizer(state: _State) -> Authorizer:
     """This thread's own."""
-    if not hasattr(mind.authorizers, "own"):
-        mind.authorizers.own = Authorizer(mind.config, dependencies.world(mind.config, mind.imds), mind.memory)
-    own: Authorizer = mind.authorizers.own
+    if not hasattr(state.authorizers, "own"):
+        state.authorizers.own = Authorizer(state.config, dependencies.build(state.config, state.imds), state.cache)
+    own: Authorizer = state.authorizers.own
     return own
 
 
-def _recorded(mind: _Mind, decision: Decision) -> bytes:
-    sinks.writer(mind.config.log)(record.of(decision))
-    return protocol.answer(decision.lines, chained_command.wanted(mind.config, decision))
+def _recorded(state: _State, decision: Decision) -> bytes:
+    sinks.writer(state.config.log)(record.of(decision))
+    return protocol.encode_answer(decision.lines, chained_command.should_run(state.config, decision))
 
 
 def serve(path: Optional[str], config_file: Optional[str]) -> None:
@@ -126,7 +128,9 @@ def serve(path: Optional[str], config_file: Optional[str]) -> None:
     # All of the code at once: a package that replaces it on the disk must not leave us with half of the old one.
     threading.Thread(target=dependencies.load_all, daemon=True).start()
     with _listener(path) as listener:
-        service = Service(listener, resident.house, resident.idle_exit, _Watchdog().beat, resident.reload_if_wanted)
+        service = Service(
+            listener, resident.current_handler, resident.idle_exit, _Watchdog().ping, resident.reload_if_wanted
+        )
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
         signal.signal(signal.SIGINT, lambda *_: service.stop())
         signal.signal(signal.SIGHUP, lambda *_: resident.want_reload())
@@ -142,7 +146,7 @@ class _Watchdog:
         self._every = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
         self._next = time.monotonic()
 
-    def beat(self) -> None:
+    def ping(self) -> None:
         if self._every and time.monotonic() >= self._next:
             self._next = time.monotonic() + self._every
             _notify("WATCHDOG=1")

@@ -32,7 +32,7 @@ _QUICK_WORKERS = 4
 # which gives its turn away at each system call, would be starved by those that decide.
 _SWITCH_INTERVAL = 0.0005
 # Connections that have not said a whole request yet; beyond it the oldest makes room.
-_MOST_UNSAID = 512
+_MAX_PENDING = 512
 # Seconds for a peer to say its request, and to take its answer; a front door does either at once.
 _PATIENCE = 2.0
 # Seconds on top of a decision's deadline that a front door should wait.
@@ -40,7 +40,7 @@ _GRACE = 0.25
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
-class House(NamedTuple):
+class Handler(NamedTuple):
     """What the service answers with: `deadline` in seconds, `config_file` as front doors name it.
 
     Both functions take a request and the moment of time.monotonic when sshd asked. `decide` gives the answer and may
@@ -53,7 +53,7 @@ class House(NamedTuple):
     config_file: Optional[str]
 
 
-class _Unsaid(NamedTuple):
+class _PendingConnection(NamedTuple):
     """A connection that has not said its whole request; `since` on time.monotonic."""
 
     peer: socket.socket
@@ -64,34 +64,34 @@ class _Unsaid(NamedTuple):
 class Service:
     """Answers on `listener` until it is told to stop or has been idle for `idle()` seconds (0: for ever).
 
-    `house` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
-    `beat` is called every so often while all is well, `between` whenever what woke it has been looked after. Who may
-    ask is `allowed_peer_uids`, by default those of `who_may_ask`.
+    `handler` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
+    `watchdog_ping` is called every so often while all is well, `after_poll` after each poll. Processes of `peer_uids`
+    are answered, by default those of `allowed_peer_uids`.
     """
 
     def __init__(
         self,
         listener: socket.socket,
-        house: Callable[[], House],
+        handler: Callable[[], Handler],
         idle: Callable[[], float],
-        beat: Callable[[], None] = lambda: None,
-        between: Callable[[], None] = lambda: None,
-        allowed_peer_uids: Optional[Container[int]] = None,
+        watchdog_ping: Callable[[], None] = lambda: None,
+        after_poll: Callable[[], None] = lambda: None,
+        peer_uids: Optional[Container[int]] = None,
     ) -> None:
         self._listener = listener
-        self._house = house
+        self._handler = handler
         self._idle = idle
-        self._beat = beat
-        self._between = between
+        self._watchdog_ping = watchdog_ping
+        self._after_poll = after_poll
         self._selector = selectors.DefaultSelector()
-        self._unsaid: Dict[int, _Unsaid] = {}
+        self._pending: Dict[int, _PendingConnection] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="authorizer")
         self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="remembered")
         self._under_way: Dict[int, float] = {}
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._last_request = time.monotonic()
-        self._allowed_uids = who_may_ask(listener) if allowed_peer_uids is None else allowed_peer_uids
+        self._allowed_uids = allowed_peer_uids(listener) if peer_uids is None else peer_uids
 
     def stop(self) -> None:
         """Take no more requests, finish those under way, return from `run`. May be called from a signal handler."""
@@ -107,32 +107,32 @@ class Service:
         self._selector.register(self._wake_in, selectors.EVENT_READ)
         with self._waking_on_signals():
             while not self._stopping and not self._is_idle():
-                self._turn()
+                self._poll_once()
         self._listener.close()
-        for unsaid in list(self._unsaid.values()):
-            self._drop(unsaid)
+        for pending in list(self._pending.values()):
+            self._drop(pending)
         self._pool.shutdown(wait=True)
         self._quick_pool.shutdown(wait=True)
         self._selector.close()
 
-    def _turn(self) -> None:
-        for key, _ in self._selector.select(timeout=0.5 if self._unsaid else 1.0):
+    def _poll_once(self) -> None:
+        for key, _ in self._selector.select(timeout=0.5 if self._pending else 1.0):
             if key.fileobj is self._listener:
                 self._accept()
             elif key.fd == self._wake_in:
                 os.read(self._wake_in, 4096)
-            elif key.fd in self._unsaid:
-                self._listen(self._unsaid[key.fd])
-        self._between()
+            elif key.fd in self._pending:
+                self._read_request(self._pending[key.fd])
+        self._after_poll()
         now = time.monotonic()
-        for unsaid in [one for one in self._unsaid.values() if now - one.since > _PATIENCE]:
-            self._drop(unsaid)
+        for pending in [one for one in self._pending.values() if now - one.since > _PATIENCE]:
+            self._drop(pending)
         if not any(now > latest for latest in list(self._under_way.values())):
-            self._beat()
+            self._watchdog_ping()
 
     def _is_idle(self) -> bool:
         idle = self._idle()
-        if idle <= 0 or self._under_way or self._unsaid:
+        if idle <= 0 or self._under_way or self._pending:
             return False
         return time.monotonic() - self._last_request > idle
 
@@ -146,7 +146,7 @@ class Service:
             signal.set_wakeup_fd(before)
 
     def _accept(self) -> None:
-        for _ in range(_MOST_UNSAID):
+        for _ in range(_MAX_PENDING):
             try:
                 peer, _address = self._listener.accept()
             except BlockingIOError:
@@ -160,50 +160,50 @@ class Service:
                 _refuse(peer)
                 peer.close()
                 continue
-            if len(self._unsaid) >= _MOST_UNSAID:
+            if len(self._pending) >= _MAX_PENDING:
                 self._make_room()
-            self._unsaid[peer.fileno()] = _Unsaid(peer, bytearray(), time.monotonic())
+            self._pending[peer.fileno()] = _PendingConnection(peer, bytearray(), time.monotonic())
             self._selector.register(peer, selectors.EVENT_READ)
 
     def _make_room(self) -> None:
         """Descriptors ran out, or the places for connections that say nothing: the oldest of these goes."""
-        if self._unsaid:
-            self._drop(next(iter(self._unsaid.values())))
+        if self._pending:
+            self._drop(next(iter(self._pending.values())))
         else:
             time.sleep(0.01)  # those under way will free some; until then select would only spin
 
-    def _listen(self, unsaid: _Unsaid) -> None:
+    def _read_request(self, pending: _PendingConnection) -> None:
         try:
-            data = unsaid.peer.recv(protocol.LONGEST_REQUEST)
-            unsaid.said.extend(data)
+            data = pending.peer.recv(protocol.LONGEST_REQUEST)
+            pending.said.extend(data)
             if not data:
-                self._drop(unsaid)
-            elif protocol.complete(bytes(unsaid.said)):
-                self._take(unsaid)
+                self._drop(pending)
+            elif protocol.complete(bytes(pending.said)):
+                self._dispatch(pending)
         except BlockingIOError:
             return  # the event was for a connection that a worker closed meanwhile, whose descriptor this one got
         except (OSError, protocol.MalformedRequest):
-            self._drop(unsaid)
+            self._drop(pending)
 
-    def _take(self, unsaid: _Unsaid) -> None:
-        question = protocol.parse_request(bytes(unsaid.said))
-        house = self._house()
-        if question.config_file != house.config_file:
-            _refuse(unsaid.peer)  # the front door decides by the configuration that it was told to use
-            self._drop(unsaid)
+    def _dispatch(self, pending: _PendingConnection) -> None:
+        question = protocol.parse_request(bytes(pending.said))
+        handler = self._handler()
+        if question.config_file != handler.config_file:
+            _refuse(pending.peer)  # the front door decides by the configuration that it was told to use
+            self._drop(pending)
             return
-        peer, since = unsaid.peer, unsaid.since - question.waited
-        peer.send(protocol.taken(house.deadline + _GRACE - question.waited))
-        self._forget(unsaid)
+        peer, since = pending.peer, pending.since - question.waited
+        peer.send(protocol.encode_accepted(handler.deadline + _GRACE - question.waited))
+        self._unregister(pending)
         self._last_request = time.monotonic()
         # Whoever is under way for much longer than it may be hangs in something that has no time limit.
-        self._under_way[peer.fileno()] = since + house.deadline + 10
-        remembered = house.remembered(question.request, since)
+        self._under_way[peer.fileno()] = since + handler.deadline + 10
+        remembered = handler.remembered(question.request, since)
         with contextlib.suppress(RuntimeError):  # no further thread can be had: one of those there are takes it
             if remembered is not None:
                 self._quick_pool.submit(self._answer, remembered, peer)
             else:
-                self._pool.submit(self._answer, lambda: house.decide(question.request, since), peer)
+                self._pool.submit(self._answer, lambda: handler.decide(question.request, since), peer)
 
     def _answer(self, answer: Answer, peer: socket.socket) -> None:
         descriptor = peer.fileno()
@@ -218,21 +218,21 @@ class Service:
                 self._under_way.pop(descriptor, None)
                 self._last_request = time.monotonic()
 
-    def _forget(self, unsaid: _Unsaid) -> None:
-        self._selector.unregister(unsaid.peer)
-        del self._unsaid[unsaid.peer.fileno()]
+    def _unregister(self, pending: _PendingConnection) -> None:
+        self._selector.unregister(pending.peer)
+        del self._pending[pending.peer.fileno()]
 
-    def _drop(self, unsaid: _Unsaid) -> None:
-        self._forget(unsaid)
-        unsaid.peer.close()
+    def _drop(self, pending: _PendingConnection) -> None:
+        self._unregister(pending)
+        pending.peer.close()
 
 
 def _refuse(peer: socket.socket) -> None:
     with contextlib.suppress(OSError):  # it went away
-        peer.send(protocol.NOT_ME)
+        peer.send(protocol.DECLINED)
 
 
-def who_may_ask(listener: socket.socket) -> Set[int]:
+def allowed_peer_uids(listener: socket.socket) -> Set[int]:
     """The uids of root, of this process, and of the user that root gave the socket to, if to nobody else."""
     uids = {0, os.geteuid()}
     with contextlib.suppress(OSError, ValueError):  # a socket without a place in the file system belongs to nobody

@@ -12,7 +12,7 @@ from ..model.decision import Decision, NotGranted, Outcome, Reason, Request, Sou
 from ..model.public_key import PublicKey
 from ..model.signed_key import Block
 from . import checks, pushed
-from .cache import Grant, GrantedBlock, Location, Memory
+from .cache import Cache, Grant, GrantedBlock, Location
 from .fallback import KeysOnDisk, NoKeys
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..trust.signer import Signer, SignerVerifier
 
 
-class World(NamedTuple):
+class Dependencies(NamedTuple):
     """Everything outside that a decision touches; `verifier` is made only when a signer must be verified."""
 
     imds: Imds
@@ -33,33 +33,35 @@ class World(NamedTuple):
 
 
 class Authorizer:
-    """Decides by `config`, looking at `world`; what `memory` holds need not be asked for again.
+    """Decides by `config`, looking at `dependencies`; what `cache` holds need not be asked for again.
 
-    One thread at a time uses it; several may share a memory. `step` says what the decision under way is at.
+    One thread at a time uses it; several may share a cache. `step` says what the decision under way is at.
     """
 
-    def __init__(self, config: Config, world: World, memory: Optional[Memory] = None) -> None:
+    def __init__(self, config: Config, dependencies: Dependencies, cache: Optional[Cache] = None) -> None:
         self._config = config
-        self._world = world
-        self._memory = memory or Memory()
+        self._dependencies = dependencies
+        self._cache = cache or Cache()
         self._policy = config.keys.policy
         self.step = "it had not begun"
 
     def decide(self, request: Request, asked_at: Optional[float] = None) -> Decision:
-        """The decision on `request`, whose time runs from `asked_at` on (`World.monotonic`'s seconds; None: from now).
+        """The decision on `request`, whose time runs from `asked_at` (seconds of the monotonic clock; None: from now).
 
         Raises nothing: what was not foreseen is Reason.INTERNAL_ERROR.
         """
-        begun = self._world.monotonic() if asked_at is None else asked_at
+        begun = self._dependencies.monotonic() if asked_at is None else asked_at
         try:
-            decision = self._decide(request, Deadline(begun + self._config.decision_deadline, self._world.monotonic))
+            decision = self._decide(
+                request, Deadline(begun + self._config.decision_deadline, self._dependencies.monotonic)
+            )
         except NotGranted as refusal:
-            decision = refuse(request, refusal, self._world.keys_on_disk)
+            decision = refuse(request, refusal, self._dependencies.keys_on_disk)
         except ImportError as error:  # some libraries load parts of theirs when these are first used
-            decision = refuse(request, libraries.unusable(error), self._world.keys_on_disk)
+            decision = refuse(request, libraries.unusable(error), self._dependencies.keys_on_disk)
         except Exception as error:  # I1: whatever happens, nothing is handed out and a record says why
             unforeseen = NotGranted(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
-            decision = refuse(request, unforeseen, self._world.keys_on_disk)
+            decision = refuse(request, unforeseen, self._dependencies.keys_on_disk)
         return self._timed(decision, begun)
 
     def remembered(self, request: Request, asked_at: float) -> Optional[Decision]:
@@ -71,19 +73,19 @@ class Authorizer:
             if self._stored(request) is None:
                 return None  # the usual case, so it is the first to be found out
             checks.require_user_name(request.user)
-            self._world.hardware.require_ec2()
+            self._dependencies.hardware.require_ec2()
             grant = self._remembered(request)
         except Exception:  # `decide` meets with it as well, and says what it is
             return None
         return None if grant is None else self._timed(_decision(request, [grant], Source.CACHE), asked_at)
 
     def _timed(self, decision: Decision, begun: float) -> Decision:
-        return decision._replace(elapsed_us=int((self._world.monotonic() - begun) * 1_000_000))
+        return decision._replace(elapsed_us=int((self._dependencies.monotonic() - begun) * 1_000_000))
 
     def _decide(self, request: Request, deadline: Deadline) -> Decision:
         checks.require_user_name(request.user)
         self.step = "reading what hardware this is"
-        self._world.hardware.require_ec2()
+        self._dependencies.hardware.require_ec2()
         remembered = self._remembered(request)
         if remembered is not None:
             return _decision(request, [remembered], Source.CACHE)
@@ -92,12 +94,12 @@ class Authorizer:
         except NotGranted as refusal:
             if not _RETRYABLE & {refusal.reason, *refusal.others}:
                 raise
-            first = NotGranted(refusal.reason, refusal.detail)  # without a traceback, which keeps the blocks in memory
+            first = NotGranted(refusal.reason, refusal.detail)  # without a traceback, which keeps the blocks in cache
         return self._retry_uncached(request, deadline, first)
 
     def _retry_uncached(self, request: Request, deadline: Deadline, first: NotGranted) -> Decision:
         """What was read may stem from before and after a rotation of the signer: then all of it must be read again."""
-        self._world.imds.forget()
+        self._dependencies.imds.forget()
         try:
             return self._verified(request, deadline, use_cache=False)
         except NotGranted as again:
@@ -113,7 +115,7 @@ class Authorizer:
         grant = self._stored(request)
         if grant is None:
             return None
-        self._world.hardware.require_instance(grant.instance_id)
+        self._dependencies.hardware.require_instance(grant.instance_id)
         checks.require_fingerprint(grant.key, request.fingerprint)
         fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))
         return grant._replace(blocks=fresh) if fresh else None
@@ -121,18 +123,18 @@ class Authorizer:
     def _stored(self, request: Request) -> Optional[Grant]:
         if request.fingerprint is None:
             return None
-        return self._memory.grant(request.user, request.fingerprint, self._world.monotonic())
+        return self._cache.grant(request.user, request.fingerprint, self._dependencies.monotonic())
 
     def _is_fresh(self, block: Block) -> bool:
         try:
-            checks.require_fresh(block, self._world.now(), self._config.keys)
+            checks.require_fresh(block, self._dependencies.now(), self._config.keys)
         except NotGranted:  # the clock was set since it was granted
             return False
         return True
 
     def _verified(self, request: Request, deadline: Deadline, use_cache: bool = True) -> Decision:
         self.step = "reading the pushed keys from IMDS"
-        pushed_keys = self._world.imds.active_keys(request.user, deadline)
+        pushed_keys = self._dependencies.imds.active_keys(request.user, deadline)
         self.step = "reading the blocks of the pushed keys"
         blocks, refusals, not_judged = pushed.read(pushed_keys or b"", request.fingerprint)
         del pushed_keys  # it may be large, and what comes next may take a while
@@ -153,7 +155,7 @@ class Authorizer:
         grants = [Grant(key, tuple(blocks), instance_id) for key, blocks in granted.items()]
         for grant in grants:
             at = request.fingerprint or grant.key.fingerprint
-            self._memory.store_grant(request.user, at, grant, self._world.monotonic())
+            self._cache.store_grant(request.user, at, grant, self._dependencies.monotonic())
         return _decision(request, grants, Source.IMDS, not_judged)
 
     def _grant(
@@ -161,8 +163,8 @@ class Authorizer:
     ) -> Tuple[PublicKey, GrantedBlock]:
         signer.verify(block)
         checks.require_instance(block, instance_id)
-        now, monotonic, keys = self._world.now(), self._world.monotonic(), self._config.keys
-        until = self._memory.block_end(block, monotonic, checks.seconds_valid(block, now, keys))
+        now, monotonic, keys = self._dependencies.now(), self._dependencies.monotonic(), self._config.keys
+        until = self._cache.block_end(block, monotonic, checks.seconds_valid(block, now, keys))
         checks.require_fresh(block, now, keys)
         checks.require_not_ended(until, monotonic)
         key = checks.key_of(block)
@@ -173,53 +175,53 @@ class Authorizer:
     def _instance_id(self, deadline: Deadline, use_cache: bool) -> str:
         """The instance id that the hardware confirms: the remembered one, or (without `use_cache`) the present one."""
         self.step = "reading the instance id from IMDS"
-        instance_id = self._memory.instance_id if use_cache else None
+        instance_id = self._cache.instance_id if use_cache else None
         if instance_id is None:
-            instance_id = self._world.imds.instance_id(deadline)
-            self._world.hardware.require_instance(instance_id)
-            self._memory.instance_id = instance_id
+            instance_id = self._dependencies.imds.instance_id(deadline)
+            self._dependencies.hardware.require_instance(instance_id)
+            self._cache.instance_id = instance_id
         return instance_id
 
     def _signer(self, deadline: Deadline, use_cache: bool) -> Signer:
         """The verified signer: the remembered one, or (without `use_cache`, or if it no longer holds) that of the
         present chain."""
         if use_cache:
-            remembered = self._memory.signer(self._world.now(), self._world.monotonic())
+            remembered = self._cache.signer(self._dependencies.now(), self._dependencies.monotonic())
             if remembered is not None:
                 return remembered
         self.step = "waiting for another login's verification of the signer"
-        with self._memory.signer_lock(deadline):
-            now, monotonic = self._world.now(), self._world.monotonic()
-            remembered = self._memory.signer(now, monotonic) if use_cache else None
+        with self._cache.signer_lock(deadline):
+            now, monotonic = self._dependencies.now(), self._dependencies.monotonic()
+            remembered = self._cache.signer(now, monotonic) if use_cache else None
             if remembered is not None:
                 return remembered
             self.step = "reading the signer's chain from IMDS"
-            pem = self._world.imds.signer_chain(deadline)
-            return self._memory.signer(now, monotonic, pem) or self._verify(pem, deadline, use_cache)
+            pem = self._dependencies.imds.signer_chain(deadline)
+            return self._cache.signer(now, monotonic, pem) or self._verify(pem, deadline, use_cache)
 
     def _verify(self, pem: bytes, deadline: Deadline, use_cache: bool) -> Signer:
-        imds = self._world.imds
-        remembered = self._memory.location if use_cache else None
+        imds = self._dependencies.imds
+        remembered = self._cache.location if use_cache else None
         region, domain = location = remembered or self._location(deadline)
         self.step = "verifying the signer's chain and staples"
-        now, monotonic = self._world.now(), self._world.monotonic()
-        verifier = self._world.verifier()
+        now, monotonic = self._dependencies.now(), self._dependencies.monotonic()
+        verifier = self._dependencies.verifier()
         try:
             signer = verifier.verify(pem, lambda: imds.staples(deadline), region, domain, int(now), deadline)
         except NotGranted as refusal:
             if refusal.reason is Reason.STAPLE_MISSING and imds.unread_staple is not None:
                 raise imds.unread_staple from None  # it is listed
             raise
-        self._memory.location = location  # only now that a signer of that place has proved it
-        self._memory.store_signer(pem, signer, now, monotonic)
+        self._cache.location = location  # only now that a signer of that place has proved it
+        self._cache.store_signer(pem, signer, now, monotonic)
         imds.forget()  # the next chain is another one
         return signer
 
     def _location(self, deadline: Deadline) -> Location:
         """Where IMDS says that this instance runs: in a region that the site allows, under that region's domain."""
-        region = self._world.imds.region(deadline)
+        region = self._dependencies.imds.region(deadline)
         checks.require_region(region, self._config.instance.region)
-        return Location(region, self._world.imds.domain(region, deadline))
+        return Location(region, self._dependencies.imds.domain(region, deadline))
 
 
 def refuse(request: Request, refusal: NotGranted, keys_on_disk: KeysOnDisk) -> Decision:

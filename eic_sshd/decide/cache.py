@@ -57,12 +57,12 @@ class _Verified(NamedTuple):
     until_monotonic: float
 
 
-class Memory:
+class Cache:
     """Empty at first. `instance_id` is remembered once the hardware confirmed it, `location` once a
     signer of it was verified.
     """
 
-    def __init__(self, before: Optional[Memory] = None) -> None:
+    def __init__(self, before: Optional[Cache] = None) -> None:
         """`before` is the memory of this process until now: of it, only when blocks end is kept."""
         self._lock = threading.Lock()
         self._signer_lock = threading.Lock()

@@ -24,7 +24,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games
 _LIMIT = 16 * 1024 * 1024  # bytes it may print
 
 
-class Ended(NamedTuple):
+class CommandResult(NamedTuple):
     """How the command came to its end. `output` is what it printed, if that counts; `status` its exit status."""
 
     output: bytes
@@ -37,7 +37,7 @@ class _Failed(Exception):
     """The command did not come to a proper end; says how."""
 
 
-def wanted(config: Config, decision: Decision) -> bool:
+def should_run(config: Config, decision: Decision) -> bool:
     """Whether the command has anything to add: sshd takes the first line that has the client's key."""
     answered = decision.request.fingerprint is not None and decision.keys
     return config.chain.command is not None and not answered
@@ -51,7 +51,7 @@ def seconds_left(config: Config, begun: float, now: float) -> float:
 
 def run(
     command: str, request: Request, tokens: Mapping[str, str], seconds: float, language: Optional[str] = None
-) -> Ended:
+) -> CommandResult:
     """Run `command` as sshd would (its user and its environment); never for longer than `seconds`.
 
     Only what a command prints that ends with status 0 counts, as with sshd. `tokens` has what sshd alone knows,
@@ -71,13 +71,13 @@ def run(
         problem = f"not run: {type(error).__name__}: {error}"
     elapsed_us = int((time.monotonic() - begun) * 1_000_000)
     if status:
-        return Ended(b"", status, f"exit status {status}, so what it printed does not count", elapsed_us)
+        return CommandResult(b"", status, f"exit status {status}, so what it printed does not count", elapsed_us)
     if output and not output.endswith(b"\n"):
         output += b"\n"
-    return Ended(output, status, problem, elapsed_us)
+    return CommandResult(output, status, problem, elapsed_us)
 
 
-def record(command: str, request: Request, ended: Ended) -> Record:
+def record(command: str, request: Request, ended: CommandResult) -> Record:
     """What the log gets to know of it: fields as a decision's, and chain_command and chain_status."""
     fields: Fields = {"user": clean(request.user), "chain_command": clean(command), "elapsed_us": ended.elapsed_us}
     if request.fingerprint is not None:
@@ -109,7 +109,7 @@ def _run(argv: List[str], environment: Dict[str, str], until: float) -> Tuple[by
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read, False)  # this end only: the command must find an ordinary pipe
     try:
-        with _ended_with_us():
+        with _kill_on_sigterm():
             try:
                 pid = _start(argv, environment, write)
             finally:
@@ -129,7 +129,7 @@ def _run(argv: List[str], environment: Dict[str, str], until: float) -> Tuple[by
 
 
 @contextlib.contextmanager
-def _ended_with_us() -> Iterator[None]:
+def _kill_on_sigterm() -> Iterator[None]:
     """sshd ends its children when LoginGraceTime is over; a command in a session of its own would live on.
 
     SIGTERM is blocked at first: who starts the command unblocks it, once it is able to end the command.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the rooms together: the real world for an authorizer, as the configuration asks."""
+"""Puts the rooms together: the real dependencies for an authorizer, as the configuration asks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Callable, Optional
 from ..config.schema import Config
 from ..host import libraries
 from ..host.hardware import AnyHardware, Ec2Hardware
-from ..host.timed_calls import Limited
+from ..host.timed_calls import TimedCalls
 from ..imds.client import Imds, ImdsState
 from ..model.decision import NotGranted, Reason
 from . import fallback
-from .authorizer import World
+from .authorizer import Dependencies
 
 if TYPE_CHECKING:
     from ..trust.roots import Roots
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 # Seconds for the disk to give the trusted roots: [trust] ca_file may lie on a network's.
 _ROOTS_TIMEOUT = 1.0
-_reads = Limited(4)
+_reads = TimedCalls(4)
 
 
-def world(config: Config, state: Optional[ImdsState] = None) -> World:
+def build(config: Config, state: Optional[ImdsState] = None) -> Dependencies:
     """IMDS over the network, sysfs, the clocks; worlds of several threads may share `state`."""
-    return World(
+    return Dependencies(
         imds=Imds(config.imds.endpoint, config.imds.request_timeout, state),
         hardware=Ec2Hardware() if config.instance.require_ec2_hardware else AnyHardware(),
         verifier=lambda: _verifier(config),

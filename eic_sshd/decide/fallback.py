@@ -8,7 +8,7 @@ from typing import Callable, List, Optional, Tuple
 
 from ..config.schema import Config, FallbackSettings
 from ..host import trusted_files
-from ..host.timed_calls import Limited
+from ..host.timed_calls import TimedCalls
 from ..model import public_key
 from ..model.decision import NotGranted, Reason
 from ..model.public_key import KeyPolicy, PublicKey
@@ -16,7 +16,7 @@ from ..model.public_key import KeyPolicy, PublicKey
 _LIMIT = 256 * 1024
 # Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.
 _TIMEOUT = 1.0
-_reads = Limited(16)
+_reads = TimedCalls(16)
 
 Read = Callable[[str], bytes]
 """Gives the content of the file at a path; raises OSError, guarded.Unsafe."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Limited:
+class TimedCalls:
     """Makes each call in another thread, which is kept for the next one. `most` calls are under way at one time."""
 
     def __init__(self, most: int) -> None:

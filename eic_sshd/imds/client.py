@@ -32,7 +32,7 @@ _STAPLE_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 
 _TOKEN_PATH = "api/token"  # noqa: S105 - a path
 # Seconds for which an IMDS that let a request time out is not waited for again.
-_SILENCE = 5.0
+_BACKOFF = 5.0
 # Seconds for which an unused connection is kept. Another costs less than a millisecond; one that died without a sign
 # costs a login its time-out, and passes for an IMDS that is silent.
 _KEPT = 2.0
@@ -82,8 +82,8 @@ class ImdsState:
         self.token: Optional[str] = None
         self.token_until = 0.0
         self.large = threading.BoundedSemaphore(_MAX_LARGE)
-        self._silent_until = 0.0
-        self._quiet: Dict[str, float] = {}
+        self._retry_at = 0.0
+        self._path_retry_at: Dict[str, float] = {}
         self._material: Dict[str, Tuple[Optional[bytes], float]] = {}
 
     def material(self, path: str, now: float) -> Optional[Tuple[Optional[bytes]]]:
@@ -98,17 +98,17 @@ class ImdsState:
     def forget_material(self) -> None:
         self._material = {}
 
-    def silent_for(self, path: str, now: float) -> float:
+    def retry_after(self, path: str, now: float) -> float:
         """For how many seconds more `path` is not to be waited for."""
-        return max(self._silent_until, self._quiet.get(path, 0.0)) - now
+        return max(self._retry_at, self._path_retry_at.get(path, 0.0)) - now
 
     def timed_out(self, path: str, now: float, limit: Limit) -> None:
         """A request for `path` timed out: without a connection or a token, or on a second path, IMDS is silent; on one
         path only, that path is. A kept connection may be the one thing that is dead: it makes no second path."""
-        quiet = {other: until for other, until in self._quiet.items() if until > now}
+        quiet = {other: until for other, until in self._path_retry_at.items() if until > now}
         if not limit.connected or path == _TOKEN_PATH or (limit.connecting and set(quiet) - {path}):
-            self._silent_until = now + _SILENCE
-        self._quiet = {**quiet, path: now + _SILENCE}
+            self._retry_at = now + _BACKOFF
+        self._path_retry_at = {**quiet, path: now + _BACKOFF}
 
 
 class Imds:
@@ -141,15 +141,15 @@ class Imds:
         return self._get(f"managed-ssh-keys/active-keys/{user}", _KEYS_LIMIT, deadline)
 
     def instance_id(self, deadline: Deadline) -> str:
-        return _shaped("instance-id", self._require("instance-id", _FACT_LIMIT, deadline), _INSTANCE_ID).group()
+        return _match("instance-id", self._require("instance-id", _FACT_LIMIT, deadline), _INSTANCE_ID).group()
 
     def region(self, deadline: Deadline) -> str:
         """The region, from `placement/region`; cut out of the zone only where an IMDS does not know that path."""
         body = self._material("placement/region", _FACT_LIMIT, deadline)
         if body is not None:
-            return _shaped("placement/region", body, partition.REGION).group()
+            return _match("placement/region", body, partition.REGION).group()
         body = self._require("placement/availability-zone", _FACT_LIMIT, deadline)
-        return _shaped("placement/availability-zone", body, _ZONE).group("region")
+        return _match("placement/availability-zone", body, _ZONE).group("region")
 
     def domain(self, region: str, deadline: Deadline) -> str:
         """The domain of `region`. Raises NotGranted with domain-unknown if `services/domain` gives any other."""
@@ -310,13 +310,13 @@ class Imds:
 
     def _require_available(self, path: str, now: float) -> None:
         """IMDS has not just let a request time out."""
-        silent = self._state.silent_for(path, now)
+        silent = self._state.retry_after(path, now)
         if silent > 0:
             again = f"it is asked again in {silent:.1f} s"
             raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
 
     def _failure(self, path: str, error: Exception, read: _Read) -> NotGranted:
-        nonsense = _nonsense(error)
+        nonsense = _protocol_error(error)
         if nonsense is not None:
             refusal = _TooMuch if _is_too_long(error) else NotGranted
             return refusal(Reason.IMDS_ERROR, f"the answer to {path} {nonsense}")
@@ -330,7 +330,7 @@ class Imds:
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
         return NotGranted(
-            Reason.IMDS_UNREACHABLE, f"{self._endpoint} could not be asked for {path}: {_innermost(error)}"
+            Reason.IMDS_UNREACHABLE, f"{self._endpoint} could not be asked for {path}: {_os_error_text(error)}"
         )
 
 
@@ -340,7 +340,7 @@ def _required(path: str, body: Optional[bytes]) -> bytes:
     return body
 
 
-def _shaped(path: str, body: bytes, shape: str) -> re.Match[str]:
+def _match(path: str, body: bytes, shape: str) -> re.Match[str]:
     fact = body.decode("ascii", "replace").strip()
     match = re.fullmatch(shape, fact)
     if match is None:
@@ -374,7 +374,7 @@ def _is_too_long(error: BaseException) -> bool:
     return any(isinstance(cause, TooLong) for cause in _causes(error))
 
 
-def _nonsense(error: BaseException) -> Optional[str]:
+def _protocol_error(error: BaseException) -> Optional[str]:
     """What is wrong with an answer that came, or None if none did."""
     causes = _causes(error)
     if _is_too_long(error):
@@ -387,6 +387,6 @@ def _nonsense(error: BaseException) -> Optional[str]:
     return None
 
 
-def _innermost(error: BaseException) -> str:
+def _os_error_text(error: BaseException) -> str:
     texts = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror)
     return next(texts, type(error).__name__)

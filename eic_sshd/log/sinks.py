@@ -11,7 +11,7 @@ import socket
 from typing import Callable
 
 from ..config.schema import LogSettings
-from ..host.timed_calls import Limited
+from ..host.timed_calls import TimedCalls
 from .record import Record
 
 IDENTIFIER = "eic-sshd"
@@ -22,7 +22,7 @@ _AUTHPRIV = 10  # syslog(3): LOG_AUTHPRIV is (10 << 3); the journal's SYSLOG_FAC
 
 # Seconds for a file, on a disk that may be a network's. All of the service's threads may write at one time.
 _FILE_TIMEOUT = 1.0
-_file_writes = Limited(40)
+_file_writes = TimedCalls(40)
 
 Write = Callable[[Record], None]
 

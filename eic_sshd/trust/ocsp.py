@@ -48,7 +48,7 @@ class Staples:
                 self._unread.append(_Unread(der, f"a staple cannot be used: {problem}"))
         self._responders = Responders(self._responses)
 
-    def require_good(self, path: Sequence[Certificate]) -> int:
+    def verify_status(self, path: Sequence[Certificate]) -> int:
         """Until when (seconds since the epoch) staples vouch for every certificate of `path` but the root.
 
         Raises:

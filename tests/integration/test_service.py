@@ -18,7 +18,7 @@ from typing import Callable, Iterator, List, Optional
 import pytest
 
 from eic_sshd.daemon import protocol
-from eic_sshd.daemon.server import who_may_ask
+from eic_sshd.daemon.server import allowed_peer_uids
 from testbed import keys, processes
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
@@ -305,7 +305,7 @@ def test_a_peer_that_does_not_come_to_the_point_is_dropped(service: Service, doo
 def test_one_told_of_another_configuration_is_sent_away_at_once(service: Service, door: Door) -> None:
     request = b"\0".join((b"1", USER.encode(), b"", b"1", b"/another.conf"))
     with connected(door, len(request).to_bytes(4, "big") + request) as (peer,):
-        assert (peer.recv(100), peer.recv(100)) == (protocol.NOT_ME, b"")
+        assert (peer.recv(100), peer.recv(100)) == (protocol.DECLINED, b"")
 
 
 def test_a_peer_that_goes_away_early_is_no_matter(service: Service, door: Door) -> None:
@@ -490,10 +490,13 @@ def pretending(door: Door, talk: Callable[[socket.socket], None]) -> Iterator[No
         yield
 
 
-HALF = protocol.answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
+HALF = protocol.encode_answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
 
 
-@pytest.mark.parametrize("spoken", [protocol.taken(1), protocol.taken(1) + HALF, b"nonsense", protocol.taken(1)[:3]])
+@pytest.mark.parametrize(
+    "spoken",
+    [protocol.encode_accepted(1), protocol.encode_accepted(1) + HALF, b"nonsense", protocol.encode_accepted(1)[:3]],
+)
 def test_half_an_answer_is_none_and_the_front_door_decides(door: Door, ed25519: str, spoken: bytes) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     with pretending(door, lambda peer: peer.sendall(spoken)):
@@ -503,7 +506,7 @@ def test_half_an_answer_is_none_and_the_front_door_decides(door: Door, ed25519: 
 
 def hanging(peer: socket.socket) -> None:
     """It takes the question on, and gives no answer."""
-    peer.sendall(protocol.taken(0.3))
+    peer.sendall(protocol.encode_accepted(0.3))
     peer.recv(1)
 
 
@@ -656,10 +659,10 @@ def test_whom_root_gave_the_socket_to_may_ask_if_it_is_theirs_alone(tmp_path: Pa
         listener.bind(path)
         os.chmod(path, mode)
         os.chown(path, 65534, 65534)
-        assert who_may_ask(listener) == ({0, os.geteuid(), 65534} if may_ask else {0, os.geteuid()})
+        assert allowed_peer_uids(listener) == ({0, os.geteuid(), 65534} if may_ask else {0, os.geteuid()})
 
 
 def test_a_socket_that_stands_nowhere_is_nobodys() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("\0eic-sshd-test-of-nobodys-socket")
-        assert who_may_ask(listener) == {0, os.geteuid()}
+        assert allowed_peer_uids(listener) == {0, os.geteuid()}

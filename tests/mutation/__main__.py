@@ -36,7 +36,13 @@ MODULES = tuple(
 # of a process, which the integration tests hold.
 SCOPES: Dict[str, Tuple[str, ...]] = {
     "eic_sshd/client.py": ("parse", "ask", "converse", "may_answer", "write", ""),
-    "eic_sshd/daemon/server.py": ("Service._accept", "Service._listen", "Service._take", "_refuse", "who_may_ask"),
+    "eic_sshd/daemon/server.py": (
+        "Service._accept",
+        "Service._read_request",
+        "Service._dispatch",
+        "_refuse",
+        "allowed_peer_uids",
+    ),
 }
 # Seconds that a run may compute beyond four times what its tests take on the original.
 _PATIENCE = 10.0

@@ -47,7 +47,7 @@ _NAMES_WITHOUT = (
     "if identifier is not None and ( "
     "((own is None) or (identifier.value.key_identifier != own.value.digest) or (%s)) ):"
 )
-_UNDER_WAY = "self._under_way[peer.fileno()] = since + house.deadline + %s"
+_UNDER_WAY = "self._under_way[peer.fileno()] = since + handler.deadline + %s"
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
@@ -66,14 +66,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/decide/cache.py",
-        "Memory.signer_lock",
+        "Cache.signer_lock",
         "if not self._signer_lock.acquire(timeout=max(deadline.remaining(), 0)):",
         ("if not self._signer_lock.acquire(timeout=max(deadline.remaining(), 1)):",),
         "a second more where the time is over: a test of it would assert a time",
     ),
     Equivalent(
         "eic_sshd/decide/cache.py",
-        "Memory.store_grant",
+        "Cache.store_grant",
         "if len(self._grants) >= _MAX_GRANTS:",
         ("if True:",),
         "what has ended may be forgotten at any time",
@@ -189,7 +189,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
         "eic_sshd/decide/authorizer.py",
         "Authorizer.remembered",
-        "self._world.hardware.require_ec2()",
+        "self._dependencies.hardware.require_ec2()",
         ("pass",),
         "require_instance, which follows for every grant, asks for more",
     ),
@@ -387,14 +387,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/host/timed_calls.py",
-        "Limited.call",
+        "TimedCalls.call",
         "result = results.get(timeout=max(until - time.monotonic(), 0))",
         ("result = results.get(timeout=max(until - time.monotonic(), 1))",),
         "a second more where the time is over: a test of it would assert a time",
     ),
     Equivalent(
         "eic_sshd/host/timed_calls.py",
-        "Limited.call",
+        "TimedCalls.call",
         "return result[0]",
         ("return result[(-1)]",),
         "it is a tuple of one",
@@ -475,7 +475,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/daemon/server.py",
-        "Service._take",
+        "Service._dispatch",
         _UNDER_WAY % "10",
         (_UNDER_WAY % "11", _UNDER_WAY % "(9)"),
         "a service that hangs is found out a second earlier or later",

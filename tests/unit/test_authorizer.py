@@ -14,8 +14,8 @@ from eic_sandbox.faults import API_FAULTS, BLOCK_FAULTS, METADATA_FAULTS, SIGNER
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import Config, build
-from eic_sshd.decide.authorizer import Authorizer, World
-from eic_sshd.decide.cache import Memory
+from eic_sshd.decide.authorizer import Authorizer, Dependencies
+from eic_sshd.decide.cache import Cache
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host import trusted_files
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
@@ -33,8 +33,8 @@ from testbed.memory_imds import MemoryImds
 USER = "ec2-user"
 
 
-class House:
-    """An authorizer over an in-memory IMDS, every part of its world replaceable before `ask`."""
+class Scene:
+    """An authorizer over an in-cache IMDS, every part of its dependencies replaceable before `ask`."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -44,7 +44,7 @@ class House:
         self.now: Callable[[], float] = time.time
         self.monotonic: Callable[[], float] = time.monotonic
         self.verified = 0
-        self.memory: Optional[Memory] = None
+        self.cache: Optional[Cache] = None
         self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
 
     def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
@@ -52,7 +52,7 @@ class House:
 
     def authorizer(self) -> Authorizer:
         config = build({"imds": {"deadline": 30.0}, **self.settings})  # a busy machine is no matter of these tests
-        world = World(
+        dependencies = Dependencies(
             imds=self.imds,
             hardware=self.hardware,
             verifier=lambda: self._verifier(config),
@@ -60,7 +60,7 @@ class House:
             now=self.now,
             monotonic=self.monotonic,
         )
-        return Authorizer(config, world, self.memory)
+        return Authorizer(config, dependencies, self.cache)
 
     @staticmethod
     def read_keys_file(path: str) -> bytes:
@@ -72,50 +72,50 @@ class House:
 
 
 @pytest.fixture
-def house(instance: Instance) -> House:
-    return House(instance)
+def scene(instance: Instance) -> Scene:
+    return Scene(instance)
 
 
 def fingerprint(line: str) -> str:
     return parse(line.encode()).fingerprint
 
 
-def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(house: House, ed25519: str) -> None:
-    request_id = house.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Admin/alice")
-    decision = house.ask(fingerprint=fingerprint(ed25519))
+def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(scene: Scene, ed25519: str) -> None:
+    request_id = scene.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Admin/alice")
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert decision.reason is Reason.GRANTED
     assert decision.keys == (parse(ed25519.encode()),)
     assert decision.callers == ("arn:aws:sts::1:assumed-role/Admin/alice",)
     assert decision.request_ids == (request_id,)
-    assert decision.instance_id == house.instance.metadata.instance_id
+    assert decision.instance_id == scene.instance.metadata.instance_id
     assert decision.expires == pytest.approx(time.time() + 60, abs=2)
     assert decision.source is not None
     assert decision.source.value == "imds"
 
 
 @pytest.mark.parametrize("key_type", sorted(keys.every_type()))
-def test_keys_of_every_allowed_type_are_granted(house: House, key_type: str) -> None:
+def test_keys_of_every_allowed_type_are_granted(scene: Scene, key_type: str) -> None:
     line = keys.every_type()[key_type].decode()
-    house.instance.push(USER, line, "arn")
-    assert house.ask(fingerprint=fingerprint(line)).keys == (parse(line.encode()),)
+    scene.instance.push(USER, line, "arn")
+    assert scene.ask(fingerprint=fingerprint(line)).keys == (parse(line.encode()),)
 
 
-def test_without_a_fingerprint_every_good_key_is_granted_once(house: House) -> None:
+def test_without_a_fingerprint_every_good_key_is_granted_once(scene: Scene) -> None:
     lines = [keys.ed25519_line() for _ in range(3)]
     for line in [*lines, lines[0]]:
-        house.instance.push(USER, line, "arn")
-    granted = house.ask().keys
+        scene.instance.push(USER, line, "arn")
+    granted = scene.ask().keys
     assert len(granted) == 3
     assert {key.fingerprint for key in granted} == {fingerprint(line) for line in lines}
 
 
-def test_the_md5_fingerprint_of_a_site_with_that_fingerprinthash_is_known(house: House, ed25519: str) -> None:
+def test_the_md5_fingerprint_of_a_site_with_that_fingerprinthash_is_known(scene: Scene, ed25519: str) -> None:
     import hashlib
 
-    house.instance.push(USER, ed25519, "arn")
+    scene.instance.push(USER, ed25519, "arn")
     digest = hashlib.new("md5", parse(ed25519.encode()).blob, usedforsecurity=False).hexdigest()
     colons = ":".join(digest[at : at + 2] for at in range(0, 32, 2))
-    assert house.ask(fingerprint=f"MD5:{colons}").outcome is Outcome.GRANTED
+    assert scene.ask(fingerprint=f"MD5:{colons}").outcome is Outcome.GRANTED
 
 
 # Each refusal of DESIGN.md section 2, and what the sandbox's faults lead to.
@@ -158,10 +158,10 @@ FAULTS: Dict[str, Reason] = {
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_of_the_sandbox_is_told_by_its_reason(house: House, ed25519: str, fault: str, named: bool) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.faults.set(fault)
-    decision = house.ask(fingerprint=fingerprint(ed25519) if named else None)
+def test_each_fault_of_the_sandbox_is_told_by_its_reason(scene: Scene, ed25519: str, fault: str, named: bool) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set(fault)
+    decision = scene.ask(fingerprint=fingerprint(ed25519) if named else None)
     assert decision.reason is FAULTS[fault], decision.detail
     assert bool(decision.keys) == (decision.reason is Reason.GRANTED)
 
@@ -185,33 +185,33 @@ PUSHED: Dict[str, Tuple[str, Reason]] = {
 
 
 @pytest.mark.parametrize("pushed", PUSHED)
-def test_a_signed_key_that_the_policy_forbids_is_refused(house: House, pushed: str) -> None:
+def test_a_signed_key_that_the_policy_forbids_is_refused(scene: Scene, pushed: str) -> None:
     line, reason = PUSHED[pushed]
-    house.instance.push(USER, line, "arn")
-    assert house.ask().reason is reason
+    scene.instance.push(USER, line, "arn")
+    assert scene.ask().reason is reason
 
 
 @pytest.mark.parametrize("pushed", ["dsa", "certificate", "short rsa"])
-def test_so_it_is_where_sshd_names_its_fingerprint(house: House, pushed: str) -> None:
+def test_so_it_is_where_sshd_names_its_fingerprint(scene: Scene, pushed: str) -> None:
     line, reason = PUSHED[pushed]
-    house.instance.push(USER, line, "arn")
-    assert house.ask(fingerprint=fingerprint(line)).reason is reason
+    scene.instance.push(USER, line, "arn")
+    assert scene.ask(fingerprint=fingerprint(line)).reason is reason
 
 
-def test_a_type_that_the_site_took_off_its_list_is_refused(house: House, ed25519: str) -> None:
-    house.settings = {"keys": {"types": frozenset(["ssh-rsa"])}}
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.KEY_TYPE_FORBIDDEN
+def test_a_type_that_the_site_took_off_its_list_is_refused(scene: Scene, ed25519: str) -> None:
+    scene.settings = {"keys": {"types": frozenset(["ssh-rsa"])}}
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.KEY_TYPE_FORBIDDEN
 
 
-def test_a_key_of_another_fingerprint_is_refused(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask(fingerprint=fingerprint(keys.ed25519_line())).reason is Reason.FINGERPRINT_MISMATCH
+def test_a_key_of_another_fingerprint_is_refused(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask(fingerprint=fingerprint(keys.ed25519_line())).reason is Reason.FINGERPRINT_MISMATCH
 
 
-def test_a_key_pushed_for_another_user_is_not_given_out(house: House, ed25519: str) -> None:
-    house.instance.push("root", ed25519, "arn")
-    decision = house.ask()
+def test_a_key_pushed_for_another_user_is_not_given_out(scene: Scene, ed25519: str) -> None:
+    scene.instance.push("root", ed25519, "arn")
+    decision = scene.ask()
     assert (decision.reason, decision.outcome, decision.keys) == (Reason.NO_ACTIVE_KEYS, Outcome.NONE, ())
 
 
@@ -221,16 +221,16 @@ def test_a_key_is_good_until_its_timestamp_and_no_further_ahead_than_allowed(
     pki: Pki, ed25519: str, ahead: int, window: int, clock_skew: int
 ) -> None:
     pushed_at = int(time.time())
-    house = House(Instance(InstanceMetadata(), pki, window=60, clock=lambda: float(pushed_at)))
-    house.settings = {"keys": {"window": window, "clock_skew": clock_skew}}
-    house.instance.push(USER, ed25519, "arn")
-    house.now = lambda: float(pushed_at + 60 - ahead)
+    scene = Scene(Instance(InstanceMetadata(), pki, window=60, clock=lambda: float(pushed_at)))
+    scene.settings = {"keys": {"window": window, "clock_skew": clock_skew}}
+    scene.instance.push(USER, ed25519, "arn")
+    scene.now = lambda: float(pushed_at + 60 - ahead)
     expected = Reason.GRANTED
     if ahead == 0:
         expected = Reason.EXPIRED
     elif ahead > window + clock_skew:
         expected = Reason.EXPIRY_BEYOND_WINDOW
-    assert house.ask().reason is expected
+    assert scene.ask().reason is expected
 
 
 NAMES_REFUSED = [
@@ -275,15 +275,15 @@ NAMES_ALLOWED = [
 
 
 @pytest.mark.parametrize("name", NAMES_REFUSED)
-def test_a_name_that_ec2_instance_connect_cannot_carry_is_refused(house: House, name: str) -> None:
-    assert house.ask(name).reason is Reason.USER_NAME_INVALID
-    assert house.imds.reads == []
+def test_a_name_that_ec2_instance_connect_cannot_carry_is_refused(scene: Scene, name: str) -> None:
+    assert scene.ask(name).reason is Reason.USER_NAME_INVALID
+    assert scene.imds.reads == []
 
 
 @pytest.mark.parametrize("name", NAMES_ALLOWED)
-def test_a_name_that_it_can_carry_is_asked_for(house: House, name: str, ed25519: str) -> None:
-    house.instance.push(name, ed25519, "arn")
-    assert house.ask(name).reason is Reason.GRANTED
+def test_a_name_that_it_can_carry_is_asked_for(scene: Scene, name: str, ed25519: str) -> None:
+    scene.instance.push(name, ed25519, "arn")
+    assert scene.ask(name).reason is Reason.GRANTED
 
 
 def nitro(folder: Path, tag: str) -> Ec2Hardware:
@@ -312,88 +312,88 @@ def xen(folder: Path, uuid: str) -> Ec2Hardware:
     ],
 )
 def test_the_hardware_must_be_the_instance(
-    house: House, ed25519: str, tmp_path: Path, make: Callable[[Path, str], Ec2Hardware], text: str, granted: bool
+    scene: Scene, ed25519: str, tmp_path: Path, make: Callable[[Path, str], Ec2Hardware], text: str, granted: bool
 ) -> None:
-    house.hardware = make(tmp_path, text)
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is (Reason.GRANTED if granted else Reason.NOT_EC2)
+    scene.hardware = make(tmp_path, text)
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is (Reason.GRANTED if granted else Reason.NOT_EC2)
 
 
-def test_off_ec2_imds_is_not_even_asked(house: House, tmp_path: Path) -> None:
-    house.hardware = Ec2Hardware(str(tmp_path))
-    assert house.ask().reason is Reason.NOT_EC2
-    assert house.imds.reads == []
+def test_off_ec2_imds_is_not_even_asked(scene: Scene, tmp_path: Path) -> None:
+    scene.hardware = Ec2Hardware(str(tmp_path))
+    assert scene.ask().reason is Reason.NOT_EC2
+    assert scene.imds.reads == []
 
 
 # No work that the answer does not need.
 
 
-def test_no_key_for_the_user_ends_after_one_read(house: House) -> None:
-    house.ask()
-    assert house.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
+def test_no_key_for_the_user_ends_after_one_read(scene: Scene) -> None:
+    scene.ask()
+    assert scene.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
 
 
-def test_where_no_block_carries_the_fingerprint_nothing_more_is_read(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.ask(fingerprint=fingerprint(keys.ed25519_line()))
-    assert house.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
-    assert house.verified == 0
+def test_where_no_block_carries_the_fingerprint_nothing_more_is_read(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.ask(fingerprint=fingerprint(keys.ed25519_line()))
+    assert scene.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
+    assert scene.verified == 0
 
 
 # Which refusal is told, where several blocks are refused.
 
 
-def test_a_broken_block_is_told_rather_than_that_another_key_is_pushed(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.push(USER, "broken", "arn")
-    decision = house.ask(fingerprint=fingerprint(keys.ed25519_line()))
+def test_a_broken_block_is_told_rather_than_that_another_key_is_pushed(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.push(USER, "broken", "arn")
+    decision = scene.ask(fingerprint=fingerprint(keys.ed25519_line()))
     assert decision.reason is Reason.KEY_MALFORMED
     assert "1 more" in decision.detail
 
 
-def test_an_empty_answer_means_no_keys(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house.imds, "active_keys", lambda user, deadline: b"\n \n")
-    assert house.ask().reason is Reason.NO_ACTIVE_KEYS
+def test_an_empty_answer_means_no_keys(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene.imds, "active_keys", lambda user, deadline: b"\n \n")
+    assert scene.ask().reason is Reason.NO_ACTIVE_KEYS
 
 
 @pytest.mark.parametrize("blob", [b"\0" * 1000, b"#\n" * 1000, b"<html>", b"\xff\xfe\n\n\xff"])
-def test_an_answer_that_is_no_blocks_is_refused(house: House, blob: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house.imds, "active_keys", lambda user, deadline: blob)
-    assert house.ask().reason is Reason.BLOCK_MALFORMED
+def test_an_answer_that_is_no_blocks_is_refused(scene: Scene, blob: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene.imds, "active_keys", lambda user, deadline: blob)
+    assert scene.ask().reason is Reason.BLOCK_MALFORMED
 
 
 # Rotation between two reads.
 
 
-def test_a_rotation_between_reading_keys_and_signer_costs_no_login(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    read = house.instance.read
+def test_a_rotation_between_reading_keys_and_signer_costs_no_login(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    read = scene.instance.read
     rotated: List[str] = []
 
     def rotating(path: str) -> Optional[bytes]:
         if path == "managed-ssh-keys/signer-cert" and not rotated:
             rotated.append(path)
-            house.instance.rotate_signer()
+            scene.instance.rotate_signer()
         return read(path)
 
-    house.instance.read = rotating  # type: ignore[method-assign]
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    scene.instance.read = rotating  # type: ignore[method-assign]
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
     assert rotated
 
 
-def test_a_chain_that_is_refused_is_read_once_more(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.faults.set("other-root")
-    assert house.ask().reason is Reason.SIGNER_UNTRUSTED
-    assert house.imds.reads.count("managed-ssh-keys/signer-cert") == 2
-    assert house.imds.reads.count("placement/region") == 2
+def test_a_chain_that_is_refused_is_read_once_more(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set("other-root")
+    assert scene.ask().reason is Reason.SIGNER_UNTRUSTED
+    assert scene.imds.reads.count("managed-ssh-keys/signer-cert") == 2
+    assert scene.imds.reads.count("placement/region") == 2
 
 
-def test_what_stays_wrong_is_read_twice_and_no_more(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.faults.set("bad-signature")
-    assert house.ask().reason is Reason.BAD_SIGNATURE
-    assert house.imds.reads.count("managed-ssh-keys/signer-cert") == 2
+def test_what_stays_wrong_is_read_twice_and_no_more(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set("bad-signature")
+    assert scene.ask().reason is Reason.BAD_SIGNATURE
+    assert scene.imds.reads.count("managed-ssh-keys/signer-cert") == 2
 
 
 # Invariant I1: whatever happens, nothing is given out and the reason is told.
@@ -404,64 +404,64 @@ def test_what_stays_wrong_is_read_twice_and_no_more(house: House, ed25519: str) 
 )
 @pytest.mark.parametrize("after", range(6))
 def test_imds_failing_at_any_read_is_told(
-    house: House, ed25519: str, reason: Reason, after: int, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, ed25519: str, reason: Reason, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    read = house.instance.read
+    scene.instance.push(USER, ed25519, "arn")
+    read = scene.instance.read
 
     def failing(path: str) -> Optional[bytes]:
-        if len(house.imds.reads) > after:
+        if len(scene.imds.reads) > after:
             raise NotGranted(reason, "as the test wants it")
         return read(path)
 
-    monkeypatch.setattr(house.instance, "read", failing)
-    decision = house.ask()
+    monkeypatch.setattr(scene.instance, "read", failing)
+    decision = scene.ask()
     assert (decision.reason, decision.keys) == (reason, ())
 
 
 @pytest.mark.parametrize("place", ["hardware", "imds", "verifier"])
 @pytest.mark.parametrize("error", [RuntimeError("odd"), OSError(5, "odd"), RecursionError(), UnicodeError("odd")])
 def test_what_nobody_foresaw_is_an_internal_error(
-    house: House, ed25519: str, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, ed25519: str, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
-    house.instance.push(USER, ed25519, "arn")
+    scene.instance.push(USER, ed25519, "arn")
     if place == "hardware":
-        monkeypatch.setattr(house.hardware, "require_ec2", fail)
+        monkeypatch.setattr(scene.hardware, "require_ec2", fail)
     elif place == "imds":
-        monkeypatch.setattr(house.imds, "active_keys", fail)
+        monkeypatch.setattr(scene.imds, "active_keys", fail)
     else:
-        house.roots_for = fail  # type: ignore[assignment]
-    decision = house.ask()
+        scene.roots_for = fail  # type: ignore[assignment]
+    decision = scene.ask()
     assert (decision.reason, decision.keys) == (Reason.INTERNAL_ERROR, ())
 
 
-def test_a_library_that_does_not_load_when_it_is_first_used_is_named(house: House, ed25519: str) -> None:
+def test_a_library_that_does_not_load_when_it_is_first_used_is_named(scene: Scene, ed25519: str) -> None:
     def fail(domain: str) -> Roots:
         raise ModuleNotFoundError("No module named '_cffi_backend'")
 
-    house.instance.push(USER, ed25519, "arn")
-    house.roots_for = fail
-    decision = house.ask()
+    scene.instance.push(USER, ed25519, "arn")
+    scene.roots_for = fail
+    decision = scene.ask()
     assert (decision.reason, decision.keys) == (Reason.LIBRARY_UNUSABLE, ())
     assert "_cffi_backend" in decision.detail
 
 
-def test_an_answer_that_comes_after_the_deadline_is_none(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
+def test_an_answer_that_comes_after_the_deadline_is_none(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
     ticks = iter(range(0, 10_000, 1))
-    house.monotonic = lambda: float(next(ticks))
-    house.settings = {"imds": {"deadline": 2.0}, "trust": {"require_ocsp": False}}
-    assert house.ask().reason is Reason.DEADLINE_EXCEEDED
+    scene.monotonic = lambda: float(next(ticks))
+    scene.settings = {"imds": {"deadline": 2.0}, "trust": {"require_ocsp": False}}
+    assert scene.ask().reason is Reason.DEADLINE_EXCEEDED
 
 
 # A mutation of any check in the story must show.
 
 
-def test_each_check_of_a_block_is_made_on_verified_bytes_only(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
+def test_each_check_of_a_block_is_made_on_verified_bytes_only(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
     seen: List[Block] = []
 
     class Suspicious(Signer):
@@ -471,17 +471,17 @@ def test_each_check_of_a_block_is_made_on_verified_bytes_only(house: House, ed25
 
     class Verifier(SignerVerifier):
         def verify(self, *arguments: object) -> Signer:
-            return Suspicious(house.instance.pki.signer.key.public_key(), 0)
+            return Suspicious(scene.instance.pki.signer.key.public_key(), 0)
 
-    house._verifier = lambda config: Verifier(config, house.roots_for)  # type: ignore[method-assign]
-    assert house.ask().reason is Reason.BAD_SIGNATURE
+    scene._verifier = lambda config: Verifier(config, scene.roots_for)  # type: ignore[method-assign]
+    assert scene.ask().reason is Reason.BAD_SIGNATURE
     assert seen
 
 
-def test_what_a_signed_block_says_is_not_trusted_when_its_signature_is_not(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Forged/name")
-    house.instance.faults.set("bad-signature")
-    decision = house.ask()
+def test_what_a_signed_block_says_is_not_trusted_when_its_signature_is_not(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Forged/name")
+    scene.instance.faults.set("bad-signature")
+    decision = scene.ask()
     assert (decision.callers, decision.request_ids, decision.expires) == ((), (), None)
 
 
@@ -493,151 +493,151 @@ MINUTE = 60
 class Clocks:
     """The wall clock, which may be set, and the one that nobody sets."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, scene: Scene) -> None:
         self.wall, self.monotonic = float(int(time.time()) + 86400), 1000.0  # within the certificates' lives
-        house.instance._clock = lambda: self.wall
-        house.now, house.monotonic = lambda: self.wall, lambda: self.monotonic
-        house.memory = Memory()
-        house.settings = {"trust": {"require_ocsp": False}}
+        scene.instance._clock = lambda: self.wall
+        scene.now, scene.monotonic = lambda: self.wall, lambda: self.monotonic
+        scene.cache = Cache()
+        scene.settings = {"trust": {"require_ocsp": False}}
 
     def pass_seconds(self, seconds: float) -> None:
         self.wall += seconds
         self.monotonic += seconds
 
 
-def reinstate(house: House, blob: Optional[bytes]) -> None:
+def reinstate(scene: Scene, blob: Optional[bytes]) -> None:
     """IMDS lists this answer for ever, as who answers in its place may."""
-    read = house.instance.read
-    house.instance.read = lambda path: blob if "active-keys" in path else read(path)  # type: ignore[method-assign]
+    read = scene.instance.read
+    scene.instance.read = lambda path: blob if "active-keys" in path else read(path)  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["sshd names the key", "sshd names none"])
 @pytest.mark.parametrize("seen_after", [0, 30])
 def test_a_clock_set_back_revives_no_key_that_was_seen_to_expire(
-    house: House, ed25519: str, named: bool, seen_after: int
+    scene: Scene, ed25519: str, named: bool, seen_after: int
 ) -> None:
-    clocks = Clocks(house)
+    clocks = Clocks(scene)
     asked = fingerprint(ed25519) if named else None
-    house.instance.push(USER, ed25519, "arn")
-    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+    scene.instance.push(USER, ed25519, "arn")
+    reinstate(scene, scene.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
     clocks.pass_seconds(seen_after)
-    assert house.ask(fingerprint=asked).reason is Reason.GRANTED
+    assert scene.ask(fingerprint=asked).reason is Reason.GRANTED
     left = MINUTE - seen_after
     clocks.pass_seconds(left - 1)
     clocks.wall -= 50
-    assert house.ask(fingerprint=asked).reason is Reason.GRANTED
+    assert scene.ask(fingerprint=asked).reason is Reason.GRANTED
     clocks.pass_seconds(1)
-    assert house.ask(fingerprint=asked).reason is Reason.EXPIRED
+    assert scene.ask(fingerprint=asked).reason is Reason.EXPIRED
     clocks.wall -= 20
-    assert house.ask(fingerprint=asked).reason is Reason.EXPIRED
+    assert scene.ask(fingerprint=asked).reason is Reason.EXPIRED
 
 
 @pytest.mark.parametrize("off", [-86400, -3 * 3600, 3 * 3600, 86400])
 def test_a_key_that_was_first_seen_while_the_clock_was_wrong_is_granted_once_it_is_right(
-    house: House, ed25519: str, off: int
+    scene: Scene, ed25519: str, off: int
 ) -> None:
-    clocks = Clocks(house)
-    house.instance.push(USER, ed25519, "arn")
-    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
-    assert house.ask().reason is Reason.GRANTED  # another process has seen the signer in time
-    house.memory = Memory()
-    house.memory.store_signer(b"", Signer(house.instance.pki.signer.key.public_key(), 2**40), 0.0, -(10.0**9))
+    clocks = Clocks(scene)
+    scene.instance.push(USER, ed25519, "arn")
+    reinstate(scene, scene.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+    assert scene.ask().reason is Reason.GRANTED  # another process has seen the signer in time
+    scene.cache = Cache()
+    scene.cache.store_signer(b"", Signer(scene.instance.pki.signer.key.public_key(), 2**40), 0.0, -(10.0**9))
     clocks.wall += off
-    refused = house.ask(fingerprint=fingerprint(ed25519))
+    refused = scene.ask(fingerprint=fingerprint(ed25519))
     assert refused.keys == ()
     clocks.wall -= off
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
 
 
-def test_a_key_first_seen_expired_is_not_granted_later_than_a_window_from_then(house: House, ed25519: str) -> None:
-    clocks = Clocks(house)
-    house.instance.push(USER, ed25519, "arn")
-    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+def test_a_key_first_seen_expired_is_not_granted_later_than_a_window_from_then(scene: Scene, ed25519: str) -> None:
+    clocks = Clocks(scene)
+    scene.instance.push(USER, ed25519, "arn")
+    reinstate(scene, scene.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
     clocks.pass_seconds(MINUTE)
-    assert house.ask().reason is Reason.EXPIRED
+    assert scene.ask().reason is Reason.EXPIRED
     clocks.monotonic += 2 * MINUTE - 1
     clocks.wall -= 1
-    assert house.ask().reason is Reason.GRANTED
+    assert scene.ask().reason is Reason.GRANTED
     clocks.monotonic += 1
-    assert house.ask().reason is Reason.EXPIRED
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.EXPIRED
+    assert scene.ask().reason is Reason.EXPIRED
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.EXPIRED
 
 
 @pytest.mark.parametrize("step", [-7 * 3600, 7 * 3600])
 def test_a_clock_stepped_by_hours_keeps_no_key_out_that_is_pushed_after_it(
-    house: House, ed25519: str, step: int
+    scene: Scene, ed25519: str, step: int
 ) -> None:
-    clocks = Clocks(house)
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    clocks = Clocks(scene)
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
     clocks.wall += step
-    pki = house.instance.pki
-    later = Instance(house.instance.metadata, pki, clock=lambda: clocks.wall)
+    pki = scene.instance.pki
+    later = Instance(scene.instance.metadata, pki, clock=lambda: clocks.wall)
     later.push(USER, ed25519, "arn")
-    house.imds = MemoryImds(later)
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    scene.imds = MemoryImds(later)
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
 
 
-def test_a_remembered_key_is_held_to_the_clock_as_it_is_set_now(house: House, ed25519: str) -> None:
-    clocks = Clocks(house)
-    house.instance.push(USER, ed25519, "arn")
-    reinstate(house, house.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
+def test_a_remembered_key_is_held_to_the_clock_as_it_is_set_now(scene: Scene, ed25519: str) -> None:
+    clocks = Clocks(scene)
+    scene.instance.push(USER, ed25519, "arn")
+    reinstate(scene, scene.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
     asked = fingerprint(ed25519)
-    assert house.ask(fingerprint=asked).source is Source.IMDS
-    assert house.ask(fingerprint=asked).source is Source.CACHE
+    assert scene.ask(fingerprint=asked).source is Source.IMDS
+    assert scene.ask(fingerprint=asked).source is Source.CACHE
     clocks.wall -= 3600
-    assert house.ask(fingerprint=asked).reason is Reason.EXPIRY_BEYOND_WINDOW
+    assert scene.ask(fingerprint=asked).reason is Reason.EXPIRY_BEYOND_WINDOW
     clocks.wall += 3600 + MINUTE
-    assert house.ask(fingerprint=asked).reason is Reason.EXPIRED
+    assert scene.ask(fingerprint=asked).reason is Reason.EXPIRED
 
 
 def test_a_remembered_key_is_held_to_the_hardware_and_the_name_again(
-    house: House, ed25519: str, tmp_path: Path
+    scene: Scene, ed25519: str, tmp_path: Path
 ) -> None:
-    Clocks(house)
-    house.instance.push(USER, ed25519, "arn")
+    Clocks(scene)
+    scene.instance.push(USER, ed25519, "arn")
     asked = fingerprint(ed25519)
-    assert house.ask(fingerprint=asked).reason is Reason.GRANTED
+    assert scene.ask(fingerprint=asked).reason is Reason.GRANTED
     for number, tag in enumerate(("i-0fedcba9876543210", "none of EC2's")):
-        house.hardware = nitro(tmp_path / str(number), tag)
-        assert house.ask(fingerprint=asked).reason is Reason.NOT_EC2
+        scene.hardware = nitro(tmp_path / str(number), tag)
+        assert scene.ask(fingerprint=asked).reason is Reason.NOT_EC2
 
 
-def test_every_caller_who_pushed_the_key_is_named_from_imds_and_from_memory(house: House, ed25519: str) -> None:
-    clocks = Clocks(house)
+def test_every_caller_who_pushed_the_key_is_named_from_imds_and_from_memory(scene: Scene, ed25519: str) -> None:
+    clocks = Clocks(scene)
     pushes = []
     for caller in ("arn:aws:iam::1:user/alice", "arn:aws:iam::1:user/bob"):
-        pushes.append(house.instance.push(USER, ed25519, caller))
+        pushes.append(scene.instance.push(USER, ed25519, caller))
         clocks.pass_seconds(10)
-    house.instance.push(USER, keys.ed25519_line(), "arn:aws:iam::1:user/mallory")
+    scene.instance.push(USER, keys.ed25519_line(), "arn:aws:iam::1:user/mallory")
     asked = fingerprint(ed25519)
-    decisions = [house.ask(fingerprint=asked) for _ in range(2)]
+    decisions = [scene.ask(fingerprint=asked) for _ in range(2)]
     assert [one.source for one in decisions] == [Source.IMDS, Source.CACHE]
     for one in decisions:
         assert one.callers == ("arn:aws:iam::1:user/alice", "arn:aws:iam::1:user/bob")
         assert one.request_ids == tuple(pushes)
         assert one.expires == int(clocks.wall) - 10 + MINUTE
     clocks.pass_seconds(MINUTE - 20)  # alice's push is over
-    assert house.ask(fingerprint=asked).callers == ("arn:aws:iam::1:user/bob",)
+    assert scene.ask(fingerprint=asked).callers == ("arn:aws:iam::1:user/bob",)
 
 
-def test_how_many_blocks_were_not_looked_at_is_recorded(house: House, ed25519: str) -> None:
-    Clocks(house)
-    house.instance.push(USER, ed25519, "arn")
-    blob = house.instance.read(f"managed-ssh-keys/active-keys/{USER}") or b""
-    reinstate(house, blob * 260)
+def test_how_many_blocks_were_not_looked_at_is_recorded(scene: Scene, ed25519: str) -> None:
+    Clocks(scene)
+    scene.instance.push(USER, ed25519, "arn")
+    blob = scene.instance.read(f"managed-ssh-keys/active-keys/{USER}") or b""
+    reinstate(scene, blob * 260)
     for asked in (fingerprint(ed25519), None):
-        house.memory = Memory()
-        decision = house.ask(fingerprint=asked)
+        scene.cache = Cache()
+        decision = scene.ask(fingerprint=asked)
         assert decision.reason is Reason.GRANTED
         assert "4 more" in decision.detail
         assert "4 more" in record.sentence(decision)
 
 
-def test_an_answer_that_is_ready_after_the_deadline_is_not_given(house: House, ed25519: str) -> None:
-    clocks = Clocks(house)
-    house.settings["imds"] = {"deadline": 3.0}
-    house.instance.push(USER, ed25519, "arn")
+def test_an_answer_that_is_ready_after_the_deadline_is_not_given(scene: Scene, ed25519: str) -> None:
+    clocks = Clocks(scene)
+    scene.settings["imds"] = {"deadline": 3.0}
+    scene.instance.push(USER, ed25519, "arn")
     over = [False]
 
     class Slow(Signer):
@@ -647,24 +647,24 @@ def test_an_answer_that_is_ready_after_the_deadline_is_not_given(house: House, e
 
     class Verifier(SignerVerifier):
         def verify(self, *arguments: object) -> Signer:
-            return Slow(house.instance.pki.signer.key.public_key(), 2**40)
+            return Slow(scene.instance.pki.signer.key.public_key(), 2**40)
 
-    house._verifier = lambda config: Verifier(config, house.roots_for)  # type: ignore[method-assign]
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
-    house.memory, over[0] = Memory(), True
-    decision = house.ask(fingerprint=fingerprint(ed25519))
+    scene._verifier = lambda config: Verifier(config, scene.roots_for)  # type: ignore[method-assign]
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    scene.cache, over[0] = Cache(), True
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert (decision.reason, decision.keys) == (Reason.DEADLINE_EXCEEDED, ())
     over[0] = False
-    assert house.ask(fingerprint=fingerprint(ed25519)).source is Source.IMDS
+    assert scene.ask(fingerprint=fingerprint(ed25519)).source is Source.IMDS
 
 
 # On-disk fallback.
 
 
-def fallback(house: House, folder: Path, when: str, *lines: str) -> None:
+def fallback(scene: Scene, folder: Path, when: str, *lines: str) -> None:
     (folder / USER).write_text("# on disk\n\n" + "".join(f"{line}\n" for line in lines))
     (folder / USER).chmod(0o644)
-    house.settings["fallback"] = {"keys_file": str(folder / "%u"), "when": when}
+    scene.settings["fallback"] = {"keys_file": str(folder / "%u"), "when": when}
 
 
 UNAVAILABLE = ["other-root", "missing-staples", "unknown-domain", "bad-instance-id", "revoked"]
@@ -685,13 +685,13 @@ UNAVAILABLE = ["other-root", "missing-staples", "unknown-domain", "bad-instance-
     ],
 )
 def test_keys_on_disk_are_given_out_when_the_site_says_so(
-    house: House, ed25519: str, tmp_path: Path, when: str, fault: str, given: bool
+    scene: Scene, ed25519: str, tmp_path: Path, when: str, fault: str, given: bool
 ) -> None:
-    fallback(house, tmp_path, when, ed25519)
+    fallback(scene, tmp_path, when, ed25519)
     if fault:
-        house.instance.push(USER, ed25519, "arn")
-        house.instance.faults.set(fault)
-    decision = house.ask(fingerprint=fingerprint(ed25519))
+        scene.instance.push(USER, ed25519, "arn")
+        scene.instance.faults.set(fault)
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert (decision.reason is Reason.FALLBACK_FILE) == given
     assert decision.keys == ((parse(ed25519.encode()),) if given else ())
     if given:
@@ -699,21 +699,21 @@ def test_keys_on_disk_are_given_out_when_the_site_says_so(
         assert decision.source.value == "file"
 
 
-def test_a_pushed_key_goes_before_the_ones_on_disk(house: House, ed25519: str, tmp_path: Path) -> None:
-    fallback(house, tmp_path, "no-key", keys.ed25519_line())
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.GRANTED
+def test_a_pushed_key_goes_before_the_ones_on_disk(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+    fallback(scene, tmp_path, "no-key", keys.ed25519_line())
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.GRANTED
 
 
 def test_another_key_pushed_for_the_user_does_not_lock_the_one_on_disk_out(
-    house: House, ed25519: str, tmp_path: Path
+    scene: Scene, ed25519: str, tmp_path: Path
 ) -> None:
-    fallback(house, tmp_path, "no-key", ed25519)
-    house.instance.push(USER, keys.ed25519_line(), "arn")
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.FALLBACK_FILE
+    fallback(scene, tmp_path, "no-key", ed25519)
+    scene.instance.push(USER, keys.ed25519_line(), "arn")
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.FALLBACK_FILE
 
 
-def test_keys_on_disk_pass_the_same_checks(house: House, ed25519: str, tmp_path: Path) -> None:
+def test_keys_on_disk_pass_the_same_checks(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     refused = [
         keys.dsa_line(),
         keys.certificate_line(),
@@ -722,22 +722,22 @@ def test_keys_on_disk_pass_the_same_checks(house: House, ed25519: str, tmp_path:
         f"cert-authority {keys.ed25519_line()}",
         "nonsense",
     ]
-    fallback(house, tmp_path, "no-key", *refused, ed25519)
-    assert house.ask().keys == (parse(ed25519.encode()),)
+    fallback(scene, tmp_path, "no-key", *refused, ed25519)
+    assert scene.ask().keys == (parse(ed25519.encode()),)
 
 
-def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(house: House, ed25519: str, tmp_path: Path) -> None:
-    fallback(house, tmp_path, "no-key", keys.ed25519_line())
-    decision = house.ask(fingerprint=fingerprint(ed25519))
+def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+    fallback(scene, tmp_path, "no-key", keys.ed25519_line())
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert (decision.reason, decision.keys) == (Reason.NO_ACTIVE_KEYS, ())
     assert "has no such key without options" in decision.detail
 
 
 @pytest.mark.parametrize("fault", ["missing", "writable", "folder", "fifo"])
 def test_a_keys_file_that_is_no_good_is_told_and_not_used(
-    house: House, ed25519: str, tmp_path: Path, fault: str
+    scene: Scene, ed25519: str, tmp_path: Path, fault: str
 ) -> None:
-    fallback(house, tmp_path, "no-key", ed25519)
+    fallback(scene, tmp_path, "no-key", ed25519)
     path = tmp_path / USER
     if fault == "writable":
         path.chmod(0o666)
@@ -747,28 +747,28 @@ def test_a_keys_file_that_is_no_good_is_told_and_not_used(
             path.mkdir()
         elif fault == "fifo":
             os.mkfifo(path)
-    decision = house.ask()
+    decision = scene.ask()
     assert (decision.reason, decision.keys) == (Reason.NO_ACTIVE_KEYS, ())
     assert str(path) in decision.detail
 
 
 @pytest.mark.parametrize("name", ["../" + USER, "a/b", ".", "..", ".hidden"])
 def test_a_user_name_does_not_leave_the_folder_of_the_keys_file(
-    house: House, ed25519: str, tmp_path: Path, name: str
+    scene: Scene, ed25519: str, tmp_path: Path, name: str
 ) -> None:
-    fallback(house, tmp_path, "no-key", ed25519)
+    fallback(scene, tmp_path, "no-key", ed25519)
     (tmp_path / ".hidden").write_text(ed25519)
-    house.settings["fallback"]["keys_file"] = str(tmp_path / "sub" / "%u")
+    scene.settings["fallback"]["keys_file"] = str(tmp_path / "sub" / "%u")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / ".hidden").write_text(ed25519)
-    assert house.ask(name).keys == ()
+    assert scene.ask(name).keys == ()
 
 
-def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(house: House, ed25519: str, tmp_path: Path) -> None:
+def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     name = "1a-name-that-is-longer-than-thirty-two-characters"
-    fallback(house, tmp_path, "no-key", ed25519)
+    fallback(scene, tmp_path, "no-key", ed25519)
     (tmp_path / name).write_text(ed25519)
-    assert house.ask(name).keys == (PublicKey("ssh-ed25519", parse(ed25519.encode()).blob),)
+    assert scene.ask(name).keys == (PublicKey("ssh-ed25519", parse(ed25519.encode()).blob),)
 
 
 # Every reason.
@@ -776,14 +776,14 @@ def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(house: House
 
 def test_the_sandbox_speaks_for_other_partitions_too(pki: Pki, ed25519: str) -> None:
     facts = InstanceMetadata(region="cn-north-1", zone="cn-north-1a", domain="amazonaws.com.cn")
-    house = House(Instance(facts, Pki(facts.region, facts.domain, intermediates=1)))
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.GRANTED
+    scene = Scene(Instance(facts, Pki(facts.region, facts.domain, intermediates=1)))
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.GRANTED
 
 
 @pytest.mark.parametrize("domain", ["amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov"])
 def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
-    house: House, pki: Pki, ed25519: str, domain: str
+    scene: Scene, pki: Pki, ed25519: str, domain: str
 ) -> None:
     asked: List[str] = []
 
@@ -791,10 +791,10 @@ def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
         asked.append(domain)
         return Roots([pki.root.der], private=True)
 
-    house.roots_for = roots_for
-    house.instance.metadata = InstanceMetadata(domain=domain)
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.DOMAIN_UNKNOWN
+    scene.roots_for = roots_for
+    scene.instance.metadata = InstanceMetadata(domain=domain)
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.DOMAIN_UNKNOWN
     assert asked == []
 
 
@@ -809,23 +809,23 @@ def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
     ],
 )
 def test_the_instance_may_run_in_the_regions_that_are_configured(
-    house: House, ed25519: str, allowed: Tuple[str, ...], reason: Reason
+    scene: Scene, ed25519: str, allowed: Tuple[str, ...], reason: Reason
 ) -> None:
-    house.settings["instance"] = {"region": allowed}
-    house.instance.push(USER, ed25519, "arn")
-    decision = house.ask()
+    scene.settings["instance"] = {"region": allowed}
+    scene.instance.push(USER, ed25519, "arn")
+    decision = scene.ask()
     assert decision.reason is reason
     if reason is Reason.REGION_MISMATCH:
         assert "us-west-2" in decision.detail
-        assert "managed-ssh-keys/signer-cert" in house.imds.reads
-        assert "services/domain" not in house.imds.reads
+        assert "managed-ssh-keys/signer-cert" in scene.imds.reads
+        assert "services/domain" not in scene.imds.reads
 
 
-def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(house: House, ed25519: str) -> None:
-    house.settings["instance"] = {"region": ("us-west-1",)}
-    house.instance.faults.set("no-region")
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.REGION_MISMATCH
+def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(scene: Scene, ed25519: str) -> None:
+    scene.settings["instance"] = {"region": ("us-west-1",)}
+    scene.instance.faults.set("no-region")
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.REGION_MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -853,69 +853,69 @@ def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: s
 # What is answered without waiting.
 
 
-def remembered(house: House, user: str, asked: Optional[str]) -> Optional[Decision]:
-    return house.authorizer().remembered(Request(user, asked, sshd_pid=42), house.monotonic())
+def remembered(scene: Scene, user: str, asked: Optional[str]) -> Optional[Decision]:
+    return scene.authorizer().remembered(Request(user, asked, sshd_pid=42), scene.monotonic())
 
 
-def test_what_is_remembered_is_decided_without_imds_and_only_that(house: House, ed25519: str) -> None:
-    clocks = Clocks(house)
+def test_what_is_remembered_is_decided_without_imds_and_only_that(scene: Scene, ed25519: str) -> None:
+    clocks = Clocks(scene)
     asked = fingerprint(ed25519)
-    house.instance.push(USER, ed25519, "arn")
-    assert remembered(house, USER, asked) is None
-    granted = house.ask(fingerprint=asked)
-    house.imds.reads.clear()
-    found = remembered(house, USER, asked)
+    scene.instance.push(USER, ed25519, "arn")
+    assert remembered(scene, USER, asked) is None
+    granted = scene.ask(fingerprint=asked)
+    scene.imds.reads.clear()
+    found = remembered(scene, USER, asked)
     assert found is not None
     assert found._replace(elapsed_us=None) == granted._replace(elapsed_us=None, source=Source.CACHE)
     for user, other in ((USER, None), (USER, "SHA256:x"), ("root", asked)):
-        assert remembered(house, user, other) is None
+        assert remembered(scene, user, other) is None
     clocks.pass_seconds(MINUTE)
-    assert remembered(house, USER, asked) is None
-    assert house.imds.reads == []
+    assert remembered(scene, USER, asked) is None
+    assert scene.imds.reads == []
 
 
-def test_what_is_remembered_passes_name_hardware_and_clock_again(house: House, ed25519: str, tmp_path: Path) -> None:
-    clocks = Clocks(house)
+def test_what_is_remembered_passes_name_hardware_and_clock_again(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+    clocks = Clocks(scene)
     asked = fingerprint(ed25519)
-    house.instance.push(USER, ed25519, "arn")
-    granted = house.ask(fingerprint=asked)
-    assert house.memory is not None
-    stored = house.memory.grant(USER, asked, house.monotonic())
+    scene.instance.push(USER, ed25519, "arn")
+    granted = scene.ask(fingerprint=asked)
+    assert scene.cache is not None
+    stored = scene.cache.grant(USER, asked, scene.monotonic())
     assert granted.reason is Reason.GRANTED
     assert stored is not None
-    house.memory.store_grant("../root", asked, stored, house.monotonic())
-    assert remembered(house, "../root", asked) is None
+    scene.cache.store_grant("../root", asked, stored, scene.monotonic())
+    assert remembered(scene, "../root", asked) is None
     another = fingerprint(keys.ed25519_line())
-    house.memory.store_grant(USER, another, stored, house.monotonic())
-    assert remembered(house, USER, another) is None
+    scene.cache.store_grant(USER, another, stored, scene.monotonic())
+    assert remembered(scene, USER, another) is None
     clocks.wall -= 3600
-    assert remembered(house, USER, asked) is None
+    assert remembered(scene, USER, asked) is None
     clocks.wall += 3600
-    assert remembered(house, USER, asked) is not None
+    assert remembered(scene, USER, asked) is not None
     for number, tag in enumerate(("i-0fedcba9876543210", "none of EC2's")):
-        house.hardware = nitro(tmp_path / str(number), tag)
-        assert remembered(house, USER, asked) is None
+        scene.hardware = nitro(tmp_path / str(number), tag)
+        assert remembered(scene, USER, asked) is None
 
 
 # A rotation of the signer, whatever else IMDS lists.
 
 
 def test_a_rotation_costs_no_login_beside_a_block_that_is_refused_for_another_reason(
-    house: House, ed25519: str
+    scene: Scene, ed25519: str
 ) -> None:
-    clocks = Clocks(house)
-    own = house.instance
+    clocks = Clocks(scene)
+    own = scene.instance
     warm = keys.ed25519_line()
     own.push(USER, warm, "arn:warm")
-    assert house.ask(fingerprint=fingerprint(warm)).reason is Reason.GRANTED
+    assert scene.ask(fingerprint=fingerprint(warm)).reason is Reason.GRANTED
     own.push(USER, ed25519, "arn:old")
     path = f"managed-ssh-keys/active-keys/{USER}"
     expired = own.read(path) or b""
     clocks.pass_seconds(MINUTE)
     own.rotate_signer()
     own.push(USER, ed25519, "arn:new")
-    reinstate(house, expired + b"\n" + (own.read(path) or b""))
-    decision = house.ask(fingerprint=fingerprint(ed25519))
+    reinstate(scene, expired + b"\n" + (own.read(path) or b""))
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert (decision.reason, decision.callers) == (Reason.GRANTED, ("arn:new",))
 
 
@@ -924,72 +924,72 @@ def test_a_rotation_costs_no_login_beside_a_block_that_is_refused_for_another_re
     [(Reason.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED), (Reason.IMDS_UNREACHABLE, Reason.BAD_SIGNATURE)],
 )
 def test_a_second_reading_that_fails_is_said_with_what_led_to_it(
-    house: House, ed25519: str, second: Reason, reason: Reason, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, ed25519: str, second: Reason, reason: Reason, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.faults.set("bad-signature")
-    read = house.instance.read
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set("bad-signature")
+    read = scene.instance.read
 
     def failing(path: str) -> Optional[bytes]:
-        if house.imds.reads.count(path) > 1:
+        if scene.imds.reads.count(path) > 1:
             raise NotGranted(second, "as the test wants it")
         return read(path)
 
-    monkeypatch.setattr(house.instance, "read", failing)
-    decision = house.ask()
+    monkeypatch.setattr(scene.instance, "read", failing)
+    decision = scene.ask()
     assert decision.reason is reason
     for part in ("as the test wants it", "the signer did not sign these bytes"):
         assert part in decision.detail
 
 
 def test_a_staple_that_is_listed_and_cannot_be_read_is_the_reason_where_it_is_missing(
-    house: House, ed25519: str, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, ed25519: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    read = house.instance.read
+    scene.instance.push(USER, ed25519, "arn")
+    read = scene.instance.read
 
     def failing(path: str) -> Optional[bytes]:
         if "signer-ocsp/" in path:
             raise NotGranted(Reason.IMDS_UNREACHABLE, "as the test wants it")
         return read(path)
 
-    monkeypatch.setattr(house.instance, "read", failing)
-    assert house.ask().reason is Reason.IMDS_UNREACHABLE
+    monkeypatch.setattr(scene.instance, "read", failing)
+    assert scene.ask().reason is Reason.IMDS_UNREACHABLE
 
 
-def test_a_signer_that_is_known_is_used_while_another_login_holds_the_lock(house: House, ed25519: str) -> None:
-    Clocks(house)
+def test_a_signer_that_is_known_is_used_while_another_login_holds_the_lock(scene: Scene, ed25519: str) -> None:
+    Clocks(scene)
     other = keys.ed25519_line()
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.push(USER, other, "arn")
-    assert house.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
-    assert house.memory is not None
-    house.settings["imds"] = {"deadline": 0.5}
-    with house.memory.signer_lock(Deadline.after(5, time.monotonic)):
-        assert house.ask(fingerprint=fingerprint(other)).reason is Reason.GRANTED
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.push(USER, other, "arn")
+    assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
+    assert scene.cache is not None
+    scene.settings["imds"] = {"deadline": 0.5}
+    with scene.cache.signer_lock(Deadline.after(5, time.monotonic)):
+        assert scene.ask(fingerprint=fingerprint(other)).reason is Reason.GRANTED
 
 
-def test_a_signer_that_another_login_verified_meanwhile_is_not_verified_again(house: House, ed25519: str) -> None:
-    class Meanwhile(Memory):
+def test_a_signer_that_another_login_verified_meanwhile_is_not_verified_again(scene: Scene, ed25519: str) -> None:
+    class Meanwhile(Cache):
         @contextlib.contextmanager
         def signer_lock(self, deadline: Deadline) -> Iterator[None]:
-            key = house.instance.pki.signer.key.public_key()
-            self.store_signer(b"", Signer(key, 2**40), house.now(), house.monotonic())
+            key = scene.instance.pki.signer.key.public_key()
+            self.store_signer(b"", Signer(key, 2**40), scene.now(), scene.monotonic())
             yield
 
-    house.memory = Meanwhile()
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.GRANTED
-    assert house.verified == 0
-    assert "managed-ssh-keys/signer-cert" not in house.imds.reads
+    scene.cache = Meanwhile()
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.GRANTED
+    assert scene.verified == 0
+    assert "managed-ssh-keys/signer-cert" not in scene.imds.reads
 
 
 def test_a_staple_that_cannot_be_read_is_not_the_reason_where_another_one_is_invalid(
-    house: House, ed25519: str, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, ed25519: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.faults.set("stale-staples")
-    read = house.instance.read
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set("stale-staples")
+    read = scene.instance.read
     names = (read("managed-ssh-keys/signer-ocsp") or b"").decode().split()
 
     def failing(path: str) -> Optional[bytes]:
@@ -997,5 +997,5 @@ def test_a_staple_that_cannot_be_read_is_not_the_reason_where_another_one_is_inv
             raise NotGranted(Reason.IMDS_UNREACHABLE, "as the test wants it")
         return read(path)
 
-    monkeypatch.setattr(house.instance, "read", failing)
-    assert house.ask().reason is Reason.STAPLE_INVALID
+    monkeypatch.setattr(scene.instance, "read", failing)
+    assert scene.ask().reason is Reason.STAPLE_INVALID

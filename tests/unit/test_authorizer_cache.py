@@ -9,7 +9,7 @@ import pytest
 
 from eic_sandbox.cloud.instance import Instance
 from eic_sshd.decide.authorizer import Authorizer
-from eic_sshd.decide.cache import Location, Memory
+from eic_sshd.decide.cache import Cache, Location
 from eic_sshd.decide.fallback import NoKeys
 from eic_sshd.model.decision import NotGranted, Reason, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
@@ -17,7 +17,7 @@ from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys
 
-from .test_authorizer import USER, House, fingerprint
+from .test_authorizer import USER, Scene, fingerprint
 
 KEYS = f"managed-ssh-keys/active-keys/{USER}"
 
@@ -36,66 +36,66 @@ class Refusing(SignerVerifier):
 
 
 @pytest.fixture
-def house(instance: Instance) -> House:
-    """One memory for all that it is asked."""
-    made = House(instance)
-    made.memory = Memory()
+def scene(instance: Instance) -> Scene:
+    """One cache for all that it is asked."""
+    made = Scene(instance)
+    made.cache = Cache()
     return made
 
 
-def refusing(house: House, *reasons: Reason) -> None:
-    signer = Signer(house.instance.pki.signer.key.public_key(), 2**40)
+def refusing(scene: Scene, *reasons: Reason) -> None:
+    signer = Signer(scene.instance.pki.signer.key.public_key(), 2**40)
     verifier = Refusing([NotGranted(reason, f"number {at}") for at, reason in enumerate(reasons)], signer)
-    house._verifier = lambda config: verifier  # type: ignore[method-assign]
+    scene._verifier = lambda config: verifier  # type: ignore[method-assign]
 
 
-def test_a_second_login_reads_the_keys_and_nothing_else(house: House) -> None:
+def test_a_second_login_reads_the_keys_and_nothing_else(scene: Scene) -> None:
     first, second = keys.ed25519_line(), keys.ed25519_line()
     for line in (first, second):
-        house.instance.push(USER, line, "arn")
-    assert house.ask(fingerprint=fingerprint(first)).reason is Reason.GRANTED
-    assert len(house.imds.reads) > 5
-    house.imds.reads.clear()
-    assert house.ask(fingerprint=fingerprint(second)).reason is Reason.GRANTED
-    assert house.imds.reads == [KEYS]
-    assert house.verified == 1
+        scene.instance.push(USER, line, "arn")
+    assert scene.ask(fingerprint=fingerprint(first)).reason is Reason.GRANTED
+    assert len(scene.imds.reads) > 5
+    scene.imds.reads.clear()
+    assert scene.ask(fingerprint=fingerprint(second)).reason is Reason.GRANTED
+    assert scene.imds.reads == [KEYS]
+    assert scene.verified == 1
 
 
-def test_a_new_chain_of_the_same_place_is_verified_without_asking_where_that_is(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.ask()
-    house.instance.rotate_signer()
-    house.instance.push(USER, keys.ed25519_line(), "arn")
-    assert house.memory is not None
-    house.memory._verified = None
-    house.imds.reads.clear()
-    assert house.ask().reason is Reason.GRANTED
-    assert "placement/region" not in house.imds.reads
-    assert house.verified == 2
+def test_a_new_chain_of_the_same_place_is_verified_without_asking_where_that_is(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.ask()
+    scene.instance.rotate_signer()
+    scene.instance.push(USER, keys.ed25519_line(), "arn")
+    assert scene.cache is not None
+    scene.cache._verified = None
+    scene.imds.reads.clear()
+    assert scene.ask().reason is Reason.GRANTED
+    assert "placement/region" not in scene.imds.reads
+    assert scene.verified == 2
 
 
-def test_the_same_chain_read_again_is_not_verified_again(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    house.instance.faults.set("bad-signature")
-    assert house.ask().reason is Reason.BAD_SIGNATURE
-    assert house.imds.reads.count("managed-ssh-keys/signer-cert") == 2
-    assert house.verified == 1
+def test_the_same_chain_read_again_is_not_verified_again(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set("bad-signature")
+    assert scene.ask().reason is Reason.BAD_SIGNATURE
+    assert scene.imds.reads.count("managed-ssh-keys/signer-cert") == 2
+    assert scene.verified == 1
 
 
-def test_a_remembered_instance_id_that_is_wrong_is_read_again(house: House, ed25519: str) -> None:
-    assert house.memory is not None
-    house.memory.instance_id = "i-0fedcba9876543210"
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.GRANTED
-    assert house.memory.instance_id == house.instance.metadata.instance_id
+def test_a_remembered_instance_id_that_is_wrong_is_read_again(scene: Scene, ed25519: str) -> None:
+    assert scene.cache is not None
+    scene.cache.instance_id = "i-0fedcba9876543210"
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.GRANTED
+    assert scene.cache.instance_id == scene.instance.metadata.instance_id
 
 
-def test_a_remembered_place_that_is_wrong_is_read_again(house: House, ed25519: str) -> None:
-    assert house.memory is not None
-    house.memory.location = Location("eu-central-1", "amazonaws.com")
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().reason is Reason.GRANTED
-    assert house.memory.location == Location(house.instance.metadata.region, house.instance.metadata.domain)
+def test_a_remembered_place_that_is_wrong_is_read_again(scene: Scene, ed25519: str) -> None:
+    assert scene.cache is not None
+    scene.cache.location = Location("eu-central-1", "amazonaws.com")
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().reason is Reason.GRANTED
+    assert scene.cache.location == Location(scene.instance.metadata.region, scene.instance.metadata.domain)
 
 
 RETRIED = [
@@ -104,17 +104,17 @@ RETRIED = [
 
 
 @pytest.mark.parametrize("reason", RETRIED)
-def test_what_a_rotation_looks_like_is_tried_once_more(house: House, ed25519: str, reason: Reason) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    refusing(house, reason)
-    assert house.ask().reason is Reason.GRANTED
+def test_what_a_rotation_looks_like_is_tried_once_more(scene: Scene, ed25519: str, reason: Reason) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    refusing(scene, reason)
+    assert scene.ask().reason is Reason.GRANTED
 
 
 @pytest.mark.parametrize("reason", [Reason.SIGNER_REVOKED, Reason.CONFIG_INVALID, Reason.DEADLINE_EXCEEDED])
-def test_what_it_does_not_look_like_is_not(house: House, ed25519: str, reason: Reason) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    refusing(house, reason)
-    assert house.ask().reason is reason
+def test_what_it_does_not_look_like_is_not(scene: Scene, ed25519: str, reason: Reason) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    refusing(scene, reason)
+    assert scene.ask().reason is reason
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_what_it_does_not_look_like_is_not(house: House, ed25519: str, reason: R
     [(Reason.IMDS_UNREACHABLE, Reason.STAPLE_MISSING), (Reason.SIGNER_REVOKED, Reason.SIGNER_REVOKED)],
 )
 def test_where_the_second_try_only_fails_the_first_refusal_is_reported(
-    house: House, ed25519: str, second: Reason, reported: Reason
+    scene: Scene, ed25519: str, second: Reason, reported: Reason
 ) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    refusing(house, Reason.STAPLE_MISSING, second)
-    assert house.ask().reason is reported
+    scene.instance.push(USER, ed25519, "arn")
+    refusing(scene, Reason.STAPLE_MISSING, second)
+    assert scene.ask().reason is reported
 
 
 def md5(line: str) -> str:
@@ -137,39 +137,39 @@ def md5(line: str) -> str:
 
 
 @pytest.mark.parametrize("form", [md5, fingerprint])
-def test_a_granted_key_is_remembered_in_the_form_that_sshd_asks_in(house: House, ed25519: str, form: Any) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask(fingerprint=form(ed25519)).source is Source.IMDS
-    assert house.ask(fingerprint=form(ed25519)).source is Source.CACHE
+def test_a_granted_key_is_remembered_in_the_form_that_sshd_asks_in(scene: Scene, ed25519: str, form: Any) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask(fingerprint=form(ed25519)).source is Source.IMDS
+    assert scene.ask(fingerprint=form(ed25519)).source is Source.CACHE
 
 
-def test_a_key_that_was_granted_to_a_question_about_any_is_remembered(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    assert house.ask().source is Source.IMDS
-    assert house.ask(fingerprint=fingerprint(ed25519)).source is Source.CACHE
+def test_a_key_that_was_granted_to_a_question_about_any_is_remembered(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    assert scene.ask().source is Source.IMDS
+    assert scene.ask(fingerprint=fingerprint(ed25519)).source is Source.CACHE
 
 
-def stopped(house: House, at: float) -> Authorizer:
+def stopped(scene: Scene, at: float) -> Authorizer:
     """An authorizer whose clock stands still, and whose signer is verified without any program."""
-    house.monotonic = lambda: at
-    house.settings["imds"] = {"deadline": 3.0}
-    refusing(house)
-    return house.authorizer()
+    scene.monotonic = lambda: at
+    scene.settings["imds"] = {"deadline": 3.0}
+    refusing(scene)
+    return scene.authorizer()
 
 
 @pytest.mark.parametrize(
     ("ago", "reason"), [(2.9, Reason.GRANTED), (3.0, Reason.DEADLINE_EXCEEDED), (9.0, Reason.DEADLINE_EXCEEDED)]
 )
-def test_a_decisions_time_runs_from_when_it_was_asked(house: House, ed25519: str, ago: float, reason: Reason) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    decision = stopped(house, 100.0).decide(Request(USER), 100.0 - ago)
+def test_a_decisions_time_runs_from_when_it_was_asked(scene: Scene, ed25519: str, ago: float, reason: Reason) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    decision = stopped(scene, 100.0).decide(Request(USER), 100.0 - ago)
     assert decision.reason is reason
     assert decision.elapsed_us == pytest.approx(ago * 1_000_000, abs=1)
 
 
-def test_a_remembered_answer_says_what_it_took_from_when_it_was_asked(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
-    authorizer = stopped(house, 100.0)
+def test_a_remembered_answer_says_what_it_took_from_when_it_was_asked(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
+    authorizer = stopped(scene, 100.0)
     request = Request(USER, fingerprint(ed25519))
     assert authorizer.remembered(request, 100.0) is None
     assert authorizer.decide(request, 100.0).elapsed_us == 0
@@ -212,19 +212,19 @@ def test_a_refusal_without_a_detail_says_what_the_fallback_says() -> None:
     assert refuse(Request(USER), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
 
 
-def test_of_several_keys_the_latest_push_comes_last_and_the_first_end_counts(house: House) -> None:
+def test_of_several_keys_the_latest_push_comes_last_and_the_first_end_counts(scene: Scene) -> None:
     # Their bytes are in the other order than their pushes.
     late, early = sorted([keys.ed25519_line(), keys.ed25519_line()], key=lambda line: parse(line.encode()))
     now = 1_700_000_000
     signed: List[bytes] = []
     for line, left, caller in ((late, 50, "b"), (early, 40, ""), (late, 10, "a"), (late, 10, "")):
         asked = f"#Caller={caller}\n" if caller else ""
-        text = f"#Timestamp={now + left}\n#Instance={house.instance.metadata.instance_id}\n{asked}{line}\n".encode()
-        signed.append(text + _base64(house.instance.pki.sign(house.instance.pki.signer, text)) + b"\n")
-    house.now = lambda: float(now)
-    house.imds.active_keys = lambda user, deadline: b"\n".join(signed)  # type: ignore[method-assign]
-    refusing(house)
-    decision = house.ask()
+        text = f"#Timestamp={now + left}\n#Instance={scene.instance.metadata.instance_id}\n{asked}{line}\n".encode()
+        signed.append(text + _base64(scene.instance.pki.sign(scene.instance.pki.signer, text)) + b"\n")
+    scene.now = lambda: float(now)
+    scene.imds.active_keys = lambda user, deadline: b"\n".join(signed)  # type: ignore[method-assign]
+    refusing(scene)
+    decision = scene.ask()
     assert decision.keys == (parse(early.encode()), parse(late.encode()))
     assert decision.callers == ("a", "b")
     assert decision.request_ids == ()
@@ -238,8 +238,8 @@ def _base64(raw: bytes) -> bytes:
     return base64.b64encode(raw)
 
 
-def test_blocks_are_what_the_signer_signed_to_the_byte(house: House, ed25519: str) -> None:
-    house.instance.push(USER, ed25519, "arn")
+def test_blocks_are_what_the_signer_signed_to_the_byte(scene: Scene, ed25519: str) -> None:
+    scene.instance.push(USER, ed25519, "arn")
     seen: List[Block] = []
 
     class Seeing(Refusing):
@@ -251,7 +251,7 @@ def test_blocks_are_what_the_signer_signed_to_the_byte(house: House, ed25519: st
 
             return Noting(*self.signer)
 
-    signer = Signer(house.instance.pki.signer.key.public_key(), 2**40)
-    house._verifier = lambda config: Seeing([], signer)  # type: ignore[method-assign]
-    assert house.ask().reason is Reason.GRANTED
+    signer = Signer(scene.instance.pki.signer.key.public_key(), 2**40)
+    scene._verifier = lambda config: Seeing([], signer)  # type: ignore[method-assign]
+    assert scene.ask().reason is Reason.GRANTED
     assert len(seen) == 1

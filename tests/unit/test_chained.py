@@ -33,8 +33,8 @@ def test_it_is_wanted_unless_the_key_that_was_asked_for_is_granted(
     keys: tuple[PublicKey, ...], fingerprint: str | None, wanted: bool
 ) -> None:
     decision = Decision(Request("alice", fingerprint), Reason.GRANTED, "", keys)
-    assert chained_command.wanted(CONFIG, decision) is wanted
-    assert chained_command.wanted(build({}), decision) is False
+    assert chained_command.should_run(CONFIG, decision) is wanted
+    assert chained_command.should_run(build({}), decision) is False
 
 
 @pytest.mark.parametrize(("elapsed", "left"), [(0, 3), (1, 2), (2, 1), (2.9, 1), (60, 1)])

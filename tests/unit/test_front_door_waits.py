@@ -16,7 +16,7 @@ from eic_sshd.daemon import protocol
 from testbed.unix_server import Talk, listening, said
 
 QUESTION = ("root", "f", "/c")
-WHOLE = protocol.answer(["ssh-ed25519 AAAA"])
+WHOLE = protocol.encode_answer(["ssh-ed25519 AAAA"])
 
 
 @pytest.fixture
@@ -72,21 +72,23 @@ def test_the_time_to_reach_an_authorizer_leaves_one_for_a_decision_of_its_own() 
 
 @pytest.mark.parametrize("chained", [True, False])
 def test_whether_a_chained_command_is_to_be_run_is_told_from_the_answer(path: str, chained: bool) -> None:
-    thread = listening(path, answering(protocol.taken(5) + protocol.answer(["ssh-ed25519 AAAA"], chained)))
+    thread = listening(
+        path, answering(protocol.encode_accepted(5) + protocol.encode_answer(["ssh-ed25519 AAAA"], chained))
+    )
     assert ask(path, QUESTION, time.monotonic()) == (b"ssh-ed25519 AAAA\n", chained)
     thread.join(10)
 
 
 @pytest.mark.parametrize("kind", [b"X", b"k", b"W"])
 def test_an_answer_of_another_kind_is_none(path: str, kind: bytes) -> None:
-    thread = listening(path, answering(protocol.taken(5) + kind + WHOLE[1:]))
+    thread = listening(path, answering(protocol.encode_accepted(5) + kind + WHOLE[1:]))
     assert ask(path, QUESTION, time.monotonic()) == (None, False)
     thread.join(10)
 
 
 def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: str) -> None:
     length = 0x01000002
-    said = protocol.taken(30) + b"K" + length.to_bytes(4, "big") + b"x\n"
+    said = protocol.encode_accepted(30) + b"K" + length.to_bytes(4, "big") + b"x\n"
     thread = listening(path, answering(said))
     assert ask(path, QUESTION, time.monotonic()) == (None, False)
     thread.join(10)
@@ -99,7 +101,7 @@ def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
     path: str, split: int, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "PATIENCE", 0.5)
-    said = protocol.taken(60) + WHOLE
+    said = protocol.encode_accepted(60) + WHOLE
     pieces = [piece for piece in (said[:split], said[split:end]) if piece]
     thread = listening(path, answering(*pieces, said[end:], pause=0.8))
     assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
@@ -109,7 +111,7 @@ def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
 @pytest.mark.parametrize("more", [b"", b"K", WHOLE[:-1]])
 def test_an_answer_that_does_not_come_as_announced_is_waited_for_no_longer(path: str, more: bytes) -> None:
     """Where it is waited for without end, this test does not end either."""
-    thread = listening(path, silent(protocol.taken(0.3) + more))
+    thread = listening(path, silent(protocol.encode_accepted(0.3) + more))
     with pytest.raises(NoAnswerInTime):
         ask(path, QUESTION, time.monotonic())
     thread.join(10)
@@ -141,7 +143,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
 
     def talk(peer: socket.socket) -> None:
         requests.append(said(peer))
-        peer.sendall(protocol.NOT_ME)
+        peer.sendall(protocol.DECLINED)
 
     thread = listening(path, talk)
     # As an authorizer of an earlier version understands it, unless this machine is too busy to begin at once.
@@ -157,7 +159,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
 
 
 def test_between_two_services_there_is_a_short_pause(path: str, pauses: List[float]) -> None:
-    thread = listening(path, answering(b""), answering(protocol.taken(5) + WHOLE))
+    thread = listening(path, answering(b""), answering(protocol.encode_accepted(5) + WHOLE))
     assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
     thread.join(10)
     assert pauses == [0.1]
@@ -174,7 +176,7 @@ def test_an_option_may_have_its_value_as_the_last_but_one_argument() -> None:
 
 
 def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(path: str) -> None:
-    thread = listening(path, answering(b""), answering(b""), answering(protocol.taken(5) + WHOLE))
+    thread = listening(path, answering(b""), answering(b""), answering(protocol.encode_accepted(5) + WHOLE))
     assert ask(path, QUESTION, time.monotonic()) == (None, False)
     thread.join(0.3)
     assert thread.is_alive()

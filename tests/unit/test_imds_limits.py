@@ -278,8 +278,8 @@ def test_imds_is_silent_when_nothing_of_it_answers(timed_out: List[tuple[str, fl
     state = ImdsState()
     for path, moment, one in timed_out:
         state.timed_out(path, 1000.0 + moment, one)
-        assert state.silent_for(path, 1000.0 + moment) == 5.0
-    assert (state.silent_for("another", 1000.0 + timed_out[-1][1]) > 0) is all_of_it
+        assert state.retry_after(path, 1000.0 + moment) == 5.0
+    assert (state.retry_after("another", 1000.0 + timed_out[-1][1]) > 0) is all_of_it
 
 
 def test_a_silent_imds_is_not_asked_until_its_five_seconds_are_over() -> None:
@@ -316,7 +316,7 @@ def test_who_let_half_a_request_s_time_pass_is_silent(
     with serving(talk) as endpoint, Imds(endpoint, 1.0, state) as imds, pytest.raises(NotGranted) as caught:
         imds.active_keys("root", Deadline(clock() + deadline, clock))
     assert caught.value.reason is reason
-    assert (state.silent_for("another", clock()) > 0) is silent
+    assert (state.retry_after("another", clock()) > 0) is silent
 
 
 # What becomes of an exchange that fails.

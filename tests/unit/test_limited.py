@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from eic_sshd.host.timed_calls import Limited
+from eic_sshd.host.timed_calls import TimedCalls
 
 
 def test_what_a_call_gives_is_given() -> None:
-    assert Limited(1).call(lambda: "given", 60) == "given"
-    assert Limited(1).call(lambda: None, 60) is None
+    assert TimedCalls(1).call(lambda: "given", 60) == "given"
+    assert TimedCalls(1).call(lambda: None, 60) is None
 
 
 @pytest.mark.parametrize("error", [OSError(5, "odd"), ValueError("odd"), SystemExit(1)])
@@ -19,12 +19,12 @@ def test_what_a_call_raises_is_raised(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        Limited(1).call(fail, 60)
+        TimedCalls(1).call(fail, 60)
     assert caught.value is error
 
 
 def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
-    limited, leave, made = Limited(2), threading.Event(), []
+    limited, leave, made = TimedCalls(2), threading.Event(), []
 
     def hang() -> None:
         made.append(1)
@@ -47,7 +47,7 @@ def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
 
 
 def test_calls_that_end_are_all_made_however_many_there_are_at_once() -> None:
-    limited, made = Limited(2), []
+    limited, made = TimedCalls(2), []
 
     def call() -> None:
         made.append(limited.call(lambda: threading.Event().wait(0.001), 60))
@@ -61,7 +61,7 @@ def test_calls_that_end_are_all_made_however_many_there_are_at_once() -> None:
 
 
 def test_a_thread_is_kept_for_the_next_call_and_does_not_keep_the_process_from_ending() -> None:
-    limited = Limited(1)
+    limited = TimedCalls(1)
     first, second = (limited.call(threading.current_thread, 60) for _ in range(2))
     assert first is second
     assert first.daemon
@@ -71,7 +71,7 @@ def test_where_no_thread_can_be_started_a_call_fails_and_takes_up_no_room(monkey
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    limited = Limited(1)
+    limited = TimedCalls(1)
     with monkeypatch.context() as context:
         context.setattr(threading.Thread, "start", fail)
         for _ in range(2):

@@ -13,7 +13,7 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import FallbackSettings, build
-from eic_sshd.decide.authorizer import Authorizer, World
+from eic_sshd.decide.authorizer import Authorizer, Dependencies
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
@@ -53,7 +53,7 @@ class AlreadyVerified(SignerVerifier):
 
 
 @pytest.fixture(scope="module")
-def house(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
+def scene(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
     instance = Instance(InstanceMetadata(), pki)
     line = keys.ed25519_line()
     instance.push(USER, line, "arn:aws:x")
@@ -61,7 +61,7 @@ def house(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
     assert blob is not None
     imds = Answering(instance)
     begun = time.time()
-    world = World(
+    dependencies = Dependencies(
         imds=imds,
         hardware=AnyHardware(),
         verifier=lambda: AlreadyVerified(pki),
@@ -69,7 +69,7 @@ def house(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
         now=lambda: begun,
         monotonic=time.monotonic,
     )
-    return Authorizer(build({}), world), imds, blob, line
+    return Authorizer(build({}), dependencies), imds, blob, line
 
 
 quick = settings(
@@ -77,8 +77,8 @@ quick = settings(
 )
 
 
-def test_the_block_as_it_is_is_granted(house: tuple[Authorizer, Answering, bytes, str]) -> None:
-    authorizer, imds, blob, line = house
+def test_the_block_as_it_is_is_granted(scene: tuple[Authorizer, Answering, bytes, str]) -> None:
+    authorizer, imds, blob, line = scene
     imds.blob = blob
     assert authorizer.decide(Request(USER, parse(line.encode()).fingerprint)).outcome is Outcome.GRANTED
 
@@ -86,9 +86,9 @@ def test_the_block_as_it_is_is_granted(house: tuple[Authorizer, Answering, bytes
 @quick
 @given(st.data())
 def test_a_change_anywhere_grants_nothing_but_the_signed_key(
-    house: tuple[Authorizer, Answering, bytes, str], data: st.DataObject
+    scene: tuple[Authorizer, Answering, bytes, str], data: st.DataObject
 ) -> None:
-    authorizer, imds, blob, line = house
+    authorizer, imds, blob, line = scene
     mangled = bytearray(blob)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(mangled) - 1))
@@ -113,9 +113,9 @@ def test_a_change_anywhere_grants_nothing_but_the_signed_key(
 @quick
 @given(st.binary(max_size=500), st.sampled_from([None, "SHA256:x"]))
 def test_no_bytes_are_granted(
-    house: tuple[Authorizer, Answering, bytes, str], blob: bytes, fingerprint: str | None
+    scene: tuple[Authorizer, Answering, bytes, str], blob: bytes, fingerprint: str | None
 ) -> None:
-    authorizer, imds, _, _ = house
+    authorizer, imds, _, _ = scene
     imds.blob = blob
     decision = authorizer.decide(Request(USER, fingerprint))
     assert decision.keys == ()
@@ -124,11 +124,11 @@ def test_no_bytes_are_granted(
 
 @pytest.mark.parametrize("signed_for", ["i-0fedcba9876543210", ""])
 def test_a_signed_header_twice_does_not_choose_the_better_one(
-    house: tuple[Authorizer, Answering, bytes, str], pki: Pki, signed_for: str
+    scene: tuple[Authorizer, Answering, bytes, str], pki: Pki, signed_for: str
 ) -> None:
     import base64
 
-    authorizer, imds, _, line = house
+    authorizer, imds, _, line = scene
     instance_id = InstanceMetadata().instance_id
     signed = f"#Timestamp={int(time.time()) + 60}\n#Instance={signed_for}\n#Instance={instance_id}\n{line}\n".encode()
     imds.blob = signed + base64.b64encode(pki.sign(pki.signer, signed))

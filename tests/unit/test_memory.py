@@ -9,7 +9,7 @@ import pytest
 
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.decide import cache as memory_module
-from eic_sshd.decide.cache import Grant, GrantedBlock, Memory
+from eic_sshd.decide.cache import Cache, Grant, GrantedBlock
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import parse
@@ -24,89 +24,89 @@ def block(signed: bytes = b"signed") -> Block:
     return Block(int(NOW) + 10, "i-0", None, None, b"", signed, b"")
 
 
-def store(memory: Memory, user: str, *ends: float, monotonic: float = 0.0, signed: bytes = b"signed") -> Grant:
+def store(cache: Cache, user: str, *ends: float, monotonic: float = 0.0, signed: bytes = b"signed") -> Grant:
     """Store a grant of a new key whose blocks end at `ends`."""
     key = parse(keys.ed25519_line().encode())
     blocks = [block(signed + str(end).encode()) for end in ends]
-    granted = [GrantedBlock(one, memory.block_end(one, 0.0, end)) for one, end in zip(blocks, ends)]
+    granted = [GrantedBlock(one, cache.block_end(one, 0.0, end)) for one, end in zip(blocks, ends)]
     grant = Grant(key, tuple(granted), "i-0")
-    memory.store_grant(user, key.fingerprint, grant, monotonic)
+    cache.store_grant(user, key.fingerprint, grant, monotonic)
     return grant
 
 
-def lookup(memory: Memory, user: str, grant: Grant, monotonic: float) -> Optional[Grant]:
-    return memory.grant(user, grant.key.fingerprint, monotonic)
+def lookup(cache: Cache, user: str, grant: Grant, monotonic: float) -> Optional[Grant]:
+    return cache.grant(user, grant.key.fingerprint, monotonic)
 
 
 def test_a_grant_is_remembered_for_its_user_and_fingerprint_until_its_block_ends() -> None:
-    memory = Memory()
-    one, other = store(memory, "root", 10.0), store(Memory(), "root", 10.0)
-    assert lookup(memory, "root", one, 9.9) == one
-    assert lookup(memory, "root", one, 10.0) is None
-    assert lookup(memory, "other", one, 0.0) is None
-    assert lookup(memory, "root", other, 0.0) is None
+    cache = Cache()
+    one, other = store(cache, "root", 10.0), store(Cache(), "root", 10.0)
+    assert lookup(cache, "root", one, 9.9) == one
+    assert lookup(cache, "root", one, 10.0) is None
+    assert lookup(cache, "other", one, 0.0) is None
+    assert lookup(cache, "root", other, 0.0) is None
 
 
 def test_a_remembered_key_has_only_its_blocks_that_have_not_ended() -> None:
-    memory = Memory()
-    grant = store(memory, "root", 10.0, 20.0, 30.0)
-    found = lookup(memory, "root", grant, 10.0)
+    cache = Cache()
+    grant = store(cache, "root", 10.0, 20.0, 30.0)
+    found = lookup(cache, "root", grant, 10.0)
     assert found is not None
     assert found.blocks == grant.blocks[1:]
 
 
 def test_a_block_ends_where_it_was_to_end_when_it_was_first_seen() -> None:
-    memory = Memory()
-    assert memory.block_end(block(), 100.0, 60.0) == 160.0
-    assert memory.block_end(block(), 150.0, 119.0) == 160.0
-    assert memory.block_end(block(), 5000.0, 60.0) == 160.0
-    assert memory.block_end(block(b"another"), 5000.0, 60.0) == 5060.0
+    cache = Cache()
+    assert cache.block_end(block(), 100.0, 60.0) == 160.0
+    assert cache.block_end(block(), 150.0, 119.0) == 160.0
+    assert cache.block_end(block(), 5000.0, 60.0) == 160.0
+    assert cache.block_end(block(b"another"), 5000.0, 60.0) == 5060.0
 
 
 def test_a_block_is_known_by_its_signed_bytes_whatever_its_signature() -> None:
-    memory = Memory()
-    memory.block_end(block(), 100.0, 60.0)
-    assert memory.block_end(block()._replace(signature=b"another"), 200.0, 60.0) == 160.0
+    cache = Cache()
+    cache.block_end(block(), 100.0, 60.0)
+    assert cache.block_end(block()._replace(signature=b"another"), 200.0, 60.0) == 160.0
 
 
 def test_when_there_is_no_room_a_new_block_is_granted_and_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "_MAX_BLOCKS", 2)
-    memory = Memory()
-    kept = store(memory, "root", 10.0)
-    store(memory, "root", 10.0, signed=b"second")
-    late = store(memory, "root", 10.0, signed=b"third")
+    cache = Cache()
+    kept = store(cache, "root", 10.0)
+    store(cache, "root", 10.0, signed=b"second")
+    late = store(cache, "root", 10.0, signed=b"third")
     assert late.blocks[0].until == 10.0
-    assert lookup(memory, "root", late, 0.0) is None
-    assert memory.block_end(late.blocks[0].block, 50.0, 10.0) == 60.0
-    assert lookup(memory, "root", kept, 0.0) == kept
-    assert memory.block_end(kept.blocks[0].block, 50.0, 10.0) == 10.0
+    assert lookup(cache, "root", late, 0.0) is None
+    assert cache.block_end(late.blocks[0].block, 50.0, 10.0) == 60.0
+    assert lookup(cache, "root", kept, 0.0) == kept
+    assert cache.block_end(kept.blocks[0].block, 50.0, 10.0) == 10.0
 
 
 def test_a_key_of_which_one_block_is_not_remembered_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "_MAX_BLOCKS", 1)
-    memory = Memory()
-    grant = store(memory, "root", 10.0, 20.0)
-    assert lookup(memory, "root", grant, 0.0) is None
+    cache = Cache()
+    grant = store(cache, "root", 10.0, 20.0)
+    assert lookup(cache, "root", grant, 0.0) is None
 
 
 def test_thousands_of_blocks_are_remembered_and_no_more_than_fit() -> None:
-    memory = Memory()
+    cache = Cache()
     for number in range(10_000):
-        memory.block_end(block(str(number).encode()), 0.0, 60.0)
-    assert len(memory._ends) == memory_module._MAX_BLOCKS == 8192
+        cache.block_end(block(str(number).encode()), 0.0, 60.0)
+    assert len(cache._ends) == memory_module._MAX_BLOCKS == 8192
 
 
 def test_ended_grants_make_room_and_the_memory_is_bounded() -> None:
-    memory = Memory()
-    grants = [store(memory, f"user{number}", 10.0) for number in range(5)]
+    cache = Cache()
+    grants = [store(cache, f"user{number}", 10.0) for number in range(5)]
     for number in range(memory_module._MAX_GRANTS):
-        memory.store_grant(f"many{number}", "SHA256:x", grants[0], 0.0)
-    assert len(memory._grants) == memory_module._MAX_GRANTS == 1024
-    assert lookup(memory, "user4", grants[4], 0.0) == grants[4]
-    assert memory.grant("many1023", "SHA256:x", 0.0) is None
-    late = store(memory, "late", 99.0, monotonic=20.0)
-    assert lookup(memory, "late", late, 20.0) == late
-    assert len(memory._grants) == 1
+        cache.store_grant(f"many{number}", "SHA256:x", grants[0], 0.0)
+    assert len(cache._grants) == memory_module._MAX_GRANTS == 1024
+    assert lookup(cache, "user4", grants[4], 0.0) == grants[4]
+    assert cache.grant("many1023", "SHA256:x", 0.0) is None
+    late = store(cache, "late", 99.0, monotonic=20.0)
+    assert lookup(cache, "late", late, 20.0) == late
+    assert len(cache._grants) == 1
 
 
 def signer(pki: Pki, valid_until: float) -> Signer:
@@ -117,61 +117,61 @@ def signer(pki: Pki, valid_until: float) -> Signer:
 def test_a_signer_holds_for_an_hour_or_as_long_as_its_certificates_and_staples(
     pki: Pki, valid_for: int, holds_for: int
 ) -> None:
-    memory, one = Memory(), signer(pki, NOW + valid_for)
-    memory.store_signer(b"chain", one, NOW, 0.0)
-    assert memory.signer(NOW, 0.0) is one
-    assert memory.signer(NOW + holds_for - 1, 0.0) is one
-    assert memory.signer(NOW + holds_for - 1, 0.0, b"chain") is one
-    assert memory.signer(NOW + holds_for, 0.0) is None
+    cache, one = Cache(), signer(pki, NOW + valid_for)
+    cache.store_signer(b"chain", one, NOW, 0.0)
+    assert cache.signer(NOW, 0.0) is one
+    assert cache.signer(NOW + holds_for - 1, 0.0) is one
+    assert cache.signer(NOW + holds_for - 1, 0.0, b"chain") is one
+    assert cache.signer(NOW + holds_for, 0.0) is None
 
 
 def test_a_signer_is_known_by_the_exact_bytes_of_its_chain(pki: Pki) -> None:
-    memory = Memory()
-    memory.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
-    assert memory.signer(NOW, 0.0, b"chain\n") is None
+    cache = Cache()
+    cache.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
+    assert cache.signer(NOW, 0.0, b"chain\n") is None
 
 
 def test_a_clock_set_back_by_a_day_makes_no_signer_last_longer(pki: Pki) -> None:
-    memory = Memory()
-    memory.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
-    assert memory.signer(NOW - 86400, 0.0) is None
+    cache = Cache()
+    cache.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
+    assert cache.signer(NOW - 86400, 0.0) is None
 
 
 def test_a_clock_that_stands_still_makes_no_signer_last_longer(pki: Pki) -> None:
-    memory, one = Memory(), signer(pki, 2**40)
-    memory.store_signer(b"chain", one, NOW, 500.0)
-    assert memory.signer(NOW + 1, 500.0 + 3599) is one
-    assert memory.signer(NOW + 1, 500.0 + 3600) is None
+    cache, one = Cache(), signer(pki, 2**40)
+    cache.store_signer(b"chain", one, NOW, 500.0)
+    assert cache.signer(NOW + 1, 500.0 + 3599) is one
+    assert cache.signer(NOW + 1, 500.0 + 3600) is None
 
 
 def test_one_thread_at_a_time_verifies_and_none_waits_past_its_deadline() -> None:
-    memory = Memory()
+    cache = Cache()
     entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with memory.signer_lock(Deadline.after(60, time.monotonic)):
+        with cache.signer_lock(Deadline.after(60, time.monotonic)):
             entered.set()
             leave.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
     entered.wait(60)
-    with pytest.raises(NotGranted) as caught, memory.signer_lock(Deadline.after(0.05, time.monotonic)):
+    with pytest.raises(NotGranted) as caught, cache.signer_lock(Deadline.after(0.05, time.monotonic)):
         pass
     assert caught.value.reason is Reason.DEADLINE_EXCEEDED
-    with pytest.raises(NotGranted), memory.signer_lock(Deadline.after(-1, time.monotonic)):
+    with pytest.raises(NotGranted), cache.signer_lock(Deadline.after(-1, time.monotonic)):
         pass
     leave.set()
     holder.join()
-    with memory.signer_lock(Deadline.after(60, time.monotonic)):
+    with cache.signer_lock(Deadline.after(60, time.monotonic)):
         pass
 
 
 def test_a_reload_forgets_keys_and_signer_and_keeps_when_blocks_end(pki: Pki) -> None:
-    before = Memory()
+    before = Cache()
     grant = store(before, "root", 10.0)
     before.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
-    after = Memory(before)
+    after = Cache(before)
     assert lookup(after, "root", grant, 0.0) is None
     assert after.signer(NOW, 0.0) is None
     assert after.block_end(grant.blocks[0].block, 50.0, 60.0) == 10.0

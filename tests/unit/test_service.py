@@ -13,7 +13,7 @@ from typing import Callable, Container, Dict, List, Optional
 import pytest
 
 from eic_sshd.daemon import protocol
-from eic_sshd.daemon.server import WORKERS, House, Service
+from eic_sshd.daemon.server import WORKERS, Handler, Service
 from eic_sshd.model.decision import Request
 
 
@@ -51,12 +51,12 @@ def nothing() -> None:
 
 def serve(
     path: str,
-    house: House,
+    handler: Handler,
     talk: Callable[[], None],
     allowed: Optional[Container[int]] = None,
     listener: Optional[socket.socket] = None,
-    beat: Beat = nothing,
-    between: Beat = nothing,
+    watchdog_ping: Beat = nothing,
+    after_poll: Beat = nothing,
 ) -> None:
     """Serve at `path` until `talk`, in a thread of its own, has come to its end; raises what it raised."""
     raised: List[BaseException] = []
@@ -73,7 +73,7 @@ def serve(
         if not listener.getsockname():
             listener.bind(path)
             listener.listen(64)
-        service = Service(listener, lambda: house, lambda: 0.0, beat, between, allowed)
+        service = Service(listener, lambda: handler, lambda: 0.0, watchdog_ping, after_poll, allowed)
         thread = threading.Thread(target=run)
         thread.start()
         service.run()
@@ -88,16 +88,16 @@ def path(tmp_path: object) -> str:
 
 
 def lines(request: Request, _: float) -> bytes:
-    return protocol.answer([request.user])
+    return protocol.encode_answer([request.user])
 
 
-NOTHING_REMEMBERED = House(lines, lambda request, asked_at: None, 3.0, None)
-WHOLE = protocol.taken(3.25) + protocol.answer(["root"])
+NOTHING_REMEMBERED = Handler(lines, lambda request, asked_at: None, 3.0, None)
+WHOLE = protocol.encode_accepted(3.25) + protocol.encode_answer(["root"])
 
 
 @pytest.mark.parametrize(
     ("allowed", "said"),
-    [({os.geteuid()}, WHOLE), ({os.geteuid() + 1}, protocol.NOT_ME), (set(), protocol.NOT_ME), (None, WHOLE)],
+    [({os.geteuid()}, WHOLE), ({os.geteuid() + 1}, protocol.DECLINED), (set(), protocol.DECLINED), (None, WHOLE)],
 )
 def test_only_who_may_ask_is_answered(path: str, allowed: Optional[Container[int]], said: bytes) -> None:
     heard: List[bytes] = []
@@ -112,12 +112,16 @@ def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
     def decide(request: Request, moment: float) -> bytes:
         asked_at[request.user] = time.monotonic() - moment
         assert moment >= begun - int(request.user[1:]) / 1000
-        return protocol.answer([])
+        return protocol.encode_answer([])
 
     heard: List[bytes] = []
-    house = NOTHING_REMEMBERED._replace(decide=decide)
-    serve(path, house, lambda: heard.extend(answer(path, request(f"u{ms}", ms)) for ms in (0, 2000, 99999)))
-    assert [said[:5] for said in heard] == [protocol.taken(3.25), protocol.taken(1.25), protocol.taken(0)]
+    handler = NOTHING_REMEMBERED._replace(decide=decide)
+    serve(path, handler, lambda: heard.extend(answer(path, request(f"u{ms}", ms)) for ms in (0, 2000, 99999)))
+    assert [said[:5] for said in heard] == [
+        protocol.encode_accepted(3.25),
+        protocol.encode_accepted(1.25),
+        protocol.encode_accepted(0),
+    ]
     assert asked_at["u2000"] >= 2.0
     assert asked_at["u99999"] >= 99.999
 
@@ -127,10 +131,10 @@ def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> N
 
     def decide(request: Request, _: float) -> bytes:
         assert leave.wait(60)
-        return protocol.answer([])
+        return protocol.encode_answer([])
 
     def remembered(request: Request, _: float) -> Optional[Callable[[], bytes]]:
-        return (lambda: protocol.answer(["remembered"])) if request.user == "root" else None
+        return (lambda: protocol.encode_answer(["remembered"])) if request.user == "root" else None
 
     def talk() -> None:
         others = [threading.Thread(target=answer, args=(path, request("other"))) for _ in range(2 * WORKERS)]
@@ -138,7 +142,7 @@ def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> N
             other.start()
         try:
             for _ in range(3):
-                assert answer(path, request("root")).endswith(protocol.answer(["remembered"]))
+                assert answer(path, request("root")).endswith(protocol.encode_answer(["remembered"]))
             assert all(other.is_alive() for other in others)
         finally:
             leave.set()

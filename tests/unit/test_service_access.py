@@ -11,7 +11,7 @@ from typing import List
 import pytest
 
 from eic_sshd.daemon import protocol
-from eic_sshd.daemon.server import who_may_ask
+from eic_sshd.daemon.server import allowed_peer_uids
 
 from .test_service import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
 
@@ -30,12 +30,12 @@ def test_the_owner_of_a_socket_may_ask_if_nobody_else_can_reach_it(tmp_path: Pat
         listener.bind(str(tmp_path / "sock"))
         os.chown(tmp_path / "sock", OTHER, 0)
         os.chmod(tmp_path / "sock", mode)
-        assert who_may_ask(listener) == ({0, OTHER} if allowed else {0})
+        assert allowed_peer_uids(listener) == ({0, OTHER} if allowed else {0})
 
 
 def test_a_socket_without_a_name_belongs_to_root_and_this_user() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        assert who_may_ask(listener) == {0, os.geteuid()}
+        assert allowed_peer_uids(listener) == {0, os.geteuid()}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
@@ -43,7 +43,7 @@ def test_root_may_ask_whoever_serves() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         os.seteuid(OTHER)
         try:
-            assert who_may_ask(listener) == {0, OTHER}
+            assert allowed_peer_uids(listener) == {0, OTHER}
         finally:
             os.seteuid(0)
 
@@ -52,7 +52,7 @@ def test_a_front_door_with_another_configuration_decides_by_itself(path: str) ->
     heard: List[bytes] = []
     other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
     serve(path, other, lambda: heard.append(answer(path, request("root"))))
-    assert heard == [protocol.NOT_ME]
+    assert heard == [protocol.DECLINED]
 
 
 @pytest.mark.parametrize(

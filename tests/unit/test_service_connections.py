@@ -13,7 +13,7 @@ from typing import Callable, Container, Iterator, List, Optional, Tuple
 import pytest
 
 from eic_sshd.daemon import protocol, server
-from eic_sshd.daemon.server import House, who_may_ask
+from eic_sshd.daemon.server import Handler, allowed_peer_uids
 from eic_sshd.model.decision import Request
 
 from .test_service import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
@@ -94,7 +94,7 @@ ENDS = {
 def closed_at_once(
     path: str,
     act: Callable[[socket.socket], object],
-    house: House = NOTHING_REMEMBERED,
+    handler: Handler = NOTHING_REMEMBERED,
     allowed: Optional[Container[int]] = None,
     first_read: Optional[OSError] = None,
 ) -> bool:
@@ -108,7 +108,7 @@ def closed_at_once(
             answer(path, request("root"))
             closed.append(listener.accepted[0].fileno() == -1)
 
-    serve(path, house, talk, allowed, listener)
+    serve(path, handler, talk, allowed, listener)
     return closed[0]
 
 
@@ -119,7 +119,7 @@ def test_a_connection_that_comes_to_nothing_is_closed_at_once(path: str, end: st
 
 def test_a_front_door_that_is_sent_away_is_left_at_once(path: str) -> None:
     other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
-    assert closed_at_once(path, send(request("root")), house=other)
+    assert closed_at_once(path, send(request("root")), handler=other)
     assert closed_at_once(f"{path}2", lambda peer: None, allowed=set())
 
 
@@ -143,7 +143,7 @@ def test_who_may_not_ask_and_has_gone_costs_nothing(path: str) -> None:
         pass  # it has gone before the service begins
     heard: List[bytes] = []
     serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), set(), listener)
-    assert heard == [protocol.NOT_ME]
+    assert heard == [protocol.DECLINED]
 
 
 def test_where_descriptors_run_out_the_oldest_connection_that_says_nothing_makes_room(path: str) -> None:
@@ -172,8 +172,8 @@ def test_where_descriptors_run_out_and_nobody_is_silent_the_next_one_is_answered
 
 
 def test_only_so_many_connections_may_say_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server._MOST_UNSAID == 512
-    monkeypatch.setattr(server, "_MOST_UNSAID", 3)
+    assert server._MAX_PENDING == 512
+    monkeypatch.setattr(server, "_MAX_PENDING", 3)
     listener, closed = Listener(), []
 
     def talk() -> None:
@@ -199,10 +199,10 @@ class Turns:
         self._turns = 0
         self._turned = threading.Condition()
 
-    def beat(self) -> None:
+    def watchdog_ping(self) -> None:
         self.beats += 1
 
-    def between(self) -> None:
+    def after_poll(self) -> None:
         with self._turned:
             self._turns += 1
             self._turned.notify_all()
@@ -227,11 +227,17 @@ def test_the_service_is_well_until_ten_seconds_after_an_answer_was_due(path: str
         before = turns.beats
         turns.wait(3)
         beats.append(turns.beats - before)
-        return protocol.answer([])
+        return protocol.encode_answer([])
 
-    house = House(decide, lambda request, asked_at: None, deadline, None)
+    handler = Handler(decide, lambda request, asked_at: None, deadline, None)
     heard: List[bytes] = []
-    serve(path, house, lambda: heard.append(answer(path, request("root"))), beat=turns.beat, between=turns.between)
+    serve(
+        path,
+        handler,
+        lambda: heard.append(answer(path, request("root"))),
+        watchdog_ping=turns.watchdog_ping,
+        after_poll=turns.after_poll,
+    )
     assert (beats[0] > 0) == well
 
 
@@ -247,7 +253,7 @@ def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the
     def decide(request: Request, _: float) -> bytes:
         begun.set()
         assert leave.wait(30)
-        return protocol.answer([request.user])
+        return protocol.encode_answer([request.user])
 
     def read(peer: socket.socket) -> None:
         said = b""
@@ -270,11 +276,11 @@ def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the
             read(one)
             read(other)
 
-    serve(path, House(decide, lambda request, asked_at: None, 3.0, None), talk, between=turns.between)
+    serve(path, Handler(decide, lambda request, asked_at: None, 3.0, None), talk, after_poll=turns.after_poll)
     assert heard == [WHOLE, WHOLE]
 
 
 def test_a_socket_without_a_file_belongs_to_root_and_this_user() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"\0eic-sshd-test-{os.getpid()}")  # unix(7), an abstract one
-        assert who_may_ask(listener) == {0, os.geteuid()}
+        assert allowed_peer_uids(listener) == {0, os.geteuid()}

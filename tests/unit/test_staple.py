@@ -33,7 +33,7 @@ OCSP_SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING
 def good_until(pki: Pki, staples: Sequence[bytes], now: int = 0, skew: int = 60, program: str = openssl.PROGRAM) -> int:
     """Of the signer alone, whose issuer is taken for the root."""
     path = parsed(pki.signer, pki.intermediates[0])
-    return Staples(staples, command(True, now, program), skew).require_good(path)
+    return Staples(staples, command(True, now, program), skew).verify_status(path)
 
 
 def refused(pki: Pki, staples: Sequence[bytes], now: int = 0, skew: int = 60) -> NotGranted:

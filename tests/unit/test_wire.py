@@ -41,7 +41,7 @@ def test_the_front_door_and_the_authorizer_speak_the_same_language(
 
     def talk(peer: socket.socket) -> None:
         heard.append(protocol.parse_request(said(peer)))
-        peer.sendall(protocol.taken(3.25) + protocol.answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
+        peer.sendall(protocol.encode_accepted(3.25) + protocol.encode_answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
 
     assert ask(path, talk, user, fingerprint) == b"ssh-ed25519 AAAA\nssh-rsa BBBB\n"
     assert heard[0].request == (user, fingerprint, os.getppid())
@@ -51,14 +51,17 @@ def test_the_front_door_and_the_authorizer_speak_the_same_language(
 def test_an_answer_may_come_byte_by_byte(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         said(peer)
-        for byte in protocol.taken(3) + protocol.answer(["ssh-ed25519 AAAA"]):
+        for byte in protocol.encode_accepted(3) + protocol.encode_answer(["ssh-ed25519 AAAA"]):
             peer.sendall(bytes([byte]))
 
     assert ask(path, talk) == b"ssh-ed25519 AAAA\n"
 
 
 def test_no_keys_are_an_answer(path: str) -> None:
-    assert ask(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.taken(3) + protocol.answer([]))) == b""
+    assert (
+        ask(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.encode_accepted(3) + protocol.encode_answer([])))
+        == b""
+    )
 
 
 def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
@@ -69,7 +72,7 @@ def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
     assert client.ask("x" * 200, ("root", None, None), time.monotonic()) == (None, False)
 
 
-WHOLE = protocol.taken(3) + protocol.answer(["ssh-ed25519 AAAA"])
+WHOLE = protocol.encode_accepted(3) + protocol.encode_answer(["ssh-ed25519 AAAA"])
 
 
 def hang_up(peer: socket.socket) -> None:
@@ -185,7 +188,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
 
 
 def test_one_that_refuses_is_not_asked_again(path: str) -> None:
-    thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.NOT_ME), hang_up)
+    thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.DECLINED), hang_up)
     assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
@@ -203,7 +206,7 @@ def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
 def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         said(peer)
-        peer.sendall(protocol.taken(0.2))
+        peer.sendall(protocol.encode_accepted(0.2))
         peer.settimeout(5)
         peer.recv(1)
 
@@ -301,9 +304,9 @@ def test_the_fields_of_a_request_are_read_as_they_are() -> None:
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(3.25, 3250), (0.0, 1), (-5.0, 1), (0.002, 2)])
 def test_how_long_to_wait_is_said_in_milliseconds(seconds: float, milliseconds: int) -> None:
-    assert protocol.taken(seconds) == b"W" + milliseconds.to_bytes(4, "big")
+    assert protocol.encode_accepted(seconds) == b"W" + milliseconds.to_bytes(4, "big")
 
 
 def test_an_answer_says_whether_a_chained_command_is_to_be_run() -> None:
-    assert protocol.answer(["a", "b"]) == b"K\0\0\0\4a\nb\n"
-    assert protocol.answer([], chained=True) == b"C\0\0\0\0"
+    assert protocol.encode_answer(["a", "b"]) == b"K\0\0\0\4a\nb\n"
+    assert protocol.encode_answer([], chained=True) == b"C\0\0\0\0"
