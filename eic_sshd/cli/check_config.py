@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd check-config`: says whether the configuration is valid, and what it comes to."""
+"""`eic-sshd check-config`: reports what is wrong with the configuration, and prints the settings in force."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from typing import Sequence
+from typing import Dict, Iterator, Optional, Sequence
 
 from ..config.loader import DEFAULT_FILE, ConfigError, load
-from ..config.schema import LEVELS
+from ..config.schema import LEVELS, Config
 from ..diagnose import configuration
-from ..host import libraries
+from ..diagnose.finding import Finding, Severity, error
 
-HELP = "say whether the configuration is valid and (as root) fits sshd's, and every setting in force"
+HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting in force"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         choices=("error", "warning"),
         default="error",
-        help="end with status 1 if there is one (default: error); a warning is what keeps a pushed key from logging in "
-        "though all is in place, such as `PubkeyAuthentication no`",
+        help="end with status 1 if there is one (default: error); a warning is a setting of sshd by which no pushed "
+        "key logs in though eic-sshd is enabled, such as `PubkeyAuthentication no`",
     )
     parser.add_argument(
         "--strict", dest="fail_on", action="store_const", const="warning", default="error", help="as --fail-on warning"
@@ -33,35 +33,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     try:
         config = load(arguments.config or DEFAULT_FILE, missing_ok=arguments.config is None)
-    except ConfigError as error:
-        for problem in dict.fromkeys(error.problems):
+    except ConfigError as invalid:
+        for problem in dict.fromkeys(invalid.problems):
             print(f"eic-sshd: {problem}", file=sys.stderr)
-        print("eic-sshd: until this is mended no pushed key is handed out", file=sys.stderr)
+        print("eic-sshd: The configuration is invalid. No pushed keys are granted until it is fixed.", file=sys.stderr)
         return 1
-    problems, warnings = list(configuration.problems(config)), []
-    if arguments.config is None and os.geteuid() == 0:
-        from ..diagnose import installation, selinux
-        from ._administering import this_machine
-
-        site = this_machine(dry_run=True).site
-        problems += [*installation.problems(site, config), *selinux.problems(), *libraries.problems()]
-        warnings = list(installation.warnings(site, config))
-    elif arguments.config is None and arguments.fail_on == "warning":
-        problems.append("sshd's settings were not looked at, which only root can: run it as root")
-    for problem in dict.fromkeys(problems):
-        print(f"eic-sshd: {problem}", file=sys.stderr)
-    for warning in dict.fromkeys(warnings):
-        print(f"eic-sshd: warning: {warning}", file=sys.stderr)
-    for section, keys in config._asdict().items():
+    findings = list(dict.fromkeys(_findings(config, arguments.config, arguments.fail_on)))
+    for finding in sorted(findings, key=lambda one: one.severity is not Severity.ERROR):
+        kind = "" if finding.severity is Severity.ERROR else f"{finding.severity.value}: "
+        print(f"eic-sshd: {kind}{finding.text()}", file=sys.stderr)
+    settings: Dict[str, Dict[str, object]] = {name: keys._asdict() for name, keys in config._asdict().items()}
+    for section, keys in settings.items():
         print(f"[{section}]")
-        for key, value in keys._asdict().items():
+        for key, value in keys.items():
             print(f"{key} = {_text(key, value)}".rstrip())
-    return exit_status(arguments.fail_on, problems, warnings)
+    return exit_status(arguments.fail_on, findings)
 
 
-def exit_status(fail_on: str, problems: Sequence[str], warnings: Sequence[str]) -> int:
-    """1 if there is anything of at least the weight of `fail_on`, or else 0."""
-    return 1 if problems or (warnings and fail_on == "warning") else 0
+def _findings(config: Config, file: Optional[str], fail_on: str) -> Iterator[Finding]:
+    """All findings for this machine if the configuration `file` is the installed one, and root asks."""
+    yield from configuration.problems(config)
+    if file is None and os.geteuid() == 0:
+        from ..diagnose import installation, libraries, selinux
+        from ._admin import this_site
+
+        site = this_site()
+        yield from installation.problems(site, config)
+        yield from selinux.problems()
+        yield from libraries.problems()
+        yield from installation.warnings(site, config)
+    elif file is None and fail_on == "warning":
+        yield error("not-root", "sshd's settings", "only root can read them", "Run it as root")
+
+
+def exit_status(fail_on: str, findings: Sequence[Finding]) -> int:
+    """1 if there is a finding of at least the severity `fail_on`, or else 0."""
+    fatal = {Severity.ERROR} if fail_on == "error" else {Severity.ERROR, Severity.WARNING}
+    return int(any(finding.severity in fatal for finding in findings))
 
 
 def _text(key: str, value: object) -> str:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd disable`: has sshd no longer ask eic-sshd."""
+"""`eic-sshd disable`: removes eic-sshd from sshd's configuration."""
 
 from __future__ import annotations
 
 import argparse
 
 from ..setup.disable import disable
-from ._administering import administering, configure_dry_run
+from ._admin import configure_dry_run, run_as_admin
 
-HELP = "have sshd no longer ask eic-sshd; what was there before is in force again"
+HELP = "remove eic-sshd from sshd's configuration; what the site had before is in force again"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,4 +16,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return administering(arguments, disable)
+    return run_as_admin(arguments, disable)

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd enable`: has sshd ask eic-sshd."""
+"""`eic-sshd enable`: configures sshd to run eic-sshd."""
 
 from __future__ import annotations
 
 import argparse
 
-from ..setup.enable import enable
-from ..sshd.drop_in import Existing
-from ._administering import administering, configure_dry_run
+from ..setup.enable import Existing, enable
+from ._admin import configure_dry_run, run_as_admin
 
-HELP = "have sshd ask eic-sshd for keys; another AuthorizedKeysCommand stays, unless one of these options is given"
+HELP = "configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,17 +19,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=Existing.CHAIN,
         default=Existing.KEEP,
-        help="where sshd has another AuthorizedKeysCommand, go before it and run it too",
+        help="put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both",
     )
     existing.add_argument(
         "--replace",
         dest="existing",
         action="store_const",
         const=Existing.REPLACE,
-        help="where sshd has another AuthorizedKeysCommand, go before it; it is not run until eic-sshd is disabled",
+        help="put eic-sshd in place of the existing AuthorizedKeysCommand, which does not run until `eic-sshd disable`",
     )
     configure_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return administering(arguments, lambda site: enable(site, arguments.existing))
+    return run_as_admin(arguments, lambda target: enable(target, arguments.existing))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd serve`: the resident authorizer."""
+"""`eic-sshd serve`: the resident daemon."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import sys
 from ..host import libraries
 from ..model.decision import NotGranted
 
-HELP = "run the resident authorizer (systemd does it, at the first login)"
+HELP = "run the resident daemon (systemd does that at the first login)"
 
-# What systemd tells a service through its environment; nothing else of the environment counts.
+# What systemd passes to a service; everything else in the environment is removed.
 _FROM_SYSTEMD = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--socket", metavar="PATH", help="make the socket there (default: the one that systemd hands over)"
+        "--socket", metavar="PATH", help="create the socket there (default: the one that systemd passes)"
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
 

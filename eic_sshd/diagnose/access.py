@@ -1,134 +1,175 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the user that sshd runs eic-sshd as can use it: the program, its configuration, and the daemon's socket.
+"""Whether the user that sshd runs eic-sshd as can use the program, its configuration and the daemon's socket.
 
-The socket is for that user and for nobody else."""
+No other user may use the socket.
+"""
 
 from __future__ import annotations
 
 import os
 import pwd
 import stat
-from typing import Iterator, Optional
+from typing import Iterator, List
 
 from ..config import loader
 from ..host import trusted_files
-from ..host.accounts import may_run_us, problem_as
-from ..host.errors import MachineError
+from ..host.accounts import error_as, is_single_ordinary_user
+from ..paths import ACCOUNT, SOCKET_UNIT
 from ..sshd.config_file import COMMAND_USER, outside
-from ..sshd.drop_in import USER
 from ..sshd.site import Site
+from .finding import Finding, error
 
 _PYTHON = "/usr/bin/python3"
-_RESTART = "systemctl restart eic-sshd.socket"
+_RESTART = f"Run `systemctl restart {SOCKET_UNIT}`"
 _SLOWER = "so each login is slower"
+NOT_A_SINGLE_USER = "which is not a single existing user other than root"
 
 
-def require_installed(site: Site) -> None:
-    """What sshd is to run, and the user that it is to run it as, must be there before it is told of them."""
+def missing_parts(site: Site) -> Iterator[Finding]:
+    """What is not installed of the program, its account, and what they need."""
     if not os.path.exists(site.front_door):
-        raise MachineError(f"there is no {site.front_door}: install the package, or run `make install`")
+        yield error("program-missing", site.front_door, "it does not exist", "Install the package eic-sshd")
+        return
     try:
-        pwd.getpwnam(USER)
+        uid = pwd.getpwnam(ACCOUNT).pw_uid
     except KeyError:
-        raise MachineError(f"there is no user {USER}: run `systemd-sysusers`") from None
-    if not may_run_us(USER):
-        raise MachineError(f"the user {USER} must not be root: take it away, then run `systemd-sysusers`")
-    require_runnable(site, USER)
+        yield error("account-missing", f"user {ACCOUNT}", "it does not exist", "Run `systemd-sysusers`")
+        return
+    if uid == 0:
+        yield error("account-is-root", f"user {ACCOUNT}", "its uid is 0", "Remove it, then run `systemd-sysusers`")
+        return
+    yield from program_problems(site, ACCOUNT)
 
 
-def require_runnable(site: Site, user: str) -> None:
-    """sshd must be able to run us as `user`. Raises MachineError."""
-    problem = front_door_problem(user, site.front_door)
-    if problem is not None:
-        raise MachineError(problem)
-
-
-def require_runnable_by_hand(site: Site) -> None:
-    """Raises MachineError where the line of by_hand() has us run as a user whom we may not run as."""
+def problems_of_line_by_hand(site: Site) -> Iterator[Finding]:
+    """Why sshd cannot run eic-sshd by lines of the site's own, outside of our drop-ins."""
     user = outside(site.sshd_config().lines(COMMAND_USER))
     if user is None:
-        return  # sshd does not take it
-    if not may_run_us(user.word):
-        raise MachineError(
-            f"{user.place}: sshd runs eic-sshd as AuthorizedKeysCommandUser {user.word}, which must be a single "
-            f"existing user other than root. Change that line to `AuthorizedKeysCommandUser {USER}` and reload sshd"
+        return  # sshd rejects that
+    if not is_single_ordinary_user(user.word):
+        yield error(
+            "command-user-unusable",
+            user.place,
+            f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user.word}, {NOT_A_SINGLE_USER}",
+            f"Change that line to `AuthorizedKeysCommandUser {ACCOUNT}` and reload sshd",
         )
-    require_runnable(site, user.word)
+        return
+    yield from program_problems(site, user.word)
 
 
-def front_door_problem(user: str, path: str) -> Optional[str]:
-    """What is to be said where sshd can't, or should not, run our program at `path` as `user`; None if it may.
+def program_problems(site: Site, user: str) -> Iterator[Finding]:
+    """Why sshd cannot, or should not, run our program as `user`.
 
-    An sshd may take what we don't: Debian's takes a path that a group may write to which only root is in.
+    Some sshds accept what we do not: Debian's accepts a path that a group may write to whose only member is root.
     """
+    path = site.front_door
 
     def check() -> None:
         for program in (path, _PYTHON):
             if not os.access(program, os.R_OK | os.X_OK):
-                raise PermissionError(f"{program} may not be run")
+                raise PermissionError(f"{program} is not readable and executable for {user}")
 
     try:
         trusted_files.require_safe(path)
     except trusted_files.Unsafe as unsafe:
-        return f"{path} is not safe to run, whether or not this sshd accepts it: {unsafe}"
-    except OSError as error:
-        return f"sshd cannot run {path}: {error.strerror}"
-    problem = problem_as(user, check)
-    return None if problem is None else f"sshd cannot run {path} as {user}: {problem}"
+        problem, _, command = str(unsafe).partition(". Run: ")
+        yield error(
+            "program-unsafe",
+            path,
+            f"it is not safe to run, whether or not this sshd accepts it ({problem})",
+            f"Run `{command}`" if command else "",
+        )
+        return
+    except OSError as failure:
+        yield error("program-unusable", path, f"sshd cannot run it ({failure.strerror})")
+        return
+    denied = error_as(user, check)
+    if denied is not None:
+        yield error(
+            "program-unusable",
+            path,
+            f"sshd cannot run it as {user} ({denied})",
+            "Make that file and its folders readable and executable for every user",
+        )
 
 
-def socket_problem(user: str, path: str) -> Optional[str]:
-    """What keeps a process of `user` from using the socket at `path`; None if nothing does."""
-
-    def check() -> None:
-        folders = path.split("/")[1:-1]
-        for depth in range(len(folders) + 1):
-            folder = "/" + "/".join(folders[:depth])
-            if not os.access(folder, os.X_OK):
-                raise PermissionError(
-                    f"{user} may not enter {folder} ({_shown(os.stat(folder))}). Run: chmod 0755 {folder}"
-                )
-        if not os.access(path, os.W_OK):  # unix(7)
-            raise PermissionError(f"{user} may not use it ({_shown(os.stat(path))}). Run: {_RESTART}")
-
-    return problem_as(user, check)
+def config_problems(site: Site, user: str) -> Iterator[Finding]:
+    """Why eic-sshd, run as `user`, cannot read its configuration."""
+    problem = error_as(user, lambda: loader.load(site.our_config, missing_ok=True))
+    if problem is not None:
+        yield error(
+            "config-unusable",
+            site.our_config,
+            f"the configuration is invalid for {user}, the user that sshd runs eic-sshd as ({problem})",
+            "Correct it. Until then no pushed key is granted",
+        )
 
 
-def _shown(status: os.stat_result) -> str:
-    return f"owner uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"
-
-
-def config_problem(user: str, path: str) -> Optional[str]:
-    """What keeps a process of `user` from reading our configuration at `path`; None if nothing does."""
-    return problem_as(user, lambda: loader.load(path, missing_ok=True))
-
-
-def problems(user: str, socket: str, listens: bool) -> Iterator[str]:
-    """What is wrong with the `socket` and its folder for `user`, a sentence each; `listens` says whether systemd
-    listens there, as far as it knows."""
+def socket_problems(user: str, socket: str, is_listening: bool) -> Iterator[Finding]:
+    """What is wrong with the daemon's `socket` and its folder for `user`; `is_listening` says whether systemd listens
+    there, as far as it knows."""
     folder = os.path.dirname(socket)
     if not os.path.lexists(socket):
-        if listens:
-            yield f"{socket} is gone, {_SLOWER}. Run: systemctl restart eic-sshd.socket"
+        if is_listening:
+            yield error("socket-missing", socket, f"it does not exist, {_SLOWER}", _RESTART)
         return
     if not stat.S_ISSOCK(os.lstat(socket).st_mode):
-        yield f"{socket} is no socket, {_SLOWER}. Run: rm {socket} && systemctl restart eic-sshd.socket"
+        remedy = f"Run `rm {socket} && systemctl restart {SOCKET_UNIT}`"
+        yield error("socket-is-a-file", socket, f"it is not a socket, {_SLOWER}", remedy)
         return
     status = os.stat(folder)
-    # Whom the folder belongs to is believed to be the authorizer (authorized_keys.py, converse).
-    if status.st_uid not in (0, pwd.getpwnam(USER).pw_uid):
-        yield (
-            f"{folder}: owned by uid {status.st_uid}, who could answer in the authorizer's place. "
-            f"Run: chown root:root {folder}"
+    # A client accepts answers from the owner of the folder (client.py).
+    if status.st_uid not in (0, pwd.getpwnam(ACCOUNT).pw_uid):
+        yield error(
+            "socket-folder-owner",
+            folder,
+            f"its owner could answer in place of the daemon (uid {status.st_uid})",
+            f"Run `chown root:root {folder}`",
         )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield f"{folder}: others may write to it ({_shown(status)}). Run: chmod go-w {folder}"
-    problem = socket_problem(user, socket)
-    if problem is not None:
-        yield f"{socket}: {problem}; until then each login is slower"
-    elif user != USER and os.stat(socket).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        # Its owner is told apart by that (service.py, who_may_ask).
-        yield (
-            f"{socket}: others may use it ({_shown(os.stat(socket))}), so {user} is not answered, {_SLOWER}. "
-            "Run: systemctl restart eic-sshd.socket"
+        problem = f"other users may write to it ({_owner_and_mode(folder)})"
+        yield error("socket-folder-writable", folder, problem, f"Run `chmod go-w {folder}`")
+    denied = list(_denials(user, socket))
+    yield from denied
+    if not denied and user != ACCOUNT and os.stat(socket).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        # The daemon recognizes the user of a chained command by this (daemon/).
+        yield error(
+            "socket-shared",
+            socket,
+            f"other users may use it, so the daemon does not answer {user}, {_SLOWER} ({_owner_and_mode(socket)})",
+            _RESTART,
         )
+
+
+def _denials(user: str, socket: str) -> Iterator[Finding]:
+    folders = _folders_above(socket)
+
+    def check() -> None:
+        for folder in folders:
+            if not os.access(folder, os.X_OK):
+                raise PermissionError(folder)
+        if not os.access(socket, os.W_OK):  # unix(7)
+            raise PermissionError(socket)
+
+    denied = error_as(user, check)
+    if denied in folders:
+        yield error(
+            "socket-folder-denied",
+            socket,
+            f"{user} may not enter {denied}, {_SLOWER} ({_owner_and_mode(denied)})",
+            f"Run `chmod 0755 {denied}`",
+        )
+    elif denied == socket:
+        yield error("socket-denied", socket, f"{user} may not use it, {_SLOWER} ({_owner_and_mode(socket)})", _RESTART)
+    elif denied is not None:
+        yield error("socket-denied", socket, f"{user} cannot use it, {_SLOWER} ({denied})", _RESTART)
+
+
+def _folders_above(path: str) -> List[str]:
+    names = path.split("/")[1:-1]
+    return ["/" + "/".join(names[:depth]) for depth in range(len(names) + 1)]
+
+
+def _owner_and_mode(path: str) -> str:
+    status = os.stat(path)
+    return f"owner uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what our configuration names can be used."""
+"""Whether our configuration can be used: the files and folders that it names, and settings that contradict others."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ from ..config.schema import Config
 from ..model import partition
 from ..model.decision import NotGranted
 from ..trust import roots
+from .finding import Finding, error
 
 
-def problems(config: Config) -> Iterator[str]:
-    """What is wrong with the files that the configuration names."""
+def problems(config: Config) -> Iterator[Finding]:
+    """What is wrong with settings of which each is valid by itself."""
     roots_for = roots.configured(config.trust)
     for domain in dict.fromkeys(map(partition.domain_of, config.instance.region or ("us-east-1",))):
         try:
             roots_for(domain)
         except NotGranted as problem:
-            yield problem.detail
+            yield error("roots-unusable", "[trust] roots", problem.detail.rstrip("."))
     keys_file, when = config.fallback
     if keys_file is None and when != "never":
-        yield f"[fallback] when = {when} does nothing without keys_file"
+        remedy = "Set [fallback] keys_file, or set when = never"
+        yield error("fallback-without-file", "[fallback] when", f"{when} has no effect without keys_file", remedy)
     for name, path in (("[fallback] keys_file", keys_file), ("[log] destination", config.log.destination)):
         folder = os.path.dirname(path or "")
         if folder and "%u" not in folder and not os.path.isdir(folder):
-            yield f"{name}: there is no folder {folder}: make it, or name another"
+            yield error("folder-missing", name, f"there is no folder {folder}", "Make it, or name another")
     if config.imds.request_timeout > config.decision_deadline:
-        kept = ", less what is kept for [chain] command" if config.chain.command else ""
-        yield (
-            f"[imds] request_timeout = {config.imds.request_timeout:g} is longer than a decision may take "
-            f"({config.decision_deadline:g} s: deadline{kept}): lower it, or raise deadline"
+        reserved = ", less the time reserved for [chain] command" if config.chain.command else ""
+        yield error(
+            "timeout-beyond-deadline",
+            "[imds] request_timeout",
+            f"{config.imds.request_timeout:g} s is longer than a decision may take ({config.decision_deadline:g} s: "
+            f"deadline{reserved})",
+            "Lower it, or raise [imds] deadline",
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what `enable` put in place still fits the site: its configuration may have changed since."""
+"""Whether sshd runs eic-sshd, and whether what `enable` wrote still fits sshd's configuration."""
 
 from __future__ import annotations
 
@@ -8,108 +8,142 @@ from urllib.parse import urlsplit
 
 from ..config.loader import where_set
 from ..config.schema import Config
-from ..host.accounts import may_run_us
+from ..host.accounts import is_single_ordinary_user
 from ..host.errors import MachineError
 from ..sshd import commands, start_options
-from ..sshd.commands import OwnCommand
+from ..sshd.commands import SiteCommand
 from ..sshd.drop_in import is_ours
 from ..sshd.site import Site
-from . import access, obstacles, services, side_effects
-from .access import config_problem, front_door_problem, require_runnable_by_hand
-from .match_blocks import match_block_warnings, require_users_in_match_blocks
-from .own_command import ways
+from . import access, match_blocks, obstacles, services, side_effects, site_command
+from .finding import Finding, error, from_machine_error
 
 
-def warnings(site: Site, config: Config) -> Iterator[str]:
-    """Why a pushed key may not log in although sshd asks eic-sshd, a sentence each."""
+def warnings(site: Site, config: Config) -> Iterator[Finding]:
+    """Why a pushed key may not log in although sshd runs eic-sshd."""
     try:
         yield from obstacles.warnings(site, config.keys.types)
         command, user = commands.in_force(site)
         if is_ours(command):
-            yield from match_block_warnings(site, user)
+            yield from match_blocks.exceptions(site, user)
     except MachineError:
-        return  # problems() says it
+        return  # problems() reports it
 
 
-def problems(site: Site, config: Config) -> Iterator[str]:
-    """What an administrator should know of, a sentence each, with what to do about it."""
+def problems(site: Site, config: Config) -> Iterator[Finding]:
+    """Why pushed keys do not work, or not as the site is configured."""
     try:
-        _require_sshd_reads_its_configuration(site)
-        command, user = commands.in_force(site)
-        own = commands.own_command(site, command, user)
-        if not is_ours(command):
-            yield _why_not_asked(own)
+        unusable = list(sshd_config_problems(site))
+        if unusable:
+            yield from unusable
             return
-        yield from _about_the_own_command(site, config, own)
-        yield from _about_other_settings(site)
-        if commands.by_hand(site) is not None:
-            require_runnable_by_hand(site)
-        require_users_in_match_blocks(site)
-    except MachineError as refused:
-        yield str(refused)
+        command, user = commands.in_force(site)
+        own = commands.site_command(site, command, user)
+        if not is_ours(command):
+            yield _not_enabled(own)
+            return
+        yield from _site_command_problems(site, config, own)
+        yield from _changed_settings(site)
+        user_problems = list(match_blocks.user_problems(site))
+        if commands.line_by_hand(site) is not None:
+            user_problems = [*access.problems_of_line_by_hand(site), *user_problems]
+        yield from user_problems
+        if not user_problems:
+            yield from _runtime_problems(site, config, user)
+    except MachineError as raised:
+        yield from_machine_error("sshd-unknown", raised)
+
+
+def sshd_config_problems(site: Site) -> Iterator[Finding]:
+    """Why sshd would not use its configuration, or could not. Raises MachineError."""
+    override = next(start_options.overrides(site.root, site.sshd.config), None)
+    if override is not None:
+        option, place = override
+        yield error(
+            "sshd-option-override",
+            place,
+            f"sshd is started with {option}, which takes precedence over {site.sshd.config}",
+            "Remove that option (if the package ec2-instance-connect sets it, remove the package), then run "
+            "`eic-sshd enable`",
+        )
         return
-    yield from _about_running_as(site, config, user)
-
-
-def _require_sshd_reads_its_configuration(site: Site) -> None:
-    require_started_by_its_configuration(site)
-    problem = site.sshd_problem()
+    problem = site.config_problem()
     if problem is not None:
-        raise MachineError(f"sshd's configuration is invalid: {problem}")
+        yield invalid_sshd_config(site.sshd.config, problem)
 
 
-def require_started_by_its_configuration(site: Site) -> None:
-    """Nothing on sshd's command line must go before what its configuration says. Raises MachineError."""
-    started_with = next(start_options.overriding(site.root, site.sshd.config), None)
-    if started_with is not None:
-        option, place = started_with
-        raise MachineError(
-            f"sshd is started with {option} at {place}, which goes before {site.sshd.config}: take that away "
-            "(the package ec2-instance-connect puts such a thing there: remove it), then run `eic-sshd enable`"
+def invalid_sshd_config(config: str, problem: str, command: str = "enable") -> Finding:
+    """The `problem` that `sshd -t` reports; `command` is the subcommand to run again."""
+    return error(
+        "sshd-config-invalid",
+        config,
+        f"sshd's configuration is invalid ({problem})",
+        f"Correct it, then run `eic-sshd {command}`",
+    )
+
+
+def second_sshds(site: Site) -> Iterator[Finding]:
+    """Other sshds whose configurations include our drop-ins: they would run eic-sshd too, and could lose a command or
+    another setting. Raises MachineError."""
+    for other in site.second_sshds():
+        yield error(
+            "second-sshd",
+            other.config,
+            f"a second sshd uses this file, which includes {site.sshd_drop_ins} too, so our lines would change it",
+            "Include the files that it needs by name and reload it, or stop it, then run `eic-sshd enable`",
         )
 
 
-def _why_not_asked(own: Optional[OwnCommand]) -> str:
-    if own is None:
-        return "sshd does not ask eic-sshd: `eic-sshd enable` says why, or has it ask"
-    return f"sshd does not ask eic-sshd, but runs {own}: {ways(own)}"
+def _not_enabled(own: Optional[SiteCommand]) -> Finding:
+    if own is not None:
+        return site_command.other_command_runs(own)
+    return error("not-enabled", "sshd", "it does not run eic-sshd", "Run `eic-sshd enable`")
 
 
-def _about_the_own_command(site: Site, config: Config, own: Optional[OwnCommand]) -> Iterator[str]:
+def _site_command_problems(site: Site, config: Config, own: Optional[SiteCommand]) -> Iterator[Finding]:
     chained = config.chain.command
     place = (where_set(site.our_config, "chain", "command") or "") if chained else ""
     if chained is not None and own is None and place.startswith(f"{site.chain_config}:"):
-        yield f"[chain] goes on with {chained}, which sshd's configuration has no more: `eic-sshd enable` ends that"
+        yield error(
+            "chained-command-removed",
+            place,
+            f"[chain] command is no longer in sshd's configuration ({chained})",
+            "Run `eic-sshd enable` to stop running it",
+        )
     if own is None or own.is_none or own.command in (chained, commands.replaced(site)):
         return
     if chained:
-        yield f"sshd does not run {own}, and {chained} in its place: `eic-sshd enable` has it run"
+        yield error(
+            "chained-command-changed",
+            own.place,
+            f"eic-sshd runs {chained} in place of AuthorizedKeysCommand {own.command}",
+            "Run `eic-sshd enable` to run the latter",
+        )
     else:
-        yield f"sshd does not run {own}: {ways(own)}"
+        yield site_command.command_does_not_run(own)
 
 
-def _about_other_settings(site: Site) -> Iterator[str]:
-    before = side_effects.without_us(site, site.sshd)
+def _changed_settings(site: Site) -> Iterator[Finding]:
+    before = side_effects.without_our_lines(site)
     difference = side_effects.difference(before, side_effects.observe(site.sshd, list(before)))
     if difference is not None:
-        yield (
-            f"because of where eic-sshd's lines are, sshd -T has {difference}: `eic-sshd enable` moves them, or says "
-            "why it can't"
+        yield error(
+            "other-setting-changed",
+            site.sshd.config,
+            f"the place of eic-sshd's lines changes another setting (sshd -T prints {difference.text()})",
+            "Run `eic-sshd enable` to move them",
         )
 
 
-def _about_running_as(site: Site, config: Config, user: str) -> Iterator[str]:
-    if not may_run_us(user):
-        yield (
-            f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user}, which must be a single existing user other than "
-            "root: `eic-sshd enable` corrects it"
+def _runtime_problems(site: Site, config: Config, user: str) -> Iterator[Finding]:
+    if not is_single_ordinary_user(user):
+        yield error(
+            "command-user-unusable",
+            site.sshd.config,
+            f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user}, {access.NOT_A_SINGLE_USER}",
+            "Run `eic-sshd enable` to correct that",
         )
         return
-    cannot = front_door_problem(user, site.front_door)
-    if cannot is not None:
-        yield cannot
-    invalid = config_problem(user, site.our_config)
-    if invalid is not None:
-        yield f"sshd runs eic-sshd as {user}, for whom its configuration is invalid: {invalid}"
+    yield from access.program_problems(site, user)
+    yield from access.config_problems(site, user)
     yield from services.problems(site.root, urlsplit(config.imds.endpoint).hostname or "")
-    yield from access.problems(user, site.socket, services.is_listening(site.root))
+    yield from access.socket_problems(user, site.socket, services.is_listening(site.root))

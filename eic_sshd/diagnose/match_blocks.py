@@ -1,77 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Match blocks: what one says of the command or its user goes before all that is said outside of it."""
+"""Match blocks: their AuthorizedKeysCommand and its user take precedence over those outside."""
 
 from __future__ import annotations
 
 from typing import Iterator, List
 
-from ..host.accounts import may_run_us
-from ..host.errors import MachineError
+from ..host.accounts import is_single_ordinary_user
+from ..paths import ACCOUNT
 from ..sshd.config_file import Line, in_same_block, outside
-from ..sshd.drop_in import USER, Plan
+from ..sshd.drop_in import Plan
 from ..sshd.site import Site
+from .access import NOT_A_SINGLE_USER
+from .finding import Finding, error, warning
 
-# A command that prints no key: to sshd, `none` is no way to have none.
+# A command that prints no key. sshd takes `none` for a program whose path is not absolute.
 _SILENT = "/usr/bin/true"
 
 
-def require_match_blocks_unharmed(site: Site, plan: Plan) -> None:
-    """What is planned must leave what Match blocks do as it is. Raises MachineError."""
-    commands, users = site.commands(), site.users()
+def plan_problems(site: Site, plan: Plan) -> Iterator[Finding]:
+    """Match blocks that the `plan` would change, or that would take precedence over it."""
+    commands, users = site.foreign_commands(), site.foreign_users()
     for line in [*commands, *users]:
-        if line.match is not None and line.counts_always:
-            raise MachineError(
-                f"{line.place} stands under `Match all`, which goes before everything else: move it out of it"
+        if line.match is not None and line.is_unconditional:
+            yield error(
+                "line-under-match-all",
+                line.place,
+                "the line is under `Match all`, so it takes precedence over every line outside",
+                "Move it out of the Match block, then run `eic-sshd enable`",
             )
-    own = outside(users)
-    for command in _that_run(_in_blocks(commands)):
-        if not in_same_block(command, users) and (own is None or own.word != plan.user):
-            how = f"runs as {own.word}, who is named outside of it" if own else "has no user, so it never runs"
-            raise MachineError(
-                f"{command.value} ({command.place}) {how}, which would change: add an AuthorizedKeysCommandUser to "
-                f"`Match {command.match}`"
+    user_outside = outside(users)
+    for command in _with_command(_in_blocks(commands)):
+        if not in_same_block(command, users) and (user_outside is None or user_outside.word != plan.user):
+            user = f"as {user_outside.word}, set outside of the block" if user_outside else "not at all, without a user"
+            yield error(
+                "match-block-relies-on-user",
+                command.place,
+                f"{command.value} runs {user}, and eic-sshd's AuthorizedKeysCommandUser {plan.user} would change that",
+                f"Add an AuthorizedKeysCommandUser to `Match {command.match}`, then run `eic-sshd enable`",
             )
-    require_users_in_match_blocks(site)
+    yield from user_problems(site)
 
 
-def require_users_in_match_blocks(site: Site) -> None:
-    """No Match block may have sshd run us as a user whom we may not run as. Raises MachineError."""
-    for user in _without_command(site.users(), site.commands()):
-        if not may_run_us(user.word):
-            raise MachineError(
-                f"{user.place} would have sshd run eic-sshd as {user.word}, which must be a single existing user other "
-                f"than root: change that line to `AuthorizedKeysCommandUser {USER}`, or take it away, or, where "
-                f"eic-sshd is not to be asked, add `AuthorizedKeysCommand {_SILENT}` to `Match {user.match}`"
+def user_problems(site: Site) -> Iterator[Finding]:
+    """Match blocks in which sshd would run eic-sshd as a user that it must not run as."""
+    for user in _without_command(site.foreign_users(), site.foreign_commands()):
+        if not is_single_ordinary_user(user.word):
+            yield error(
+                "match-block-user-unusable",
+                user.place,
+                f"for `Match {user.match}` sshd would run eic-sshd as {user.word}, {NOT_A_SINGLE_USER}",
+                f"Change that line to `AuthorizedKeysCommandUser {ACCOUNT}`, or remove it, or, to use no pushed keys "
+                f"there, add `AuthorizedKeysCommand {_SILENT}` to `Match {user.match}`",
             )
 
 
-def match_block_warnings(site: Site, asking: str) -> Iterator[str]:
-    """Where sshd does something else than ask eic-sshd, or asks it in another way than as the user `asking`."""
-    commands, users = site.commands(), site.users()
+def exceptions(site: Site, usual_user: str) -> Iterator[Finding]:
+    """Match blocks in which sshd does not run eic-sshd, or runs it as another user than `usual_user`."""
+    commands, users = site.foreign_commands(), site.foreign_users()
     for line in _in_blocks(commands):
-        what = f"goes on running {line.value} ({line.place})" if line.word.lower() != "none" else _runs_none(line)
-        yield f"for `Match {line.match}` sshd {what}, and does not ask eic-sshd"
+        runs = f"{line.value} and not eic-sshd"
+        remedy = ""
+        if line.word.lower() == "none":  # auth2-pubkey.c, user_key_command_allowed2
+            runs = "no command, and logs an error at each attempt (AuthorizedKeysCommand none)"
+            remedy = f"`AuthorizedKeysCommand {_SILENT}` does the same without the error"
+        yield warning("match-block-command", line.place, f"for `Match {line.match}` sshd runs {runs}", remedy)
     for user in _without_command(users, commands):
-        if user.word != asking:
-            yield (
-                f"for `Match {user.match}` sshd runs eic-sshd as {user.word} ({user.place}), who may not use its "
-                "socket: each login is then decided by a process of its own, slower"
+        if user.word != usual_user:
+            yield warning(
+                "match-block-user",
+                user.place,
+                f"for `Match {user.match}` sshd runs eic-sshd as {user.word}, who may not use the daemon's socket, so "
+                "each login is slower",
             )
-
-
-def _runs_none(line: Line) -> str:
-    """sshd takes `none` for a program whose path is not absolute (auth2-pubkey.c, user_key_command_allowed2)."""
-    return (
-        f"runs no command ({line.place}; it logs an error at each attempt, which `AuthorizedKeysCommand {_SILENT}` "
-        "would not)"
-    )
 
 
 def _in_blocks(lines: List[Line]) -> List[Line]:
-    return [line for line in lines if not line.counts_always]
+    return [line for line in lines if not line.is_unconditional]
 
 
-def _that_run(lines: List[Line]) -> List[Line]:
+def _with_command(lines: List[Line]) -> List[Line]:
     return [line for line in lines if line.word.lower() != "none"]
 
 

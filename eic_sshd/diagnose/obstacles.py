@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a pushed key does not log in though sshd asks eic-sshd: other settings of sshd's.
+"""Settings of sshd by which no pushed key logs in although sshd runs eic-sshd.
 
-Who may log in at all (AllowUsers and its like, PAM) is not looked at: it differs from user to user.
+Who may log in at all (AllowUsers, AllowGroups, PAM) is not examined: it differs from user to user.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from ..host.errors import MachineError
 from ..sshd.config_file import Line, outside
 from ..sshd.connections import ORDINARY, Connection, fulfilling
 from ..sshd.site import Site
+from .finding import Finding, warning
 
-# The signature algorithms of a key (ssh-keygen(1), -Q key-sig): those of all others have the name of its type.
+# The signature algorithms of a key (ssh-keygen(1), -Q key-sig): all other types have one, of the same name.
 _ALGORITHMS = {
     "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"),
     "sk-ecdsa-sha2-nistp256@openssh.com": (
@@ -22,7 +23,7 @@ _ALGORITHMS = {
         "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
     ),
 }
-# What has to be `yes` for a method of AuthenticationMethods to be there; sshd leaves out lists with one that is not.
+# The setting that must be `yes` for a method of AuthenticationMethods; sshd drops lists with a method that is off.
 _METHODS = {
     "publickey": "pubkeyauthentication", "password": "passwordauthentication", "hostbased": "hostbasedauthentication",
     "keyboard-interactive": "kbdinteractiveauthentication", "gssapi-with-mic": "gssapiauthentication",
@@ -30,34 +31,40 @@ _METHODS = {
 
 
 class Obstacle(NamedTuple):
-    """A setting of sshd's by which no pushed key logs in, and what to do about it."""
+    """A setting by which no pushed key logs in."""
 
+    code: str
     keyword: str
     problem: str
+    remedy: str
 
 
-def warnings(site: Site, types: FrozenSet[str]) -> Iterator[str]:
-    """A sentence for each setting by which no pushed key of one of `types` logs in, or not within a Match block."""
+def warnings(site: Site, types: FrozenSet[str]) -> Iterator[Finding]:
+    """The settings by which no pushed key of one of `types` logs in, for every connection or within a Match block.
+
+    Raises MachineError.
+    """
     always = _obstacles_for(site, ORDINARY, types)
     for obstacle in always.values():
-        yield f"{_place(site, obstacle, None)}: {obstacle.problem}"
+        yield warning(obstacle.code, _place(site, obstacle, None), obstacle.problem, obstacle.remedy)
     for block in site.sshd_config().blocks():
         within = _obstacles_for(site, fulfilling(block.match or ""), types)
         for keyword, obstacle in within.items():
             if obstacle != always.get(keyword):
-                yield f"{_place(site, obstacle, block.match)}: for `Match {block.match}` {obstacle.problem}"
+                problem = f"for `Match {block.match}` {obstacle.problem}"
+                yield warning(obstacle.code, _place(site, obstacle, block.match), problem, obstacle.remedy)
 
 
 def _obstacles_for(site: Site, connection: Connection, types: FrozenSet[str]) -> Dict[str, Obstacle]:
     try:
         effective = site.sshd.effective(connection)
     except MachineError:
-        return {}  # sshd -t takes it, and all that is known of it stands in Match lines
+        return {}  # `sshd -t` accepts the configuration, and `sshd -T` prints nothing for this connection
     return {obstacle.keyword: obstacle for obstacle in obstacles(effective, types)}
 
 
 def _place(site: Site, obstacle: Obstacle, match: Optional[str]) -> str:
-    """FILE:LINE of what sets it, or sshd's configuration as a whole."""
+    """FILE:LINE of the line that sets it, or sshd's configuration as a whole."""
     lines = site.sshd_config().lines(obstacle.keyword)
     within = [line for line in lines if match is not None and line.match == match]
     line: Optional[Line] = next(iter(within), None) or outside(lines)
@@ -65,25 +72,31 @@ def _place(site: Site, obstacle: Obstacle, match: Optional[str]) -> str:
 
 
 def obstacles(effective: Mapping[str, str], types: FrozenSet[str]) -> Iterator[Obstacle]:
-    """Why no pushed key of one of `types` logs in by what is in force for a connection (keyword in lower case to value;
-    one that is not there has its default)."""
+    """Why no pushed key of one of `types` logs in with the settings that are `effective` for a connection (keyword in
+    lower case to value; one that is missing has its default)."""
     if effective.get("pubkeyauthentication", "yes").lower() == "no":
-        yield Obstacle("pubkeyauthentication", "no key logs in, pushed or not, while PubkeyAuthentication is no")
+        problem = "no key logs in, pushed or not (PubkeyAuthentication no)"
+        yield Obstacle("public-keys-disabled", "pubkeyauthentication", problem, "Set PubkeyAuthentication yes")
         return
     if effective.get("refuseconnection", "no").lower() == "yes":
-        yield Obstacle("refuseconnection", "nobody logs in while RefuseConnection is yes")
+        problem = "no user logs in (RefuseConnection yes)"
+        yield Obstacle("connections-refused", "refuseconnection", problem, "Set RefuseConnection no")
     methods = effective.get("authenticationmethods", "any")
     if methods.lower() != "any" and not any(_may_use_a_key(one, effective) for one in methods.split()):
         yield Obstacle(
+            "methods-without-public-key",
             "authenticationmethods",
-            f"no key logs in, pushed or not, by AuthenticationMethods {methods}: add a list with publickey in it",
+            f"no key logs in, pushed or not (AuthenticationMethods {methods})",
+            "Add a list that contains publickey",
         )
     accepted = effective.get("pubkeyacceptedalgorithms", effective.get("pubkeyacceptedkeytypes", "*"))
     if not any(_is_accepted(kind, accepted) for kind in types):
         yield Obstacle(
+            "key-types-not-accepted",
             "pubkeyacceptedalgorithms" if "pubkeyacceptedalgorithms" in effective else "pubkeyacceptedkeytypes",
-            f"PubkeyAcceptedAlgorithms {accepted} has none of the types of [keys] types "
-            f"({' '.join(sorted(types))}), so no pushed key logs in: add one",
+            f"PubkeyAcceptedAlgorithms {accepted} has none of the types in [keys] types, so no pushed key logs in "
+            f"({' '.join(sorted(types))})",
+            "Add one of these",
         )
 
 

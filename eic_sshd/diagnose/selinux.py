@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether SELinux would keep sshd from asking: the policy that lets it is in a package of its own."""
+"""Whether SELinux lets sshd use eic-sshd: the policy for that is a package of its own."""
 
 from __future__ import annotations
 
 import os
 from typing import Callable, Iterator
 
+from ..paths import COMMAND_LINE_TOOL
+from .finding import Finding, error
+
 _ENFORCE = "/sys/fs/selinux/enforce"  # selinux(8): 1 while the policy is enforced
-_COMMAND = "/usr/bin/eic-sshd"
 _TYPE = "eic_sshd_exec_t"  # packaging/selinux/eic_sshd.fc
 
 
@@ -16,18 +18,20 @@ def label(path: str) -> str:
     return os.getxattr(path, "security.selinux").decode("ascii", "backslashreplace").rstrip("\0")
 
 
-def problems(enforce: str = _ENFORCE, label_of: Callable[[str], str] = label) -> Iterator[str]:
-    """A sentence, with the way out, where the policy is enforced and does not know eic-sshd."""
+def problems(enforce: str = _ENFORCE, label_of: Callable[[str], str] = label) -> Iterator[Finding]:
+    """A finding where the policy is enforced and has no rules for eic-sshd."""
     if not _is_enforcing(enforce):
         return
     try:
-        found = label_of(_COMMAND)
-    except OSError as error:
-        found = f"no label ({error.strerror})"
+        found = label_of(COMMAND_LINE_TOOL)
+    except OSError as failure:
+        found = f"no label ({failure.strerror})"
     if _TYPE not in found.split(":"):
-        yield (
-            f"SELinux is enforcing, and its policy does not know eic-sshd ({_COMMAND} has {found}), so it may keep "
-            "sshd from asking: install eic-sshd-selinux"
+        yield error(
+            "selinux-policy-missing",
+            COMMAND_LINE_TOOL,
+            f"SELinux is enforcing without a policy for eic-sshd, so it may deny sshd's requests (label: {found})",
+            "Install eic-sshd-selinux",
         )
 
 
@@ -36,4 +40,4 @@ def _is_enforcing(enforce: str) -> bool:
         with open(enforce, encoding="ascii") as file:
             return file.read().strip() == "1"
     except FileNotFoundError:
-        return False  # SELinux is not there
+        return False  # this kernel has no SELinux

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the daemon's units answer logins, now and after a boot."""
+"""Whether systemd runs the daemon, now and after a boot."""
 
 from __future__ import annotations
 
@@ -8,44 +8,61 @@ from typing import Iterator, Sequence
 
 from ..host import systemd
 from ..paths import SERVICE_UNIT, SOCKET_UNIT
+from .finding import Finding, error
 
 
-def problems(root: str, imds: str) -> Iterator[str]:
-    """What keeps logins from being answered by the authorizer, a sentence each; `imds` is its IMDS's address."""
+def problems(root: str, imds: str) -> Iterator[Finding]:
+    """Why the daemon does not answer logins on the machine at `root`, or cannot reach `imds`, an address.
+
+    Raises RunError.
+    """
     if not systemd.has_unit(SOCKET_UNIT, root):
         return
     yield from _socket_problems(root)
     if not systemd.is_running(root):
         return
     if systemd.is_state("failed", SERVICE_UNIT):
-        yield f"{SERVICE_UNIT} has failed, so each login is slower: `journalctl -u {SERVICE_UNIT}` says why"
+        yield error(
+            "service-failed",
+            SERVICE_UNIT,
+            "the unit has failed, so each login is slower",
+            f"Run `journalctl -u {SERVICE_UNIT}` for the cause",
+        )
     shown = systemd.show(SERVICE_UNIT, "IPAddressAllow", "IPAddressDeny")
     if shown.get("IPAddressDeny") and not _is_within(imds, shown.get("IPAddressAllow", "").split()):
-        yield (
-            f"{SERVICE_UNIT} may not reach [imds] endpoint, so no pushed key logs in: `systemctl edit {SERVICE_UNIT}`, "
-            f"and give it IPAddressAllow={imds} under [Service]"
+        yield error(
+            "imds-address-denied",
+            SERVICE_UNIT,
+            f"the unit may not reach [imds] endpoint, so no pushed key logs in ({imds} is not in IPAddressAllow)",
+            f"Run `systemctl edit {SERVICE_UNIT}` and add IPAddressAllow={imds} under [Service]",
         )
 
 
-def _socket_problems(root: str) -> Iterator[str]:
-    """What keeps it from listening now or after a boot; a command that lasts beyond the next boot with each."""
+def _socket_problems(root: str) -> Iterator[Finding]:
+    """Why systemd does not listen, now or after a boot; each remedy also holds after the next boot."""
     states = {unit: systemd.enablement(unit) for unit in (SOCKET_UNIT, SERVICE_UNIT)}
     for unit in [unit for unit, state in states.items() if state.startswith("masked")]:
         unmask = "unmask --runtime" if states[unit] == "masked-runtime" else "unmask"
-        remedy = f"systemctl {unmask} {unit} && systemctl enable --now {SOCKET_UNIT}"
-        yield f"{unit} is masked, so each login is slower: `{remedy}`"
+        remedy = f"Run `systemctl {unmask} {unit} && systemctl enable --now {SOCKET_UNIT}`"
+        yield error("unit-masked", unit, "the unit is masked, so each login is slower", remedy)
     if states[SOCKET_UNIT].startswith("masked"):
         return
+    restart = f"Run `systemctl restart {SOCKET_UNIT}`"
     if states[SOCKET_UNIT] in ("disabled", "enabled-runtime"):
-        yield f"{SOCKET_UNIT} is disabled, so each login is slower after a boot: `systemctl enable --now {SOCKET_UNIT}`"
+        yield error(
+            "socket-unit-disabled",
+            SOCKET_UNIT,
+            "the unit is disabled, so each login is slower after a boot",
+            f"Run `systemctl enable --now {SOCKET_UNIT}`",
+        )
     elif systemd.is_running(root) and systemd.is_state("failed", SOCKET_UNIT):
-        yield f"{SOCKET_UNIT} has failed, so each login is slower: `systemctl restart {SOCKET_UNIT}`"
+        yield error("socket-unit-failed", SOCKET_UNIT, "the unit has failed, so each login is slower", restart)
     elif systemd.is_running(root) and not systemd.is_state("active", SOCKET_UNIT):
-        yield f"{SOCKET_UNIT} does not listen, so each login is slower: `systemctl restart {SOCKET_UNIT}`"
+        yield error("socket-unit-inactive", SOCKET_UNIT, "the unit is not listening, so each login is slower", restart)
 
 
 def is_listening(root: str) -> bool:
-    """Whether systemd listens at our socket."""
+    """Whether systemd listens at the daemon's socket, as far as it knows. Raises RunError."""
     return systemd.has_unit(SOCKET_UNIT, root) and systemd.is_running(root) and systemd.is_state("active", SOCKET_UNIT)
 
 
@@ -53,4 +70,4 @@ def _is_within(address: str, networks: Sequence[str]) -> bool:
     try:
         return any(ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False) for network in networks)
     except ValueError:
-        return False  # a name: whatever it stands for, the service may ask no name server
+        return False  # a host name: the service may not ask a name server either

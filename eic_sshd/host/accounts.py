@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's user accounts, and what one of them may do."""
+"""The machine's user accounts, and what one of them can do."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ import pwd
 from typing import Callable, Optional
 
 
-def may_run_us(user: str) -> bool:
-    """Whether `user` is one user, who is there and is not root."""
+def is_single_ordinary_user(name: str) -> bool:
+    """Whether `name`, an AuthorizedKeysCommandUser, is one existing user other than root: it may have a token in it."""
     try:
-        return "%" not in user and pwd.getpwnam(user).pw_uid != 0
+        return "%" not in name and pwd.getpwnam(name).pw_uid != 0
     except KeyError:
         return False
 
 
-def problem_as(user: str, check: Callable[[], object]) -> Optional[str]:
-    """What `check` raises in a process of `user`; of root, where no such process can be had."""
+def error_as(user: str, check: Callable[[], object]) -> Optional[str]:
+    """The text of the exception that `check` raises in a process of `user`; None if it raises none.
+
+    In a user namespace that maps no other user than root it runs as root.
+    """
     entry = pwd.getpwnam(user)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            with contextlib.suppress(PermissionError):  # a namespace where root is nobody else
+            with contextlib.suppress(PermissionError):  # such a namespace: user_namespaces(7)
                 os.initgroups(entry.pw_name, entry.pw_gid)  # as sshd does it
                 os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
                 os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
@@ -36,5 +39,5 @@ def problem_as(user: str, check: Callable[[], object]) -> Optional[str]:
             os._exit(1)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode(errors="replace")
-    return (said or "it can't be done") if os.waitpid(child, 0)[1] else None
+        text = pipe.read().decode(errors="replace")
+    return (text or "no reason given") if os.waitpid(child, 0)[1] else None

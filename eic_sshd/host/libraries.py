@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import threading
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 from ..model.decision import NotGranted, Reason
 
@@ -52,9 +52,17 @@ def try_cryptography() -> None:
     rsa.RSAPublicNumbers(65537, (1 << 2047) + 1).public_key()
 
 
-def problems() -> Iterator[str]:
-    """What keeps the libraries from being loaded, a sentence each with the remedy."""
-    import importlib  # late: this is for check-config
+class Unloadable(NamedTuple):
+    """A module that cannot be loaded: the package that has it, and the exception."""
+
+    module: str
+    package: str
+    detail: str
+
+
+def unloadable() -> Iterator[Unloadable]:
+    """Those of the libraries that eic-sshd needs which cannot be loaded."""
+    import importlib  # imported late: only check-config needs it
 
     for module, package in _NEEDED:
         try:
@@ -63,10 +71,7 @@ def problems() -> Iterator[str]:
                 if module.startswith("cryptography"):
                     try_cryptography()
         except NotGranted as problem:
-            yield (
-                f"{module}: it cannot be loaded ({problem.detail}). Install {package}, and let /usr/bin/python3 be the "
-                "distribution's own Python: no other version loads its compiled modules"
-            )
+            yield Unloadable(module, package, problem.detail)
 
 
 def _interpreter() -> str:

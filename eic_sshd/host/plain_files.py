@@ -29,8 +29,6 @@ def load(path: str) -> PlainFile:
     except FileNotFoundError:
         return PlainFile(None, None)
     if not stat.S_ISREG(status.st_mode):
-        raise MachineError(
-            f"{path} is no plain file, so somebody else made it: take it away, or leave things as they are"
-        )
+        raise MachineError(path, "it is not a plain file, so eic-sshd did not write it", "Move it away and try again")
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return PlainFile(file.read(), status)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running the machine's own programs: with an environment of ours, and for no longer than they may take."""
+"""Runs the machine's own programs, with a fixed environment and a time limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 
 from .errors import MachineError
 
-_PATIENCE = 90  # seconds for systemd to reload something, or for sshd to read its configuration
+_TIMEOUT = 90  # seconds for systemd to reload a unit, or for sshd to read its configuration
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
@@ -17,20 +17,21 @@ class RunError(MachineError):
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """What the program says, and its exit status. Raises RunError if it can't be run, or does not end."""
+    """The program's output and its exit status. Raises RunError if it cannot be started, or does not end."""
+    shown = f"`{' '.join(command)}`"
     try:
         return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, env=_ENVIRONMENT,
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, env=_ENVIRONMENT,
             encoding="utf-8", errors="backslashreplace",
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise RunError(f"`{' '.join(command)}` can't be run: there is no {error.filename}") from error
+        raise RunError(shown, f"it cannot be run (there is no {error.filename})") from error
     except OSError as error:
-        raise RunError(f"`{' '.join(command)}` can't be run: {error.strerror}") from error
+        raise RunError(shown, f"it cannot be run ({error.strerror})") from error
     except subprocess.TimeoutExpired as error:
-        raise RunError(f"`{' '.join(command)}` was ended after {_PATIENCE} s: see why it hangs, by hand") from error
+        raise RunError(shown, f"it did not end within {_TIMEOUT} s", "Run it by hand to see why") from error
 
 
-def is_there(program: str) -> bool:
+def is_installed(program: str) -> bool:
     """Whether there is a program of that name."""
     return shutil.which(program, path=_ENVIRONMENT["PATH"]) is not None

@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import Dict
 
-from .run import is_there, run
+from .run import is_installed, run
 
 # systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
 UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
@@ -22,7 +22,7 @@ def is_running(root: str = "/") -> bool:
 def has_unit(name: str, root: str = "/") -> bool:
     """Whether there is a systemctl, and a unit file `name` on the machine at `root`."""
     paths = (os.path.join(root, folder, name) for folder in UNIT_FOLDERS)
-    return is_there("systemctl") and any(map(os.path.exists, paths))
+    return is_installed("systemctl") and any(map(os.path.exists, paths))
 
 
 def is_state(state: str, unit: str) -> bool:

@@ -1,20 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Having sshd ask eic-sshd, and no longer: what `eic-sshd enable` and `eic-sshd disable` do to a machine.
+"""Adds eic-sshd to sshd's configuration, and removes it.
 
-Only files of our own are written and taken away; a site's own lines stay as they are. sshd tests every change before
-anything is reloaded, and one that it does not take is put back.
+Only files of our own are written and removed; the site's own lines stay. sshd tests every change before it is reloaded,
+and a change that sshd rejects is rolled back.
 """
 
+from __future__ import annotations
+
+from typing import Iterable
+
+from ..diagnose.finding import Finding
 from ..host.errors import MachineError
 
 
-class Unfinished(Exception):
-    """What can be done is done; says what is left to do."""
+class SetupRefused(MachineError):
+    """Nothing is changed, because of a finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.subject, finding.problem, finding.remedy)
+        self.finding = finding
 
 
-class Refused(MachineError):
-    """It can't be done, and nothing is changed; says why, and the way out."""
+class SshdStillConfigured(SetupRefused):
+    """Nothing is changed, and an sshd may go on running eic-sshd."""
 
 
-class StillAsks(Refused):
-    """An sshd may go on asking eic-sshd."""
+class SshdNotListening(MachineError):
+    """All changes are made, and an sshd that was reloaded does not listen."""
+
+
+def refuse_on(findings: Iterable[Finding]) -> None:
+    """Raises SetupRefused for the first of `findings`."""
+    for finding in findings:
+        raise SetupRefused(finding)

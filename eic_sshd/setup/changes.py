@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files written and removed, each so that it can be put back as it was."""
+"""Files written and removed, with what is needed to roll that back."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ import contextlib
 import os
 import stat
 import tempfile
-from typing import Callable, Dict, List, Optional
+from typing import Dict, List, Optional
 
+from ..diagnose.finding import error
 from ..host.errors import MachineError
 from ..host.plain_files import PlainFile, load, read
-from . import Refused
-
-Say = Callable[[str], None]
+from . import SetupRefused
+from .report import Report
 
 
 class Changes:
-    """What is done to files, said through `say` once it is done; with `dry_run` it is only said.
+    """Changes to files, each reported once it is made; with `dry_run` they are only reported.
 
-    `paths` are those of the files that were changed, `made_folders` those of the folders that were made for them.
+    `paths` are those of the changed files, `made_folders` those of the folders made for them.
     """
 
-    def __init__(self, say: Say, dry_run: bool) -> None:
-        self._say = say
+    def __init__(self, report: Report, dry_run: bool) -> None:
+        self._report = report
         self._dry_run = dry_run
         self._before: Dict[str, PlainFile] = {}
         self.paths: List[str] = []
         self.made_folders: List[str] = []
 
     def write(self, path: str, text: str) -> None:
-        """Have `text` at `path`, a new file readable by all. Nothing happens if it stands there already.
+        """Write `text` to `path`; a new file is readable by all. Does nothing if the file has this text already.
 
         Raises:
-            Refused: if it can't be written.
-            MachineError: if what is there is no plain file: that is somebody's own doing.
+            SetupRefused: if it cannot be written.
+            MachineError: if it is not a plain file: eic-sshd did not write it.
         """
         try:
             before = load(path)
@@ -44,12 +44,17 @@ class Changes:
                 self._before.setdefault(path, before)
                 self._make_folders(os.path.dirname(path))
                 _write(path, text, before.status)
-        except OSError as error:
-            raise Refused(f"{path} can't be written: {error.strerror or error}") from error
+        except OSError as failure:
+            raise SetupRefused(
+                error("file-not-writable", path, f"it cannot be written ({failure.strerror or failure})")
+            ) from failure
         self._note(path, f"{'would write' if self._dry_run else 'wrote'} {path}")
 
     def remove(self, path: str, and_folder: bool = False) -> None:
-        """Have nothing at `path`; `and_folder`: nor its folder, if that is then empty. Raises as write() does."""
+        """Remove the file at `path`, if it exists; `and_folder`: and its folder, if that is then empty.
+
+        Raises as write() does.
+        """
         try:
             before = load(path)
             if before.text is None:
@@ -59,13 +64,15 @@ class Changes:
                 os.unlink(path)
                 if and_folder:
                     remove_empty([os.path.dirname(path)])
-        except OSError as error:
-            raise Refused(f"{path} can't be removed: {error.strerror or error}") from error
+        except OSError as failure:
+            raise SetupRefused(
+                error("file-not-removable", path, f"it cannot be removed ({failure.strerror or failure})")
+            ) from failure
         self._note(path, f"{'would remove' if self._dry_run else 'removed'} {path}")
 
-    def put_back(self) -> None:
-        """Have everything as it was before. Goes on where one file can't be put back, and says so; says nothing of a
-        file that is as it was."""
+    def roll_back(self) -> None:
+        """Restore every file. Continues with the others where one cannot be restored, which is reported; a file that is
+        unchanged is not."""
         for path, before in reversed(list(self._before.items())):
             try:
                 if read(path) == before.text:
@@ -75,15 +82,15 @@ class Changes:
                 else:
                     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                     _write(path, before.text, before.status)
-                self._say(f"put {path} back as it was")
-            except (OSError, MachineError) as error:
-                problem = error.strerror if isinstance(error, OSError) else None
-                self._say(f"{path} could NOT be put back as it was: {problem or error}")
+                self._report(f"restored {path}")
+            except (OSError, MachineError) as failure:
+                reason = failure.strerror if isinstance(failure, OSError) else None
+                self._report(f"{path}: it could NOT be restored ({reason or failure})")
         remove_empty(self.made_folders)
 
     def _note(self, path: str, sentence: str) -> None:
         self.paths.append(path)
-        self._say(sentence)
+        self._report(sentence)
 
     def _make_folders(self, folder: str) -> None:
         missing = []
@@ -96,18 +103,18 @@ class Changes:
 
 
 def remove_empty(folders: List[str]) -> None:
-    """Remove those of `folders` that nothing is in, the last one first."""
+    """Remove those of `folders` that are empty, the last one first."""
     for folder in reversed(folders):
-        with contextlib.suppress(OSError):  # something else is in it by now, or it is gone
+        with contextlib.suppress(OSError):  # it has other files by now, or is gone
             os.rmdir(folder)
 
 
 def _write(path: str, text: str, like: Optional[os.stat_result]) -> None:
-    """All of it or none: a reader, or a machine that loses its power, never finds half of it.
+    """Replace the file as a whole: a reader, or a loss of power, never finds half of it.
 
-    It gets the owner and mode that `like` has.
+    It gets the owner and mode in `like`.
     """
-    # sshd and we read *.conf only.
+    # sshd and eic-sshd read *.conf only.
     descriptor, new = tempfile.mkstemp(prefix=".eic-sshd.", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as file:

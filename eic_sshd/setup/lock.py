@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One at a time changes a machine."""
+"""Only one `enable` or `disable` at a time changes a machine."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ import os
 import time
 from typing import Iterator
 
-from . import Refused
-from .changes import Say
+from ..diagnose.finding import error
+from ..paths import LOCK
+from . import SetupRefused
+from .report import Report
 
-_LOCK = "/run/eic-sshd.lock"
-_PATIENCE = 120  # seconds for another one to end
+_LOCK_TIMEOUT = 120  # seconds for another process to finish
 
 
 @contextlib.contextmanager
-def alone(say: Say) -> Iterator[None]:
-    """Hold the lock of this machine. Only root can lock what only root can open."""
+def exclusive_lock(report: Report) -> Iterator[None]:
+    """Hold this machine's lock. Only root can open it, so nobody else can hold it. Raises SetupRefused."""
     try:
-        descriptor = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Refused(f"{_LOCK}, by which one at a time changes a machine, can't be opened: {error.strerror}") from None
+        descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as failure:
+        raise SetupRefused(error("lock-unusable", LOCK, f"it cannot be opened ({failure.strerror})")) from None
     try:
-        for waited in range(_PATIENCE):
+        for waited in range(_LOCK_TIMEOUT):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if waited == 0:
-                    say("waiting for another `eic-sshd enable` or `disable` to end")
+                    report("waiting for another `eic-sshd enable` or `disable` to finish")
                 time.sleep(1)
         else:
-            raise Refused(f"another `eic-sshd enable` or `disable` is still at work (it holds {_LOCK})")
+            raise SetupRefused(
+                error(
+                    "lock-busy",
+                    LOCK,
+                    f"another `eic-sshd enable` or `disable` has held it for {_LOCK_TIMEOUT} s",
+                    "Try again when it has finished",
+                )
+            )
         yield
     finally:
         os.close(descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `enable` and `disable` change a machine with."""
+"""The machine that is changed, and how a change that fails is rolled back."""
 
 from __future__ import annotations
 
@@ -7,94 +7,95 @@ import contextlib
 import os
 from typing import Iterator, NamedTuple
 
+from ..diagnose.installation import invalid_sshd_config
 from ..host.errors import MachineError
 from ..host.plain_files import read
-from ..sshd.drop_in import others_in
+from ..sshd.drop_in import foreign_lines
 from ..sshd.site import Site
-from . import Refused, made_folders
-from .changes import Changes, Say
-from .services import Units
+from . import SetupRefused, made_folders
+from .changes import Changes
+from .report import Report
+from .services import Services
 
 
 class Target(NamedTuple):
-    """A machine that is changed: what is known of it, its services, and `say`, which tells its administrator what is
-    done; with `dry_run` it is only said."""
+    """The machine that is changed. With `dry_run` every step is only reported."""
 
     site: Site
-    units: Units
-    say: Say
+    services: Services
+    report: Report
     dry_run: bool
 
     def reload_sshd(self) -> None:
-        """Have every sshd that reads our drop-ins read them. Raises Refused, and reloads none, if one could not."""
-        sshds = [self.site.sshd, *self.site.others()]
+        """Reload every sshd that reads our drop-ins. Raises SetupRefused, and reloads none, if one could not start."""
+        sshds = [self.site.sshd, *self.site.second_sshds()]
         for sshd in sshds:
-            problem = self.site.problem_of(sshd)
+            problem = self.site.config_problem(sshd)
             if problem is not None:
-                raise Refused(f"{sshd.config} is invalid, so its sshd can't be told: {problem}")
-        self.units.reload_sshd(sshds)
+                raise SetupRefused(invalid_sshd_config(sshd.config, problem))
+        self.services.reload_sshd(sshds)
 
-    def note_that_sshd_is_told(self) -> None:
-        """So that a `disable` knows that an sshd may ask."""
+    def note_reload(self) -> None:
+        """Note that sshd is about to read our lines, for `disable`."""
         if self.dry_run:
             return
         try:
-            os.makedirs(os.path.dirname(self.site.told_note), mode=0o755, exist_ok=True)
-            with open(self.site.told_note, "w"):
+            os.makedirs(os.path.dirname(self.site.reloaded_note), mode=0o755, exist_ok=True)
+            with open(self.site.reloaded_note, "w"):
                 pass
-        except OSError as error:
-            self.say(
-                f"{self.site.told_note} can't be written ({error.strerror}): a later `eic-sshd disable` reloads sshd "
-                "only if it has something to take away"
+        except OSError as failure:
+            self.report(
+                f"{self.site.reloaded_note}: it cannot be written ({failure.strerror}). A later `eic-sshd disable` "
+                "reloads sshd only if it has lines to remove."
             )
 
-    def forget_that_sshd_was_told(self) -> None:
-        if self.dry_run or not self.site.was_told():
+    def remove_reload_note(self) -> None:
+        """Note that sshd has read its configuration without our lines."""
+        if self.dry_run or not self.site.was_sshd_reloaded():
             return
-        os.unlink(self.site.told_note)
-        with contextlib.suppress(OSError):  # the packages keep something of theirs there
-            os.rmdir(os.path.dirname(self.site.told_note))
+        os.unlink(self.site.reloaded_note)
+        with contextlib.suppress(OSError):  # the packages have files of their own there
+            os.rmdir(os.path.dirname(self.site.reloaded_note))
 
-    def give_back(self, path: str, changes: Changes) -> None:
-        """Take our lines out of the drop-in at `path`; somebody else's stay in it."""
+    def remove_our_lines(self, path: str, changes: Changes) -> None:
+        """Remove our lines from the drop-in at `path`, and the file if no foreign lines are in it."""
         text = read(path)
         if text is None:
             return
-        others = others_in(text)
-        if not others:
+        foreign = foreign_lines(text)
+        if not foreign:
             changes.remove(path)
-        elif len(others) != len(text.splitlines()):
-            self.say(f"{path} has lines of somebody else's, which stay: {others[0].strip()}")
-            changes.write(path, "".join(f"{line}\n" for line in others))
+        elif len(foreign) != len(text.splitlines()):
+            self.report(f"{path}: lines that eic-sshd did not write are kept ({foreign[0].strip()})")
+            changes.write(path, "".join(f"{line}\n" for line in foreign))
 
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[Changes]:
-        """Changes that are put back if what is done meanwhile does not come to its end, and sshd told so."""
-        changes = Changes(self.say, self.dry_run)
+        """Changes that are rolled back, with a reload of what may have read them, if the body raises."""
+        changes = Changes(self.report, self.dry_run)
         try:
             yield changes
         except BaseException:
-            changes.put_back()
-            self._tell_of_what_was_put_back(changes)
+            changes.roll_back()
+            self._reload_after_rollback(changes)
             raise
         if not self.dry_run:
             try:
-                made_folders.note(self.site.folders_note, changes)
-            except OSError as error:
-                self.say(
-                    f"{self.site.folders_note}: {error.strerror}, so `eic-sshd disable` leaves empty folders: "
-                    f"{' '.join(changes.made_folders)}"
+                made_folders.update(self.site.folders_note, changes)
+            except OSError as failure:
+                self.report(
+                    f"{self.site.folders_note}: it cannot be written ({failure.strerror}). `eic-sshd disable` will "
+                    f"leave empty folders: {' '.join(changes.made_folders)}"
                 )
 
-    def _tell_of_what_was_put_back(self, changes: Changes) -> None:
-        """To those who may have read what is there no more."""
+    def _reload_after_rollback(self, changes: Changes) -> None:
         if self.dry_run or not changes.paths:
             return
-        self.units.reload_service()
-        if self.units.told_sshd:
+        self.services.reload_daemon()
+        if self.services.reload_sent:
             try:
                 self.reload_sshd()
-            except MachineError as problem:
-                self.say(f"{problem}; reload it, so that it goes by its files")
+            except MachineError as failure:
+                self.report(f"{failure} sshd may still use the changes that were rolled back: reload it.")
         if any(os.path.exists(path) for path in self.site.our_drop_ins):
-            self.units.start_socket(anew=self.site.socket_drop_in in changes.paths)
+            self.services.start_socket(settings_changed=self.site.socket_drop_in in changes.paths)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The AuthorizedKeysCommand that is in force, and the one that would be without us."""
+"""The AuthorizedKeysCommand in force, and the site's own, which would be in force without our lines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 from ..host.plain_files import read
 from .config_file import COMMAND, COMMAND_USER, Line, outside
-from .drop_in import is_ours, replaced_in
+from .drop_in import is_ours, replaced_command
 from .site import Site
 
 
-class OwnCommand(NamedTuple):
-    """The site's own AuthorizedKeysCommand, `none` among them: the user it runs as, and where it stands, FILE:LINE."""
+class SiteCommand(NamedTuple):
+    """The site's own AuthorizedKeysCommand, which may be `none`: the user it runs as, and its place, FILE:LINE."""
 
     command: str
     user: str
@@ -20,53 +20,47 @@ class OwnCommand(NamedTuple):
 
     @property
     def is_none(self) -> bool:
-        """Whether it runs nothing (to sshd it is a command like any other, whose path is wrong)."""
+        """Whether it is `none`: to sshd a command like any other, whose path is wrong."""
         return self.command.lower() == "none"
-
-    def __str__(self) -> str:
-        return f"{self.command} ({self.place})"
 
 
 def in_force(site: Site) -> Tuple[str, str]:
-    """The command and its user where no Match line but `Match all` counts; `none` where there is none."""
+    """The command and its user outside of Match blocks (`Match all` counts as outside); `none` where there is none."""
     effective = site.sshd.effective_or_nothing()
     return _in_force(site, COMMAND, effective), _in_force(site, COMMAND_USER, effective)
 
 
 def _in_force(site: Site, keyword: str, effective: Dict[str, str]) -> str:
-    """sshd's word counts, unless there is none, or a line that we know of has set it."""
+    """What sshd prints counts, unless it prints nothing, or the value of a line within a Match block."""
     lines = site.sshd_config().lines(keyword)
     line = outside(lines)
-    found = "none" if line is None else _value(line)
-    said = effective.get(keyword, found)
-    return found if any(said == _value(one) for one in lines) else said
+    value = "none" if line is None else _value(line)
+    printed = effective.get(keyword, value)
+    return value if any(printed == _value(one) for one in lines) else printed
 
 
 def _value(line: Line) -> str:
-    """As sshd -T has it."""
+    """As `sshd -T` prints it."""
     return line.value if line.keyword == COMMAND else line.word
 
 
-def own_command(site: Site, command: str, user: str) -> Optional[OwnCommand]:
-    """The site's own command, None if it has none: what would be in force without us.
-
-    `command` and `user` are what is in force now.
-    """
-    line, own_user = outside(site.commands()), outside(site.users())
+def site_command(site: Site, command: str, user: str) -> Optional[SiteCommand]:
+    """The site's own command; None if it has none. `command` and `user` are those in force."""
+    line, user_line = outside(site.foreign_commands()), outside(site.foreign_users())
     if is_ours(command):
-        return line and OwnCommand(line.value, own_user.word if own_user else "none", line.place)
+        return line and SiteCommand(line.value, user_line.word if user_line else "none", line.place)
     if command.lower() == "none" and line is None:
         return None
-    return OwnCommand(command, user, line.place if line and line.value == command else site.sshd.config)
+    return SiteCommand(command, user, line.place if line and line.value == command else site.sshd.config)
 
 
-def by_hand(site: Site) -> Optional[Line]:
-    """The line, not of ours, by which sshd asks us already; None if that is not so."""
+def line_by_hand(site: Site) -> Optional[Line]:
+    """The line outside of our drop-ins by which sshd runs eic-sshd; None if there is none, or it is not in force."""
     line = outside(site.sshd_config().lines(COMMAND))
     return line if line and is_ours(line.value) and line.file not in site.our_drop_ins else None
 
 
 def replaced(site: Site) -> Optional[str]:
-    """The site's command that `enable --replace` put ours in front of; None if there is none."""
-    found = (replaced_in(read(path) or "") for path in site.our_drop_ins)
+    """The site's command that `enable --replace` replaced; None if there is none."""
+    found = (replaced_command(read(path) or "") for path in site.our_drop_ins)
     return next((command for command in found if command is not None), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands where in sshd's configuration. sshd itself says what is in force (sshd.py), and this by which line."""
+"""The lines of sshd's configuration files: which line sets a value that sshd prints (program.py)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 from .connections import is_all, without_comment
 
 COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
-_SSHDIR = "/etc/ssh"  # where a relative Include is, wherever the file that has it (servconf.c)
-_DEEPEST = 16  # servconf.c: SERVCONF_MAX_DEPTH
+_SSHDIR = "/etc/ssh"  # the folder of a relative Include, in whatever file it is (servconf.c)
+_MAX_DEPTH = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
 
 class Line(NamedTuple):
-    """One directive, its keyword in lower case. `match` is what must be so for it to count: the value of the Match line
-    that it stands under, behind that of the Match line that its file is included under. A Match line stands under
-    itself."""
+    """One directive, its keyword in lower case. `match` is the condition that it depends on: the value of the Match
+    line above it, after that of the Match line that its file is included under; None outside of Match blocks. A Match
+    line counts as within its own block."""
 
     file: str
     number: int
@@ -34,11 +34,12 @@ class Line(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The value of a directive that takes one word: without quotes, or a comment after it."""
+        """The value of a directive that takes one word: without quotes or a comment."""
         return next(iter(_words(self.value)), "")
 
     @property
-    def counts_always(self) -> bool:
+    def is_unconditional(self) -> bool:
+        """Whether it is outside of Match blocks, or under `Match all`."""
         return self.match is None or is_all(self.match)
 
 
@@ -61,7 +62,8 @@ class SshdConfig:
         return [item for item in self._read(self.path, None, ()) if isinstance(item, Line) and item.keyword == keyword]
 
     def inclusion_of(self, path: str) -> Optional[Line]:
-        """The Include by which sshd reads `path`, be it there or not: the first that is not in a Match, if there is."""
+        """The Include line by which sshd reads `path`, which need not exist: the first outside of Match blocks, or else
+        the first; None if there is none."""
         found = [
             item.line
             for item in self._read(self.path, None, ())
@@ -70,13 +72,13 @@ class SshdConfig:
         return next((line for line in found if line.match is None), None) or next(iter(found), None)
 
     def blocks(self) -> List[Line]:
-        """The Match lines, but for `Match all`."""
-        return [line for line in self.lines("match") if not line.counts_always]
+        """The Match lines other than `Match all`."""
+        return [line for line in self.lines("match") if not line.is_unconditional]
 
     def _read(self, file: str, match: Optional[str], above: Tuple[str, ...]) -> Iterator[Union[Line, _Inclusion]]:
-        """sshd_config(5): a Match goes on to the next, or to the end of its own file. `above` are the files that this
-        one is included by; sshd takes none that includes itself."""
-        if file in above or len(above) > _DEEPEST:
+        """sshd_config(5): a Match block ends at the next Match line, or at the end of its file. `above` are the files
+        that include this one; sshd accepts no file that includes itself."""
+        if file in above or len(above) > _MAX_DEPTH:
             return
         enclosing = match
         for number, raw in enumerate(self._text(file).split("\n"), start=1):
@@ -94,14 +96,14 @@ class SshdConfig:
             yield line
 
     def _included(self, line: Line) -> Iterator[Tuple[str, List[str]]]:
-        """Each pattern of the Include on `line`, and the files that it stands for, in sshd's order."""
+        """Each pattern of the Include on `line`, and the files that it matches, in sshd's order."""
         for value in _words(line.value):
             pattern = os.path.normpath(os.path.join(_SSHDIR, value))
             new = [path for path in self._instead if _matches(path, pattern)]
             yield pattern, sorted({*glob.glob(pattern), *new})
 
     def copy_to(self, folder: str) -> str:
-        """Write it out below `folder`, every included file with it and `instead` in place; the path to give to sshd."""
+        """Write a copy of all files, with `instead` applied, into `folder`, a private one; the path for sshd's -f."""
         return self._copy(self.path, folder, ())
 
     def _copy(self, file: str, folder: str, above: Tuple[str, ...]) -> str:
@@ -109,7 +111,7 @@ class SshdConfig:
         with open(copy, "w", encoding="utf-8", errors="surrogateescape") as opened:
             for number, raw in enumerate(self._text(file).split("\n"), start=1):
                 line = _line(file, number, raw, None)
-                if line is not None and line.keyword == "include" and len(above) <= _DEEPEST:
+                if line is not None and line.keyword == "include" and len(above) <= _MAX_DEPTH:
                     paths = [path for _, paths in self._included(line) for path in paths if path not in (*above, file)]
                     copies = [self._copy(path, folder, (*above, file)) for path in paths]
                     raw = f"Include {' '.join(copies)}" if copies else ""
@@ -123,18 +125,18 @@ class SshdConfig:
             with open(file, encoding="utf-8", errors="surrogateescape") as opened:
                 return opened.read()
         except OSError:
-            return ""  # sshd -t has said so, if it matters
+            return ""  # sshd -t reports it, if it matters
 
 
 def outside(lines: List[Line]) -> Optional[Line]:
-    """The one of `lines` that counts where no other Match line than `Match all` does: what stands under that goes
-    before all that is said outside of it."""
-    under_all = (line for line in lines if line.match is not None and line.counts_always)
+    """The one of `lines` that is in force where no Match line but `Match all` matches; a line under `Match all` takes
+    precedence over all lines outside of it."""
+    under_all = (line for line in lines if line.match is not None and line.is_unconditional)
     return next(under_all, None) or next((line for line in lines if line.match is None), None)
 
 
 def in_same_block(line: Line, lines: List[Line]) -> bool:
-    """Whether one of `lines` stands in the Match block that `line` stands in."""
+    """Whether one of `lines` is in the same Match block as `line`."""
     return any((one.file, one.match) == (line.file, line.match) for one in lines)
 
 
@@ -144,7 +146,7 @@ def _line(file: str, number: int, raw: str, match: Optional[str]) -> Optional[Li
 
 
 def _within(enclosing: Optional[str], match: str) -> str:
-    """What must be so under the Match line of the value `match`, in a file that is included under `enclosing`."""
+    """The condition under a Match line with the value `match`, in a file that is included under `enclosing`."""
     if enclosing is None or is_all(enclosing):
         return match
     return enclosing if is_all(match) else f"{without_comment(enclosing)} {match}"
@@ -158,7 +160,7 @@ def _words(value: str) -> List[str]:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """As glob(7): a wildcard does not cross a `/`, nor stand for a leading dot."""
+    """As glob(7): a wildcard matches neither a `/` nor a leading dot."""
     names, wild = path.split("/"), pattern.split("/")
     return len(names) == len(wild) and all(
         fnmatch.fnmatchcase(name, one) and (not name.startswith(".") or one.startswith("."))

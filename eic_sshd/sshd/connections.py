@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to ask sshd about (sshd(8), -C): an ordinary one, and one for each Match block."""
+"""Connections for `sshd -T -C` (sshd(8)): an ordinary one, and one that fulfils a Match line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 
 
 class Connection(NamedTuple):
-    """Every attribute that a Match line may have; sshd exits where one is missing that a Match line names.
+    """Every attribute of a connection that a Match line can test; sshd exits where one of these is not given.
 
-    The defaults are matched by hardly any Match line: our own account, and addresses that are reserved for
-    documentation (RFC 5737).
+    Hardly any Match line matches the defaults: our own account, and addresses reserved for documentation (RFC 5737).
     """
 
     user: str = "eic-sshd"
@@ -22,15 +21,15 @@ class Connection(NamedTuple):
     lport: str = "1"
     rdomain: str = ""
 
-    def options(self, but_for: Sequence[str] = ()) -> List[str]:
-        """The arguments for sshd. Several -C add up, so that a value may have a blank in it."""
-        given = [f"{name}={value}" for name, value in self._asdict().items() if name not in but_for]
+    def options(self, without: Sequence[str] = ()) -> List[str]:
+        """The arguments for sshd. One -C for each, so that a value may contain a blank."""
+        given = [f"{name}={value}" for name, value in self._asdict().items() if name not in without]
         return [word for one in given for word in ("-C", one)]
 
 
 ORDINARY = Connection()
 
-# sshd_config(5), Match: the attributes that take a pattern, and what -C calls them. All others are left out.
+# sshd_config(5), Match: the attributes that take a pattern, and their names for -C. All others are ignored.
 _ATTRIBUTES = {
     "user": "user", "group": "user", "host": "host", "address": "addr", "localaddress": "laddr",
     "localport": "lport", "rdomain": "rdomain",
@@ -59,7 +58,7 @@ def is_all(match: str) -> bool:
 
 
 def fulfilling(match: str, etc: str = "/etc") -> Connection:
-    """A connection that the Match line matches, as far as one can be made up; groups are looked up in `etc` only."""
+    """A connection that the Match line matches, as far as one can be found; groups are looked up in `etc` only."""
     connection = ORDINARY
     for attribute, patterns in criteria_of(match):
         name = _ATTRIBUTES.get(attribute)
@@ -71,10 +70,10 @@ def fulfilling(match: str, etc: str = "/etc") -> Connection:
 
 def _value(attribute: str, patterns: str, usual: str, etc: str) -> Optional[str]:
     if attribute == "group":
-        return next((user for group, user in _members(etc) if _matches(group, patterns, _is_like)), None)
+        return next((user for group, user in _members(etc) if _matches(group, patterns, _is_pattern_match)), None)
     if attribute in ("address", "localaddress"):
-        return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_in)), None)
-    return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_like)), None)
+        return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_in_network)), None)
+    return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_pattern_match)), None)
 
 
 def _candidates(patterns: str, usual: str) -> Iterator[str]:
@@ -85,19 +84,19 @@ def _candidates(patterns: str, usual: str) -> Iterator[str]:
 
 
 def _matches(value: str, patterns: str, is_like: Callable[[str, str], bool]) -> bool:
-    """ssh_config(5), PATTERNS: one that is negated and matches decides, whatever else does."""
+    """ssh_config(5), PATTERNS: a negated pattern that matches takes precedence over all others."""
     listed = patterns.split(",")
     if any(is_like(value, pattern[1:]) for pattern in listed if pattern.startswith("!")):
         return False
     return any(is_like(value, pattern) for pattern in listed if not pattern.startswith("!"))
 
 
-def _is_like(value: str, pattern: str) -> bool:
+def _is_pattern_match(value: str, pattern: str) -> bool:
     wild = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
     return re.fullmatch(wild, value, re.DOTALL) is not None
 
 
-def _is_in(address: str, pattern: str) -> bool:
+def _is_in_network(address: str, pattern: str) -> bool:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -105,11 +104,11 @@ def _is_in(address: str, pattern: str) -> bool:
     try:
         return parsed in ipaddress.ip_network(pattern, strict=False)
     except ValueError:
-        return _is_like(address, pattern)
+        return _is_pattern_match(address, pattern)
 
 
 def _members(etc: str) -> Iterator[Tuple[str, str]]:
-    """(group, user) of each user that is in a group by these files: nothing is asked over a network."""
+    """(group, user) of each member of a group in these files: no directory service is queried."""
     groups = _fields(f"{etc}/group", 4)
     names = {group[2]: group[0] for group in groups}
     for group in groups:

@@ -1,84 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines that have sshd ask eic-sshd, and those of somebody else that may stand beside them."""
+"""The lines that `enable` writes into sshd's drop-ins, and how they are recognized among lines of the administrator."""
 
 from __future__ import annotations
 
-import enum
 import re
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..model.keys_command import FRONT_DOOR
+from ..paths import ACCOUNT
 
-USER = "eic-sshd"
-
-# What is said of our lines. A line that any version wrote stays in here, or it would pass for somebody else's.
-_ABOUT = (
+# The comments above our lines. A comment that any version wrote stays in here, or it would count as a foreign line.
+_COMMENTS = (
     "# Keys pushed through EC2 Instance Connect: see eic-sshd(8).",
     "# Written by `eic-sshd enable`; `eic-sshd disable` takes it away.",
     "# Keys in AuthorizedKeysFile log in as before.",
 )
-# In place of the second of these lines where the command that the site has is not to be run.
+# The second comment where the site's own command is not run.
 _REPLACING = "# Written by `eic-sshd enable --replace` in place of: {}"
-_MARK = "# Written by `eic-sshd enable --chain`; `eic-sshd disable` takes it away.\n"
-
-
-class Existing(enum.Enum):
-    """What becomes of an AuthorizedKeysCommand that sshd has already."""
-
-    KEEP = "keep"
-    CHAIN = "chain"
-    REPLACE = "replace"
+# The first line of each file that belongs to a chained command.
+_CHAIN_MARK = "# Written by `eic-sshd enable --chain`; `eic-sshd disable` takes it away.\n"
 
 
 class Plan(NamedTuple):
-    """What sshd is to run, as whom, and the command of the site's that eic-sshd is to run after it (`chained`), or that
-    is not to be run (`replaced`)."""
+    """The AuthorizedKeysCommand and AuthorizedKeysCommandUser to set. Of the site's own command: `chained` if eic-sshd
+    is to run it as well, `replaced` if it is not to be run."""
 
     command: str
     user: str
     chained: Optional[str] = None
     replaced: Optional[str] = None
 
-    def text(self, others: Sequence[str] = ()) -> str:
-        """A drop-in, with the lines of `others` after ours."""
-        about = list(_ABOUT)
+    def text(self, foreign: Sequence[str] = ()) -> str:
+        """The text of the drop-in, with the `foreign` lines after ours."""
+        comments = list(_COMMENTS)
         if self.replaced is not None:
-            about[1] = _REPLACING.format(self.replaced)
-        ours = (*about, f"AuthorizedKeysCommand {self.command}", f"AuthorizedKeysCommandUser {self.user}")
-        return "".join(f"{line}\n" for line in (*ours, *others))
+            comments[1] = _REPLACING.format(self.replaced)
+        ours = (*comments, f"AuthorizedKeysCommand {self.command}", f"AuthorizedKeysCommandUser {self.user}")
+        return "".join(f"{line}\n" for line in (*ours, *foreign))
 
 
-PLAIN = Plan(f"{FRONT_DOOR} %u %f", USER)
+PLAIN = Plan(f"{FRONT_DOOR} %u %f", ACCOUNT)
 
 
 def is_ours(command: str) -> bool:
+    """Whether the AuthorizedKeysCommand `command` runs eic-sshd."""
     return command.strip('"').split()[:1] == [FRONT_DOOR]
 
 
-def replaced_in(text: str) -> Optional[str]:
-    """The site's command that the drop-in `text` says it replaces."""
+def replaced_command(text: str) -> Optional[str]:
+    """The site's command that the drop-in `text` names as replaced."""
     found = re.search(f"^{re.escape(_REPLACING).replace(re.escape('{}'), '(.*)')}$", text, re.MULTILINE)
     return found.group(1) if found else None
 
 
-def has_ours(text: str) -> bool:
+def has_our_lines(text: str) -> bool:
     """Whether any line in `text` is ours."""
-    return any(ours for _, ours in _told_apart(text))
+    return any(ours for _, ours in _classify_lines(text))
 
 
-def others_in(text: str) -> List[str]:
-    """The lines in `text` that are not ours."""
-    others = [line for line, ours in _told_apart(text) if not ours]
-    return others if any(line.strip() for line in others) else []
+def foreign_lines(text: str) -> List[str]:
+    """The lines in `text` that are not ours; none if all of them are blank."""
+    foreign = [line for line, ours in _classify_lines(text) if not ours]
+    return foreign if any(line.strip() for line in foreign) else []
 
 
-def without_ours(text: str) -> str:
-    """`text` with nothing where our lines stand."""
-    return "\n".join("" if ours else line for line, ours in _told_apart(text))
+def strip_our_lines(text: str) -> str:
+    """`text` with an empty line in place of each line of ours, so that the numbers of the others stay."""
+    return "\n".join("" if ours else line for line, ours in _classify_lines(text))
 
 
-def _told_apart(text: str) -> Iterator[Tuple[str, bool]]:
-    """Each line, and whether it is ours: our command, its user next to it, and what we say of them."""
+def _classify_lines(text: str) -> Iterator[Tuple[str, bool]]:
+    """Each line, and whether it is ours: our command, the user right after it, and our comments."""
     after_our_command = False
     for line in text.splitlines():
         keyword, _, value = line.strip().replace("=", " ", 1).partition(" ")
@@ -86,14 +78,14 @@ def _told_apart(text: str) -> Iterator[Tuple[str, bool]]:
         is_its_user = keyword.lower() == "authorizedkeyscommanduser" and after_our_command
         if keyword and not keyword.startswith("#"):
             after_our_command = is_our_command
-        yield line, is_our_command or is_its_user or line in _ABOUT or replaced_in(line) is not None
+        yield line, is_our_command or is_its_user or line in _COMMENTS or replaced_command(line) is not None
 
 
-def marked(lines: str) -> str:
-    """The text of a file that goes with a chained command."""
-    return f"{_MARK}{lines}"
+def with_chain_mark(lines: str) -> str:
+    """The text of a file that belongs to a chained command."""
+    return f"{_CHAIN_MARK}{lines}"
 
 
-def is_marked(text: str) -> bool:
-    """Whether it is one that we wrote."""
-    return text.startswith(_MARK)
+def has_chain_mark(text: str) -> bool:
+    """Whether `enable --chain` wrote the file with this `text`."""
+    return text.startswith(_CHAIN_MARK)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sshds that wait for connections on this machine, whoever started them (proc(5), cgroups(7))."""
+"""The sshds that listen for connections on this machine, whoever started them (proc(5), cgroups(7))."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Option
 from ..host import systemd
 
 POLL_INTERVAL = 0.01  # seconds
-# How systemd, or we, have it read its configuration.
-RESTART = "try-restart"  # systemctl waits until it is back
-HANG_UP = "SIGHUP"  # sshd(8): it rereads its configuration when it receives one
+# How an sshd is made to read its configuration: by systemctl, or by a signal (sshd(8)).
+RELOAD, TRY_RESTART, SIGHUP = "reload", "try-restart", "SIGHUP"
 _LISTEN = "0A"  # as a number in the kernel's include/net/tcp_states.h
 
-# sshd(8) with an option by which it does one thing and ends, or serves one connection: -i, -R (sshd.c), -t, -T, -G.
+# sshd(8) with an option by which it exits after one task, or serves one connection: -i, -R (sshd.c), -t, -T, -G.
 _ONE_TASK = re.compile(r"\0-[46Ddeq]*[iRtTG]")
 
 
 class Listener(NamedTuple):
-    """An sshd that goes by its configuration until it is told to read it again; `unit` is the service it runs in,
-    `sockets` are those at which it waits for connections, none if that is not known. `program` is what it runs,
-    `options` are those that it was started with, and `network` is the namespace that its addresses are in."""
+    """An sshd that listens for connections, and keeps its configuration until it is reloaded.
+
+    `unit` is its systemd service, if any; `sockets` are its TCP sockets in state LISTEN, empty if they are not known;
+    `options` are those that it was started with; `network` is its network namespace.
+    """
 
     pid: int
     unit: Optional[str]
@@ -36,80 +37,76 @@ class Listener(NamedTuple):
 
     @property
     def config(self) -> str:
-        """The file that it was started with (sshd(8), -f), empty for the one that its program has built in."""
-        # -f may stand behind other options' letters.
+        """The configuration file that it was started with (sshd(8), -f); empty for its program's default."""
+        # -f may follow other letters in one word.
         found = re.search(r" -[46DdeGiqrTt]*f ?(\S+)", self.options)
         return found.group(1) if found else ""
 
     @property
-    def brings_host_keys(self) -> bool:
-        """Whether it has host keys that its configuration does not name."""
+    def overrides_host_keys(self) -> bool:
+        """Whether its options give host keys other than those in its configuration."""
         return re.search(r" -h|hostkey", self.options, re.IGNORECASE) is not None
 
     @property
-    def brings_addresses(self) -> bool:
-        """Whether it may listen at other addresses than those that its configuration names, or not in our network."""
+    def overrides_addresses(self) -> bool:
+        """Whether it may listen at addresses other than those in its configuration, or in another network namespace."""
         return " -o" in self.options or self.network != _network("/proc/self")
 
-    def reads(self, config: str, program: str) -> bool:
-        """Whether it goes by the configuration at `config`, which is the one that `program` has built in."""
-        if self.config:  # from wherever it was started: a path that is not absolute may lead anywhere
+    def uses(self, config: str, program: str) -> bool:
+        """Whether its configuration is the file at `config`, which is the default of `program`."""
+        if self.config:  # a relative path counts from an unknown folder
             return self.config.startswith("/") and os.path.realpath(self.config) == os.path.realpath(config)
         return self.program == os.path.realpath(program)
 
     def reload_verb(self) -> str:
-        """How systemctl has its unit read its configuration; HANG_UP if it can't, or the unit is about something else.
+        """RELOAD or TRY_RESTART of its unit; SIGHUP if it has no unit of its own, or one that cannot reload.
 
         Raises RunError.
         """
         if self.unit is None:
-            return HANG_UP
+            return SIGHUP
         shown = systemd.show(self.unit, "CanReload", "KillMode", "MainPID", "TriggeredBy")
         if shown.get("MainPID") != str(self.pid):
-            return HANG_UP
-        # One that a socket started ends at a reload (seen with Debian 13's). Where it is started anew, what comes
-        # meanwhile waits in the socket, and sessions go on.
+            return SIGHUP
+        # A socket-activated sshd exits at a reload (seen with Debian 13's). While it restarts, connections wait in
+        # systemd's socket, and sessions continue.
         triggers = shown.get("TriggeredBy", "").split()
         if shown.get("KillMode") == "process" and any(systemd.is_state("active", name) for name in triggers):
-            return RESTART
-        return "reload" if shown.get("CanReload") == "yes" else HANG_UP
+            return TRY_RESTART
+        return RELOAD if shown.get("CanReload") == "yes" else SIGHUP
 
 
 class Survey(NamedTuple):
-    """The sshds that wait for connections, and whether one is on its way to that, or about to start again: what such a
-    one has read, and whether it takes notice of a signal (sshd.c, sighup_restart), is not known before it waits.
-    """
+    """The sshds that listen, and whether one is starting or restarting: until such a one listens it is not known which
+    configuration it has read, nor whether it handles a signal (sshd.c, sighup_restart)."""
 
-    waiting: List[Listener]
+    listeners: List[Listener]
     is_one_starting: bool
 
 
 def survey(proc: str) -> Survey:
-    """Those of our own user's that look at the same root as we do: not those of containers, nor, from a chroot, the
-    host's, nor what some other user calls so.
-
-    Each process is looked at once, and found to be the one or the other, whatever becomes of it meanwhile.
-    """
+    """The sshds of our own user and root directory: not those in containers, nor, from a chroot, the host's, nor a
+    program of another user that has the same name. Each process is looked at once."""
     found: Dict[int, _Process] = {}
     for name in os.listdir(proc) if os.path.isdir(proc) else ():
         process = os.path.join(proc, name)
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # it has ended since
             if name.isdigit() and _is_ours(process):
                 sshd = _sshd(process, int(name))
                 found.update({} if sshd is None else {int(name): sshd})
-    # A child that has just been forked for a connection still looks like the one it is from.
+    # A child that was just forked for a connection still has its parent's title.
     sshds = [found[pid] for pid in sorted(found) if found[pid].parent not in found]
     return Survey([sshd.listener for sshd in sshds if sshd.listener], any(sshd.is_starting for sshd in sshds))
 
 
 def listeners(proc: str) -> List[Listener]:
-    """Those that `survey` finds waiting."""
-    return survey(proc).waiting
+    """The sshds that listen."""
+    return survey(proc).listeners
 
 
 def count_reopened(now: Iterable[Listener], before: Iterable[Listener]) -> int:
-    """How many sshds listen `now`, at sockets none of which an sshd had `before`: so they have read their configuration
-    since.
+    """How many sshds listen `now` at sockets none of which an sshd had `before`: these have read their configuration
+    since then.
 
     At a reload sshd closes its sockets, executes itself again, reads its configuration and only then opens others
     (sshd.c, sighup_restart).
@@ -119,25 +116,25 @@ def count_reopened(now: Iterable[Listener], before: Iterable[Listener]) -> int:
 
 
 class Processes:
-    """The processes listed in `proc`; `patience` is how long one may be starting, in seconds, in all: one that never
-    comes to wait must not cost it each time."""
+    """The processes listed in the folder `proc`. `start_timeout` limits the time in seconds, for all calls together,
+    that is spent waiting for an sshd to start."""
 
-    def __init__(self, proc: str = "/proc", patience: float = 10.0) -> None:
+    def __init__(self, proc: str = "/proc", start_timeout: float = 10.0) -> None:
         self.proc = proc
-        self._polls_left = patience / POLL_INTERVAL
+        self._polls_left = start_timeout / POLL_INTERVAL
 
-    def waiting(self) -> List[Listener]:
-        """All that wait for connections here, whatever configuration they go by, once none is about to."""
+    def listeners(self) -> List[Listener]:
+        """All sshds that listen here, with any configuration, once none is starting."""
         found = survey(self.proc)
         while found.is_one_starting and self._polls_left > 0:
             self._polls_left -= 1
             time.sleep(POLL_INTERVAL)
             found = survey(self.proc)
-        return found.waiting
+        return found.listeners
 
 
 class _Process(NamedTuple):
-    """An sshd that is starting, or waits for connections, or both: about to start again, it has closed its sockets."""
+    """An sshd that is starting, or listens, or both: one that restarts has closed its sockets and kept its title."""
 
     parent: int
     is_starting: bool
@@ -145,15 +142,14 @@ class _Process(NamedTuple):
 
 
 def _sshd(process: str, pid: int) -> Optional[_Process]:
-    """None for any other process, and for an sshd that does one thing and ends, or serves a connection: that would end
-    by the signal that has this one read anew.
+    """None for any other process, and for an sshd with one task or one connection: SIGHUP would end that.
 
-    sshd says so itself, in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later), which is
-    its command line until it waits, and nothing for the moment in which it executes itself anew.
+    sshd marks a listener in its title (sshd.c: `sshd: PROGRAM OPTIONS [listener] ...`, OpenSSH 8.2 and later). Until it
+    listens, the title is its command line; while it executes itself again, it is empty.
     """
     title = _title(process)
-    is_titled, waits = title.startswith("sshd: "), "[listener]" in title
-    if is_titled and not waits:
+    is_titled, listens = title.startswith("sshd: "), "[listener]" in title
+    if is_titled and not listens:
         return None
     program = _program(process)
     if os.path.basename(program) != "sshd":
@@ -163,7 +159,7 @@ def _sshd(process: str, pid: int) -> Optional[_Process]:
     opened = _opened(process)
     sockets = frozenset(opened.intersection(_listening(process)))
     options = title.partition(" [listener]")[0]
-    is_restarting = (bool(opened) and not sockets) or _is_told(process)
+    is_restarting = (bool(opened) and not sockets) or _is_reload_pending(process)
     listener = Listener(pid, _unit(process), sockets, program, options, _network(process))
     return _Process(_parent(process), is_restarting, listener)
 
@@ -173,7 +169,7 @@ def _is_ours(process: str) -> bool:
 
 
 def _parent(process: str) -> int:
-    """proc(5), /proc/pid/stat: the command's name, in brackets, may have anything in it."""
+    """proc(5), /proc/pid/stat: the command's name, in brackets, may contain anything."""
     with open(f"{process}/stat", "rb") as file:
         return int(file.read().rpartition(b")")[2].split()[1])
 
@@ -183,8 +179,8 @@ def _title(process: str) -> str:
         return os.fsdecode(file.read().rstrip(b"\0"))
 
 
-def _is_told(process: str) -> bool:
-    """Whether a SIGHUP waits for it, which on a busy machine it has not come to (proc_pid_status(5))."""
+def _is_reload_pending(process: str) -> bool:
+    """Whether it has a SIGHUP that it has not handled yet (proc_pid_status(5))."""
     with open(f"{process}/status", "rb") as file:
         masks = re.findall(rb"(?m)^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$", file.read())
     return any(int(mask, 16) & 1 << (signal.SIGHUP - 1) for mask in masks)
@@ -201,21 +197,21 @@ def _network(process: str) -> str:
 
 
 def _opened(process: str) -> Set[str]:
-    """What it has open; nothing where root itself may not know that."""
+    """The targets of its open descriptors; none where they may not be read, even by root."""
     found = set()
     with contextlib.suppress(PermissionError):
         for name in os.listdir(f"{process}/fd"):
-            with contextlib.suppress(FileNotFoundError):  # it has closed it meanwhile
+            with contextlib.suppress(FileNotFoundError):  # it has closed it since
                 found.add(os.readlink(f"{process}/fd/{name}"))
     return found
 
 
 def _listening(process: str) -> Iterator[str]:
-    """Every socket in its network that waits for TCP connections, named as among a process's descriptors: sshd makes
-    no other (sshd.c, listen_on_addrs)."""
+    """Every TCP socket in state LISTEN in its network namespace, named as among a process's descriptors: sshd listens
+    at no others (sshd.c, listen_on_addrs). OpenSSH 10 has more sockets, for clients that are not logged in."""
     for file in ("tcp", "tcp6"):
         with contextlib.suppress(FileNotFoundError), open(f"{process}/net/{file}", encoding="ascii") as lines:
-            next(lines, "")  # the head of the table; there is none at all in a kernel without IPv6
+            next(lines, "")  # the table's header; a kernel without IPv6 has no such file
             for fields in map(str.split, lines):  # proc_pid_net(5): the state is the fourth, the inode the tenth
                 if fields[3] == _LISTEN:
                     yield f"socket:[{fields[9]}]"
@@ -223,6 +219,6 @@ def _listening(process: str) -> Iterator[str]:
 
 def _unit(process: str) -> Optional[str]:
     with open(f"{process}/cgroup", encoding="utf-8", errors="replace") as file:
-        # Not what a user's own systemd looks after, below user@UID.service.
+        # Not a unit of a user's own systemd, below user@UID.service.
         found = re.search(r"^(?:0:|\d+:name=systemd):(?!.*/user@).*/([^/\n]+\.service)$", file.read(), re.MULTILINE)
     return found.group(1) if found else None

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's sshd, asked what it makes of its configuration (sshd(8), -t and -T)."""
+"""The sshd program, and what it prints of its configuration (sshd(8), -t and -T).
+
+Two things are made where a machine that was never booted lacks them, or sshd would test nothing: sshd's own runtime
+directory, and, in a private temporary folder, a host key.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import subprocess
 import tempfile
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from .. import paths
 from ..host.errors import MachineError
 from ..host.run import run
 from .config_file import COMMAND, COMMAND_USER
@@ -31,73 +36,74 @@ class SshdError(MachineError):
 class Sshd:
     """The sshd at `program`, with the configuration at `config`."""
 
-    def __init__(self, program: str = "/usr/sbin/sshd", config: str = "/etc/ssh/sshd_config") -> None:
+    def __init__(self, program: str = paths.SSHD, config: str = paths.SSHD_CONFIG) -> None:
         self.program = program
         self.config = config
 
-    def is_there(self) -> bool:
+    def is_installed(self) -> bool:
         return os.access(self.program, os.X_OK)
 
-    def problem(self, host_keys: bool = False, addresses: bool = False) -> Optional[str]:
-        """What sshd finds wrong with its configuration; None if nothing.
+    def config_problem(self, host_keys: bool = False, addresses: bool = False) -> Optional[str]:
+        """Why sshd rejects its configuration; None if it accepts it.
 
-        One that runs must find its host keys and its addresses when it starts again; an image may have none yet.
+        `host_keys` and `addresses` say whether it must have its own: a running sshd needs them to start again, and an
+        image may have none yet.
         """
-        done = self._run("-t", lending=not host_keys)
+        done = self._run("-t", lend_host_key=not host_keys)
         if done.returncode != 0:
-            return _said(done)
+            return _errors(done)
         return self._address_problem() if addresses else None
 
     def _address_problem(self) -> Optional[str]:
-        """sshd ends where it can listen nowhere (sshd.c, server_listen): addresses may have gone since it started."""
+        """sshd exits where it can listen at no address (sshd.c, server_listen): they may have gone since it started."""
         try:
             addresses = [value for keyword, value in self.settings() if keyword == "listenaddress"]
         except MachineError:
-            return None  # sshd starts with a configuration that -t takes
-        if not addresses or any(_is_here(address) for address in addresses):
+            return None  # sshd starts with a configuration that -t accepts
+        if not addresses or any(_is_local(address) for address in addresses):
             return None
-        return f"this machine has none of its addresses any more (ListenAddress {', '.join(addresses)})"
+        return f"this machine no longer has any of its addresses (ListenAddress {', '.join(addresses)})"
 
     def effective(self, connection: Connection = ORDINARY) -> Dict[str, str]:
-        """Keyword, in lower case, to the value in force for `connection`; those that sshd leaves out because of their
-        value are there. Raises SshdError where sshd does not say."""
+        """Keyword, in lower case, to the value in force for `connection`. Those that sshd does not print because of
+        their value are included. Raises SshdError where sshd prints no settings."""
         return in_force(self.settings(connection))
 
     def settings(self, connection: Connection = ORDINARY) -> Settings:
-        """All that is in force for `connection`. Raises SshdError where sshd does not say."""
+        """All settings in force for `connection`. Raises SshdError where sshd prints none."""
         done = self._run("-T", *connection.options())
         if done.returncode != 0 and "Invalid test mode specification" in done.stderr:
-            done = self._run("-T", *connection.options(but_for=["rdomain"]))
+            done = self._run("-T", *connection.options(without=["rdomain"]))
         if done.returncode != 0:
-            raise SshdError(f"`{self.program} -T` fails, so what is in force can't be known: {_said(done)}")
+            raise SshdError(f"`{self.program} -T`", f"it prints no settings ({_errors(done)})")
         pairs = (line.partition(" ") for line in done.stdout.splitlines())
         return [(keyword.lower(), value.strip()) for keyword, _, value in pairs]
 
     def effective_or_nothing(self) -> Dict[str, str]:
-        """As `effective`; nothing, where sshd does not say."""
+        """As effective(); empty where sshd prints no settings."""
         try:
             return self.effective()
         except MachineError:
             return {}
 
-    def _run(self, *options: str, lending: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run it; what a machine that was never booted lacks, though its configuration is in order, may be lent."""
-        if not self.is_there():
-            raise SshdError(f"there is no {self.program}: install openssh-server")
+    def _run(self, *options: str, lend_host_key: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run it, with a host key of our own where it has none and `lend_host_key` is set."""
+        if not self.is_installed():
+            raise SshdError(self.program, "the program does not exist", "Install openssh-server")
         command = [self.program, *options, "-f", self.config]
-        with contextlib.ExitStack() as lent:
+        with contextlib.ExitStack() as stack:
             done = run(*command)
             key = ""
-            if lending and "no hostkeys available" in done.stderr:
-                key = lent.enter_context(_host_key())
+            if lend_host_key and "no hostkeys available" in done.stderr:
+                key = stack.enter_context(_host_key())
                 command += ["-h", key]
                 done = run(*command)
             missing = re.search(r"Missing privilege separation directory: (/\S+)", done.stderr)
             if missing:
-                # Left there: sshd's own unit makes it when it starts sshd, and one that starts now must not miss it.
+                # It is not removed again: sshd's own unit makes it too, and an sshd that starts now needs it.
                 os.makedirs(missing.group(1), mode=0o755, exist_ok=True)
                 done = run(*command)
-            if key:  # it is none of sshd's settings
+            if key:  # it is not one of sshd's settings
                 done.stdout = "".join(line for line in done.stdout.splitlines(keepends=True) if key not in line)
             return done
 
@@ -107,9 +113,9 @@ def in_force(settings: Settings) -> Dict[str, str]:
     return {**_NOT_PRINTED, **dict(reversed(settings))}
 
 
-def _is_here(address: str) -> bool:
-    """Whether `address` (`1.2.3.4:22`, `[::1]:22`) is one to listen at; only what is surely not is none."""
-    if " rdomain " in address:  # it has addresses of its own
+def _is_local(address: str) -> bool:
+    """Whether this machine can listen at `address` (`1.2.3.4:22`, `[::1]:22`); also where that is not certain."""
+    if " rdomain " in address:  # a routing domain has addresses of its own
         return True
     host = address.rpartition(":")[0].strip("[]")
     try:
@@ -121,14 +127,14 @@ def _is_here(address: str) -> bool:
     return True
 
 
-def _said(done: subprocess.CompletedProcess[str]) -> str:
+def _errors(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return "; ".join(lines) or f"exit status {done.returncode}"
 
 
 @contextlib.contextmanager
 def _host_key() -> Iterator[str]:
-    """A key that nobody will ever see: an image has none of its own before its first start."""
+    """A host key that is never used: an image has none of its own before its first boot."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "key")
         run("ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", path)

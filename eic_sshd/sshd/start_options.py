@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sshd is started: an option there goes before all that its configuration says."""
+"""The options that sshd is started with, which take precedence over its configuration.
+
+Unit files are read, not asked of systemd: an image has none running, and EnvironmentFile= is not expanded by either.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,21 @@ _STARTING_SSHD = ("ssh.service", "sshd.service", "ssh@.service", "sshd@.service"
 _OPTIONS_FILES = ("etc/default/ssh", "etc/sysconfig/sshd")
 
 
-def overriding(root: str, config: str) -> Iterator[Tuple[str, str]]:
-    """(option, FILE:LINE) of each place below `root` that has sshd go by something else than `config`."""
-    for file in _that_start_sshd(root):
+def overrides(root: str, config: str) -> Iterator[Tuple[str, str]]:
+    """(option, FILE:LINE) of each place below `root` that starts sshd with options that override `config`."""
+    for file in _sshd_unit_files(root):
         try:
             with open(file, encoding="utf-8", errors="replace") as opened:
                 text = opened.read()
         except OSError:
             continue
-        for number, line in _joined(text):
-            option = _overriding(line, config)
+        for number, line in _logical_lines(text):
+            option = _override(line, config)
             if option is not None:
                 yield option, f"{file}:{number}"
 
 
-def _that_start_sshd(root: str) -> Iterator[str]:
+def _sshd_unit_files(root: str) -> Iterator[str]:
     seen = set()
     for folder in UNIT_FOLDERS:
         base = os.path.join(root, folder)
@@ -41,9 +44,9 @@ def _that_start_sshd(root: str) -> Iterator[str]:
     yield from (os.path.join(root, file) for file in _OPTIONS_FILES)
 
 
-def _joined(text: str) -> Iterator[Tuple[int, str]]:
-    """The lines with their numbers, but for comments; one that ends in a backslash goes on in the next that is none
-    (systemd.syntax(7), sh(1))."""
+def _logical_lines(text: str) -> Iterator[Tuple[int, str]]:
+    """The lines with their numbers, without comments; a backslash at the end joins a line to the next one that is not a
+    comment (systemd.syntax(7), sh(1))."""
     number, begun = 1, ""
     for at, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith(("#", ";")):
@@ -57,12 +60,12 @@ def _joined(text: str) -> Iterator[Tuple[int, str]]:
             begun = ""
 
 
-def _overriding(line: str, config: str) -> Optional[str]:
-    """The option on the `line` of a unit, or of a file with sshd's options, that goes before `config`."""
+def _override(line: str, config: str) -> Optional[str]:
+    """The option on the `line` of a unit, or of a file with sshd's options, that overrides `config`."""
     option = re.search(r"-o\s*[\"']?(AuthorizedKeysCommand(?:User)?)\b", line, re.IGNORECASE)
     if option:
         return f"-o {option.group(1)}"
-    # Other programs, that a unit runs beside it, have an option -f as well.
+    # Other programs that a unit runs have an option -f too.
     options = re.search(r"(?:(?:^|[\s=@+!:-])(?:/\S*/)?sshd\s|OPT\w*\s*=)(.*)", line)
     other = re.search(r"(?:^|[\s\"'])-f\s*(/[^\s\"']+)", options.group(1)) if options else None
     return f"-f {other.group(1)}" if other and other.group(1) != config else None

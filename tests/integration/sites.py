@@ -9,12 +9,13 @@ from typing import Callable, Dict, List, Optional, Tuple, Type
 
 import pytest
 
+from eic_sshd.config import loader
+from eic_sshd.diagnose import installation
 from eic_sshd.host.errors import MachineError
 from eic_sshd.setup.disable import disable
-from eic_sshd.setup.enable import enable
-from eic_sshd.setup.services import Units
+from eic_sshd.setup.enable import Existing, enable
+from eic_sshd.setup.services import Services
 from eic_sshd.setup.target import Target
-from eic_sshd.sshd.drop_in import Existing
 from eic_sshd.sshd.processes import Processes
 from eic_sshd.sshd.program import Sshd
 from eic_sshd.sshd.site import Site
@@ -26,14 +27,14 @@ OTHER = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser nobod
 
 
 class Machine:
-    """A site in `folder`: sshd_config, its drop-ins, eic-sshd.conf, units; and what its administrator is told."""
+    """A site in `folder`: sshd_config, its drop-ins, eic-sshd.conf, units; and the reports to its administrator."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: List[str] = []
+        self.reports: List[str] = []
         self.dry_run = False
         self.front_door = "/usr/bin/true"
-        self.units: Type[Units] = Units
+        self.services: Type[Services] = Services
         self.sshd: Type[Sshd] = Sshd
         for name in ("sshd_config.d", "eic-sshd/conf.d"):
             (folder / name).mkdir(parents=True)
@@ -46,7 +47,7 @@ class Machine:
         path.write_text(text.replace("{folder}", str(self.folder)))
 
     def runs(self, sshd: Running) -> None:
-        """Have the processes of this machine be those that are told of here, and no others of this host."""
+        """Add `sshd` to the processes of this machine; no other process of the host is one of them."""
         (self.folder / "proc").mkdir(exist_ok=True)
         (self.folder / "proc" / str(sshd.pid)).symlink_to(f"/proc/{sshd.pid}")
 
@@ -63,7 +64,7 @@ class Machine:
             our_config=str(self.folder / "eic-sshd/eic-sshd.conf"),
             socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
             front_door=self.front_door,
-            told_note=str(self.folder / "var/told.log"),
+            reloaded_note=str(self.folder / "var/told.log"),
             socket=str(self.folder / "run/authorize.sock"),
             folders_note=str(self.folder / "var/folders.log"),
         )
@@ -71,27 +72,34 @@ class Machine:
     @property
     def target(self) -> Target:
         site = self.site
-        units = self.units(self.told.append, self.dry_run, site.processes, site.root)
-        return Target(site, units, self.told.append, self.dry_run)
+        services = self.services(self.reports.append, self.dry_run, site.processes, site.root)
+        return Target(site, services, self.reports.append, self.dry_run)
 
     def enable(self, chain: bool = False, replace: bool = False) -> List[str]:
-        """What its administrator is told."""
-        self.told.clear()
+        """What is reported to the administrator."""
+        self.reports.clear()
         enable(self.target, _existing(chain, replace))
-        return list(self.told)
+        return list(self.reports)
 
     def disable(self) -> List[str]:
-        self.told.clear()
+        self.reports.clear()
         disable(self.target)
-        return list(self.told)
+        return list(self.reports)
 
     def refusal(self, chain: bool = False, do: Optional[Callable[[Target], None]] = None) -> str:
-        """What is said when it refuses; whatever that is, nothing is changed."""
+        """The message of a refusal, after which no file has changed."""
         before = self.files()
         with pytest.raises(MachineError) as refused:
             do(self.target) if do else enable(self.target, _existing(chain, False))
         assert self.files() == before
         return str(refused.value)
+
+    def problems(self) -> List[str]:
+        """What check-config reports of sshd."""
+        return [found.text() for found in installation.problems(self.site, loader.load(self.site.our_config))]
+
+    def warnings(self) -> List[str]:
+        return [found.text() for found in installation.warnings(self.site, loader.load(self.site.our_config))]
 
     def files(self) -> Dict[str, bytes]:
         return {

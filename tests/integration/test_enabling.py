@@ -10,10 +10,10 @@ from typing import List, Sequence
 
 import pytest
 
-from eic_sshd.setup import Unfinished
+from eic_sshd.setup import SshdNotListening
 from eic_sshd.setup.disable import disable
 from eic_sshd.setup.enable import enable
-from eic_sshd.setup.services import Units
+from eic_sshd.setup.services import Services
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.program import Sshd
 from testbed import private_host
@@ -28,28 +28,28 @@ def test_the_packaged_example_is_what_enable_writes() -> None:
     assert (Path(ROOT) / "etc/60-eic-sshd.conf").read_text() == PLAIN.text()
 
 
-def test_enabling_has_sshd_ask_and_disabling_gives_back_what_was_there(machine: Machine) -> None:
+def test_enable_configures_sshd_and_disable_restores_what_was_there(machine: Machine) -> None:
     before = machine.files()
-    said = machine.enable()
+    reports = machine.enable()
     assert machine.effective == (PLAIN.command, "eic-sshd")
     assert set(machine.files()) - set(before) == {"sshd_config.d/60-eic-sshd.conf"}
-    assert said[0] == f"wrote {machine.site.drop_in}"
+    assert reports[0] == f"wrote {machine.site.drop_in}"
     machine.disable()
     assert machine.files() == before
     assert machine.effective == ("none", "none")
 
 
-def test_both_may_be_done_again(machine: Machine) -> None:
+def test_enable_and_disable_may_be_repeated(machine: Machine) -> None:
     machine.enable()
     enabled = machine.files()
-    assert machine.enable()[0] == "sshd asks eic-sshd already"
+    assert machine.enable()[0] == "sshd already runs eic-sshd"
     assert machine.files() == enabled
     machine.disable()
     assert machine.disable()[0] == "sshd's configuration does not name eic-sshd"
 
 
 @pytest.mark.parametrize("chain", [False, True])
-def test_a_dry_run_says_and_does_nothing(machine: Machine, chain: bool) -> None:
+def test_a_dry_run_reports_and_changes_nothing(machine: Machine, chain: bool) -> None:
     machine.sshd_config(INCLUDE + (OTHER if chain else ""))
     machine.dry_run = True
     before = machine.files()
@@ -63,19 +63,19 @@ def test_a_dry_run_says_and_does_nothing(machine: Machine, chain: bool) -> None:
     assert machine.files() == enabled
 
 
-def test_a_broken_configuration_is_left_as_it_is(machine: Machine) -> None:
+def test_an_invalid_sshd_configuration_is_refused(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + "NoSuchKeyword yes\n")
-    said = machine.refusal()
-    assert "left as it is" in said
-    assert "NoSuchKeyword" in said
+    message = machine.refusal()
+    assert message.startswith(f"{machine.site.sshd.config}: sshd's configuration is invalid (")
+    assert "NoSuchKeyword" in message
 
 
-def test_disabling_goes_on_where_sshd_neither_runs_nor_takes_its_configuration(machine: Machine) -> None:
+def test_disable_succeeds_where_sshd_neither_runs_nor_accepts_its_configuration(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.enable(chain=True)
     machine.sshd_config(INCLUDE + OTHER + "NoSuchKeyword yes\n")
-    said = machine.disable()
-    assert any("invalid, as it was before" in sentence and "NoSuchKeyword" in sentence for sentence in said)
+    reports = machine.disable()
+    assert any("invalid, as it was before" in report and "NoSuchKeyword" in report for report in reports)
     for path in (machine.site.drop_in, machine.site.chain_config, machine.site.socket_drop_in):
         assert not Path(path).exists()
 
@@ -83,10 +83,10 @@ def test_disabling_goes_on_where_sshd_neither_runs_nor_takes_its_configuration(m
 def test_a_dry_run_refuses_what_would_be_refused(machine: Machine) -> None:
     machine.dry_run = True
     machine.sshd_config(OTHER + INCLUDE)
-    assert "sshd_config:1 comes before it" in machine.refusal(chain=True)
+    assert "sshd_config:1: a line here precedes" in machine.refusal(chain=True)
 
 
-def test_a_user_that_is_named_earlier_is_gone_before(machine: Machine) -> None:
+def test_our_lines_precede_a_user_that_an_earlier_file_sets(machine: Machine) -> None:
     machine.write("sshd_config.d/10-site.conf", "AuthorizedKeysCommandUser nobody\n")
     machine.enable()
     assert machine.effective == (PLAIN.command, "eic-sshd")
@@ -94,7 +94,7 @@ def test_a_user_that_is_named_earlier_is_gone_before(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("tampered", ["%f", "%u %f %U", "--socket none %u %f"])
-def test_a_line_of_ours_that_was_changed_is_written_anew(machine: Machine, tampered: str) -> None:
+def test_a_line_of_ours_that_was_changed_is_restored(machine: Machine, tampered: str) -> None:
     machine.enable()
     enabled = machine.files()
     drop_in = Path(machine.site.drop_in)
@@ -103,25 +103,25 @@ def test_a_line_of_ours_that_was_changed_is_written_anew(machine: Machine, tampe
     assert machine.files() == enabled
 
 
-def test_a_line_that_names_us_elsewhere_stops_disabling(machine: Machine) -> None:
+def test_disable_refuses_while_a_line_elsewhere_runs_eic_sshd(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match User bob\n{PLAIN.text()}")
-    assert f"{machine.folder}/sshd_config:6 has sshd ask eic-sshd too" in machine.refusal(do=disable)
+    assert f"{machine.folder}/sshd_config:6: sshd runs eic-sshd by this line too" in machine.refusal(do=disable)
 
 
-def test_without_sshds_folder_it_can_still_be_tested_and_finds_it_when_it_starts(machine: Machine) -> None:
+def test_sshd_tests_its_configuration_without_its_runtime_directory_which_is_then_there(machine: Machine) -> None:
     os.rmdir("/run/sshd")
-    assert machine.site.sshd.problem() is None
+    assert machine.site.sshd.config_problem() is None
     assert os.path.isdir("/run/sshd")
 
 
-def test_without_host_keys_it_can_still_be_tested(machine: Machine) -> None:
+def test_sshd_tests_its_configuration_without_host_keys(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}HostKey {machine.folder}/none_such\n")
-    assert machine.site.sshd_problem() is None
+    assert machine.site.config_problem() is None
     machine.enable()
     assert machine.effective == (PLAIN.command, "eic-sshd")
 
 
-def test_what_is_not_installed_or_cannot_be_run_is_not_asked_for(machine: Machine) -> None:
+def test_a_program_that_is_missing_or_unsafe_or_cannot_be_run_is_refused(machine: Machine) -> None:
     folder = machine.folder / "lib"
     folder.mkdir()
     command = folder / "authorized-keys"
@@ -130,54 +130,55 @@ def test_what_is_not_installed_or_cannot_be_run_is_not_asked_for(machine: Machin
         site = machine.site._replace(front_door=str(command))
         return machine.refusal(do=lambda target: enable(target._replace(site=site)))
 
-    assert f"there is no {command}: install the package" in refusal()
+    assert f"{command}: it does not exist. Install the package" in refusal()
     command.write_text("#!/bin/sh\n")
-    assert f"{command} may not be run" in refusal()
+    assert f"{command} is not readable and executable for eic-sshd" in refusal()
     command.chmod(0o755)
     for mode, who in ((0o777, "others"), (0o775, "its group")):
         folder.chmod(mode)
         # Debian's sshd takes the second.
-        problem = f"{folder}: folder writable by {who} (mode {mode:04o}). Run: chmod go-w {folder}"
-        assert refusal() == f"{command} is not safe to run, whether or not this sshd accepts it: {problem}"
+        problem = f"{folder}: folder writable by {who} (mode {mode:04o})"
+        unsafe = f"{command}: it is not safe to run, whether or not this sshd accepts it ({problem})"
+        assert refusal() == f"{unsafe}. Run `chmod go-w {folder}`."
     folder.chmod(0o700)
-    assert f"{command} may not be run" in refusal()
+    assert f"{command} is not readable and executable for eic-sshd" in refusal()
 
 
-def test_whoever_has_to_know_is_told_and_an_sshd_that_is_not_back_is_said(machine: Machine) -> None:
+def test_daemon_and_sshd_are_reloaded_and_an_sshd_that_does_not_listen_is_reported(machine: Machine) -> None:
     asked: List[str] = []
 
-    class Noting(Units):
+    class Noting(Services):
         def reload_sshd(self, sshds: Sequence[Sshd]) -> None:
-            self.told_sshd = True
+            self.reload_sent = True
             asked.append("reload sshd")
 
-        def reload_service(self) -> None:
+        def reload_daemon(self) -> None:
             asked.append("reload service")
 
-        def require_sshd_back(self) -> None:
-            raise Unfinished("sshd is not back")
+        def require_sshd_listening(self) -> None:
+            raise SshdNotListening("sshd", "it is not back")
 
-    machine.units = Noting
+    machine.services = Noting
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/conf.d/10-fast.conf", "[imds]\ndeadline = 0.1\n")
-    with pytest.raises(Unfinished, match="not back"):
+    with pytest.raises(SshdNotListening, match="not back"):
         machine.enable(chain=True)
     assert asked == ["reload service", "reload sshd"]
     begun = time.monotonic()
-    with pytest.raises(Unfinished, match="not back"):
+    with pytest.raises(SshdNotListening, match="not back"):
         machine.disable()
     assert asked[2:] == ["reload sshd"]
-    assert "waiting for logins that are under way" in machine.told
+    assert "waiting for pending logins" in machine.reports
     assert time.monotonic() - begun > 1.0
 
 
-def test_without_keys_on_disk_disabling_says_what_it_comes_to(machine: Machine) -> None:
+def test_disable_warns_where_no_key_logs_in_without_eic_sshd(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + "AuthorizedKeysFile none\n")
     machine.enable()
-    assert "no key at all logs in" in machine.disable()[0]
+    assert machine.disable()[0] == "sshd has `AuthorizedKeysFile none`, so without eic-sshd no key logs in"
 
 
-def test_what_sshd_would_not_take_without_us_stays(machine: Machine) -> None:
+def test_disable_refuses_where_sshd_rejects_its_configuration_without_our_lines(machine: Machine) -> None:
     machine.enable()
     machine.sshd_config(INCLUDE + "AuthorizedKeysCommand /usr/bin/true\n")  # and nobody to run it as, but ours
-    assert "sshd does not take its configuration without eic-sshd: " in machine.refusal(do=disable)
+    assert "sshd's configuration is invalid without eic-sshd's lines (" in machine.refusal(do=disable)

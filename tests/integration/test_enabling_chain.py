@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`enable --chain`: before the command that a site has, and never instead of it."""
+"""`enable --chain`: in front of the site's own command, never in its place."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("where", OTHERS)
-def test_another_command_is_never_replaced(machine: Machine, where: str) -> None:
+def test_another_command_is_never_replaced_without_a_request(machine: Machine, where: str) -> None:
     file, text, _ = OTHERS[where]
     machine.write(file, text)
-    said = machine.refusal()
-    assert "/usr/bin/true %u" in said
-    assert f"{machine.folder}/{file}:" in said
-    assert "`eic-sshd enable --chain`" in said
+    message = machine.refusal()
+    assert message.startswith(f"{machine.folder}/{file}:")
+    assert "sshd runs another AuthorizedKeysCommand and not eic-sshd (/usr/bin/true %u). Run" in message
+    assert "`eic-sshd enable --chain`" in message
     assert machine.effective == ("/usr/bin/true %u", "nobody")
 
 
 @pytest.mark.parametrize("where", OTHERS)
-def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Machine, where: str) -> None:
+def test_chaining_precedes_the_command_as_its_user_and_disable_restores_it(machine: Machine, where: str) -> None:
     file, text, drop_in = OTHERS[where]
     machine.write(file, text)
     if drop_in is None:
-        assert f"{machine.folder}/sshd_config:1 comes before it" in machine.refusal(chain=True)
+        assert f"{machine.folder}/sshd_config:1: a line here precedes" in machine.refusal(chain=True)
         return
     before = machine.files()
     machine.enable(chain=True)
@@ -54,14 +54,14 @@ def test_chaining_goes_before_it_as_its_own_user_and_gives_it_back(machine: Mach
     assert "\n# 'nobody'\nSocketUser=65534\n" in Path(machine.site.socket_drop_in).read_text()
     chained = machine.files()
     for again in (False, True):
-        assert machine.enable(chain=again)[0] == "sshd asks eic-sshd already"
+        assert machine.enable(chain=again)[0] == "sshd already runs eic-sshd"
     assert machine.files() == chained
     machine.disable()
     assert machine.files() == before
     assert machine.effective == ("/usr/bin/true %u", "nobody")
 
 
-def test_what_only_sshd_knows_is_asked_of_it(machine: Machine) -> None:
+def test_tokens_that_only_sshd_knows_are_passed_on(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand /usr/bin/true %k --home=%h %u %f 100%%\n"
                         "AuthorizedKeysCommandUser nobody\n")  # fmt: skip
     machine.enable(chain=True)
@@ -69,31 +69,31 @@ def test_what_only_sshd_knows_is_asked_of_it(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "user", "says"),
+    ("command", "user", "problem"),
     [
-        ("/usr/bin/true", "root", "must be a single existing user other than root"),
-        ("/usr/bin/true", "%u", "must be a single existing user other than root"),
-        ("/usr/bin/true", "nobody-of-that-name", "must be a single existing user other than root"),
+        ("/usr/bin/true", "root", "which is not a single existing user other than root"),
+        ("/usr/bin/true", "%u", "which is not a single existing user other than root"),
+        ("/usr/bin/true", "nobody-of-that-name", "which is not a single existing user other than root"),
         ("/usr/bin/true a\\ b", "nobody", "a backslash"),
         ("/no/such/program", "nobody", "No such file"),
         ("{folder}/theirs", "nobody", "writable by others"),
     ],
 )
-def test_what_cannot_be_chained_as_it_is_is_refused_with_the_reason(
-    machine: Machine, command: str, user: str, says: str
+def test_a_command_that_cannot_be_chained_is_refused_with_the_reason(
+    machine: Machine, command: str, user: str, problem: str
 ) -> None:
     machine.write("theirs", "#!/bin/sh\n")
     (machine.folder / "theirs").chmod(0o777)
     machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand {command}\nAuthorizedKeysCommandUser {user}\n")
-    said = machine.refusal(chain=True)
-    assert "can't be chained" in said
-    assert says in said
+    message = machine.refusal(chain=True)
+    assert "cannot be chained (" in message
+    assert problem in message
 
 
-def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: Machine) -> None:
+def test_a_command_added_after_enabling_is_reported_and_can_be_chained(machine: Machine) -> None:
     machine.enable()
     machine.sshd_config(INCLUDE + OTHER)
-    assert any("sshd does not run /usr/bin/true %u" in sentence for sentence in machine.enable())
+    assert any("AuthorizedKeysCommand /usr/bin/true %u does not run" in report for report in machine.enable())
     machine.enable(chain=True)
     assert loader.load(machine.site.our_config).chain.command == "/usr/bin/true %u"
     assert machine.effective == (PLAIN.command, "nobody")
@@ -101,7 +101,7 @@ def test_a_command_added_after_enabling_is_told_of_and_can_be_chained(machine: M
 
 @pytest.mark.parametrize("where", ["in sshd_config", "in an earlier drop-in"])
 @pytest.mark.parametrize("again", [False, True])
-def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where: str, again: bool) -> None:
+def test_a_chained_command_that_changed_is_chained_again(machine: Machine, where: str, again: bool) -> None:
     file, text, _ = OTHERS[where]
     machine.write(file, text)
     machine.enable(chain=True)
@@ -113,7 +113,7 @@ def test_a_chained_command_that_changes_is_chained_anew(machine: Machine, where:
     assert machine.effective == ("/usr/bin/true %h", "nobody")
 
 
-def test_quotes_and_comments_are_sshds_not_the_users(machine: Machine) -> None:
+def test_quotes_and_comments_are_not_part_of_the_user_name(machine: Machine) -> None:
     machine.sshd_config(f'{INCLUDE}AuthorizedKeysCommand /usr/bin/true\nAuthorizedKeysCommandUser "nobody" # why\n')
     for _ in range(2):
         machine.enable(chain=True)
@@ -123,11 +123,11 @@ def test_quotes_and_comments_are_sshds_not_the_users(machine: Machine) -> None:
 def test_another_file_that_sets_a_chained_command_is_named(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/conf.d/70-mine.conf", "[chain]\ncommand = /usr/bin/false\n")
-    assert "conf.d/70-mine.conf:2 sets [chain] command as well: take" in machine.refusal(chain=True)
+    assert "conf.d/70-mine.conf:2: it sets [chain] command too. Remove that line" in machine.refusal(chain=True)
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_chained_command_that_the_site_gave_up_is_given_up(machine: Machine, again: bool) -> None:
+def test_a_chained_command_that_the_site_removed_is_removed(machine: Machine, again: bool) -> None:
     machine.write("sshd_config.d/10-site.conf", OTHER)
     machine.enable(chain=True)
     (machine.folder / "sshd_config.d/10-site.conf").unlink()
@@ -143,7 +143,7 @@ def test_a_chained_command_that_the_site_gave_up_is_given_up(machine: Machine, a
 
 
 @pytest.mark.parametrize("user", ["daemon", "eic-sshd"])
-def test_a_user_that_changes_is_followed(machine: Machine, user: str) -> None:
+def test_the_socket_follows_a_change_of_the_commands_user(machine: Machine, user: str) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.enable(chain=True)
     machine.sshd_config(INCLUDE + OTHER.replace("nobody", user))
@@ -153,29 +153,29 @@ def test_a_user_that_changes_is_followed(machine: Machine, user: str) -> None:
     assert f"\nSocketUser={user}\n" in drop_in.read_text() if user == "daemon" else not drop_in.exists()
 
 
-def test_nothing_to_chain_is_enabled_without(machine: Machine) -> None:
-    assert "sshd has no other AuthorizedKeysCommand, so there is none to chain" in machine.enable(chain=True)
+def test_chain_without_another_command_enables_plainly(machine: Machine) -> None:
+    assert "sshd has no other AuthorizedKeysCommand to chain" in machine.enable(chain=True)
     assert machine.effective == (PLAIN.command, "eic-sshd")
 
 
-def test_an_explicit_none_is_the_sites_word(machine: Machine) -> None:
+def test_an_explicit_none_is_refused(machine: Machine) -> None:
     machine.write("sshd_config.d/10-hardening.conf", "# by policy\nAuthorizedKeysCommand none\n")
-    assert "10-hardening.conf:2 sets AuthorizedKeysCommand none" in machine.refusal()
+    assert "10-hardening.conf:2: it sets AuthorizedKeysCommand none. Remove" in machine.refusal()
 
 
-def test_a_configuration_that_the_chains_user_cannot_read_is_said_before_anything_is_changed(machine: Machine) -> None:
+def test_a_configuration_that_the_chained_commands_user_cannot_read_is_refused(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     Path(machine.site.our_config).chmod(0o640)
-    assert "eic-sshd would run as nobody, for whom its configuration is invalid" in machine.refusal(chain=True)
+    assert "the configuration is invalid for nobody, the user" in machine.refusal(chain=True)
 
 
-def test_a_broken_configuration_of_ours_keeps_the_chain_out(machine: Machine) -> None:
+def test_an_invalid_configuration_of_eic_sshd_is_refused_for_a_chain(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.write("eic-sshd/eic-sshd.conf", "[keys]\nwindow = soon\n")
-    assert "for whom its configuration is invalid" in machine.refusal(chain=True)
+    assert "the configuration is invalid for nobody" in machine.refusal(chain=True)
 
 
-def test_the_folder_that_was_made_for_the_socket_goes_and_the_packages_own_stays(machine: Machine) -> None:
+def test_disable_removes_the_sockets_folder_and_keeps_the_packages_folder(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.enable(chain=True)
     folder = Path(machine.site.socket_drop_in).parent
@@ -185,7 +185,7 @@ def test_the_folder_that_was_made_for_the_socket_goes_and_the_packages_own_stays
     assert Path(machine.site.chain_config).parent.is_dir()
 
 
-def test_without_a_file_of_ours_it_is_chained_all_the_same(machine: Machine) -> None:
+def test_a_command_is_chained_without_a_configuration_file_of_eic_sshd(machine: Machine) -> None:
     """Its defaults hold then."""
     (machine.folder / "eic-sshd/eic-sshd.conf").unlink()
     machine.sshd_config(INCLUDE + OTHER)

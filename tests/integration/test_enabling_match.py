@@ -16,15 +16,14 @@ from testbed import private_host
 from tools.documents import ROOT
 
 from .sites import INCLUDE, OTHER, Machine
-from .test_installation import standing
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
 
 
-def test_without_an_include_the_line_to_add_is_named(machine: Machine) -> None:
+def test_without_an_include_line_the_line_to_add_is_named(machine: Machine) -> None:
     machine.sshd_config("PermitRootLogin no\n")
     include = f"Include {machine.folder}/sshd_config.d/*.conf"
-    assert machine.refusal().endswith(f"add this as its first line: {include}")
+    assert machine.refusal().endswith(f"Add `{include}` as the first line of {machine.site.sshd.config}.")
     machine.sshd_config(f"{include}\nPermitRootLogin no\n")
     machine.enable()
 
@@ -46,28 +45,28 @@ def test_files_that_include_each_other_are_read_once(machine: Machine) -> None:
     assert "sshd's configuration does not name eic-sshd" in machine.disable()
 
 
-def test_an_include_within_a_match_block_is_no_include(machine: Machine) -> None:
+def test_an_include_line_within_a_match_block_is_refused(machine: Machine) -> None:
     machine.sshd_config(f"PermitRootLogin no\nMatch User bob\n    {INCLUDE}")
-    assert f"{machine.folder}/sshd_config:3 includes" in machine.refusal()
+    assert f"{machine.folder}/sshd_config:3: it includes" in machine.refusal()
 
 
 def test_lines_of_ours_under_a_match_are_not_made_to_count_everywhere(machine: Machine) -> None:
     machine.write("sshd_config.d/60-eic-sshd.conf", f"Match User bob\n{PLAIN.text()}")
-    assert "60-eic-sshd.conf:5 has sshd ask eic-sshd for `Match User bob` only" in machine.refusal()
+    assert "60-eic-sshd.conf:5: sshd runs eic-sshd for `Match User bob` only" in machine.refusal()
 
 
-def test_a_match_block_keeps_its_command_and_it_is_told(machine: Machine) -> None:
+def test_a_match_block_keeps_its_command_and_is_reported(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n"
                         "    AuthorizedKeysCommandUser nobody\n")  # fmt: skip
-    said = machine.enable()
+    reports = machine.enable()
     assert machine.effective == (PLAIN.command, "eic-sshd")
-    assert any("for `Match User git` sshd goes on running /usr/bin/true git" in sentence for sentence in said)
+    assert any("for `Match User git` sshd runs /usr/bin/true git and not eic-sshd" in report for report in reports)
 
 
-def test_a_match_block_that_relies_on_the_user_outside_is_not_left_with_another(machine: Machine) -> None:
+def test_a_match_block_that_relies_on_the_user_outside_is_refused(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommandUser nobody\n"
                         "Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n")  # fmt: skip
-    assert "add an AuthorizedKeysCommandUser to `Match User git`" in machine.refusal()
+    assert "Add an AuthorizedKeysCommandUser to `Match User git`" in machine.refusal()
 
 
 @pytest.mark.parametrize(
@@ -81,15 +80,15 @@ def test_a_match_block_that_relies_on_the_user_outside_is_not_left_with_another(
         ("etc/systemd/system/ssh.service", "ExecStart=/usr/sbin/sshd -D \\\n  -o AuthorizedKeysCommand=/x \\\n  -e"),
     ],
 )  # fmt: skip
-def test_a_command_line_that_goes_before_any_configuration_is_noticed(machine: Machine, file: str, line: str) -> None:
+def test_start_options_that_override_any_configuration_are_refused(machine: Machine, file: str, line: str) -> None:
     machine.write(file, f"# -o AuthorizedKeysCommand=/y\n{line}\n")
-    assert f"at {machine.folder}/{file}:2," in machine.refusal()
+    assert f"{machine.folder}/{file}:2: sshd is started with -o" in machine.refusal()
 
 
 @pytest.mark.parametrize("line", ["ExecStart=/usr/sbin/sshd -D \\\n-f /etc/other", "SSHD_OPTS=-f/etc/other"])
-def test_another_configuration_than_the_one_we_write_to_is_noticed(machine: Machine, line: str) -> None:
+def test_start_options_that_name_another_configuration_are_refused(machine: Machine, line: str) -> None:
     machine.write("etc/default/ssh", f"{line}\n")
-    assert "sshd is started with -f /etc/other at" in machine.refusal()
+    assert "sshd is started with -f /etc/other, which" in machine.refusal()
 
 
 @pytest.mark.parametrize(
@@ -102,14 +101,14 @@ def test_another_configuration_than_the_one_we_write_to_is_noticed(machine: Mach
         "ExecStart=/usr/sbin/sshd -D \\\n# -o AuthorizedKeysCommand=/x\n -e",
     ],
 )
-def test_other_programs_have_options_of_their_own(machine: Machine, line: str) -> None:
+def test_options_of_other_programs_are_ignored(machine: Machine, line: str) -> None:
     machine.write("etc/systemd/system/ssh.service", f"{line}\n")
     machine.enable()
 
 
-def test_a_comment_does_not_go_on_in_the_next_line(machine: Machine) -> None:
+def test_a_comment_ends_at_the_end_of_its_line(machine: Machine) -> None:
     machine.write("etc/systemd/system/ssh.service", "# note \\\nExecStart=/usr/sbin/sshd -o AuthorizedKeysCommand=/x\n")
-    assert "ssh.service:2," in machine.refusal()
+    assert "ssh.service:2: sshd" in machine.refusal()
 
 
 def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
@@ -119,38 +118,41 @@ def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
     machine.enable()
 
 
-def test_a_match_block_whose_command_has_no_user_does_not_get_one(machine: Machine) -> None:
+def test_a_match_block_whose_command_has_no_user_is_refused(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n")
-    assert "has no user, so it never runs, which would change" in machine.refusal()
+    assert (
+        "runs not at all, without a user, and eic-sshd's AuthorizedKeysCommandUser eic-sshd would" in machine.refusal()
+    )
 
 
 @pytest.mark.parametrize("user", ["root", "%u", "nobody-of-that-name"])
-def test_a_match_block_does_not_have_us_run_as_root(machine: Machine, user: str) -> None:
+def test_a_match_block_never_runs_eic_sshd_as_root(machine: Machine, user: str) -> None:
     block = f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser {user}\n"
     machine.sshd_config(block)
-    said = machine.refusal()
-    assert "which must be a single existing user other than root" in said
-    assert "sshd_config:3 would have" in said
-    for remedy in ("change that line to `AuthorizedKeysCommandUser eic-sshd`", "`AuthorizedKeysCommand /usr/bin/true`"):
-        assert remedy in said
+    message = machine.refusal()
+    assert "which is not a single existing user other than root" in message
+    assert "sshd_config:3: for `Match User bob` sshd would run eic-sshd as" in message
+    for remedy in ("Change that line to `AuthorizedKeysCommandUser eic-sshd`", "`AuthorizedKeysCommand /usr/bin/true`"):
+        assert remedy in message
     machine.sshd_config(block.replace(user, "eic-sshd"))
     machine.enable()
     machine.sshd_config(f"{block}    AuthorizedKeysCommand /usr/bin/true\n")
     machine.enable()
     machine.sshd_config(block)
-    assert said in standing(machine)
+    assert message in machine.problems()
 
 
-def test_a_match_block_with_another_user_is_told_of(machine: Machine) -> None:
+def test_a_match_block_with_another_user_is_a_warning(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommandUser nobody\n")
-    assert any("runs eic-sshd as nobody" in sentence for sentence in machine.enable())
+    assert any("sshd runs eic-sshd as nobody" in report for report in machine.enable())
 
 
-def test_a_match_block_without_any_command_is_told_of(machine: Machine) -> None:
+def test_a_match_block_without_any_command_is_a_warning(machine: Machine) -> None:
     """To sshd, `none` is a program whose path is not absolute: it logs an error at each attempt."""
     machine.sshd_config(f"{INCLUDE}Match User bob\n    AuthorizedKeysCommand none\n")
-    (said,) = (sentence for sentence in machine.enable() if "for `Match User bob` sshd runs no command" in sentence)
-    assert "logs an error at each attempt, which `AuthorizedKeysCommand /usr/bin/true` would not" in said
+    (warning,) = (report for report in machine.enable() if "for `Match User bob` sshd runs no command" in report)
+    assert "logs an error at each attempt" in warning
+    assert "`AuthorizedKeysCommand /usr/bin/true` does the same without the error" in warning
 
 
 @pytest.mark.parametrize("folder", ["eic_sshd", "docs", "etc", "packaging", "README.md"])
@@ -162,10 +164,10 @@ def test_nothing_recommends_a_command_that_is_none(folder: str) -> None:
     assert [path for path, text in texts.items() if recommended.search(text)] == []
 
 
-def test_what_stands_under_match_all_is_to_be_moved(machine: Machine) -> None:
+def test_lines_under_match_all_are_to_be_moved(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match all\n{OTHER}")
-    assert "which is left as it is: /usr/bin/true %u" in machine.refusal()
-    assert "stands under `Match all`" in machine.refusal(chain=True)
+    assert "and not eic-sshd (/usr/bin/true %u)" in machine.refusal()
+    assert "the line is under `Match all`" in machine.refusal(chain=True)
 
 
 SAME = "AuthorizedKeysCommand /usr/bin/true %u\n    AuthorizedKeysCommandUser nobody\n"
@@ -180,17 +182,18 @@ SAME = "AuthorizedKeysCommand /usr/bin/true %u\n    AuthorizedKeysCommandUser no
         (f"Match all\n    {SAME}Match User bob\n    {SAME}", 3),
     ],
 )
-def test_under_match_all_it_is_the_line_that_counts_that_is_named(machine: Machine, text: str, number: int) -> None:
+def test_under_match_all_the_line_in_force_is_named(machine: Machine, text: str, number: int) -> None:
     machine.sshd_config(INCLUDE + text)
-    command = f"/usr/bin/true %u ({machine.folder}/sshd_config:{number})"
-    assert f"which is left as it is: {command}" in machine.refusal()
-    assert f"sshd does not ask eic-sshd, but runs {command}" in standing(machine)[0]
+    problem = "sshd runs another AuthorizedKeysCommand and not eic-sshd (/usr/bin/true %u)"
+    message = machine.refusal()
+    assert message.startswith(f"{machine.folder}/sshd_config:{number}: {problem}")
+    assert machine.problems()[0] == message
 
 
 def test_a_command_before_the_include_is_named_though_there_is_a_match_all_before_it(machine: Machine) -> None:
     machine.write("sshd_config.d/10-all.conf", "Match all\n    PasswordAuthentication no\n")
     machine.sshd_config(f"Include {machine.folder}/sshd_config.d/1*.conf\n{OTHER}{INCLUDE}")
-    assert "sshd_config:2 comes before it" in machine.refusal(chain=True)
+    assert "sshd_config:2: a line here precedes" in machine.refusal(chain=True)
 
 
 @pytest.mark.parametrize(
@@ -202,27 +205,27 @@ def test_a_command_before_the_include_is_named_though_there_is_a_match_all_befor
         "Version OpenSSH_*",
     ],
 )  # fmt: skip
-def test_no_match_block_that_sshd_takes_stops_anything(machine: Machine, match: str) -> None:
+def test_enable_works_with_every_match_block_that_sshd_accepts(machine: Machine, match: str) -> None:
     machine.sshd_config(f"{INCLUDE}Match {match}\n    PasswordAuthentication no\n    X11Forwarding yes\n")
-    if machine.site.sshd_problem() is not None:
+    if machine.site.config_problem() is not None:
         pytest.skip("this sshd does not know such a Match line")
     before = machine.files()
     machine.enable()
     assert machine.effective == (PLAIN.command, "eic-sshd")
-    assert standing(machine) == []
-    assert machine.enable()[0] == "sshd asks eic-sshd already"
+    assert machine.problems() == []
+    assert machine.enable()[0] == "sshd already runs eic-sshd"
     machine.disable()
     assert machine.files() == before
 
 
 class Silent(Sshd):
-    """One that starts, and will not say what is in force."""
+    """One that starts, and prints no settings."""
 
     def settings(self, connection: Connection = ORDINARY) -> Settings:
-        raise MachineError("`sshd -T` fails")
+        raise MachineError("`sshd -T`", "it fails")
 
 
-def test_an_sshd_that_cannot_be_asked_what_is_in_force_stops_nothing(machine: Machine) -> None:
+def test_enable_and_disable_work_with_an_sshd_that_prints_no_settings(machine: Machine) -> None:
     machine.sshd_config(INCLUDE + OTHER)
     machine.sshd = Silent
     before = machine.files()
@@ -231,17 +234,17 @@ def test_an_sshd_that_cannot_be_asked_what_is_in_force_stops_nothing(machine: Ma
     machine.sshd = Sshd
     assert machine.effective == (PLAIN.command, "nobody")
     machine.sshd = Silent
-    assert standing(machine) == []
+    assert machine.problems() == []
     machine.disable()
     assert machine.files() == before
 
 
-def test_a_command_for_nearly_all_is_no_command_outside_of_match_blocks(machine: Machine) -> None:
+def test_a_command_in_a_match_block_for_nearly_all_does_not_count_as_outside(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match Address *,!10.0.0.0/8\n    {SAME}")
     machine.dry_run = True
-    assert any("goes on running /usr/bin/true %u" in sentence for sentence in machine.enable())
+    assert any("sshd runs /usr/bin/true %u and not eic-sshd" in report for report in machine.enable())
     machine.dry_run = False
-    assert any("goes on running /usr/bin/true %u" in sentence for sentence in machine.enable())
-    assert machine.enable()[0] == "sshd asks eic-sshd already"
-    assert standing(machine) == []
+    assert any("sshd runs /usr/bin/true %u and not eic-sshd" in report for report in machine.enable())
+    assert machine.enable()[0] == "sshd already runs eic-sshd"
+    assert machine.problems() == []
     machine.disable()

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from eic_sshd.diagnose import libraries as diagnose_libraries
 from eic_sshd.host import libraries
 from eic_sshd.model.decision import NotGranted, Outcome, Reason
 
@@ -66,7 +67,8 @@ def test_one_thread_at_a_time_loads() -> None:
 
 def test_a_missing_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "systemd", None)
-    (problem,) = libraries.problems()
-    assert problem.startswith("systemd.daemon: ")
-    assert "python3-systemd" in problem
-    assert "/usr/bin/python3" in problem
+    (finding,) = diagnose_libraries.problems()
+    assert finding.code == "library-unusable"
+    assert finding.subject == "systemd.daemon"
+    assert "python3-systemd" in finding.remedy
+    assert "/usr/bin/python3" in finding.remedy

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of sshd's by which no pushed key logs in."""
+"""Settings of sshd by which no pushed key logs in."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Dict, Sequence
+from typing import Dict, List
 
 import pytest
 
 from eic_sshd.cli import check_config
+from eic_sshd.diagnose.finding import Finding, error, warning
 from eic_sshd.diagnose.obstacles import obstacles
 from eic_sshd.model.public_key import SUPPORTED_TYPES
 
@@ -19,28 +20,28 @@ def keywords(effective: Dict[str, str], *types: str) -> str:
     return " ".join(obstacle.keyword for obstacle in obstacles(effective, frozenset(types) or ALL))
 
 
-def test_what_is_not_set_is_no_obstacle() -> None:
+def test_defaults_are_no_obstacle() -> None:
     assert keywords({}) == ""
 
 
 @pytest.mark.parametrize("value", ["no", "No"])
-def test_without_public_key_authentication_none_logs_in(value: str) -> None:
+def test_disabled_public_key_authentication_is_an_obstacle(value: str) -> None:
     assert keywords({"pubkeyauthentication": value}) == "pubkeyauthentication"
     assert keywords({"pubkeyauthentication": "yes"}) == ""
 
 
-def test_where_connections_are_refused_none_logs_in() -> None:
+def test_refused_connections_are_an_obstacle() -> None:
     """OpenSSH 10 and later."""
     assert keywords({"refuseconnection": "yes"}) == "refuseconnection"
     assert keywords({"refuseconnection": "no"}) == ""
 
 
 @pytest.mark.parametrize(
-    ("methods", "rules_out"),
+    ("methods", "is_obstacle"),
     [
         ("any", False),
         ("publickey", False),
-        ("publickey,password", False),  # and a second factor: still a way for a pushed key
+        ("publickey,password", False),  # a second factor: a pushed key is still of use
         ("password publickey", False),
         ("password", True),
         ("keyboard-interactive:pam", True),
@@ -49,13 +50,13 @@ def test_where_connections_are_refused_none_logs_in() -> None:
         ("publickey,gssapi-with-mic password", True),  # sshd leaves out the first: it has no gssapi-with-mic
     ],
 )
-def test_lists_of_methods_without_publickey_rule_every_key_out(methods: str, rules_out: bool) -> None:
+def test_lists_of_methods_without_publickey_are_an_obstacle(methods: str, is_obstacle: bool) -> None:
     effective = {"authenticationmethods": methods, "gssapiauthentication": "no", "passwordauthentication": "yes"}
-    assert keywords(effective) == ("authenticationmethods" if rules_out else "")
+    assert keywords(effective) == ("authenticationmethods" if is_obstacle else "")
 
 
 @pytest.mark.parametrize(
-    ("accepted", "types", "rules_out"),
+    ("accepted", "types", "is_obstacle"),
     [
         ("ssh-ed25519", "", False),
         ("ssh-ed25519", "ssh-rsa", True),
@@ -71,33 +72,32 @@ def test_lists_of_methods_without_publickey_rule_every_key_out(methods: str, rul
     ],
 )
 @pytest.mark.parametrize("keyword", ["pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes"])
-def test_algorithms_that_no_allowed_type_has_rule_every_key_out(
-    keyword: str, accepted: str, types: str, rules_out: bool
+def test_algorithms_of_no_allowed_key_type_are_an_obstacle(
+    keyword: str, accepted: str, types: str, is_obstacle: bool
 ) -> None:
-    assert keywords({keyword: accepted}, *types.split()) == (keyword if rules_out else "")
+    assert keywords({keyword: accepted}, *types.split()) == (keyword if is_obstacle else "")
 
 
-def run(*arguments: str, problems: Sequence[str] = (), warnings: Sequence[str] = ()) -> int:
-    parser = argparse.ArgumentParser()
-    check_config.configure(parser)
-    return check_config.exit_status(parser.parse_args(arguments).fail_on, problems, warnings)
+E, W = error("x", "sshd", "an error"), warning("x", "sshd", "a warning")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problems", "warnings", "status"),
+    ("arguments", "findings", "status"),
     [
-        ("", "", "", 0),
-        ("", "", "x", 0),
-        ("", "x", "", 1),
-        ("--fail-on error", "", "x", 0),
-        ("--fail-on warning", "", "x", 1),
-        ("--fail-on warning", "", "", 0),
-        ("--fail-on warning", "x", "", 1),
-        ("--strict", "", "x", 1),
-        ("--strict", "", "", 0),
+        ("", [], 0),
+        ("", [W], 0),
+        ("", [E], 1),
+        ("--fail-on error", [W], 0),
+        ("--fail-on warning", [W], 1),
+        ("--fail-on warning", [], 0),
+        ("--fail-on warning", [E], 1),
+        ("--strict", [W], 1),
+        ("--strict", [], 0),
     ],
 )
-def test_check_config_fails_on_warnings_where_it_is_to(
-    arguments: str, problems: str, warnings: str, status: int
+def test_check_config_fails_on_errors_and_if_requested_on_warnings(
+    arguments: str, findings: List[Finding], status: int
 ) -> None:
-    assert run(*arguments.split(), problems=problems.split(), warnings=warnings.split()) == status
+    parser = argparse.ArgumentParser()
+    check_config.configure(parser)
+    assert check_config.exit_status(parser.parse_args(arguments.split()).fail_on, findings) == status

@@ -11,7 +11,7 @@ from typing import Dict, Optional
 import pytest
 
 from eic_sshd.diagnose import side_effects
-from eic_sshd.setup import Refused
+from eic_sshd.setup import SetupRefused
 from eic_sshd.setup.placing import place
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.processes import Processes
@@ -81,29 +81,29 @@ def site(tmp_path: Path) -> Site:
         ({"zz-eic-sshd.conf": PLAIN.text(), "70-site.conf": PRINCIPALS}, "", "zz-eic-sshd.conf"),
     ],
 )
-def test_ours_go_before_the_own_command_and_after_the_one_for_principals(
+def test_our_lines_precede_the_sites_command_and_follow_the_one_for_principals(
     site: Site, files: Dict[str, str], after_include: str, expected: Optional[str]
 ) -> None:
     for name, text in files.items():
         Path(site.sshd_drop_ins, name).write_text(text)
     Path(site.sshd.config).write_text(f"Include {site.sshd_drop_ins}/*.conf\n{after_include}")
-    before = side_effects.without_us(site, site.sshd)
+    before = side_effects.without_our_lines(site)
     assert len(before) == 1
     if expected is None:
-        with pytest.raises(Refused, match=r":[12]: AuthorizedPrincipalsCommand would become none"):
+        with pytest.raises(SetupRefused, match=r":[12]: AuthorizedPrincipalsCommand would become none"):
             place(site, PLAIN, before)
     else:
         assert place(site, PLAIN, before) == (str(Path(site.sshd_drop_ins, expected)), PLAIN.text())
 
 
-def test_what_differs_is_named(site: Site) -> None:
+def test_a_setting_that_differs_is_named(site: Site) -> None:
     Path(site.sshd.config).write_text(f"Include {site.sshd_drop_ins}/*.conf\n{PRINCIPALS}")
-    before = side_effects.without_us(site, site.sshd)
+    before = side_effects.without_our_lines(site)
     Path(site.drop_in).write_text(PLAIN.text())
     after = side_effects.observe(site.sshd, list(before))
     found = side_effects.difference(before, after)
     assert found == side_effects.Difference("authorizedprincipalscommand", "/p", "none")
-    assert str(found) == "authorizedprincipalscommand none instead of /p"
+    assert found.text() == "authorizedprincipalscommand none instead of /p"
     assert side_effects.difference(before, before) is None
-    assert side_effects.difference(before, {}) is None  # sshd has no answer: it says why when it reads its own files
-    assert side_effects.without_us(site, site.sshd) == before
+    assert side_effects.difference(before, {}) is None  # sshd prints nothing
+    assert side_effects.without_our_lines(site) == before

@@ -104,7 +104,7 @@ def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
 def test_which_configuration_it_goes_by_is_in_its_title(tmp_path: Path, options: str, program: str, ours: bool) -> None:
     process(tmp_path, 7, f"sshd: {program} {options} [listener] 0 of 10-100 startups\0".encode(), program)
     (found,) = listeners(str(tmp_path))
-    assert found.reads("/etc/ssh/sshd_config", os.path.realpath("/usr/sbin/sshd")) is ours
+    assert found.uses("/etc/ssh/sshd_config", os.path.realpath("/usr/sbin/sshd")) is ours
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_what_it_brings_itself_is_in_its_title(tmp_path: Path, options: str, key
     (tmp_path / "7" / "ns").mkdir()
     (tmp_path / "7" / "ns" / "net").symlink_to(os.readlink("/proc/self/ns/net"))
     (found,) = listeners(str(tmp_path))
-    assert (found.brings_host_keys, found.brings_addresses) == (keys, addresses)
-    assert found._replace(network="net:[1]").brings_addresses
+    assert (found.overrides_host_keys, found.overrides_addresses) == (keys, addresses)
+    assert found._replace(network="net:[1]").overrides_addresses
 
 
 @pytest.mark.parametrize(

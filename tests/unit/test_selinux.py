@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said where SELinux would keep sshd from asking."""
+"""The finding where SELinux may deny sshd's requests."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ OURS = "system_u:object_r:eic_sshd_exec_t:s0"
 
 
 @pytest.mark.parametrize(
-    ("enforce", "label", "said"),
+    ("enforce", "label", "shown"),
     [
-        ("1", "system_u:object_r:bin_t:s0", "has system_u:object_r:bin_t:s0)"),
-        ("1", None, "has no label (No data available))"),
+        ("1", "system_u:object_r:bin_t:s0", "(label: system_u:object_r:bin_t:s0)"),
+        ("1", None, "(label: no label (No data available))"),
         ("1", OURS, ""),
         ("0", "system_u:object_r:bin_t:s0", ""),
         (None, None, ""),
     ],
 )
-def test_an_enforced_policy_that_does_not_know_us_is_told_of(
-    enforce: Optional[str], label: Optional[str], said: str, tmp_path: Path
+def test_an_enforced_policy_without_rules_for_eic_sshd_is_a_finding(
+    enforce: Optional[str], label: Optional[str], shown: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "enforce"
     if enforce is not None:
@@ -39,7 +39,7 @@ def test_an_enforced_policy_that_does_not_know_us_is_told_of(
         return label
 
     found = list(selinux.problems(str(file), label_of))
-    assert len(found) == bool(said)
-    for sentence in found:
-        assert said in sentence
-        assert sentence.endswith(": install eic-sshd-selinux")
+    assert len(found) == bool(shown)
+    for finding in found:
+        assert shown in finding.text()
+        assert finding.text().endswith(". Install eic-sshd-selinux.")

@@ -75,12 +75,12 @@ def test_an_sshd_that_has_no_answer_says_why(script: Script) -> None:
 
 def test_addresses_that_cannot_be_asked_about_are_no_problem(script: Script) -> None:
     """sshd starts with what -t takes."""
-    assert script("case $1 in -T) exit 255;; esac").problem(host_keys=True, addresses=True) is None
+    assert script("case $1 in -T) exit 255;; esac").config_problem(host_keys=True, addresses=True) is None
 
 
 def test_addresses_in_any_case_are_looked_at(script: Script) -> None:
     sshd = script("echo 'ListenAddress 192.0.2.77:22'")
-    assert "192.0.2.77" in (sshd.problem(host_keys=True, addresses=True) or "")
+    assert "192.0.2.77" in (sshd.config_problem(host_keys=True, addresses=True) or "")
 
 
 @pytest.mark.parametrize(
