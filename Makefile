@@ -41,6 +41,21 @@ demo: setup
 test: setup
 	tests/run.sh $(VENV) $(ARGS)
 
+## make unit       the unit tests alone
+.PHONY: unit
+unit: setup
+	$(VENV)/bin/python -m pytest tests/unit $(ARGS)
+
+## make lint       linters, types, import contracts, spelling
+.PHONY: lint
+lint: setup
+	tests/lint.sh $(VENV)
+
+## make format     formats the code
+.PHONY: format
+format: setup
+	$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .
+
 ## make mutate     changes every check of the decision, one at a time: the unit tests must notice (ARGS=--module=chain)
 .PHONY: mutate
 mutate: setup
@@ -85,7 +100,7 @@ install:
 	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system-preset systemd/system-preset/90-eic-sshd.preset
 	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(USR)/lib/sysusers.d/eic-sshd.conf
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
-	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
+	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md docs/architecture.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/ami docs/ami/*
 	for page in $(wildcard docs/man/eic-sshd*.5 docs/man/eic-sshd*.8); do \
 	    $(INSTALL) -D -m 0644 -t $(USR)/share/man/man$${page##*.} $$page || exit 1; \

@@ -9,11 +9,8 @@ here=$(dirname "$0")
 cd "$here/.."
 python=$PWD/$venv/bin/python
 
-echo "== lint, types, import contracts"
-"$venv/bin/ruff" check .
-"$venv/bin/ruff" format --check .
-"$venv/bin/mypy"
-"$venv/bin/lint-imports" --no-logo
+echo "== lint, types, import contracts, spelling"
+tests/lint.sh "$venv"
 
 echo "== unit tests on the oldest and the newest versions that are supported"
 tests/versions.sh "$@"
