@@ -14,8 +14,8 @@ from typing import Dict, List, Optional, Tuple
 
 import requests
 
-from testbed import private_host, processes
-from testbed.sshd import keygen
+from testbed import keys, private_host, processes
+from testbed.ssh import keygen
 from tools.documents import ROOT
 
 from .measure import ran
@@ -31,10 +31,10 @@ class Bench:
         self.tree = folder / "tree"
         subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={self.tree}"], check=True)
         self.front_door = str(self.tree / "usr/lib/eic-sshd/authorized-keys")
-        facts = stack.enter_context(processes.sandbox(str(folder / "sandbox"), "--window", "3000"))
+        sandbox = stack.enter_context(processes.sandbox(str(folder / "sandbox"), "--window", "3000"))
         if os.geteuid() == 0:  # the real IMDS does not wait for this machine's processors
-            os.setpriority(os.PRIO_PROCESS, facts["pid"], -15)
-        self._control = facts["endpoints"]["control"]
+            os.setpriority(os.PRIO_PROCESS, sandbox.pid, -15)
+        self._control = sandbox.endpoints["control"]
         self._session = stack.enter_context(requests.Session())
         self._session.trust_env = False
         self._numbers = itertools.count()
@@ -46,14 +46,14 @@ class Bench:
         log.touch()
         log.chmod(0o666)
         self._stack = stack
-        self.imds = facts["endpoints"]["imds"]
+        self.imds = sandbox.endpoints["imds"]
         self.config = self.configured("warm.conf")
         self.socket, self.service = self.serving("authorize.sock", self.config)
 
     def serving(self, name: str, config: str) -> Tuple[str, subprocess.Popen[bytes]]:
         """An authorizer that goes by `config`: its socket, and its process."""
         path = str(self.folder / "run" / name)
-        service = processes.authorizer(str(self.tree), path, config, self.uid)
+        service = processes.daemon(str(self.tree), path, config, self.uid)
         self._stack.callback(lambda: processes.stop(service))
         return path, service
 
@@ -112,5 +112,5 @@ def memory_mib(pid: int, field: str) -> float:
 
 
 def fingerprint(key: str) -> str:
-    listed = subprocess.run(["ssh-keygen", "-lf", f"{key}.pub"], capture_output=True, text=True, check=True)
-    return listed.stdout.split()[1]
+    """The fingerprint of the key pair whose private key is at `key`."""
+    return keys.fingerprint(Path(f"{key}.pub").read_text())

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import time
 from typing import Callable, Iterable, List, Sequence
 
 from eic_sshd.cold import library_paths
@@ -91,21 +90,15 @@ def _loading(modules: Sequence[str]) -> str:
 def first_call(bench: Bench, wanted: str, before: Callable[[], None]) -> Case:
     """A call that finds systemd's socket and no process behind it."""
     path = str(bench.folder / "run/first.sock")
-    serve = [str(bench.tree / "usr/bin/eic-sshd"), "serve", "--config", bench.config]
-    setpriv = ["setpriv", f"--reuid={bench.uid}", f"--regid={bench.uid}", "--clear-groups"]
-    activate = [*setpriv, "systemd-socket-activate", "-l", path, *serve]
+    serve = processes.serve_command(str(bench.tree), "--config", bench.config)
     call = command("first call, daemon not running", bench.asking(USER, wanted, socket=path), 1)
     plain = call.measure
 
     def measure() -> float:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-        process = subprocess.Popen(activate, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+        process = processes.socket_activated(path, serve, bench.uid)
         try:
-            for _ in range(500):
-                if os.path.exists(path):
-                    break
-                time.sleep(0.01)
             return plain()
         finally:
             processes.stop(process)

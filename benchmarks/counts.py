@@ -78,7 +78,7 @@ def _peaks(bench: Bench, stack: contextlib.ExitStack) -> Iterator[tuple[str, flo
 def _idle(bench: Bench) -> str:
     config = bench.configured("idle.conf", extra="[service]\nidle_exit = 1\n")
     path = str(bench.folder / "run/idle.sock")
-    idle = processes.authorizer(str(bench.tree), path, config, bench.uid)
+    idle = processes.daemon(str(bench.tree), path, config, bench.uid)
     bench.asked(bench.key(), config, path)
     begun = time.monotonic()
     status = idle.wait(timeout=10)

@@ -6,13 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Callable, List
 
-from testbed import processes
+from testbed import processes, waiting
 from testbed.sshd import Sshd, free_port
 from tools.documents import ROOT
 
@@ -86,6 +86,11 @@ class Logins:
         ]
 
 
+def _rival_listens() -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((oslogin.ADDRESS, 80)) == 0
+
+
 def rivals(bench: Bench, stack: contextlib.ExitStack) -> List[Case]:
     """Google's helper where it can be had; a shell helper where RIVAL names its command."""
     found = []
@@ -95,7 +100,7 @@ def rivals(bench: Bench, stack: contextlib.ExitStack) -> List[Case]:
         line = Path(f"{key}.pub").read_text().strip()
         stand_in = subprocess.Popen([sys.executable, "-m", "benchmarks.oslogin", "serve", line])
         stack.callback(lambda: processes.stop(stand_in))
-        time.sleep(1)
+        waiting.until(_rival_listens, "the rival's metadata server listens")
         found.append(command("rival: google_authorized_keys", [binary, USER], 1))
     else:
         print(f"{oslogin.PACKAGE} cannot be run here: that rival is left out", file=sys.stderr)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: the main job, with real parts. Every step says what it expects; one that goes wrong ends the demo."""
+"""`make demo`: a push, a login, expiry and fallback with real programs. A step that fails ends the demo."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterator, List
+from typing import Dict, Iterator, List
 
-from . import private_host, processes
-from .sshd import Login, Sshd, keygen
+from . import aws_sdk, private_host, processes
+from .processes import SandboxStatus
+from .ssh import Login, keygen
+from .sshd import Sshd
 
 _USER = "ec2-user"
 _FOLDER = os.path.join(private_host.HOME, "demo")
@@ -25,7 +27,7 @@ _LOG = os.path.join(_FOLDER, "log", "decisions.jsonl")
 
 
 class Unexpected(Exception):
-    """A step did not go as it must."""
+    """A step did not have the result that it must have."""
 
 
 def main() -> int:
@@ -38,43 +40,43 @@ def main() -> int:
     try:
         _demo(window=6 if arguments.fast else 60)
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing is left behind")
+        print("\ninterrupted; everything is removed")
         return 130
     except (Unexpected, RuntimeError, subprocess.SubprocessError) as problem:
-        print(f"\neic-sshd: the demo went wrong: {problem}", file=sys.stderr)
+        print(f"\neic-sshd: the demo failed: {problem}", file=sys.stderr)
         return 1
     return 0
 
 
 def _demo(window: int) -> None:
-    _step("eic-sshd is installed below a folder, as its packages lay it out")
+    _step("eic-sshd is installed below a folder, with the layout of its packages")
     _install()
     pushed = os.path.join(_FOLDER, "pushed_key")
     on_disk = os.path.join(_FOLDER, "on_disk_key")
     pushed_line, on_disk_line = keygen(pushed), keygen(on_disk)
     command = f"{_TREE}/usr/lib/eic-sshd/authorized-keys --socket {_SOCKET} --config {_CONFIG}"
     with contextlib.ExitStack() as imds, contextlib.ExitStack() as host:
-        facts = imds.enter_context(_sandbox(window))
-        host.enter_context(_authorizer())
+        sandbox = imds.enter_context(_sandbox(window))
+        host.enter_context(_daemon())
         sshd = host.enter_context(Sshd(_FOLDER, command))
         sshd.authorize(_USER, on_disk_line)
-        _say(f"sandbox:    IMDSv2 at {facts['endpoints']['imds']}, API at {facts['endpoints']['api']}")
-        _say(f"authorizer: eic-sshd serve, as {private_host.COMMAND_USER}")
+        _say(f"sandbox:    IMDSv2 at {sandbox.endpoints['imds']}, API at {sandbox.endpoints['api']}")
+        _say(f"daemon:     eic-sshd serve, as {private_host.COMMAND_USER}")
         _say(f"sshd:       127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
-        _step("A key that nobody pushed is refused")
+        _step("A key that was not pushed is refused")
         _expect(sshd.login(_USER, [pushed]), False)
         _step("The key is pushed through boto3 (SendSSHPublicKey)")
-        _push(facts, pushed_line)
+        _say(f"RequestId: {aws_sdk.push(sandbox.endpoints['api'], sandbox.instance, _USER, pushed_line)}")
         pushed_at = time.monotonic()
         _step(f"ssh logs {_USER} in with it")
         _expect(sshd.login(_USER, [pushed]), True)
-        _say("the record of that decision:")
+        _say("the record of the decision:")
         for name, value in _records()[-1].items():
             print(f"      {name:12} {value}")
-        _step(f"Once its {window} seconds have passed (IMDS lists it no more), the same login is refused")
+        _step(f"Once its {window} seconds have passed (IMDS does not list it any more), the same login is refused")
         _wait(pushed_at + window + 1)
         _expect(sshd.login(_USER, [pushed]), False)
-        _step("IMDS is dead; a client that offers both keys still logs in, with the one on disk")
+        _step("IMDS has stopped; a client that offers both keys still logs in, with the key on disk")
         imds.close()
         _expect(sshd.login(_USER, [pushed, on_disk]), True)
     _step("What eic-sshd decided (sshd asks once for an offered key and once more for its signature)")
@@ -82,7 +84,7 @@ def _demo(window: int) -> None:
 
 
 def _install() -> None:
-    # Folders that sshd's command may be in are root's, and nobody else may write to them.
+    # Every folder above sshd's command belongs to root, and no other user can write to it.
     os.makedirs(os.path.dirname(_LOG), mode=0o755)
     uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
     os.chown(os.path.dirname(_LOG), uid, uid)
@@ -91,47 +93,31 @@ def _install() -> None:
 
 
 @contextlib.contextmanager
-def _sandbox(window: int) -> Iterator[Dict[str, Any]]:
-    with processes.sandbox(_SANDBOX, "--window", str(window)) as facts:
+def _sandbox(window: int) -> Iterator[SandboxStatus]:
+    with processes.sandbox(_SANDBOX, "--window", str(window)) as sandbox:
         with open(_CONFIG, "a", encoding="utf-8") as file:
             file.write(f"[log]\ndestination = {_LOG}\n")
-        yield facts
+        yield sandbox
 
 
 @contextlib.contextmanager
-def _authorizer() -> Iterator[None]:
-    """The resident authorizer, as systemd would run it."""
+def _daemon() -> Iterator[None]:
+    """The resident daemon, as systemd runs it."""
     uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
     os.makedirs(os.path.dirname(_SOCKET), mode=0o755)
     os.chown(os.path.dirname(_SOCKET), uid, uid)
-    process = processes.authorizer(_TREE, _SOCKET, _CONFIG, uid)
+    process = processes.daemon(_TREE, _SOCKET, _CONFIG, uid)
     try:
         yield
     finally:
         processes.stop(process)
 
 
-def _push(facts: Dict[str, Any], line: str) -> None:
-    import boto3
-
-    client = boto3.client(
-        "ec2-instance-connect",
-        endpoint_url=facts["endpoints"]["api"],
-        region_name=facts["instance"]["region"],
-        aws_access_key_id="SANDBOX",
-        aws_secret_access_key="sandbox",
-    )
-    answer = client.send_ssh_public_key(
-        InstanceId=facts["instance"]["instance_id"], InstanceOSUser=_USER, SSHPublicKey=line
-    )
-    _say(f"Success: {answer['Success']}, RequestId: {answer['RequestId']}")
-
-
 def _expect(login: Login, ok: bool) -> None:
-    said = login.output if login.ok else login.errors.splitlines()[-1] if login.errors else "refused"
-    _say(f"{'logged in as' if login.ok else 'not logged in:'} {said} ({login.seconds:.2f} s)")
+    shown = login.output if login.ok else login.errors.splitlines()[-1] if login.errors else "refused"
+    _say(f"{'logged in as' if login.ok else 'not logged in:'} {shown} ({login.seconds:.2f} s)")
     if login.ok != ok:
-        raise Unexpected(f"the login should have been {'granted' if ok else 'refused'}: {login.errors}")
+        raise Unexpected(f"the login must be {'granted' if ok else 'refused'}: {login.errors}")
 
 
 def _wait(until: float) -> None:
@@ -151,12 +137,12 @@ def _wait(until: float) -> None:
     )
 
 
-def _records() -> List[Dict[str, Any]]:
+def _records() -> List[Dict[str, object]]:
     with open(_LOG, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
-def _table(records: List[Dict[str, Any]]) -> None:
+def _table(records: List[Dict[str, object]]) -> None:
     columns = ("decision", "reason", "source", "user", "fingerprint", "elapsed_us", "sshd_pid")
     rows = [columns, *([_short(record.get(name, "")) for name in columns] for record in records)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public keys for tests: whole ones of every type, and the pieces to build broken ones from."""
+"""Public keys for tests: valid ones of every type, and the parts of which broken ones are made."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import struct
 from typing import Any, Dict
@@ -31,9 +32,15 @@ def line(key_type: str, *fields: bytes, inner_type: str = "", comment: str = " a
 
 
 def openssh(private: Any) -> str:
-    """The public half of a private key of cryptography's, as ssh-keygen would write it."""
+    """The public key of a private key, as ssh-keygen writes it."""
     written: bytes = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     return f"{written.decode()} someone@example"
+
+
+def fingerprint(line: str) -> str:
+    """The SHA-256 fingerprint of the key on an authorized_keys line, as sshd's %f writes it."""
+    blob = base64.b64decode(line.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def ed25519_line() -> str:
@@ -52,7 +59,7 @@ def dsa_line() -> str:
 
 
 def certificate_line() -> str:
-    """An Ed25519 certificate by shape (OpenSSH's PROTOCOL.certkeys); its signature is nothing."""
+    """A line with the fields of an Ed25519 certificate (OpenSSH's PROTOCOL.certkeys) and an empty signature."""
     kind = "ssh-ed25519-cert-v01@openssh.com"
     fields = [string(os.urandom(32)), string(os.urandom(32)), struct.pack(">QI", 0, 1), string(b"id"), string(b"root")]
     return line(kind, *fields, struct.pack(">QQ", 0, 2**64 - 1), *[string(b"")] * 5).decode()
@@ -64,7 +71,7 @@ def point(curve: ec.EllipticCurve) -> bytes:
 
 
 def every_type() -> Dict[str, bytes]:
-    """A whole key of every type that a policy can allow."""
+    """A valid key of every type that can be allowed, by type."""
     p256, application = ec.SECP256R1(), string(b"ssh:")
     return {
         "ssh-ed25519": ed25519_line().encode(),

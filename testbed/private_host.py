@@ -1,30 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command on a private copy of this machine's accounts: `python3 -m testbed.private_host COMMAND...`
 
-In mount and PID namespaces of its own, with a /run of its own and accounts of its own in /etc/passwd, in place of those
-of the same names that this machine may have. When the command ends, is interrupted or killed, the kernel takes all of
-it away, processes included; the machine's own sshd, accounts and files are never touched. Needs root, since sshd runs
-only an AuthorizedKeysCommand that root owns.
+The command runs in mount and PID namespaces, with a /run of its own. The accounts in ACCOUNTS are added to /etc/passwd
+there, and replace accounts of the same names. When the command ends, is interrupted or killed, the kernel removes all
+of it, processes included. The machine's own sshd, accounts and files do not change. It needs root, since sshd runs an
+AuthorizedKeysCommand only if root owns it.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from typing import Dict, List, Sequence
 
+from . import namespaces
+from .namespaces import Unsupported
+
 INSIDE = "EIC_SSHD_PRIVATE_HOST"
 HOME = "/run/eic-sshd-private"
 COMMAND_USER = "eic-sshd"
-# uids of the top of the range that Debian and Red Hat leave to administrators
+# The top of the range that Debian and Red Hat reserve for administrators.
 ACCOUNTS = {COMMAND_USER: 59980, "ec2-user": 59981, "deploy": 59982}
-
-
-class Unable(Exception):
-    """No private host can be made here; says why."""
+_NEEDS_ROOT = (
+    "this must be run as root: sshd runs an AuthorizedKeysCommand only if root owns it and every folder above it. "
+    "Try: sudo make demo"
+)
 
 
 def is_inside() -> bool:
@@ -32,39 +34,18 @@ def is_inside() -> bool:
     return os.environ.get(INSIDE) == "1"
 
 
-def run(command: List[str], network: bool = False) -> int:
-    """Run `command` on a private host, on a loopback `network` of its own if asked; its exit status. Raises Unable."""
+def run(command: Sequence[str], network: bool = False) -> int:
+    """Run `command` on a private host, with `network` in a network namespace. Returns its exit status. Raises
+    Unsupported."""
     if os.geteuid() != 0:
-        raise Unable(
-            "this must be run as root: sshd runs an AuthorizedKeysCommand only if root owns it and every folder above "
-            "it. Try: sudo make demo"
-        )
-    if shutil.which("unshare") is None:
-        raise Unable("unshare is missing: install util-linux")
-    # Should this process be killed, unshare dies with it, and with unshare all that runs in the namespaces.
-    mortal = ["setpriv", "--pdeathsig", "KILL"]
-    namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    if network:
-        namespaces.append("--net")
-    probe = subprocess.run([*mortal, *namespaces, "true"], capture_output=True, text=True)
-    if probe.returncode != 0:
-        raise Unable(
-            f"root cannot make namespaces here ({probe.stderr.strip()}): a container must be allowed to, and / must be "
-            "a mount point, which it is not in a plain chroot"
-        )
+        raise Unsupported(_NEEDS_ROOT)
+    namespaces.require(network)
     inside = [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--inside", *command]
-    process = subprocess.Popen([*mortal, *namespaces, *inside])
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: process.kill())
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue  # the terminal interrupted the command too: it ends by itself, and the namespaces with it
+    return namespaces.run(inside, network)
 
 
 def prepare() -> None:
-    """Within the namespaces: a fresh /run, the accounts, sshd's privilege separation folder."""
+    """In the namespaces: mount an empty /run, add the accounts, make sshd's privilege separation folder."""
     _mount("-t", "tmpfs", "-o", "mode=755,nosuid,nodev", "tmpfs", "/run")
     os.makedirs("/run/sshd", mode=0o755)
     os.makedirs(HOME, mode=0o755)
@@ -88,9 +69,9 @@ def prepare() -> None:
 
 
 def with_accounts(text: bytes, ours: Sequence[str]) -> bytes:
-    """`text` of passwd(5) or a file like it with the lines `ours`, in place of lines that begin with the same names.
+    """`text` of passwd(5) or a similar file with the lines `ours` first, and without other lines of the same names.
 
-    They come first, since the first line with a name counts, and the first with a number.
+    The first line with a name or a number is the one that counts.
     """
     lines = [line.encode() for line in ours]
     names = {line.partition(b":")[0] for line in lines}
@@ -99,7 +80,7 @@ def with_accounts(text: bytes, ours: Sequence[str]) -> bytes:
 
 
 def bring_up_loopback(*addresses: str) -> None:
-    """In a network namespace of its own: loopback works, and has these addresses too."""
+    """In a network namespace: enable loopback, with these addresses beside its own."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for address in addresses:
         subprocess.run(["ip", "addr", "add", address, "dev", "lo"], check=True)
@@ -122,7 +103,7 @@ def main(arguments: List[str]) -> int:
         return 2
     try:
         return run(arguments, network)
-    except Unable as problem:
+    except Unsupported as problem:
         print(f"eic-sshd: {problem}", file=sys.stderr)
         return 1
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private sshd on a loopback port, and an ssh client to log in to it."""
+"""A real sshd on a loopback port."""
 
 from __future__ import annotations
 
@@ -7,46 +7,25 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from dataclasses import dataclass
 from typing import List, Optional, Sequence
 
+from . import ssh, waiting
 from .private_host import COMMAND_USER
+from .ssh import Login
 
-_PATIENCE = 30.0  # seconds; a busy machine takes a few
+_STOP_TIMEOUT = 30.0  # seconds; a busy machine needs a few
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on."""
+    """A TCP port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def keygen(path: str, *options: str) -> str:
-    """Make a key pair with ssh-keygen (`-t ed25519` unless `options` say otherwise); gives the public key's line."""
-    subprocess.run(
-        ["ssh-keygen", "-q", "-N", "", "-C", "sandbox", "-f", path, *(options or ("-t", "ed25519"))],
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
-    with open(f"{path}.pub", encoding="ascii") as file:
-        return file.read().strip()
-
-
-@dataclass(frozen=True)
-class Login:
-    """How one `ssh` went; `seconds` is its wall time."""
-
-    ok: bool
-    output: str
-    errors: str
-    seconds: float
-
-
 class Sshd:
-    """An sshd in `folder`, asking `command` (with its arguments, without `%u %f`); None asks nothing."""
+    """An sshd with its files in `folder`. Its AuthorizedKeysCommand is `command` and `%u %f`; None sets none."""
 
     def __init__(self, folder: str, command: Optional[str], extra: Sequence[str] = ()) -> None:
         self.folder = folder
@@ -60,14 +39,14 @@ class Sshd:
         os.makedirs(os.path.join(self.folder, "authorized_keys"), mode=0o755, exist_ok=True)
         host_key = os.path.join(self.folder, "host_key")
         if not os.path.exists(host_key):
-            keygen(host_key)
+            ssh.keygen(host_key)
         config = os.path.join(self.folder, "sshd_config")
         with open(config, "w", encoding="utf-8") as file:
             file.write("\n".join(self._config(host_key)) + "\n")
         with open(self.log, "ab") as log:
             binary = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin") or "/usr/sbin/sshd"
             self._process = subprocess.Popen([binary, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL)
-        self._wait()
+        self._await_port()
         return self
 
     def _config(self, host_key: str) -> List[str]:
@@ -90,31 +69,33 @@ class Sshd:
             lines += [f"AuthorizedKeysCommand {self._command} %u %f", f"AuthorizedKeysCommandUser {COMMAND_USER}"]
         return lines
 
-    def _wait(self) -> None:
-        begun = time.monotonic()
-        while time.monotonic() - begun < _PATIENCE:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            if self._process is not None and self._process.poll() is not None:
-                break
-            time.sleep(0.02)
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            raise RuntimeError(f"sshd did not start: {log.read()}")
+    def _await_port(self) -> None:
+        """Raises RuntimeError with sshd's log if sshd ends."""
+        waiting.until(lambda: self._accepts_connections() or self._has_ended(), "sshd listens")
+        if not self._accepts_connections():
+            with open(self.log, encoding="utf-8", errors="replace") as log:
+                raise RuntimeError(f"sshd did not start: {log.read()}")
+
+    def _accepts_connections(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     @property
     def pid(self) -> int:
-        """Of the process that waits for connections, once it is started."""
+        """The process that waits for connections."""
         assert self._process is not None
         return self._process.pid
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=_PATIENCE)
+            self._process.wait(timeout=_STOP_TIMEOUT)
 
     def authorize(self, user: str, line: str) -> None:
-        """Put `line` into the user's AuthorizedKeysFile."""
+        """Write `line` to the user's AuthorizedKeysFile."""
         path = os.path.join(self.folder, "authorized_keys", user)
         with open(path, "w", encoding="ascii") as file:
             os.fchmod(file.fileno(), 0o644)
@@ -128,15 +109,6 @@ class Sshd:
         options: Sequence[str] = (),
         agent: Optional[str] = None,
     ) -> Login:
-        """Log in as `user`, offering the private `keys` in order (or those of the agent at a socket)."""
-        identities = [option for key in keys for option in ("-i", key)]
-        arguments = [
-            "ssh", "-F", "none", "-p", str(self.port), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
-            "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20",
-            "-o", f"IdentitiesOnly={'no' if agent else 'yes'}", "-o", f"IdentityAgent={agent or 'none'}",
-            *options, *identities, f"{user}@127.0.0.1", command,
-        ]  # fmt: skip
-        begun = time.monotonic()
-        done = subprocess.run(arguments, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
-        elapsed = time.monotonic() - begun
-        return Login(done.returncode == 0, done.stdout.strip(), done.stderr.strip(), elapsed)
+        """Log in as `user` and run `command`; `keys` and `agent` are those of ssh.command."""
+        arguments = ssh.command(user, self.port, keys, agent, options)
+        return ssh.login([*arguments, command])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Something at a Unix socket in the authorizer's place, whose every byte the test decides."""
+"""A server at a Unix socket in place of the resident daemon; the test decides every byte that it sends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Callable
 from eic_sshd.daemon import protocol
 
 Talk = Callable[[socket.socket], None]
-"""What is done with one connection."""
+"""Handles one connection."""
 
 
 def listening(path: str, *talks: Talk) -> threading.Thread:
-    """Listens at `path` for one connection for each of `talks`, and talks."""
+    """Listen at `path` and accept one connection for each of `talks`, which handles it."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(1)
@@ -24,7 +24,7 @@ def listening(path: str, *talks: Talk) -> threading.Thread:
         with listener:
             for talk in talks:
                 peer, _ = listener.accept()
-                with peer, contextlib.suppress(ConnectionError):  # the front door may have gone
+                with peer, contextlib.suppress(ConnectionError):  # the client may have closed the connection
                     talk(peer)
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -32,8 +32,8 @@ def listening(path: str, *talks: Talk) -> threading.Thread:
     return thread
 
 
-def said(peer: socket.socket) -> bytes:
-    """The whole request of the front door, or what it said before it went."""
+def receive_request(peer: socket.socket) -> bytes:
+    """The client's whole request, or what it sent before it closed the connection."""
     data = b""
     more = b"..."
     while more and not protocol.complete(data):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The AWS side of a machine: the sandbox in the machine's network, spoken to through boto3 from within it.
+"""The AWS side of a machine: a sandbox in the machine's network, and a process there that sends requests to it.
 
-`python -m testbed.machines.aws` is what speaks there: it takes a JSON object a line and answers with one.
+`python -m testbed.machines.aws` is that process: it reads a JSON object a line and answers each with one.
 """
 
 from __future__ import annotations
@@ -12,123 +12,106 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from typing import Any, Dict, Optional, TextIO
+from typing import Any, Dict, List, Optional, TextIO
 
 from tools.documents import ROOT
 
+from .. import aws_sdk, processes
+from ..processes import SandboxStatus
 from .machine import IMDS, Machine
 
 ROOT_PEM = "/usr/local/share/sandbox-root.pem"
 DROP_IN = "/etc/eic-sshd/conf.d/10-sandbox.conf"
+_TIMEOUT = 10  # seconds of one request, or for a process to end
 
 
 class Aws:
-    """A sandbox for `machine`; it goes on until `stop`."""
+    """A sandbox for `machine`, from `start` to `stop`."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.folder = machine.folder / "sandbox"
-        self.window = 60  # seconds that a key pushed after the next start is good for
+        self.window = 60  # seconds for which a key is valid that is pushed after the next start
         self._sandbox: Optional[subprocess.Popen[str]] = None
-        self._speaker: Optional[subprocess.Popen[str]] = None
-        self._one_at_a_time = threading.Lock()
-        self.facts: Dict[str, Any] = {}
+        self._requester: Optional[subprocess.Popen[str]] = None
+        self._lock = threading.Lock()
+        self._status: Optional[SandboxStatus] = None
 
     def start(self) -> None:
-        """Start the sandbox and make the machine trust its root, which is another one at each start."""
-        self._sandbox = self._python(
-            "eic_sandbox", "run", "--host", IMDS, "--imds-port", "80", "--directory", str(self.folder),
-            "--window", str(self.window),
-        )  # fmt: skip
-        assert self._sandbox.stdout is not None
-        if not any(line == "ready\n" for line in self._sandbox.stdout):
-            raise RuntimeError("the sandbox did not start")
-        self.facts = json.loads((self.folder / "sandbox.json").read_text())
+        """Start the sandbox and install its root certificate, which is a new one at each start."""
+        options = ["--host", IMDS, "--imds-port", "80", "--window", str(self.window)]
+        self._sandbox = self._start(processes.sandbox_command(str(self.folder), *options))
+        self._status = processes.await_sandbox(self._sandbox, str(self.folder))
         self._machine.write(ROOT_PEM, (self.folder / "root.pem").read_text())
-        self._speaker = self._python("testbed.machines.aws")
+        self._requester = self._start([sys.executable, "-m", "testbed.machines.aws"])
 
     @property
     def alive(self) -> bool:
         return self._sandbox is not None
 
     def trust(self) -> None:
-        """The one thing that is configured: whose root the sandbox's is."""
+        """Configure the machine's eic-sshd to trust the sandbox's root: the only setting that tests need."""
         self._machine.write(DROP_IN, f"[trust]\nca_file = {ROOT_PEM}\n")
 
-    def _python(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+    def _start(self, command: List[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self._machine.network, sys.executable, "-m", module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
+            [*self._machine.network, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
 
     def stop(self) -> None:
-        """IMDS is dead from here on."""
-        for process in (self._speaker, self._sandbox):
+        """Stop the sandbox: IMDS does not answer any more."""
+        for process in (self._requester, self._sandbox):
             if process is not None:
                 process.terminate()
-                process.communicate(timeout=10)
-        self._speaker = self._sandbox = None
+                process.communicate(timeout=_TIMEOUT)
+        self._requester = self._sandbox = None
 
     def push(self, user: str, line: str) -> str:
-        """SendSSHPublicKey through boto3; gives the request's id."""
-        return str(self._ask(do="push", endpoint=self.facts["endpoints"]["api"], user=user, line=line)["RequestId"])
+        """Push a key through boto3. Returns the request id."""
+        return str(self._request(endpoint="api", user=user, line=line)["request_id"])
 
     def control(self, method: str, path: str) -> Dict[str, Any]:
-        """A request to the sandbox's control (docs/sandbox.md)."""
-        return self._ask(do="control", method=method, url=f"{self.facts['endpoints']['control']}/{path}")
+        """A request to the sandbox's control API (docs/sandbox.md)."""
+        return self._request(endpoint="control", method=method, path=path)
 
     def fault(self, name: str) -> None:
         self.control("PUT", f"faults/{name}")
 
     def heal(self) -> None:
-        """No faults, no pushed keys."""
+        """Clear every fault, and remove every pushed key."""
         self.control("DELETE", "faults")
         self.control("DELETE", "keys")
 
-    def _ask(self, **wish: Any) -> Dict[str, Any]:
-        assert self._speaker is not None
-        assert self._speaker.stdin is not None
-        assert self._speaker.stdout is not None
-        with self._one_at_a_time:
-            self._speaker.stdin.write(json.dumps({"facts": self.facts["instance"], **wish}) + "\n")
-            self._speaker.stdin.flush()
-            answer: Dict[str, Any] = json.loads(self._speaker.stdout.readline() or '{"error": "the speaker is gone"}')
+    def _request(self, endpoint: str, **fields: str) -> Dict[str, Any]:
+        requester, status = self._requester, self._status
+        assert requester is not None
+        assert requester.stdin is not None
+        assert requester.stdout is not None
+        assert status is not None
+        request = {"endpoint": endpoint, "url": status.endpoints[endpoint], "instance": status.instance, **fields}
+        with self._lock:
+            requester.stdin.write(json.dumps(request) + "\n")
+            requester.stdin.flush()
+            answer: Dict[str, Any] = json.loads(requester.stdout.readline() or '{"error": "the requester has ended"}')
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
 
 
-def _push(wish: Dict[str, Any]) -> Dict[str, Any]:
-    import boto3
-
-    client = boto3.client(
-        "ec2-instance-connect",
-        endpoint_url=wish["endpoint"],
-        region_name=wish["facts"]["region"],
-        aws_access_key_id="SANDBOX",
-        aws_secret_access_key="sandbox",
-    )
-    answer: Dict[str, Any] = client.send_ssh_public_key(
-        InstanceId=wish["facts"]["instance_id"], InstanceOSUser=wish["user"], SSHPublicKey=wish["line"]
-    )
-    return {"RequestId": answer["RequestId"]}
-
-
-def _control(wish: Dict[str, Any]) -> Dict[str, Any]:
-    request = urllib.request.Request(wish["url"], method=wish["method"])  # noqa: S310 - the sandbox's own address
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+def _send(request: Dict[str, Any]) -> Dict[str, Any]:
+    if request["endpoint"] == "api":
+        return {"request_id": aws_sdk.push(request["url"], request["instance"], request["user"], request["line"])}
+    url = f"{request['url']}/{request['path']}"
+    control = urllib.request.Request(url, method=request["method"])  # noqa: S310 - the sandbox's own address
+    with urllib.request.urlopen(control, timeout=_TIMEOUT) as answer:  # noqa: S310
         return dict(json.load(answer))
 
 
-def _speak(wishes: TextIO, answers: TextIO) -> None:
-    for line in wishes:
-        wish = json.loads(line)
+def _serve(requests: TextIO, answers: TextIO) -> None:
+    for line in requests:
         try:
-            answer = (_push if wish["do"] == "push" else _control)(wish)
-        except Exception as error:
+            answer = _send(json.loads(line))
+        except Exception as error:  # it is raised again in the process of the tests
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -137,4 +120,4 @@ def _speak(wishes: TextIO, answers: TextIO) -> None:
 if __name__ == "__main__":
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
-    _speak(sys.stdin, sys.stdout)
+    _serve(sys.stdin, sys.stdout)

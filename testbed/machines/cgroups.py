@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
 from typing import Iterator, List
 
-RUN = "EIC_SSHD_INSTANCE"  # the environment variable that names the process that started all this
+from .. import waiting
+
+RUN = "EIC_SSHD_INSTANCE"  # the environment variable with the process id of the run that boots machines
 _PREFIX = "eic-sshd-instance-"
-_PATIENCE = 5.0  # seconds
+_REMOVAL_TIMEOUT = 5.0  # seconds
 
 
 def entering(name: str) -> List[str]:
-    """What a command is put behind, to run in the cgroups of the machine `name`, which are made."""
+    """The prefix of a command that runs in the cgroups of the machine `name`; makes them."""
     groups = [parent / name for parent in _parents()]
     for group in groups:
         group.mkdir(parents=True, exist_ok=True)
@@ -24,30 +25,31 @@ def entering(name: str) -> List[str]:
 
 
 def remove(name: str) -> None:
-    """Remove the machine's cgroups, once its last process is gone."""
+    """Remove the machine's cgroups when its last process has ended."""
     for parent in _parents():
         _remove(parent / name)
 
 
 def remove_left_over() -> None:
-    """Remove what this run and those that are no more have left."""
+    """Remove the cgroups of this run, and of runs that have ended."""
     for parent in _parents():
         for group in parent.parent.glob(f"{_PREFIX}*"):
             run = group.name[len(_PREFIX) :]
             if run == os.environ.get(RUN) or not os.path.exists(f"/proc/{run}"):
-                _remove(group, patience=0.5)
+                _remove(group, timeout=0.5)
 
 
-def _remove(group: Path, patience: float = _PATIENCE) -> None:
-    begun = time.monotonic()
-    while group.is_dir():
+def _remove(group: Path, timeout: float = _REMOVAL_TIMEOUT) -> None:
+    """Remove the cgroup and those below it, unless a process is left after `timeout` seconds."""
+
+    def is_gone() -> bool:
         for folder, _, _ in os.walk(group, topdown=False):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it has processes
                 os.rmdir(folder)
-        if time.monotonic() - begun > patience:
-            return
-        if group.is_dir():
-            time.sleep(0.02)
+        return not group.is_dir()
+
+    with contextlib.suppress(waiting.TimedOut):
+        waiting.until(is_gone, f"{group} is empty", timeout)
 
 
 def _parents() -> Iterator[Path]:

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One machine: a Debian that systemd booted in a container, as an EC2 instance as far as eic-sshd can tell.
+"""One machine: a Debian that systemd boots in a container; eic-sshd takes it for an EC2 instance.
 
 Its disk is an overlay in memory over an image. Its network is a loopback of its own that has IMDS's address, its board
-asset tag is the sandbox's instance id. Nothing of it outlives the namespaces that tests/instance/__main__.py makes, but
-for empty cgroups, which it removes.
+asset tag is the sandbox's instance id. The kernel removes all of it with the namespaces of
+tests/instance/__main__.py, except empty cgroups, which that removes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 from eic_sandbox.imds.metadata import InstanceMetadata
 
-from . import cgroups
+from .. import waiting
+from . import cgroups, nspawn
+from .journal import JournalReader
 
 BASE = Path("/run/eic-sshd-instance")
 IMDS = "169.254.169.254"
-PATIENCE = 60.0  # seconds: a machine boots in less than one, if nothing else runs
+BOOT_TIMEOUT = 60.0  # seconds; an idle machine boots in less than one
 _ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -32,19 +32,15 @@ _ENVIRONMENT = {
     "TERM": "dumb",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-_UNIFIED = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-_SSHD_IDENTIFIERS = ("sshd", "sshd-session", "sshd-auth")
 _counter = itertools.count(1)
-
-Entry = Dict[str, Any]
 
 
 class Failed(AssertionError):
-    """A command in a machine did not end as it must; says what it printed."""
+    """A command in a machine failed; the message has its output."""
 
 
-class Machine:
-    """A disk, and once `boot` is through a running system on it; `layers` lie below its own, the uppermost first."""
+class Machine(JournalReader):
+    """A disk, and after `boot` a running system on it. `layers` are below its own layer, the uppermost first."""
 
     def __init__(self, layers: Sequence[Path]) -> None:
         self.name = f"machine-{os.getpid()}-{next(_counter)}"
@@ -60,30 +56,37 @@ class Machine:
         subprocess.run(["mount", "-t", "overlay", "-o", options, self.name, str(self.root)], check=True)
 
     def boot(self) -> None:
-        """Start systemd and wait until it is through with that."""
+        """Start systemd and wait until the boot has ended."""
         with open(self.folder / "console", "ab") as console:
             self._nspawn = subprocess.Popen(
-                [*_nspawn(self.name, self.root), "--boot"],
+                nspawn.command(self.name, self.root, "--boot"),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                env={**os.environ, **_UNIFIED},
+                env={**os.environ, **nspawn.ENVIRONMENT},
             )
-        self.pid = self._find_init()
+        self.pid = self._await_init()
         self._become_an_instance()
         state = self.run("systemctl", "is-system-running", "--wait", check=False).stdout.strip()
         if state not in ("running", "degraded"):
             raise Failed(f"{self.name} did not boot ({state}):\n{self.console()}")
 
-    def _find_init(self) -> int:
-        assert self._nspawn is not None
-        begun = time.monotonic()
-        while time.monotonic() - begun < PATIENCE and self._nspawn.poll() is None:
-            for child in _children(self._nspawn.pid):
-                if _pid_inside(child) == 1 and _systemd_answers(child):
-                    return child
-            time.sleep(0.02)
-        raise Failed(f"{self.name} did not boot:\n{self.console()}")
+    def _await_init(self) -> int:
+        """The process id of the machine's systemd, once it accepts commands. Raises Failed."""
+        process = self._nspawn
+        assert process is not None
+
+        def find() -> Optional[int]:
+            return nspawn.init_process(process.pid)
+
+        try:
+            waiting.until(lambda: find() or process.poll() is not None, "systemd accepts commands", BOOT_TIMEOUT)
+            pid = find()
+        except waiting.TimedOut:
+            pid = None
+        if pid is None:
+            raise Failed(f"{self.name} did not boot:\n{self.console()}")
+        return pid
 
     def _become_an_instance(self) -> None:
         tag = "/sys/devices/virtual"
@@ -95,12 +98,12 @@ class Machine:
 
     @property
     def network(self) -> List[str]:
-        """What a command of the host is put behind, to run in this machine's network."""
+        """The prefix of a command of the host that runs in this machine's network."""
         return ["nsenter", f"--target={self.pid}", "--net"]
 
     @property
     def inside(self) -> List[str]:
-        """What a command is put behind, to run in this machine; on a machine that is not booted, in its disk."""
+        """The prefix of a command that runs in this machine, or on its disk if it is not booted."""
         if not self.pid:
             return ["chroot", str(self.root)]
         spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
@@ -109,7 +112,7 @@ class Machine:
     def run(
         self, *command: str, check: bool = True, stdin: str = "", timeout: float = 120.0
     ) -> subprocess.CompletedProcess[str]:
-        """Run `command` there, as root. Raises Failed if it must succeed and does not, or takes too long."""
+        """Run `command` in the machine, as root. Raises Failed if it fails (unless `check` is false) or times out."""
         try:
             done = subprocess.run(
                 [*self.inside, *command],
@@ -129,11 +132,11 @@ class Machine:
         return done
 
     def shell(self, script: str, check: bool = True, timeout: float = 120.0) -> str:
-        """What `script` prints there."""
+        """The output of `script`, run in the machine."""
         return self.run("sh", "-euc", script, check=check, timeout=timeout).stdout
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """A file of root's, its folder made where it is missing."""
+        """Write a file of root; makes its folder."""
         self.run("sh", "-euc", f'mkdir -p "$(dirname {path})"; cat >{path}; chmod {mode:o} {path}', stdin=text)
 
     def read(self, path: str) -> str:
@@ -143,52 +146,24 @@ class Machine:
         return self.run("test", "-e", path, check=False).returncode == 0
 
     def copy_in(self, file: Path, folder: str = "/root") -> str:
-        """Copy a file of the host's into the machine; gives its path there."""
+        """Copy a file of the host to the machine; returns its path there."""
         path = f"{folder}/{file.name}"
         with open(file, "rb") as source:
             subprocess.run([*self.inside, "sh", "-c", f"cat >{path}"], stdin=source, env=_ENVIRONMENT, check=True)
         return path
 
     def reload_sshd(self) -> None:
-        """Have sshd read its configuration, and wait until it listens again: systemctl does not."""
+        """Reload sshd and wait until it listens again, for which systemctl does not wait."""
         before = self.cursor()
         self.run("systemctl", "reload", "ssh.service")
-        begun = time.monotonic()
-        while time.monotonic() - begun < PATIENCE:
-            if any("Server listening on 0.0.0.0" in entry["MESSAGE"] for entry in self.sshd_entries(before)):
-                return
-            time.sleep(0.02)
-        raise Failed(f"{self.name}: sshd does not listen any more\n{self.journal()}")
 
-    # The journal.
+        def listens() -> bool:
+            return any("Server listening on 0.0.0.0" in entry["MESSAGE"] for entry in self.sshd_entries(before))
 
-    def cursor(self) -> str:
-        """Where the journal ends now."""
-        self.run("journalctl", "--sync")
-        shown = self.run("journalctl", "-n", "1", "-o", "cat", "--show-cursor", "-q").stdout
-        return shown.rpartition("cursor: ")[2].strip()
-
-    def entries(self, cursor: str, *identifiers: str) -> List[Entry]:
-        """The journal's entries behind `cursor`, of these SYSLOG_IDENTIFIERs if any is named."""
-        self.run("journalctl", "--sync")
-        after = [f"--after-cursor={cursor}"] if cursor else []
-        # They are chosen here: with matches, the journalctl of Debian 12 skips the first entry behind a cursor.
-        shown = self.run("journalctl", "-o", "json", "-q", "--no-pager", "--all", *after).stdout
-        found = [json.loads(line) for line in shown.splitlines()]
-        return [entry for entry in found if not identifiers or entry.get("SYSLOG_IDENTIFIER") in identifiers]
-
-    def records(self, cursor: str) -> List[Entry]:
-        """The decisions behind `cursor`."""
-        return self.entries(cursor, "eic-sshd")
-
-    def sshd_entries(self, cursor: str) -> List[Entry]:
-        """What sshd logged behind `cursor`."""
-        return self.entries(cursor, *_SSHD_IDENTIFIERS)
-
-    def journal(self, lines: int = 60) -> str:
-        """The last of the journal, for a person."""
-        done = self.run("journalctl", "-n", str(lines), "--no-pager", "-o", "short-precise", check=False, timeout=20)
-        return done.stdout + done.stderr
+        try:
+            waiting.until(listens, "sshd listens", BOOT_TIMEOUT)
+        except waiting.TimedOut:
+            raise Failed(f"{self.name}: sshd does not listen after a reload\n{self.journal()}") from None
 
     def console(self) -> str:
         path = self.folder / "console"
@@ -198,10 +173,8 @@ class Machine:
             else "(never booted)"
         )
 
-    # The end.
-
     def halt(self) -> None:
-        """End it as a power cut would; the disk stays."""
+        """Kill the machine, as a power failure would; its disk stays."""
         if self._nspawn is None:
             return
         if self.pid:
@@ -216,15 +189,15 @@ class Machine:
         cgroups.remove(self.name)
 
     def shut_down(self) -> None:
-        """Let systemd stop everything; the disk stays."""
+        """Shut the machine down; its disk stays."""
         self.run("systemctl", "poweroff", check=False)
         assert self._nspawn is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._nspawn.wait(timeout=PATIENCE)
+            self._nspawn.wait(timeout=BOOT_TIMEOUT)
         self.halt()
 
     def destroy(self) -> None:
-        """Take everything of it away."""
+        """Remove the machine and its disk."""
         self.halt()
         subprocess.run(["umount", "--lazy", str(self.root)], check=False)
         subprocess.run(["rm", "-rf", "--one-file-system", str(self.folder)], check=False)
@@ -232,7 +205,7 @@ class Machine:
 
 @contextlib.contextmanager
 def machine(*layers: Path, boot: bool = True) -> Iterator[Machine]:
-    """A machine of its own on `layers`, gone at the end."""
+    """A machine on `layers`, removed at the end."""
     made = Machine(layers)
     try:
         if boot:
@@ -240,54 +213,3 @@ def machine(*layers: Path, boot: bool = True) -> Iterator[Machine]:
         yield made
     finally:
         made.destroy()
-
-
-def unable(image: Path) -> Optional[str]:
-    """Why systemd-nspawn can't run so much as `true` here; None if it can."""
-    name = f"probe-{os.getpid()}"
-    try:
-        done = subprocess.run(
-            [*_nspawn(name, image), "--read-only", "true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env={**os.environ, **_UNIFIED},
-        )
-    except subprocess.TimeoutExpired:
-        return f"it does not end in {PATIENCE} s"
-    finally:
-        cgroups.remove(name)
-    return done.stderr.strip() or f"exit status {done.returncode}" if done.returncode != 0 else None
-
-
-def _nspawn(name: str, root: Path) -> List[str]:
-    return [
-        *cgroups.entering(name),
-        "systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--private-network", "--link-journal=no",
-        # An instance's systemd can keep a unit from the network (IPAddressDeny=): that takes bpf(2).
-        "--capability=CAP_BPF", "--system-call-filter=bpf", f"--machine={name}", f"--directory={root}",
-    ]  # fmt: skip
-
-
-def _systemd_answers(pid: int) -> bool:
-    """Whether systemd runs as `pid` and has come as far as taking commands."""
-    return os.path.exists(f"/proc/{pid}/root/run/systemd/private")
-
-
-def _children(pid: int) -> List[int]:
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []
-
-
-def _pid_inside(pid: int) -> int:
-    """The process's number in the innermost of its PID namespaces, if that is not this one; else 0."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            numbers = next(line.split()[1:] for line in file if line.startswith("NSpid:"))
-    except (OSError, StopIteration):
-        return 0
-    return int(numbers[-1]) if len(numbers) > 1 else 0

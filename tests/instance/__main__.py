@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m tests.instance [--release SUITE] [PYTEST ARGUMENTS]`: each Debian release's tests in a pytest of its own.
 
-All of it runs in mount and PID namespaces that the kernel takes away, with every machine in them, when this process
-ends, however it ends. Exit status 0 also where no machine can be booted: it says so, and why.
+All of it runs in mount and PID namespaces. The kernel removes them, with every machine in them, when this process ends
+for any reason. Exit status 0 also where no machine can be booted: the output says so, and why.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from typing import Iterator, List, NamedTuple, Optional
 
-from testbed.machines import cgroups, images, machine
+from testbed import namespaces
+from testbed.machines import cgroups, images, machine, nspawn
 from tools.documents import ROOT
 
 from . import packages
 
-_NAMESPACES = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc"]
-_TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare", "ip", "dpkg-deb", "ssh", "mount")
+_TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "ip", "dpkg-deb", "ssh", "mount")
 
 
-def unable() -> Optional[str]:
+def unsupported() -> Optional[str]:
     """Why no machine can be booted here, or None."""
     if os.geteuid() != 0:
         return "not root"
@@ -35,41 +34,30 @@ def unable() -> Optional[str]:
     if missing:
         return f"{', '.join(missing)} missing: run make setup as root"
     try:
-        done = subprocess.run([*_NAMESPACES, "true"], capture_output=True, text=True, timeout=30)
-    except subprocess.SubprocessError as error:
-        return str(error)
-    return f"no namespaces can be made ({done.stderr.strip()})" if done.returncode != 0 else None
+        namespaces.require()
+    except namespaces.Unsupported as problem:
+        return str(problem)
+    return None
 
 
 def is_inside() -> bool:
-    """Whether this process is in the namespaces that it takes."""
+    """Whether this process is in the namespaces of a run."""
     return cgroups.RUN in os.environ
 
 
 def main(arguments: List[str]) -> int:
     if is_inside():
         return _inside(arguments)
-    reason = unable()
+    reason = unsupported()
     if reason is not None:
         return _skip(reason)
     os.environ[cgroups.RUN] = str(os.getpid())
     cgroups.remove_left_over()
-    command = ["setpriv", "--pdeathsig", "KILL", *_NAMESPACES, sys.executable, "-m", "tests.instance", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: process.kill())
     try:
-        return _wait(process)
+        command = [sys.executable, "-m", "tests.instance", *arguments]
+        return namespaces.run(command, cwd=ROOT, kill_on_interrupt=True)
     finally:
         cgroups.remove_left_over()
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.kill()
 
 
 def _skip(reason: str) -> int:
@@ -84,7 +72,7 @@ def _inside(arguments: List[str]) -> int:
     releases = chosen.release or list(images.RELEASES)
     if not any(argument.startswith("tests/") for argument in rest):
         rest.append("tests/instance")
-    with _alone():
+    with _one_build_at_a_time():
         try:
             packages.build()
             with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -97,7 +85,7 @@ def _inside(arguments: List[str]) -> int:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
         machine.BASE.mkdir()
         packages.copy(machine.BASE)
-    reason = machine.unable(images.image(releases[0]))
+    reason = nspawn.unsupported(images.image(releases[0]), machine.BOOT_TIMEOUT)
     if reason is not None:
         return _skip(f"systemd-nspawn can run nothing here: {reason}")
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -108,8 +96,7 @@ def _inside(arguments: List[str]) -> int:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """What is built is built by one run at a time."""
+def _one_build_at_a_time() -> Iterator[None]:
     images.CACHE.mkdir(parents=True, exist_ok=True)
     with open(images.CACHE / ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -10,17 +10,13 @@ import pytest
 
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sshd.model.decision import Outcome, Reason
-from eic_sshd.model.public_key import parse
-from testbed.machines.client import OTHER, USER, Key
+from testbed.keys import fingerprint
+from testbed.machines.client import OTHER, USER
 
 from . import packages
 from .conftest import Instance
 
 _FALLBACK = "[fallback]\nkeys_file = /etc/eic-sshd/keys/%u\nwhen = unavailable\n"
-
-
-def fingerprint(key: Key) -> str:
-    return parse(key.line.encode()).fingerprint
 
 
 def test_on_a_bare_machine_the_package_and_a_push_are_all_that_a_login_takes(bare: Instance) -> None:
@@ -51,7 +47,7 @@ def test_both_records_of_a_login_say_all_there_is_to_say(installed: Instance) ->
             "EIC_DECISION": "granted",
             "EIC_REASON": "granted",
             "EIC_USER": USER,
-            "EIC_FINGERPRINT": fingerprint(key),
+            "EIC_FINGERPRINT": fingerprint(key.line),
             "EIC_KEY_TYPE": "ssh-ed25519",
             "EIC_REQUEST_ID": request_id,
             "EIC_INSTANCE_ID": InstanceMetadata().instance_id,
@@ -60,7 +56,7 @@ def test_both_records_of_a_login_say_all_there_is_to_say(installed: Instance) ->
         assert record["EIC_CALLER"].startswith("arn:aws:")
         assert pushed - 5 < int(record["EIC_EXPIRES"]) - installed.aws.window <= time.time()
         assert int(record["EIC_ELAPSED_US"]) > 0
-        assert fingerprint(key) in record["MESSAGE"]
+        assert fingerprint(key.line) in record["MESSAGE"]
 
 
 def test_records_are_joined_to_sshds_own_line_by_its_pid(installed: Instance) -> None:
@@ -73,7 +69,7 @@ def test_records_are_joined_to_sshds_own_line_by_its_pid(installed: Instance) ->
         entry for entry in installed.machine.sshd_entries(before) if entry["MESSAGE"].startswith("Accepted publickey")
     ]
     assert len(accepted) == 1
-    assert fingerprint(key) in accepted[0]["MESSAGE"]
+    assert fingerprint(key.line) in accepted[0]["MESSAGE"]
     assert asked == {accepted[0]["_PID"]}
 
 

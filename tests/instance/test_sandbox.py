@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from testbed.machines.client import USER
+from testbed.waiting import until
 from tools.documents import ROOT
 
 from . import packages
 from .conftest import Instance
-from .test_service import until
 
 
 def test_the_sandbox_runs_from_its_package_and_a_key_pushed_there_is_handed_out(bare: Instance) -> None:

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import time
-from typing import Callable
-
 import pytest
 
 from testbed.machines.client import USER
+from testbed.waiting import until
 
 from .conftest import Instance
 
@@ -22,15 +20,6 @@ STATES = {
     "all masked": ("systemctl mask -q --now eic-sshd.socket eic-sshd.service", False),
     "socket removed": ("rm /run/eic-sshd/authorize.sock", False),
 }
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for `condition`, but not for ever."""
-    for _ in range(300):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"not in half a minute: {what}")
 
 
 def unit_state(instance: Instance, unit: str) -> str:

@@ -10,7 +10,8 @@ from typing import Callable, ContextManager, Iterator, List, Optional, Tuple
 
 import pytest
 
-from testbed.machines.client import USER, Background, Key, Port, logins, session, sshd_tests
+from testbed.machines.client import USER, Key, session
+from testbed.machines.monitors import Background, ReloadWindow, logins, sshd_tests
 
 from . import packages
 from .conftest import Instance, instance
@@ -82,7 +83,7 @@ def test_an_upgrade_costs_not_one_login(old: Instance, service: str) -> None:
         wait_for_logins(pushing, 2)
         assert held.lives()
     for watch in watches:
-        watch.require_nothing_wrong()
+        watch.require_no_problem()
     assert "previous" not in old.machine.run("eic-sshd", "--version").stdout
     if service == "masked":
         assert old.service_pid() == "0"
@@ -155,17 +156,17 @@ def test_an_upgrade_leaves_alone_what_the_administrator_switched_off(old: Instan
 def test_no_step_from_installation_to_purge_ends_a_session_or_refuses_a_login(bare: Instance, previous: Path) -> None:
     on_disk = on_disk_key(bare)
     package = bare.machine.copy_in(packages.deb())
-    port = Port()
+    port = ReloadWindow()
     steps: List[Tuple[ContextManager[None], Callable[[], object]]] = [
-        (port.told(), lambda: bare.install(previous)),
+        (port.reload(), lambda: bare.install(previous)),
         (contextlib.nullcontext(), lambda: bare.apt("install", package)),
-        (port.told(), lambda: bare.machine.run("eic-sshd", "disable")),
-        (port.told(), lambda: bare.machine.run("eic-sshd", "enable")),
-        (port.told(), lambda: bare.apt("remove", "eic-sshd")),
-        (port.told(), lambda: bare.apt("install", package)),
-        (port.told(), lambda: bare.apt("purge", "eic-sshd")),
+        (port.reload(), lambda: bare.machine.run("eic-sshd", "disable")),
+        (port.reload(), lambda: bare.machine.run("eic-sshd", "enable")),
+        (port.reload(), lambda: bare.apt("remove", "eic-sshd")),
+        (port.reload(), lambda: bare.apt("install", package)),
+        (port.reload(), lambda: bare.apt("purge", "eic-sshd")),
     ]
-    watches = [logins(bare.client, on_disk, port=port), sshd_tests(bare.machine)]
+    watches = [logins(bare.client, on_disk, window=port), sshd_tests(bare.machine)]
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(session(bare.client, on_disk))
         for watch in watches:
@@ -177,4 +178,4 @@ def test_no_step_from_installation_to_purge_ends_a_session_or_refuses_a_login(ba
             bare.sshd_test()
             assert held.lives()
     for watch in watches:
-        watch.require_nothing_wrong()
+        watch.require_no_problem()

@@ -14,22 +14,18 @@ from typing import Any, Dict, List, Optional, Sequence
 import pytest
 
 from eic_sandbox.server import Sandbox
-from eic_sshd.model.public_key import parse
 from testbed import private_host
+from testbed.keys import fingerprint
 from tools.documents import ROOT
 
 from .sites import machine
 
-__all__ = ["machine"]
+__all__ = ["fingerprint", "machine"]
 
 USER = "root"  # any user that every machine has
 CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
 # Seconds: an ordinary machine starts Python and requests in a tenth of this; the rest is for a busy one.
 STARTING = 1.5
-
-
-def fingerprint(line: str) -> str:
-    return parse(line.encode()).fingerprint
 
 
 def bare(line: str) -> str:

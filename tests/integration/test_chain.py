@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -15,7 +14,7 @@ import pytest
 
 from eic_sshd.config.loader import ConfigError, load
 from eic_sshd.decide.chained_command import MESSAGE_ID
-from testbed import private_host
+from testbed import private_host, waiting
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
 from .test_service import Service
@@ -50,12 +49,8 @@ def site(request: pytest.FixtureRequest, door: Door) -> Iterator[Site]:
 
 
 def wait_for(path: Path) -> str:
-    """What is written to `path`, once there is something."""
-    for _ in range(200):
-        if path.exists() and path.read_text():
-            break
-        time.sleep(0.05)
-    return path.read_text()
+    """The text of the file at `path`, when it has one."""
+    return waiting.until(lambda: path.exists() and path.read_text(), f"text in {path}") or ""
 
 
 def runs(pid: int) -> bool:

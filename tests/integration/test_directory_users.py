@@ -72,7 +72,7 @@ def sshd(directory: None, login_door: Door, folder: Path, request: pytest.Fixtur
         shutil.chown(runtime, COMMAND_UID, COMMAND_UID)
         login_door.socket = str(runtime / "authorize.sock")
         installed = str(Path(login_door.command).parents[3])
-        service = processes.authorizer(installed, login_door.socket, str(login_door.config), COMMAND_UID)
+        service = processes.daemon(installed, login_door.socket, str(login_door.config), COMMAND_UID)
     try:
         with Sshd(str(folder), " ".join(login_door.arguments())) as running:
             yield running

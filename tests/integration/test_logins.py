@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -19,8 +18,9 @@ import pytest
 
 from eic_sshd import client as authorized_keys
 from eic_sshd.model import public_key
-from testbed import private_host, processes
-from testbed.sshd import Sshd, keygen
+from testbed import private_host, processes, waiting
+from testbed.ssh import keygen
+from testbed.sshd import Sshd
 
 from .conftest import Door
 from .sk_agent import SoftwareSecurityKey, agent
@@ -264,7 +264,7 @@ class Resident:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        return processes.authorizer(self._tree, self._socket, self._config, self._uid)
+        return processes.daemon(self._tree, self._socket, self._config, self._uid)
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGCONT)
@@ -337,10 +337,7 @@ def test_a_service_killed_in_the_middle_of_a_call_keeps_nobody_out_who_has_a_key
     login_door.sandbox.instance.faults.set("hang")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         login = pool.submit(warm_sshd.login, USER, [pushed, on_disk])
-        for _ in range(500):
-            if login_door.sandbox.imds.requests:
-                break
-            time.sleep(0.01)
+        waiting.until(lambda: login_door.sandbox.imds.requests, "a request to IMDS")
         resident.process.kill()
         assert login.result(timeout=30).output == USER
     assert reasons(login_door) == ["imds-unreachable"]

@@ -62,4 +62,4 @@ def test_its_accounts_replace_those_of_the_same_names_and_numbers(tmp_path: Path
 
 
 def test_the_demo_works_among_them(tmp_path: Path) -> None:
-    assert "went wrong" not in among_others(tmp_path, sys.executable, "-m", "testbed.demo", "--fast")
+    assert "the demo failed" not in among_others(tmp_path, sys.executable, "-m", "testbed.demo", "--fast")

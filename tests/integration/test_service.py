@@ -19,7 +19,7 @@ import pytest
 
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import allowed_peer_uids
-from testbed import keys, processes
+from testbed import keys, processes, waiting
 
 from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
 
@@ -38,7 +38,7 @@ class Service:
         tree = str(Path(self.door.command).parents[3])
         with self.errors.open("ab") as errors:
             stderr = errors.fileno() if self._stderr is None else self._stderr
-            return processes.authorizer(tree, self.door.socket, str(self.door.config), stderr=stderr)
+            return processes.daemon(tree, self.door.socket, str(self.door.config), stderr=stderr)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -74,10 +74,7 @@ def asking(door: Door, line: str) -> Iterator[concurrent.futures.Future[Answer]]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         door.sandbox.imds.requests.clear()
         future = pool.submit(ask, door, line)
-        for _ in range(200):
-            if door.sandbox.imds.requests:
-                break
-            time.sleep(0.01)
+        waiting.until(lambda: door.sandbox.imds.requests, "a request to IMDS")
         yield future
 
 
@@ -580,25 +577,12 @@ def test_it_takes_the_socket_that_systemd_hands_over_and_says_how_it_is(
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(tmp_path / "notify.sock"))
         notified.settimeout(10)
-        environment = ["-E", f"NOTIFY_SOCKET={tmp_path}/notify.sock", "-E", "WATCHDOG_USEC=400000"]
-        activator = subprocess.Popen(
-            [
-                "systemd-socket-activate",
-                *environment,
-                "-l",
-                door.socket,
-                command,
-                "serve",
-                "--config",
-                str(door.config),
-            ],
-            stderr=subprocess.DEVNULL,
+        activator = processes.socket_activated(
+            door.socket,
+            [command, "serve", "--config", str(door.config)],
+            environment=[f"NOTIFY_SOCKET={tmp_path}/notify.sock", "WATCHDOG_USEC=400000"],
         )
         try:
-            for _ in range(200):
-                if os.path.exists(door.socket):
-                    break
-                time.sleep(0.02)
             assert ask(door, ed25519).records[0]["source"] == "imds"
             assert ask(door, ed25519).records[0]["source"] == "cache"
             states = [notified.recv(100) for _ in range(3)]

@@ -30,7 +30,7 @@ from .reach import Chosen, Reached, Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", ".*_cache", ".hypothesis", "__pycache__")
-_OURS = ("eic_sshd", "tests", "docs", "benchmarks")
+_OURS = ("eic_sshd", "eic_sandbox", "testbed", "tools", "tests", "benchmarks")
 _MEMORY = 4 * 1024**3  # bytes that a run may take
 _IDLE = 8.0  # seconds for which a run may do nothing at all: no test waits for half as long
 HANGS = "it hangs"

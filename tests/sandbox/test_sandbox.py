@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
-import boto3
 import pytest
 import requests
 from botocore import UNSIGNED
@@ -27,7 +26,7 @@ from eic_sandbox.faults import ALL
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sandbox.server import Sandbox, running
-from testbed import keys
+from testbed import aws_sdk, keys, processes
 
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"
@@ -155,14 +154,8 @@ def _close_clients() -> Iterator[None]:
 
 
 def client(sandbox: Sandbox, **config: Any) -> Any:
-    made = boto3.client(
-        "ec2-instance-connect",
-        endpoint_url=sandbox.endpoints["api"],
-        region_name="us-west-2",
-        aws_access_key_id="SANDBOX",
-        aws_secret_access_key="sandbox",
-        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False, proxies={}, **config),
-    )
+    options = Config(retries={"total_max_attempts": 1}, parameter_validation=False, proxies={}, **config)
+    made = aws_sdk.instance_connect(sandbox.endpoints["api"], "us-west-2", config=options)
     _clients.append(made)
     return made
 
@@ -391,12 +384,9 @@ def eic_sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where a sandbox that was started by its command describes itself."""
     directory = tmp_path_factory.mktemp("sandbox")
-    command = [sys.executable, "-m", "eic_sandbox", "run", "--directory", str(directory)]
+    command = processes.sandbox_command(str(directory))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line == "ready\n":
-                break
+        processes.await_sandbox(process, str(directory))
         yield directory
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0

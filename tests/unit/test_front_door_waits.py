@@ -13,7 +13,7 @@ import pytest
 from eic_sshd import client
 from eic_sshd.client import NoAnswerInTime, ask, parse
 from eic_sshd.daemon import protocol
-from testbed.unix_server import Talk, listening, said
+from testbed.unix_server import Talk, listening, receive_request
 
 QUESTION = ("root", "f", "/c")
 WHOLE = protocol.encode_answer(["ssh-ed25519 AAAA"])
@@ -41,7 +41,7 @@ def answering(*pieces: bytes, pause: float = 0.0) -> Talk:
     """Says `pieces`, with a pause before the last one."""
 
     def talk(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         for at, piece in enumerate(pieces):
             time.sleep(pause if at == len(pieces) - 1 else 0.05)
             peer.sendall(piece)
@@ -53,7 +53,7 @@ def silent(*pieces: bytes) -> Talk:
     """Says `pieces`, and then nothing more until the front door goes."""
 
     def talk(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         for piece in pieces:
             peer.sendall(piece)
         peer.settimeout(60)
@@ -142,7 +142,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
     requests: List[bytes] = []
 
     def talk(peer: socket.socket) -> None:
-        requests.append(said(peer))
+        requests.append(receive_request(peer))
         peer.sendall(protocol.DECLINED)
 
     thread = listening(path, talk)

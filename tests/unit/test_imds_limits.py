@@ -16,6 +16,7 @@ from eic_sshd.imds.bounded import Limit
 from eic_sshd.imds.client import Imds, ImdsState
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import NotGranted, Reason
+from testbed import waiting
 from testbed.raw_http_server import Talk, response, serving
 
 KEYS = "managed-ssh-keys/active-keys/root"
@@ -228,10 +229,8 @@ def test_the_connection_is_closed_at_the_end() -> None:
         imds = Imds(endpoint, SOON)
         with imds:
             imds.instance_id(soon())
-        until = time.monotonic() + 20
-        while peers[0].fileno() != -1 and time.monotonic() < until:  # the server closes it when nothing more comes
-            time.sleep(0.01)
-        assert peers[0].fileno() == -1
+        # The server closes the connection when it receives nothing more.
+        waiting.until(lambda: peers[0].fileno() == -1, "the server closes the connection")
 
 
 def test_what_was_read_of_the_signer_serves_for_ten_seconds() -> None:

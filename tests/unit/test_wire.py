@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from eic_sshd import client
 from eic_sshd.client import NoAnswerInTime
 from eic_sshd.daemon import protocol
-from testbed.unix_server import Talk, listening, said
+from testbed import processes, waiting
+from testbed.unix_server import Talk, listening, receive_request
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_the_front_door_and_the_authorizer_speak_the_same_language(
     heard: List[protocol.Question] = []
 
     def talk(peer: socket.socket) -> None:
-        heard.append(protocol.parse_request(said(peer)))
+        heard.append(protocol.parse_request(receive_request(peer)))
         peer.sendall(protocol.encode_accepted(3.25) + protocol.encode_answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
 
     assert ask(path, talk, user, fingerprint) == b"ssh-ed25519 AAAA\nssh-rsa BBBB\n"
@@ -50,7 +51,7 @@ def test_the_front_door_and_the_authorizer_speak_the_same_language(
 
 def test_an_answer_may_come_byte_by_byte(path: str) -> None:
     def talk(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         for byte in protocol.encode_accepted(3) + protocol.encode_answer(["ssh-ed25519 AAAA"]):
             peer.sendall(bytes([byte]))
 
@@ -59,7 +60,12 @@ def test_an_answer_may_come_byte_by_byte(path: str) -> None:
 
 def test_no_keys_are_an_answer(path: str) -> None:
     assert (
-        ask(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.encode_accepted(3) + protocol.encode_answer([])))
+        ask(
+            path,
+            lambda peer: peer.sendall(
+                receive_request(peer)[:0] + protocol.encode_accepted(3) + protocol.encode_answer([])
+            ),
+        )
         == b""
     )
 
@@ -81,7 +87,7 @@ def hang_up(peer: socket.socket) -> None:
 
 def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> None:
     def talk(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         peer.sendall(WHOLE)
 
     thread = listening(path, hang_up, talk)
@@ -93,7 +99,7 @@ def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> N
 def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bool) -> None:
     def hang_up_later(peer: socket.socket) -> None:
         if heard:
-            said(peer)
+            receive_request(peer)
 
     thread = listening(path, hang_up_later, hang_up_later)
     assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
@@ -102,7 +108,7 @@ def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bo
 
 
 def answer_whole(peer: socket.socket) -> None:
-    said(peer)
+    receive_request(peer)
     peer.sendall(WHOLE)
 
 
@@ -110,7 +116,7 @@ def answer_whole(peer: socket.socket) -> None:
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: str, spoken: bytes, deaths: int) -> None:
     def die(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         peer.sendall(spoken)
 
     thread = listening(path, die, *[hang_up] * (deaths - 1), answer_whole)
@@ -120,7 +126,7 @@ def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: s
 
 def test_one_that_goes_on_dying_is_asked_three_times_and_no_more(path: str) -> None:
     def die(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         peer.sendall(WHOLE[:5])
 
     thread = listening(path, *[die] * 3, hang_up)
@@ -133,7 +139,7 @@ def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
     heard: List[float] = []
 
     def hear(peer: socket.socket) -> None:
-        heard.append(protocol.parse_request(said(peer)).waited)
+        heard.append(protocol.parse_request(receive_request(peer)).waited)
 
     thread = listening(path, hear, hear)
     client.ask(path, ("root", "f", "/c"), time.monotonic())
@@ -168,17 +174,13 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
             listener.listen(1)  # SO_PEERCRED gives who called listen(2)
             peer, _ = listener.accept()
             peer.settimeout(5)
-            said(peer)
+            receive_request(peer)
             peer.sendall(WHOLE)
         finally:
             os._exit(0)
     try:
         answer: object = (None, False)
-        for _ in range(500):  # until the other process listens
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(path) == 0:
-                    break
-            time.sleep(0.01)
+        waiting.until(lambda: processes.accepts_connections(path), "the other process listens")
         answer = client.ask(path, ("root", "f", "/c"), time.monotonic())
     finally:
         listener.close()
@@ -188,7 +190,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
 
 
 def test_one_that_refuses_is_not_asked_again(path: str) -> None:
-    thread = listening(path, lambda peer: peer.sendall(said(peer)[:0] + protocol.DECLINED), hang_up)
+    thread = listening(path, lambda peer: peer.sendall(receive_request(peer)[:0] + protocol.DECLINED), hang_up)
     assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
@@ -197,7 +199,7 @@ def test_one_that_refuses_is_not_asked_again(path: str) -> None:
 @pytest.mark.parametrize("spoken", [WHOLE[:at] for at in range(1, len(WHOLE))] + [WHOLE + b"x", b"X" + WHOLE[1:]])
 def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
     def talk(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         peer.sendall(spoken)
 
     assert ask(path, talk) is None
@@ -205,7 +207,7 @@ def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
 
 def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> None:
     def talk(peer: socket.socket) -> None:
-        said(peer)
+        receive_request(peer)
         peer.sendall(protocol.encode_accepted(0.2))
         peer.settimeout(5)
         peer.recv(1)

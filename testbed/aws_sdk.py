@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SendSSHPublicKey through boto3, against a sandbox's API."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+
+def instance_connect(endpoint: str, region: str, **options: Any) -> Any:
+    """boto3's client of EC2 Instance Connect, with credentials that the sandbox accepts; boto3 has no types."""
+    import boto3
+
+    return boto3.client(
+        "ec2-instance-connect",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id="SANDBOX",
+        aws_secret_access_key="sandbox",
+        **options,
+    )
+
+
+def push(endpoint: str, instance: Mapping[str, str], user: str, line: str) -> str:
+    """Push the public key `line`; `instance` is the instance's metadata in sandbox.json. Returns the request id."""
+    client = instance_connect(endpoint, instance["region"])
+    answer = client.send_ssh_public_key(InstanceId=instance["instance_id"], InstanceOSUser=user, SSHPublicKey=line)
+    if answer["Success"] is not True:
+        raise RuntimeError(f"SendSSHPublicKey did not succeed: {answer}")
+    return str(answer["RequestId"])
