@@ -270,6 +270,13 @@ def test_a_request_is_at_most_as_long_as_one_may_be(length: int, good: bool) -> 
             protocol.complete(data)
 
 
+def test_a_request_is_whole_with_its_last_byte_and_no_earlier() -> None:
+    data = request_of(b"1", b"u", b"", b"1", b"")
+    for length in range(len(data)):
+        assert protocol.complete(data[:length]) is False
+    assert protocol.complete(data) is True
+
+
 def test_a_request_with_more_behind_it_is_none() -> None:
     with pytest.raises(protocol.MalformedRequest):
         protocol.complete(request_of(b"1", b"u", b"", b"1", b"") + b"x")
