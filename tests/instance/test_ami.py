@@ -142,4 +142,4 @@ def test_the_image_builders_script_fails_where_sshd_would_not_ask(release: str) 
         script = built.machine.copy_in(INSTALL)
         done = built.machine.run("sh", script, timeout=300, check=False)
         assert done.returncode == 1
-        assert "10-site.conf:1 sets AuthorizedKeysCommand none" in done.stderr.splitlines()[-1]
+        assert "10-site.conf:1: it sets AuthorizedKeysCommand none" in done.stderr.splitlines()[-1]

@@ -74,7 +74,7 @@ def test_while_sshd_cannot_be_told_the_package_stays_and_nobody_is_locked_out(ba
     done = bare.machine.run("apt-get", "-y", "purge", "eic-sshd", check=False)
     assert done.returncode != 0
     assert "NoSuchOption" in done.stdout + done.stderr
-    assert "not removed, because sshd may still ask it: mend what is said above" in done.stdout + done.stderr
+    assert "not removed, because sshd may still run it. Correct the errors above" in done.stdout + done.stderr
     bare.aws.push(USER, pushed.line)
     assert bare.client.login(pushed).output == USER
     assert bare.client.login(sites).output == USER

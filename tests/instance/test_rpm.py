@@ -106,7 +106,7 @@ def test_while_sshd_cannot_be_told_the_package_stays(machine_with_rpm: Instance)
     machine.shell("echo NoSuchOption yes >>/etc/ssh/sshd_config")
     done = machine.run("rpm", "-e", *FORCE[:1], "eic-sshd", check=False)
     assert done.returncode != 0
-    assert "not removed, because sshd may still ask it" in done.stderr
+    assert "not removed, because sshd may still run it" in done.stderr
     pushed = client.key()
     machine_with_rpm.aws.push(USER, pushed.line)
     assert client.login(pushed).output == USER

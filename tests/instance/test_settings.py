@@ -82,20 +82,20 @@ def test_a_command_of_roots_is_replaced_through_a_removal_and_given_back(bare: I
     assert not bare.client.login(key).ok
 
 
-def test_a_socket_that_will_not_listen_is_told_of_with_what_lasts(bare: Instance) -> None:
+def test_a_socket_that_will_not_listen_is_a_finding_with_a_remedy_that_lasts(bare: Instance) -> None:
     bare.install(packages.deb())
     socket = "eic-sshd.socket"
-    for break_it, says in (
-        (f"systemctl disable -q --now {socket}", f"{socket} is disabled"),
-        (f"systemctl mask -q --now {socket}", f"{socket} is masked"),
-        (f"systemctl mask -q --runtime --now {socket}", f"{socket} is masked"),
-        ("systemctl mask -q --now eic-sshd.service", "eic-sshd.service is masked"),
-        (f"systemctl stop {socket}", f"{socket} does not listen"),
+    for break_it, problem in (
+        (f"systemctl disable -q --now {socket}", f"{socket}: the unit is disabled"),
+        (f"systemctl mask -q --now {socket}", f"{socket}: the unit is masked"),
+        (f"systemctl mask -q --runtime --now {socket}", f"{socket}: the unit is masked"),
+        ("systemctl mask -q --now eic-sshd.service", "eic-sshd.service: the unit is masked"),
+        (f"systemctl stop {socket}", f"{socket}: the unit is not listening"),
     ):
         bare.machine.shell(break_it)
-        said = ask(bare, "check-config", status=1)
-        assert says in said
-        (line,) = (line for line in said.splitlines() if says in line)
+        printed = ask(bare, "check-config", status=1)
+        assert problem in printed
+        (line,) = (line for line in printed.splitlines() if problem in line)
         bare.machine.shell(line.split("`")[1])
         ask(bare, "check-config", "--strict")
         assert bare.machine.run("systemctl", "is-enabled", socket).stdout == "enabled\n"
