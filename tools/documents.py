@@ -32,7 +32,7 @@ Then sshd did not ask. sshd's own log (`journalctl -u ssh`, `-u sshd`) says what
 - the key is on disk (sshd looks there first, since OpenSSH 8.1), or of a type that sshd takes from nobody, such as DSA;
 - the client had offered too many other keys ("Too many authentication failures"): `ssh -o IdentitiesOnly=yes -i KEY`;
 - the client came too often (`PerSourcePenalties` of OpenSSH 9.8 and later, `MaxStartups`);
-- it is not told to ask: `eic-sshd check-config`, as root, says so.
+- it is not configured to run eic-sshd: `eic-sshd check-config`, as root, reports that.
 """
 
 _CHAINED = f"""

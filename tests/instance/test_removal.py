@@ -93,7 +93,7 @@ def test_a_package_that_comes_back_says_so_if_it_was_not_enabled_before(bare: In
     bare.install(packages.deb())
     bare.apt("remove", "eic-sshd")
     bare.machine.run("rm", "/etc/ssh/sshd_config.d/10-site.conf")
-    assert "does not now: run eic-sshd enable" in bare.install(packages.deb())
+    assert "is not enabled now. Run: eic-sshd enable" in bare.install(packages.deb())
     assert command(bare) == "none"
     bare.machine.run("eic-sshd", "enable")
     bare.apt("remove", "eic-sshd")

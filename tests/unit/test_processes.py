@@ -48,7 +48,7 @@ def process(
         (folder / "fd" / str(number)).symlink_to(target)
 
 
-def test_one_that_waits_for_connections_is_found_with_its_unit(tmp_path: Path) -> None:
+def test_a_listening_sshd_is_found_with_its_unit(tmp_path: Path) -> None:
     process(tmp_path, 7)
     process(tmp_path, 8, program="/usr/sbin/sshd (deleted)", cgroup="1:name=systemd:/system.slice/corp-sshd.service\n")
     process(tmp_path, 9, cgroup="0::/user.slice/user-0.slice/session-1.scope\n")
@@ -75,12 +75,12 @@ def test_one_that_waits_for_connections_is_found_with_its_unit(tmp_path: Path) -
         (TITLE, "/usr/sbin/sshd", "/usr"),
     ],
 )
-def test_nothing_else_is_told_to_read_its_configuration(tmp_path: Path, title: bytes, program: str, root: str) -> None:
+def test_no_other_process_is_a_listener(tmp_path: Path, title: bytes, program: str, root: str) -> None:
     process(tmp_path, 7, title, program, root)
     assert (listeners(str(tmp_path))) == []
 
 
-def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
+def test_a_process_that_ends_during_the_survey_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     assert (listeners(str(tmp_path))) == []
     assert (listeners(str(tmp_path / "none"))) == []
@@ -101,7 +101,9 @@ def test_one_that_ends_meanwhile_is_no_fault(tmp_path: Path) -> None:
         ("-D -o PidFile=/run/-f.pid", "/usr/sbin/sshd", True),
     ],
 )
-def test_which_configuration_it_goes_by_is_in_its_title(tmp_path: Path, options: str, program: str, ours: bool) -> None:
+def test_a_listeners_configuration_is_read_from_its_title(
+    tmp_path: Path, options: str, program: str, ours: bool
+) -> None:
     process(tmp_path, 7, f"sshd: {program} {options} [listener] 0 of 10-100 startups\0".encode(), program)
     (found,) = listeners(str(tmp_path))
     assert found.uses("/etc/ssh/sshd_config", os.path.realpath("/usr/sbin/sshd")) is ours
@@ -116,7 +118,9 @@ def test_which_configuration_it_goes_by_is_in_its_title(tmp_path: Path, options:
         ("-D -oListenAddress=::1", False, True),
     ],
 )
-def test_what_it_brings_itself_is_in_its_title(tmp_path: Path, options: str, keys: bool, addresses: bool) -> None:
+def test_host_keys_and_addresses_in_its_options_are_read_from_its_title(
+    tmp_path: Path, options: str, keys: bool, addresses: bool
+) -> None:
     process(tmp_path, 7, f"sshd: /usr/sbin/sshd {options} [listener] 0 of 10-100 startups\0".encode())
     (tmp_path / "7" / "ns").mkdir()
     (tmp_path / "7" / "ns" / "net").symlink_to(os.readlink("/proc/self/ns/net"))
@@ -149,7 +153,7 @@ def test_sockets_that_the_kernel_does_not_show_are_not_known(tmp_path: Path) -> 
     assert found.sockets == frozenset()
 
 
-def test_a_child_that_was_just_forked_for_a_connection_is_not_told(tmp_path: Path) -> None:
+def test_a_child_that_was_just_forked_for_a_connection_is_not_a_listener(tmp_path: Path) -> None:
     process(tmp_path, 70, parent=700)
     process(tmp_path, 700, parent=1)
     process(tmp_path, 7, parent=700)
@@ -157,7 +161,7 @@ def test_a_child_that_was_just_forked_for_a_connection_is_not_told(tmp_path: Pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_another_user_calls_so_is_not_told(tmp_path: Path) -> None:
+def test_a_process_of_another_user_is_not_a_listener(tmp_path: Path) -> None:
     process(tmp_path, 7)
     os.chown(tmp_path / "7", 65534, -1)
     assert listeners(str(tmp_path)) == []
@@ -169,15 +173,15 @@ def test_what_another_user_calls_so_is_not_told(tmp_path: Path) -> None:
         ({"tcp": [("0A", 1), ("0A", 2)]}, {1, 2}),
         ({"tcp": [("0A", 1)], "tcp6": [("0A", 2)]}, {1, 2}),
         ({"tcp": [("01", 1)], "tcp6": [("0A", 2)]}, {2}),
-        ({"tcp": [("01", 1), ("06", 2), ("0A", 9), ("07", 2)]}, set()),  # others' sockets; connected ones
+        ({"tcp": [("01", 1), ("06", 2), ("0A", 9), ("07", 2)]}, set()),  # sockets of others, and connected ones
         ({"tcp": [], "tcp6": []}, set()),
         ({}, set()),
     ],
 )
-def test_only_a_socket_in_state_listen_is_one_that_it_waits_at(
+def test_only_sockets_in_state_listen_are_a_listeners_sockets(
     tmp_path: Path, tables: Dict[str, List[Tuple[str, int]]], sockets: Set[int]
 ) -> None:
-    """From OpenSSH 10.0 on its listener has others, for clients before they are logged in."""
+    """OpenSSH 10 has more sockets, for clients that are not logged in."""
     process(tmp_path, 7, fds=("/dev/null", "socket:[8]", "socket:[8]", "socket:[1]", "socket:[2]", "socket:[3]"))
     (tmp_path / "7/net/tcp").unlink()
     for name, lines in tables.items():
@@ -202,23 +206,21 @@ def test_only_a_socket_in_state_listen_is_one_that_it_waits_at(
         (b"/usr/sbin/sshd\0-ei\0", "/usr/sbin/sshd", False),
         (b"/usr/sbin/sshd\0-G\0", "/usr/sbin/sshd", False),
         (b"/usr/sbin/sshd\0-D\0", "/usr/bin/python3", False),
-        (b"", "/usr/sbin/sshd", True),  # for a moment, while it executes itself anew
+        (b"", "/usr/sbin/sshd", True),  # while it executes itself again
         (b"", "/usr/bin/python3", False),
     ],
 )
-def test_an_sshd_that_is_about_to_wait_is_told_apart(
-    tmp_path: Path, title: bytes, program: str, starting: bool
-) -> None:
+def test_a_starting_sshd_is_recognized(tmp_path: Path, title: bytes, program: str, starting: bool) -> None:
     process(tmp_path, 7, title, program)
-    (tmp_path / "8").mkdir()  # it has ended meanwhile
+    (tmp_path / "8").mkdir()  # it has ended since
     (tmp_path / "version").write_text("")
     assert survey(str(tmp_path)).is_one_starting is starting
     assert not survey(str(tmp_path / "none")).is_one_starting
 
 
 @pytest.mark.parametrize(("fds", "starting"), [(("socket:[1]",), True), (("socket:[2]",), False), ((), False)])
-def test_one_that_has_closed_its_sockets_is_about_to_wait(tmp_path: Path, fds: Sequence[str], starting: bool) -> None:
-    """Where nothing is open at all, it is that we may not know."""
+def test_a_listener_without_open_sockets_is_restarting(tmp_path: Path, fds: Sequence[str], starting: bool) -> None:
+    """Where no descriptor is shown, they may not be read."""
     process(tmp_path, 7, fds=fds)
     assert survey(str(tmp_path)).is_one_starting is starting
 
@@ -227,13 +229,13 @@ def test_one_that_has_closed_its_sockets_is_about_to_wait(tmp_path: Path, fds: S
     ("pending", "restarting"),
     [("SigPnd:\t0000000000000001", True), ("ShdPnd:\t0000000000004001", True), ("ShdPnd:\t0000000000004002", False)],
 )
-def test_one_that_has_not_come_to_its_signal_is_about_to_wait(tmp_path: Path, pending: str, restarting: bool) -> None:
+def test_a_listener_with_a_pending_sighup_is_restarting(tmp_path: Path, pending: str, restarting: bool) -> None:
     process(tmp_path, 7)
     (tmp_path / "7/status").write_text(f"Name:\tsshd\n{pending}\nSigBlk:\t0000000000000001\n")
     found = survey(str(tmp_path))
     assert found.is_one_starting is restarting
 
 
-def test_one_of_another_root_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_starting_sshd_with_another_root_directory_is_ignored(tmp_path: Path) -> None:
     process(tmp_path, 7, b"/usr/sbin/sshd\0-D\0", root="/usr")
     assert not survey(str(tmp_path)).is_one_starting

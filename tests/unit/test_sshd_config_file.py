@@ -22,7 +22,7 @@ from eic_sshd.sshd.config_file import COMMAND, SshdConfig, outside
         ("Match all\nX11Forwarding no\nMatch User bob\n{C} /b\n", None),
     ],
 )
-def test_match_all_goes_before_all_that_is_outside_of_it(tmp_path: Path, text: str, counts: int) -> None:
+def test_a_line_under_match_all_takes_precedence_over_lines_outside(tmp_path: Path, text: str, counts: int) -> None:
     config = tmp_path / "sshd_config"
     config.write_text(text.replace("{C}", "AuthorizedKeysCommand"))
     line = outside(SshdConfig(str(config)).lines(COMMAND))
@@ -39,7 +39,7 @@ def test_match_all_goes_before_all_that_is_outside_of_it(tmp_path: Path, text: s
         ("all", "all", "all"),
     ],
 )
-def test_a_match_line_in_a_file_that_is_included_under_one_needs_both(
+def test_a_match_line_in_a_file_included_under_a_match_line_needs_both(
     tmp_path: Path, enclosing: str, match: str, expected: str
 ) -> None:
     (tmp_path / "more.conf").write_text(f"Match {match}\nAuthorizedKeysCommand /a\n")
@@ -51,7 +51,7 @@ def test_a_match_line_in_a_file_that_is_included_under_one_needs_both(
     assert (outer.value, outer.match) == ("/b", enclosing)
 
 
-def test_a_copy_has_every_file_and_what_is_to_stand_in_its_place(tmp_path: Path) -> None:
+def test_a_copy_has_every_file_and_the_texts_that_replace_files(tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     folder.mkdir()
     for name in ("b.conf", "a.conf"):
@@ -76,7 +76,7 @@ def test_files_that_include_each_other_are_copied_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["sshd_config.d/*.conf", "/etc/ssh/sshd_config.d/*.conf", "./sshd_config.d/60-*"])
-def test_a_relative_include_is_below_etc_ssh_wherever_the_file_is(tmp_path: Path, pattern: str) -> None:
+def test_a_relative_include_is_below_etc_ssh_in_any_file(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "sshd_config").write_text(f"Include {pattern}\n")
     config = SshdConfig(str(tmp_path / "sshd_config"), {"/etc/ssh/sshd_config.d/60-eic-sshd.conf": "Banner /x\n"})
     assert config.inclusion_of("/etc/ssh/sshd_config.d/60-eic-sshd.conf")

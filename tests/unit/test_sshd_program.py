@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What sshd is asked, and what is made of its answers, whatever its version; a script answers in its place."""
+"""sshd's arguments and output in every version; a script runs in its place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_attribute_of_a_connection_is_given(script: Script, tmp_path: Path
         assert f"-C {attribute}" in options
 
 
-def test_an_sshd_that_does_not_know_rdomain_is_asked_without(script: Script, tmp_path: Path) -> None:
+def test_an_sshd_that_rejects_rdomain_is_run_without_it(script: Script, tmp_path: Path) -> None:
     sshd = script(
         'case $* in *rdomain*) echo "Invalid test mode specification rdomain=" >&2; exit 1;; esac; echo Port 22'
     )
@@ -60,25 +60,25 @@ def test_an_sshd_that_does_not_know_rdomain_is_asked_without(script: Script, tmp
         ("HostKey /a\nHostKey /b", "hostkey", "/a"),
     ],
 )
-def test_keywords_count_in_any_case_and_missing_lines_have_their_defaults(
+def test_keywords_match_in_any_case_and_missing_lines_have_their_defaults(
     script: Script, printed: str, keyword: str, value: str
 ) -> None:
     assert script(f"cat <<'E'\n{printed}\nE").effective()[keyword] == value
 
 
-def test_an_sshd_that_has_no_answer_says_why(script: Script) -> None:
+def test_an_sshd_that_prints_no_settings_is_an_error_with_its_message(script: Script) -> None:
     sshd = script("echo 'Bad Match condition' >&2; exit 255")
     with pytest.raises(MachineError, match="Bad Match condition"):
         sshd.effective()
     assert sshd.effective_or_nothing() == {}
 
 
-def test_addresses_that_cannot_be_asked_about_are_no_problem(script: Script) -> None:
-    """sshd starts with what -t takes."""
+def test_addresses_that_sshd_does_not_print_are_no_problem(script: Script) -> None:
+    """sshd starts with a configuration that -t accepts."""
     assert script("case $1 in -T) exit 255;; esac").config_problem(host_keys=True, addresses=True) is None
 
 
-def test_addresses_in_any_case_are_looked_at(script: Script) -> None:
+def test_addresses_are_read_with_keywords_in_any_case(script: Script) -> None:
     sshd = script("echo 'ListenAddress 192.0.2.77:22'")
     assert "192.0.2.77" in (sshd.config_problem(host_keys=True, addresses=True) or "")
 
