@@ -30,7 +30,9 @@ from .reach import Chosen, Reached, Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", ".*_cache", ".hypothesis", "__pycache__")
-_OURS = ("eic_sshd", "eic_sandbox", "testbed", "tools", "tests", "benchmarks")
+# Every package of the project: one that is left out would be loaded once, with the original modules that it uses, and a
+# mutant that only its tests reach would live.
+_OURS = tuple(sorted(path.parent.name for path in ROOT.glob("*/__init__.py")))
 _MEMORY = 4 * 1024**3  # bytes that a run may take
 _IDLE = 8.0  # seconds for which a run may do nothing at all: no test waits for half as long
 HANGS = "it hangs"
@@ -118,7 +120,7 @@ class Tree:
         self._scratch = folder / "scratch"
         self._stamp = int(time.time())
         shutil.copytree(ROOT, self.root, ignore=_LEFT_OUT)
-        for name in ("eic_sshd", "tests", "docs"):
+        for name in _OURS:
             compileall.compile_dir(self.root / name, quiet=1)
 
     @contextlib.contextmanager
