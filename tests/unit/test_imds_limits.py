@@ -390,3 +390,16 @@ def test_only_answers_of_more_than_64_kib_wait_for_others_of_their_size(length: 
             with pytest.raises(NotGranted) as caught:
                 imds.active_keys("root", soon())
             assert caught.value.reason is Reason.IMDS_UNREACHABLE
+
+
+def test_a_client_that_is_left_is_closed_and_not_before() -> None:
+    closed: List[Imds] = []
+
+    class Closing(Imds):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    with Closing("http://127.0.0.1:9", SOON) as imds:
+        assert closed == []
+    assert closed == [imds]
