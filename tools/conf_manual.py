@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""eic-sshd.conf(5), made from the settings, in mdoc(7)."""
+"""Makes eic-sshd.conf(5) from the settings, in mdoc(7)."""
 
 from __future__ import annotations
 
@@ -25,41 +25,43 @@ _HEAD = r"""
 .Sh DESCRIPTION
 .Xr eic-sshd 8
 reads
-.Pa /etc/eic-sshd/eic-sshd.conf
-and, on top of it and in the order of their names, the files in
+.Pa /etc/eic-sshd/eic-sshd.conf ,
+then the files in
 .Pa /etc/eic-sshd/conf.d
 whose names end in
-.Ql .conf .
-A setting that is named in several files has the value that was read last.
+.Ql .conf ,
+in the order of their names.
+If several files have the same setting, the last value read is in force.
 .Pp
 The files have sections,
 .Ql [section] ,
-and in them lines
+with lines of the form
 .Ql key = value .
 Lines that begin with
 .Ql #
 are comments.
 Like the files of
 .Xr sshd 8 ,
-these and the folders above them must belong to root and must not be writable
-by others; so must every symbolic link and folder on the way to where a link
-leads.
-A folder with the sticky bit, as
+these files and the folders above them must belong to root and must not be
+writable by others.
+The same applies to every symbolic link and folder on the path to a link's
+target, to folders with the sticky bit, such as
 .Pa /tmp ,
-is no exception.
-The same holds for every file that they name, but for the log.
+and to every file that a setting names, except the log.
 .Pp
 An invalid configuration
-.Pq an unknown section or key, or a value that a key does not take
-is named with file and line, and until it is mended no pushed key is handed out.
+.Pq an unknown section or key, or an invalid value
+is reported with file and line, and no pushed keys are granted until it is
+fixed.
 Keys on disk that
 .Xr sshd 8
-reads itself are not touched by that, nor is a chained command, unless it is the
-setting that is invalid, or stands in a file that can't be read as a whole.
+reads itself stay valid.
+A chained command runs, unless its own setting is invalid or is in a file that
+cannot be parsed.
 .Ic eic-sshd check-config
-says whether the configuration is valid and what is in force;
+reports whether the configuration is valid, and the settings in force;
 .Ic systemctl try-reload-or-restart eic-sshd
-has the resident authorizer take a change over.
+applies a change to the resident daemon.
 .Sh SETTINGS
 """
 
@@ -71,11 +73,11 @@ Every key with its default, as a comment.
 .It Pa /etc/eic-sshd/conf.d/60-chain.conf
 Written by
 .Ic eic-sshd enable Fl Fl chain ,
-and taken away by
+and removed by
 .Ic eic-sshd disable .
 .El
 .Sh EXAMPLES
-A way in for when pushed keys can't be had, where
+A login method for when pushed keys are unavailable, on a site whose
 .Xr sshd_config 5
 has
 .Ql AuthorizedKeysFile none :
@@ -99,24 +101,25 @@ types = ssh-ed25519 sk-ssh-ed25519@openssh.com
 _WIDTH = 78
 _ABOUT = {
     "imds": "The instance metadata service.",
-    "instance": "The machine this is.",
+    "instance": "The identity of this instance.",
     "keys": "Which keys may log in.",
-    "trust": "Whom a pushed key must be signed by.",
-    "service": "The resident authorizer.",
-    "fallback": "Keys on disk, for sites whose sshd reads none itself. A line with options is passed over: without "
-    "them it would allow more.",
-    "chain": "The command that a site had before. It runs after eic-sshd's own answer, as sshd would have run it: as "
-    "the AuthorizedKeysCommandUser, with PATH, USER, LOGNAME, HOME and sshd's LANG for an environment, and with "
-    "EIC_SSHD_CHAINED, by which eic-sshd knows itself again. Its parent is eic-sshd. What it prints goes to sshd if "
-    "it ends with status 0. It has what is left of the deadline, and always a third of it, and may print 16 MiB: for a "
-    "directory that is slow, make the deadline longer. Where the resident authorizer hangs, both together may take a "
-    "second more. It is not run where the key that sshd asks for is granted already.",
-    "log": "Where to say what was decided, and why.",
+    "trust": "Which signers of pushed keys are trusted.",
+    "service": "The resident daemon.",
+    "fallback": "Keys on disk, for sites whose sshd reads none itself. Keys with options are skipped: printed without "
+    "them they would allow more.",
+    "chain": "The site's own AuthorizedKeysCommand. It runs after eic-sshd has decided, as sshd would run it: "
+    "as the AuthorizedKeysCommandUser, with PATH, USER, LOGNAME, HOME and sshd's LANG in its environment. "
+    "EIC_SSHD_CHAINED is set too, by which eic-sshd detects that it chains to itself. Its parent process is "
+    "eic-sshd. sshd receives its output if its exit status is 0. It may use the rest of the deadline, at least a "
+    "third of it, and print 16 MiB: for a slow directory service, increase the deadline. If the resident daemon "
+    "hangs, both together may take a second more. It does not run if the key that sshd asks for is granted "
+    "already.",
+    "log": "Where decisions and their reasons are recorded.",
 }
 
 
 def conf_manual() -> str:
-    """docs/man/eic-sshd.conf.5."""
+    """The text of docs/man/eic-sshd.conf.5."""
     lines: List[str] = [_HEAD.strip()]
     for section in dict.fromkeys(setting.section for setting in SETTINGS):
         lines += [f".Ss {section}", *_sentences(_ABOUT[section]), ".Bl -tag -width Ds"]
@@ -134,11 +137,11 @@ def _item(setting: Setting) -> Iterator[str]:
         yield "The default is"
         yield f".Ql {setting.default} ."
     else:
-        yield "There is none by default."
+        yield "There is no default."
 
 
 def _sentences(text: str) -> Iterator[str]:
-    """Each sentence on a line of its own, as mdoc(7) wants it; what stands in backquotes is literal."""
+    """The sentences of `text`, each on a line of its own (mdoc(7)); text in backquotes becomes literal."""
     for sentence in re.split(r"(?<=[.]) (?=[A-Z0-9`])", text.replace("\\", "\\e")):
         parts = re.split(r" ?`([^`]*)`([.,;:)]*) ?", sentence)
         for index in range(0, len(parts) - 1, 3):

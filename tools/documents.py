@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what is made from the code: docs/reasons.md, eic-sshd.conf(5) and etc/eic-sshd.conf. `make docs`."""
+"""`make docs`: makes docs/reasons.md, eic-sshd.conf(5) and etc/eic-sshd.conf from the code."""
 
 from __future__ import annotations
 
@@ -13,50 +13,53 @@ sys.path.insert(0, ROOT)
 from eic_sshd.config.loader import commented_file  # noqa: E402
 from eic_sshd.decide.chained_command import MESSAGE_ID  # noqa: E402
 from eic_sshd.model.decision import Outcome, Reason  # noqa: E402
-from tools.conf_manual import conf_manual  # noqa: E402 - the repository comes first
+from tools.conf_manual import conf_manual  # noqa: E402 - imported from the repository
 
 _SEVERITIES = {3: "err", 4: "warning", 5: "notice", 6: "info", 7: "debug"}
 
 _HEAD = """\
 # Reasons
 
-Every decision leaves one record. Its `EIC_REASON` (in JSON lines: `reason`) is one of the words below; `EIC_DECISION`
-is the heading it stands under. A login with a pushed key leaves two: sshd asks when the key is offered, and again when
-it is used. This page is made from the code by `make docs`.
+Each decision leaves one record. Its field `EIC_REASON` (in JSON lines: `reason`) is one of the reasons on this page,
+and its field `EIC_DECISION` is the heading above the reason. A login with a pushed key leaves two records, because sshd
+runs its command twice: when the client offers the key, and when the client signs with it. `make docs` makes this page
+from the code.
 
-## No record at all
+## No record
 
-Then sshd did not ask. sshd's own log (`journalctl -u ssh`, `-u sshd`) says what it made of the login:
+sshd did not run eic-sshd. sshd's own log (`journalctl -u ssh`, `-u sshd`) shows why:
 
-- the user is not there ("Invalid user"), or not to log in (`AllowUsers`, `DenyUsers`, ...);
-- the key is on disk (sshd looks there first, since OpenSSH 8.1), or of a type that sshd takes from nobody, such as DSA;
-- the client had offered too many other keys ("Too many authentication failures"): `ssh -o IdentitiesOnly=yes -i KEY`;
-- the client came too often (`PerSourcePenalties` of OpenSSH 9.8 and later, `MaxStartups`);
-- it is not configured to run eic-sshd: `eic-sshd check-config`, as root, reports that.
+- the user does not exist ("Invalid user"), or sshd denies the user (`AllowUsers`, `DenyUsers`, ...);
+- the key is on disk, where sshd looks first (since OpenSSH 8.1), or sshd does not support the key's type, such as DSA;
+- the client offered too many other keys before ("Too many authentication failures"): use
+  `ssh -o IdentitiesOnly=yes -i KEY`;
+- the client connected too often (`PerSourcePenalties` of OpenSSH 9.8 and later, `MaxStartups`);
+- sshd's configuration does not run eic-sshd: `eic-sshd check-config`, as root, reports that.
 """
 
 _CHAINED = f"""
 ## A chained command
 
-Where `[chain] command` is set, each run of it leaves a record of its own, beside the decision's.
+Where `[chain] command` is set, each run of that command leaves a record of its own, beside the decision's record.
 `MESSAGE_ID={MESSAGE_ID}`
 
-It has `EIC_CHAIN_COMMAND`; `EIC_CHAIN_STATUS`, the exit status, unless it did not end by itself; `EIC_USER`,
-`EIC_FINGERPRINT`, `EIC_SSHD_PID` and `EIC_ELAPSED_US` as a decision has them. Severity: info where it ended with status
-0, and warning otherwise: then nothing that it printed was handed to sshd, and the message says why.
+The record has `EIC_CHAIN_COMMAND`; `EIC_CHAIN_STATUS`, the exit status, unless a signal ended the command; and
+`EIC_USER`, `EIC_FINGERPRINT`, `EIC_SSHD_PID` and `EIC_ELAPSED_US` with the same meaning as in a decision's record.
+Severity: info for exit status 0, otherwise warning. With a warning sshd received nothing of the command's output, and
+the message says why.
 """
 
 _INTROS = {
-    Outcome.GRANTED: "A pushed key was handed to sshd.",
-    Outcome.NONE: "There was nothing to hand out; sshd's other ways in are left.",
-    Outcome.REFUSED: "Nothing was handed out, because a check failed; sshd's other ways in are left.",
-    Outcome.FALLBACK: "On-disk keys of `[fallback] keys_file` were handed to sshd.",
-    Outcome.ERROR: "Nothing was handed out, because a check could not be made; sshd's other ways in are left.",
+    Outcome.GRANTED: "sshd received a pushed key.",
+    Outcome.NONE: "sshd received no key, because there was none. sshd's other login methods remain.",
+    Outcome.REFUSED: "sshd received no key, because a check failed. sshd's other login methods remain.",
+    Outcome.FALLBACK: "sshd received keys on disk, from `[fallback] keys_file`.",
+    Outcome.ERROR: "sshd received no key, because a check was not possible. sshd's other login methods remain.",
 }
 
 
 def reasons() -> str:
-    """docs/reasons.md."""
+    """The text of docs/reasons.md."""
     parts = [_HEAD]
     for outcome in Outcome:
         parts.append(f"\n## {outcome.value}\n\n{_INTROS[outcome]} `MESSAGE_ID={outcome.message_id}`\n")
