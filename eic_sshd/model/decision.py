@@ -69,7 +69,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     NO_ACTIVE_KEYS = (
         "no-active-keys", Outcome.NONE, INFO, False,
-        "No key is pushed for this user at this moment. An ordinary answer, for whatever other keys a client offers.",
+        "No key is pushed for this user now. This is the usual answer for the other keys that a client offers.",
         "Nothing, unless a key was pushed: then check that it was pushed to this instance, for this OS user, "
         "less than 60 seconds ago.",
     )  # fmt: skip
@@ -88,13 +88,13 @@ class Reason(enum.Enum):
     EXPIRY_BEYOND_WINDOW = (
         "expiry-beyond-window", Outcome.REFUSED, WARNING, False,
         "The pushed key's Timestamp lies further ahead than `window` plus `clock_skew` allow.",
-        "If the instance's clock is behind, mend it. If it is right, somebody may be answering in IMDS's place: "
+        "If the instance's clock is behind, set it. If it is right, another host may be answering in IMDS's place: "
         "look for ARP or router-advertisement spoofing from a container on this host.",
     )  # fmt: skip
     INSTANCE_MISMATCH = (
         "instance-mismatch", Outcome.REFUSED, WARNING, False,
         "The block is genuine but was signed for another instance.",
-        "Nothing on this instance asks for it; somebody may be replaying another instance's keys through IMDS.",
+        "Another host may be answering in IMDS's place, with keys that were pushed to another instance.",
     )  # fmt: skip
     BAD_SIGNATURE = (
         "bad-signature", Outcome.REFUSED, WARNING, False,
@@ -184,9 +184,9 @@ class Reason(enum.Enum):
     )  # fmt: skip
     NOT_EC2 = (
         "not-ec2", Outcome.REFUSED, INFO, True,
-        "This machine is no EC2 instance, or not the one that IMDS speaks of.",
+        "This machine is not an EC2 instance, or not the one that IMDS names.",
         "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`. "
-        "On EC2, where the message names another instance, somebody may be answering in IMDS's place.",
+        "On EC2, where the message names another instance, another host may be answering in IMDS's place.",
     )  # fmt: skip
     IMDS_UNREACHABLE = (
         "imds-unreachable", Outcome.ERROR, WARNING, True,
@@ -213,7 +213,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     CONFIG_INVALID = (
         "config-invalid", Outcome.ERROR, ERR, True,
-        "The configuration does not read, so no pushed key is handed out until it is mended.",
+        "The configuration is invalid. No pushed keys are granted until it is fixed.",
         "`eic-sshd check-config` says what is wrong, and where.",
     )  # fmt: skip
     AUTHORIZER_FAILED = (
