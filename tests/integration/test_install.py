@@ -113,16 +113,19 @@ def test_the_installed_sandbox_runs_without_eic_sshd(tmp_path: Path) -> None:
     [
         ("[trust]\nca_file = /no/such.pem\n", "[trust] ca_file /no/such.pem: No such file or directory"),
         ("[trust]\nca_file = /etc/hostname\n", "has no certificate in it"),
-        ("[fallback]\nwhen = unavailable\n", "[fallback] when = unavailable does nothing without keys_file"),
+        (
+            "[fallback]\nwhen = unavailable\n",
+            "[fallback] when: unavailable has no effect without keys_file. Set [fallback] keys_file",
+        ),
         ("[fallback]\nkeys_file = /no/such/%u\n", "[fallback] keys_file: there is no folder /no/such"),
         ("[log]\ndestination = /no/such/log\n", "[log] destination: there is no folder /no/such"),
         (
             "[imds]\nrequest_timeout = 9\n",
-            "[imds] request_timeout = 9 is longer than a decision may take (3 s: deadline)",
+            "[imds] request_timeout: 9 s is longer than a decision may take (3 s: deadline)",
         ),
         (
             "[imds]\nrequest_timeout = 2.5\n[chain]\ncommand = /usr/bin/true\n",
-            "(2 s: deadline, less what is kept for [chain] command): lower it, or raise deadline",
+            "(2 s: deadline, less the time reserved for [chain] command). Lower it, or raise [imds] deadline.",
         ),
     ],
 )
@@ -139,7 +142,7 @@ def test_a_gate_that_cannot_look_at_sshd_is_not_green(tree: Path) -> None:
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(tree / "usr/bin/eic-sshd")]
     strict = subprocess.run([*as_nobody, "check-config", "--strict"], capture_output=True, text=True, timeout=20)
     assert strict.returncode == 1
-    assert "sshd's settings were not looked at, which only root can: run it as root" in strict.stderr
+    assert "sshd's settings: only root can read them. Run it as root." in strict.stderr
     plain = subprocess.run([*as_nobody, "check-config"], capture_output=True, text=True, timeout=20)
     assert "run it as root" not in plain.stderr
 
