@@ -32,7 +32,7 @@ def answering(answer: bytes) -> Talk:
     return talk
 
 
-def refused(endpoint: str, timeout: float = 0.5, whole: float = 3.0) -> NotGranted:
+def refused(endpoint: str, timeout: float = 10.0, whole: float = 30.0) -> NotGranted:
     with Imds(endpoint, timeout) as imds, pytest.raises(NotGranted) as caught:
         imds.active_keys("root", deadline(whole))
     return caught.value
