@@ -81,7 +81,7 @@ class NoAnswerInTime(Exception):
 
 
 def ask(path: str, question: "Question", begun: float) -> "tuple[bytes | None, bool]":
-    """The authorizer's whole answer, and whether the chained command is to be run after it. wire.py has the layout.
+    """The authorizer's answer, and whether to run the chained command after it: daemon/protocol.py has the layout.
 
     The answer is None where there is none, or no whole one, or the authorizer will not give one. One that died is asked
     again: systemd starts another, which decides for all who wait in less time than each of them would need here.

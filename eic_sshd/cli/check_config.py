@@ -8,16 +8,17 @@ import os
 import sys
 from typing import Dict, Iterator, Optional, Sequence
 
-from ..config.loader import DEFAULT_FILE, ConfigError, load
+from ..config.loader import ConfigError, load
 from ..config.schema import LEVELS, Config
 from ..diagnose import configuration
 from ..diagnose.finding import Finding, Severity, error
+from ..paths import OUR_CONFIG
 
 HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting in force"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {DEFAULT_FILE})")
+    parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {OUR_CONFIG})")
     parser.add_argument(
         "--fail-on",
         choices=("error", "warning"),
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        config = load(arguments.config or DEFAULT_FILE, missing_ok=arguments.config is None)
+        config = load(arguments.config or OUR_CONFIG, missing_ok=arguments.config is None)
     except ConfigError as invalid:
         for problem in dict.fromkeys(invalid.problems):
             print(f"eic-sshd: {problem}", file=sys.stderr)

@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..host import trusted_files
 from ..model.decision import NotGranted, Reason
+from ..paths import OUR_CONFIG
 from .schema import SETTINGS, Config, build
 
-DEFAULT_FILE = "/etc/eic-sshd/eic-sshd.conf"
 _LIMIT = 256 * 1024
 _KNOWN = {(setting.section, setting.key): setting for setting in SETTINGS}
 _SECTIONS = sorted({setting.section for setting in SETTINGS})
@@ -49,7 +49,7 @@ class _Reading:
         self.invalid_sections += sections
 
 
-def load(path: str = DEFAULT_FILE, *, missing_ok: bool = False) -> Config:
+def load(path: str = OUR_CONFIG, *, missing_ok: bool = False) -> Config:
     """The configuration of `path` and, on top and in name order, of `conf.d/*.conf` beside it.
 
     Raises:
@@ -75,7 +75,7 @@ def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGran
     Where it does not read: what of it does, and the refusal that follows.
     """
     try:
-        return load(config_file or DEFAULT_FILE, missing_ok=config_file is None), None
+        return load(config_file or OUR_CONFIG, missing_ok=config_file is None), None
     except ConfigError as error:
         return error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
 

@@ -10,7 +10,7 @@
 
 Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. A stream that ends
 before the whole answer is an authorizer that ended: the front door asks again. It writes its half of this by itself
-(authorized_keys.py), since it can import nothing.
+(client.py), since importing this module would cost it time at each login.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from ..decide.cache import Cache
 from ..imds.client import ImdsState
 from ..log import record, sinks
 from ..model.decision import Decision, NotGranted, Request
+from ..paths import SOCKET
 from . import protocol
 from .server import Handler, Service
 
-SOCKET = "/run/eic-sshd/authorize.sock"
 _BACKLOG = 1024
 
 
@@ -66,9 +66,8 @@ class Resident:
         self._state = self._read(self._state.cache)
         if self._state.refusal is not None:
             with contextlib.suppress(OSError, ValueError):
-                sinks.say(
-                    f"<3>eic-sshd: {self._state.refusal.detail}: no pushed key is handed out until it is mended\n"
-                )
+                problem = self._state.refusal.detail
+                sinks.say(f"<3>eic-sshd: {problem}. No pushed keys are granted until it is fixed.\n")
 
     def current_handler(self) -> Handler:
         """What to answer the next request with."""

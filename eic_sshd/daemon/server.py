@@ -22,7 +22,7 @@ from ..model.decision import Request
 from . import protocol
 
 Answer = Callable[[], bytes]
-"""Records a decision and gives wire.answer; raises nothing."""
+"""Records a decision and gives protocol.encode_answer; raises nothing."""
 
 # Threads that may wait for IMDS at one time. They are started as they are needed, and cost little when idle.
 WORKERS = 32

@@ -19,7 +19,7 @@ _TIMEOUT = 1.0
 _reads = TimedCalls(16)
 
 Read = Callable[[str], bytes]
-"""Gives the content of the file at a path; raises OSError, guarded.Unsafe."""
+"""Gives the content of the file at a path; raises OSError, trusted_files.Unsafe."""
 
 
 class NoKeys(Exception):

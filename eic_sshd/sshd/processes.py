@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sshds that listen for connections on this machine, whoever started them (proc(5), cgroups(7))."""
+"""The sshds that listen for connections on this machine, with or without a systemd unit (proc(5), cgroups(7))."""
 
 from __future__ import annotations
 

@@ -627,12 +627,11 @@ def test_the_units_are_what_systemd_understands(tree: Path, tmp_path: Path) -> N
 
 
 def test_the_socket_is_where_the_front_door_looks() -> None:
-    from eic_sshd import client
-    from eic_sshd.daemon import resident
+    from eic_sshd import client, paths
 
     listens = f"ListenStream={client.SOCKET}\n"
     assert listens in (UNITS / "eic-sshd.socket").read_text()
-    assert resident.SOCKET == client.SOCKET
+    assert paths.SOCKET == client.SOCKET
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away (needs root)")

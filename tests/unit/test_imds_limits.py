@@ -186,6 +186,15 @@ def test_the_first_staple_that_cannot_be_read_is_the_one_that_is_named() -> None
 # When the token, a connection, and what was read of the signer are too old.
 
 
+def read_twice(talk: Talk, age: float) -> None:
+    """Read a fact of the IMDS that does `talk`, and again after `age` seconds."""
+    clock = Clock()
+    with serving(talk) as endpoint, Imds(endpoint, SOON) as imds:
+        for _ in range(2):
+            imds.instance_id(Deadline(clock() + SOON, clock))
+            clock.now += age
+
+
 @pytest.mark.parametrize(("age", "tokens"), [(21299.5, 1), (21300.0, 2)])
 def test_a_token_is_used_until_300_seconds_before_its_end(age: float, tokens: int) -> None:
     puts: List[bytes] = []
@@ -194,11 +203,7 @@ def test_a_token_is_used_until_300_seconds_before_its_end(age: float, tokens: in
         puts.extend([head] if head.startswith(b"PUT") else [])
         peer.sendall(response(200, b"i-0123456789abcdef0"))
 
-    clock = Clock()
-    with serving(talk) as endpoint, Imds(endpoint, SOON) as imds:
-        for _ in range(2):
-            imds.instance_id(Deadline(clock() + SOON, clock))
-            clock.now += age
+    read_twice(talk, age)
     assert len(puts) == tokens
 
 
@@ -210,11 +215,7 @@ def test_a_connection_is_kept_for_two_seconds(age: float, connections: int) -> N
         peers.add(peer.getpeername())
         peer.sendall(response(200, b"i-0123456789abcdef0"))
 
-    clock = Clock()
-    with serving(talk) as endpoint, Imds(endpoint, SOON) as imds:
-        for _ in range(2):
-            imds.instance_id(Deadline(clock() + SOON, clock))
-            clock.now += age
+    read_twice(talk, age)
     assert len(peers) == connections
 
 
