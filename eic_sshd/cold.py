@@ -10,8 +10,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
-from .model.decision import Reason, Request
+from .model.decision import Request
 from .model.keys_command import MARK
+from .model.reasons import Reason
 
 if TYPE_CHECKING:
     from . import standalone

@@ -14,7 +14,8 @@ from .decide.authorizer import Authorizer, refuse
 from .host import libraries
 from .log import record, sinks
 from .log.record import Record
-from .model.decision import Decision, NotGranted, Reason, Request
+from .model.decision import Decision, Request
+from .model.reasons import NotGranted, Reason
 
 # Seconds that a decision has at least, though the authorizer kept the front door waiting before; and a second try.
 _LEAST, _LEAST_AGAIN = 1.0, 0.5

@@ -12,7 +12,7 @@ sys.path.insert(0, ROOT)
 
 from eic_sshd.config.loader import commented_file  # noqa: E402
 from eic_sshd.decide.chained_command import MESSAGE_ID  # noqa: E402
-from eic_sshd.model.decision import Outcome, Reason  # noqa: E402
+from eic_sshd.model.reasons import Outcome, Reason  # noqa: E402
 from tools.conf_manual import conf_manual  # noqa: E402 - imported from the repository
 
 _SEVERITIES = {3: "err", 4: "warning", 5: "notice", 6: "info", 7: "debug"}

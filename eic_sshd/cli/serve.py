@@ -8,7 +8,7 @@ import os
 import sys
 
 from ..host import libraries
-from ..model.decision import NotGranted
+from ..model.reasons import NotGranted
 
 HELP = "run the resident daemon (systemd does that at the first login)"
 

@@ -9,7 +9,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..host import trusted_files
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from ..paths import OUR_CONFIG
 from .schema import SETTINGS, Config, build
 

@@ -8,8 +8,8 @@ from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ..model import keys_command, partition
-from ..model.decision import DEBUG, ERR, INFO, NOTICE, WARNING
 from ..model.public_key import SUPPORTED_TYPES, KeyPolicy
+from ..model.reasons import DEBUG, ERR, INFO, NOTICE, WARNING
 
 # The share of the deadline that is kept for a chained command, however long eic-sshd's own answer takes.
 CHAIN_SHARE = 1 / 3

@@ -20,7 +20,8 @@ from ..decide.authorizer import Authorizer, refuse
 from ..decide.cache import Cache
 from ..imds.client import ImdsState
 from ..log import record, sinks
-from ..model.decision import Decision, NotGranted, Request
+from ..model.decision import Decision, Request
+from ..model.reasons import NotGranted
 from ..paths import SOCKET
 from . import protocol
 from .server import Handler, Service

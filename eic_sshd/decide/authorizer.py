@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, NamedTuple, Op
 from ..config.schema import Config
 from ..host import libraries
 from ..model.deadline import Clock, Deadline
-from ..model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
+from ..model.decision import Decision, Request, Source
 from ..model.public_key import PublicKey
+from ..model.reasons import NotGranted, Outcome, Reason
 from ..model.signed_key import Block
 from . import checks, pushed
 from .cache import Cache, Grant, GrantedBlock, Location

@@ -12,8 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from ..model.deadline import Deadline
-from ..model.decision import NotGranted, Reason
 from ..model.public_key import PublicKey
+from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from ..config.schema import CHAIN_SHARE, Config
 from ..host import trusted_files
 from ..log.record import Fields, Record, clean
 from ..model import keys_command
-from ..model.decision import INFO, WARNING, Decision, Request
+from ..model.decision import Decision, Request
+from ..model.reasons import INFO, WARNING
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
 # What Debian's and Red Hat's sshd give between them (their _PATH_STDPATH).

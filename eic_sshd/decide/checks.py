@@ -11,8 +11,8 @@ from typing import Optional, Sequence, Set
 
 from ..config.schema import KeysSettings
 from ..model import public_key
-from ..model.decision import NotGranted, Reason
 from ..model.public_key import KeyPolicy, PublicKey
+from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
 
 USER_NAME = re.compile(

@@ -12,7 +12,7 @@ from ..host import libraries
 from ..host.hardware import AnyHardware, Ec2Hardware
 from ..host.timed_calls import TimedCalls
 from ..imds.client import Imds, ImdsState
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from . import fallback
 from .authorizer import Dependencies
 

@@ -10,8 +10,8 @@ from ..config.schema import Config, FallbackSettings
 from ..host import trusted_files
 from ..host.timed_calls import TimedCalls
 from ..model import public_key
-from ..model.decision import NotGranted, Reason
 from ..model.public_key import KeyPolicy, PublicKey
+from ..model.reasons import NotGranted, Reason
 
 _LIMIT = 256 * 1024
 # Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.

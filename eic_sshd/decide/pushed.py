@@ -7,8 +7,8 @@ import itertools
 from typing import Iterator, List, NamedTuple, Optional
 
 from ..model import signed_key
-from ..model.decision import NotGranted, Reason
 from ..model.public_key import has_fingerprint
+from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
 from . import checks
 

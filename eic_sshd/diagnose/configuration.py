@@ -8,7 +8,7 @@ from typing import Iterator
 
 from ..config.schema import Config
 from ..model import partition
-from ..model.decision import NotGranted
+from ..model.reasons import NotGranted
 from ..trust import roots
 from .finding import Finding, error
 

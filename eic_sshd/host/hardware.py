@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Optional, Union
 
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 
 _TAG = "sys/devices/virtual/dmi/id/board_asset_tag"
 _UUID = "sys/hypervisor/uuid"

@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Iterator, NamedTuple
 
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 
 # Module, and the package that has it in Debian's and Red Hat's distributions.
 _NEEDED = (

@@ -19,7 +19,7 @@ import urllib3
 
 from ..model import partition
 from ..model.deadline import Deadline
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from .bounded import Limit, TooLong, session
 
 _TOKEN_TTL = 21600  # seconds, the longest that IMDS grants

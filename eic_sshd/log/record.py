@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
-from ..model.decision import Decision, Outcome
+from ..model.decision import Decision
+from ..model.reasons import Outcome
 
 Fields = Dict[str, Union[str, int]]
 

@@ -12,7 +12,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from cryptography import x509
 
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from . import profile
 from .certificate import Certificate, Unusable
 from .ocsp_response import Answer, CertIds, Response, Undecided, may_concern

@@ -16,7 +16,7 @@ from typing import Iterator, List, NamedTuple, Sequence
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..model.deadline import Deadline
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from .certificate import Certificate
 
 PROGRAM = "/usr/bin/openssl"

@@ -14,7 +14,7 @@ from typing import Container, Counter, Dict, Iterator, List, Optional, Sequence
 
 from cryptography import x509
 
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from . import profile
 from .certificate import Certificate, Unusable, read, subject
 from .openssl import OpenSsl

@@ -11,7 +11,7 @@ from typing import Callable, List, NamedTuple, Sequence
 
 from ..config.schema import TrustSettings
 from ..host import trusted_files
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 
 # Where the distributions keep their bundle: Debian and Ubuntu; RHEL, its rebuilds and Amazon Linux.
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem")

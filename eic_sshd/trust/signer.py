@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from ..config.schema import Config
 from ..model.deadline import Deadline
-from ..model.decision import NotGranted, Reason
+from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
 from . import openssl
 from .certificate import Certificate

@@ -24,7 +24,7 @@ from eic_sshd.decide import pushed
 from eic_sshd.imds.client import Imds
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted
+from eic_sshd.model.reasons import NotGranted
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust import certificate, ocsp, roots
 from eic_sshd.trust import path as chain

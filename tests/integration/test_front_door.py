@@ -19,7 +19,7 @@ import pytest
 
 from eic_sandbox.faults import BLOCK_FAULTS, IMDS_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
 from eic_sandbox.server import Sandbox
-from eic_sshd.model.decision import Reason
+from eic_sshd.model.reasons import Reason
 from testbed import keys, private_host
 
 from .conftest import CALLER, STARTING, USER, Door, bare, fingerprint

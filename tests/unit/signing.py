@@ -15,7 +15,7 @@ from eic_sandbox.pki.authority import Identity, Pki
 from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.config.schema import build
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.trust import openssl
 from eic_sshd.trust.certificate import Certificate, read
 from eic_sshd.trust.openssl import OpenSsl

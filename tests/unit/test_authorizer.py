@@ -21,8 +21,9 @@ from eic_sshd.host import trusted_files
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
 from eic_sshd.log import record
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import Decision, NotGranted, Outcome, Reason, Request, Source
+from eic_sshd.model.decision import Decision, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
+from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust import roots
 from eic_sshd.trust.roots import Roots

@@ -11,8 +11,9 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.cache import Cache, Location
 from eic_sshd.decide.fallback import NoKeys
-from eic_sshd.model.decision import NotGranted, Reason, Request, Source
+from eic_sshd.model.decision import Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server
 from eic_sandbox.pki.ocsp import StapleKind, staple
-from eic_sshd.model.decision import Reason
+from eic_sshd.model.reasons import Reason
 from eic_sshd.trust import certificate, roots, signatures
 from eic_sshd.trust.certificate import Unusable, parsed
 from eic_sshd.trust.roots import Roots

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server, rsa_key, utcnow
 from eic_sandbox.pki.ocsp import StapleKind, staple
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.trust import openssl, signatures
 from eic_sshd.trust import path as chain
 from eic_sshd.trust.certificate import Certificate

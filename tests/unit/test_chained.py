@@ -9,8 +9,9 @@ import pytest
 
 from eic_sshd.config.schema import build
 from eic_sshd.decide import chained_command
-from eic_sshd.model.decision import WARNING, Decision, Reason, Request
+from eic_sshd.model.decision import Decision, Request
 from eic_sshd.model.public_key import PublicKey
+from eic_sshd.model.reasons import WARNING, Reason
 
 REQUEST = Request("alice", "SHA256:x", 42)
 KEY = PublicKey("ssh-ed25519", b"blob")

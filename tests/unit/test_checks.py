@@ -9,8 +9,8 @@ import pytest
 
 from eic_sshd.config.schema import build
 from eic_sshd.decide import checks
-from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, PublicKey, parse
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from testbed import keys
 

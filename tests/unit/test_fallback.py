@@ -11,8 +11,8 @@ import pytest
 from eic_sshd.config.schema import FallbackSettings
 from eic_sshd.decide.fallback import KeysFile, NoKeys, Read
 from eic_sshd.host.trusted_files import Unsafe
-from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import KeyPolicy, parse
+from eic_sshd.model.reasons import NotGranted, Reason
 from testbed import keys
 
 NO_KEY = NotGranted(Reason.NO_ACTIVE_KEYS, "")

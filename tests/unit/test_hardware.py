@@ -8,7 +8,7 @@ import pytest
 
 from eic_sshd.decide import checks
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 
 ID = "i-0123456789abcdef0"

@@ -11,7 +11,7 @@ import pytest
 from eic_sshd.imds.bounded import Limit, session
 from eic_sshd.imds.client import Imds, ImdsState
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from testbed.raw_http_server import Talk, response, serving
 
 from .test_partition import REGIONS

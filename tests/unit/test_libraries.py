@@ -8,7 +8,7 @@ import pytest
 
 from eic_sshd.diagnose import libraries as diagnose_libraries
 from eic_sshd.host import libraries
-from eic_sshd.model.decision import NotGranted, Outcome, Reason
+from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 
 
 class Panic(BaseException):

@@ -19,7 +19,7 @@ from typing import Any, Dict, List
 import pytest
 
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted
+from eic_sshd.model.reasons import NotGranted
 from eic_sshd.trust import path
 from eic_sshd.trust.openssl import OpenSsl
 from eic_sshd.trust.roots import Roots, pem_certificates

@@ -16,8 +16,9 @@ from eic_sshd.config.schema import FallbackSettings, build
 from eic_sshd.decide.authorizer import Authorizer, Dependencies
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.hardware import AnyHardware
-from eic_sshd.model.decision import NotGranted, Outcome, Reason, Request
+from eic_sshd.model.decision import Request
 from eic_sshd.model.public_key import KeyPolicy, parse
+from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys
 from testbed.memory_imds import MemoryImds

@@ -11,8 +11,8 @@ from eic_sandbox.pki.authority import Pki
 from eic_sshd.decide import cache as memory_module
 from eic_sshd.decide.cache import Cache, Grant, GrantedBlock
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted, Reason
 from eic_sshd.model.public_key import parse
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer
 from testbed import keys

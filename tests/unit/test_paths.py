@@ -10,7 +10,7 @@ from cryptography import x509
 
 from eic_sandbox.pki.authority import Identity, ec_key, issue, issue_server, rsa_key
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.trust import path as chain
 from eic_sshd.trust.certificate import Certificate, read
 from eic_sshd.trust.openssl import OpenSsl

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from eic_sandbox.pki.authority import Pki, ec_key, issue, issue_server, key_usage
-from eic_sshd.model.decision import Reason
+from eic_sshd.model.reasons import Reason
 from eic_sshd.trust import certificate, profile, roots
 from eic_sshd.trust.certificate import Certificate, Unusable, read
 

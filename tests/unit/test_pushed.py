@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from eic_sshd.decide import pushed
 from eic_sshd.model import public_key, signed_key
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 
 
 def key_line(seed: int) -> bytes:

@@ -14,8 +14,9 @@ import pytest
 
 from eic_sshd.config.schema import LogSettings
 from eic_sshd.log import record, sinks
-from eic_sshd.model.decision import DEBUG, ERR, INFO, WARNING, Decision, Outcome, Reason, Request, Source
+from eic_sshd.model.decision import Decision, Request, Source
 from eic_sshd.model.public_key import parse
+from eic_sshd.model.reasons import DEBUG, ERR, INFO, WARNING, Outcome, Reason
 from testbed import keys
 
 KEY = parse(keys.ed25519_line().encode())

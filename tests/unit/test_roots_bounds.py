@@ -13,7 +13,7 @@ import pytest
 
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import TrustSettings
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.trust import roots
 
 from .signing import DOMAIN, pem

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from eic_sandbox.pki.authority import Pki, ec_key, issue_server, rsa_key
 from eic_sandbox.pki.ocsp import StapleKind, staple
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.certificate import Unusable, read
 from eic_sshd.trust.signatures import is_signed_by, is_strong, issued, require_signed_by, require_verifiable

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from eic_sandbox.pki.authority import Identity, Pki, ec_key, issue, issue_server
 from eic_sandbox.pki.ocsp import StapleKind, staple
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.trust import signatures
 from eic_sshd.trust.certificate import Unusable, read
 from eic_sshd.trust.ocsp import Staples

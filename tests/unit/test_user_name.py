@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eic_sshd.decide.checks import USER_NAME, require_user_name
-from eic_sshd.model.decision import NotGranted, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 
 
 def service_pattern() -> str:

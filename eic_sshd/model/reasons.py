@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a decision came out as it did: the vocabulary of every record and every document."""
+
+from __future__ import annotations
+
+import enum
+from typing import FrozenSet
+
+# syslog(3) severities.
+ERR, WARNING, NOTICE, INFO, DEBUG = 3, 4, 5, 6, 7
+
+
+class Outcome(enum.Enum):
+    """The kind of a decision; each kind has its own journal MESSAGE_ID."""
+
+    GRANTED = "granted"
+    NONE = "none"
+    REFUSED = "refused"
+    FALLBACK = "fallback"
+    ERROR = "error"
+
+    @property
+    def message_id(self) -> str:
+        """The fixed 128-bit id by which `journalctl MESSAGE_ID=...` finds this kind."""
+        return _MESSAGE_IDS[self]
+
+
+_MESSAGE_IDS = {
+    Outcome.GRANTED: "bcd03c2ca683407ba0beeb928eb35a5f",
+    Outcome.NONE: "84069affc0614a7190a0366da71aac29",
+    Outcome.REFUSED: "524aa25255634f2a9251fe41983637ef",
+    Outcome.FALLBACK: "8ead89fd343c49b49a448a7ab37ab16e",
+    Outcome.ERROR: "1b5dadad890b45b4a52f19587fe18ed3",
+}
+
+
+class Reason(enum.Enum):
+    """Why a decision came out as it did.
+
+    Each reason knows its `word` (the record's EIC_REASON), the `outcome` it leads to, its syslog
+    `severity`, whether it means that pushed keys cannot be had at all (`unavailable`), what it
+    says (`meaning`) and what an administrator can do about it (`remedy`).
+    """
+
+    def __init__(
+        self, word: str, outcome: Outcome, severity: int, unavailable: bool, meaning: str, remedy: str
+    ) -> None:
+        self.word = word
+        self.outcome = outcome
+        self.severity = severity
+        self.unavailable = unavailable
+        self.meaning = meaning
+        self.remedy = remedy
+
+    GRANTED = (
+        "granted", Outcome.GRANTED, NOTICE, False,
+        "A pushed key passed every check and was handed to sshd.",
+        "Nothing: this is a login through EC2 Instance Connect. EIC_CALLER says who pushed the key.",
+    )  # fmt: skip
+    NO_ACTIVE_KEYS = (
+        "no-active-keys", Outcome.NONE, INFO, False,
+        "No key is pushed for this user now. This is the usual answer for the other keys that a client offers.",
+        "Nothing, unless a key was pushed: then check that it was pushed to this instance, for this OS user, "
+        "less than 60 seconds ago.",
+    )  # fmt: skip
+    FINGERPRINT_MISMATCH = (
+        "fingerprint-mismatch", Outcome.REFUSED, INFO, False,
+        "Keys are pushed for this user, but not the one that the client offered.",
+        "Ordinary when a client offers several keys. Otherwise log in with the private half of the pushed key "
+        "(`ssh -o IdentitiesOnly=yes -i KEY`).",
+    )  # fmt: skip
+    EXPIRED = (
+        "expired", Outcome.REFUSED, WARNING, False,
+        "The pushed key's Timestamp has passed.",
+        "Push the key again and log in within 60 seconds. If it happens at once, the instance's clock is ahead: "
+        "check chrony or systemd-timesyncd.",
+    )  # fmt: skip
+    EXPIRY_BEYOND_WINDOW = (
+        "expiry-beyond-window", Outcome.REFUSED, WARNING, False,
+        "The pushed key's Timestamp lies further ahead than `window` plus `clock_skew` allow.",
+        "If the instance's clock is behind, set it. If it is right, another host may be answering in IMDS's place: "
+        "look for ARP or router-advertisement spoofing from a container on this host.",
+    )  # fmt: skip
+    INSTANCE_MISMATCH = (
+        "instance-mismatch", Outcome.REFUSED, WARNING, False,
+        "The block is genuine but was signed for another instance.",
+        "Another host may be answering in IMDS's place, with keys that were pushed to another instance.",
+    )  # fmt: skip
+    BAD_SIGNATURE = (
+        "bad-signature", Outcome.REFUSED, WARNING, False,
+        "The block's signature was not made by the signer over these bytes.",
+        "Push the key again (the signer may have changed in between). If it stays, something between IMDS and "
+        "this instance alters the answers.",
+    )  # fmt: skip
+    KEY_MALFORMED = (
+        "key-malformed", Outcome.REFUSED, WARNING, False,
+        "The block's key is not one whole OpenSSH public key.",
+        "Push the contents of a `.pub` file as ssh-keygen wrote it.",
+    )  # fmt: skip
+    KEY_TYPE_FORBIDDEN = (
+        "key-type-forbidden", Outcome.REFUSED, WARNING, False,
+        "The key's type is not among `[keys] types`. DSA keys and certificates never are.",
+        "Push a key of an allowed type, for example one from `ssh-keygen -t ed25519`.",
+    )  # fmt: skip
+    KEY_TOO_SHORT = (
+        "key-too-short", Outcome.REFUSED, WARNING, False,
+        "The RSA key is shorter than `[keys] min_rsa_bits`.",
+        "Push a longer RSA key (`ssh-keygen -t rsa -b 3072`) or an Ed25519 key.",
+    )  # fmt: skip
+    BLOCK_MALFORMED = (
+        "block-malformed", Outcome.REFUSED, WARNING, False,
+        "IMDS gave a block that lacks its Timestamp, Instance, key or signature, or has one twice.",
+        "Push the key again. If it stays, what answers at the IMDS address is not EC2's IMDS.",
+    )  # fmt: skip
+    SIGNER_NAME_MISMATCH = (
+        "signer-name-mismatch", Outcome.REFUSED, WARNING, True,
+        "The signer certificate's CN, or its dNSNames, are not managed-ssh-signer.REGION.DOMAIN of this instance.",
+        "Another host may be answering in place of IMDS. Compare `placement/region` and `services/domain` in IMDS with "
+        "where the instance runs.",
+    )  # fmt: skip
+    SIGNER_UNTRUSTED = (
+        "signer-untrusted", Outcome.REFUSED, WARNING, True,
+        "The signer certificate does not chain to a trusted root, or is not fit to be the signer's: a TLS server's, in "
+        "that name.",
+        "Check that ca-certificates is installed and current and that `[trust]` is as intended; otherwise another host "
+        "may be answering in place of IMDS.",
+    )  # fmt: skip
+    SIGNER_REVOKED = (
+        "signer-revoked", Outcome.REFUSED, ERR, True,
+        "A staple says that a certificate in the signer's chain is revoked. It counts however old it is, whatever "
+        "other staples say.",
+        "Wait for AWS to rotate the signer, and use an on-disk key meanwhile.",
+    )  # fmt: skip
+    STAPLE_MISSING = (
+        "staple-missing", Outcome.REFUSED, WARNING, True,
+        "A certificate in the signer's chain has no OCSP staple.",
+        "Try again in a minute (a rotation may be under way). `[trust] require_ocsp = no` would accept it, at the "
+        "price of trusting revoked signers.",
+    )  # fmt: skip
+    STAPLE_INVALID = (
+        "staple-invalid", Outcome.REFUSED, WARNING, True,
+        "A certificate's OCSP staple is unreadable, stale, not GOOD, or not made by its issuer or by a delegated "
+        "responder of the issuer that is valid and not revoked; or a staple that may say REVOKED cannot be read or "
+        "verified, or there are more or longer staples than are read.",
+        "Check the instance's clock first; then try again in a minute.",
+    )  # fmt: skip
+    OPENSSL_MISSING = (
+        "openssl-missing", Outcome.ERROR, ERR, True,
+        "OpenSSL's command, which validates the signer's chain, could not be run.",
+        "Install the package `openssl`.",
+    )  # fmt: skip
+    LIBRARY_UNUSABLE = (
+        "library-unusable", Outcome.ERROR, ERR, True,
+        "A Python library that eic-sshd needs is missing, or the python3 that runs cannot load it.",
+        "Let /usr/bin/python3 be the distribution's own Python (`ls -l /usr/bin/python3`): no other version loads the "
+        "compiled modules of its libraries. If it is, install python3-requests, python3-cryptography and "
+        "python3-systemd. `eic-sshd check-config` names what cannot be loaded.",
+    )  # fmt: skip
+    DOMAIN_UNKNOWN = (
+        "domain-unknown", Outcome.REFUSED, WARNING, True,
+        "IMDS reports a `services/domain` that is not the domain of the region that it reports.",
+        "Another host may be answering in place of IMDS. If AWS has opened a new partition, upgrade eic-sshd.",
+    )  # fmt: skip
+    REGION_MISMATCH = (
+        "region-mismatch", Outcome.REFUSED, WARNING, True,
+        "IMDS reports a region that `[instance] region` does not list.",
+        "If the image is meant to run in that region, add it to `[instance] region`. Otherwise another host may be "
+        "answering in place of IMDS.",
+    )  # fmt: skip
+    USER_NAME_INVALID = (
+        "user-name-invalid", Outcome.REFUSED, INFO, False,
+        "EC2 Instance Connect cannot carry this user name, so no key can have been pushed for it.",
+        "Use an on-disk key for this user, or an OS user whose name has letters, digits and @ . _ - only.",
+    )  # fmt: skip
+    NOT_EC2 = (
+        "not-ec2", Outcome.REFUSED, INFO, True,
+        "This machine is not an EC2 instance, or not the one that IMDS names.",
+        "Off EC2 remove eic-sshd, or (for tests against the sandbox) set `[instance] require_ec2_hardware = no`. "
+        "On EC2, where the message names another instance, another host may be answering in IMDS's place.",
+    )  # fmt: skip
+    IMDS_UNREACHABLE = (
+        "imds-unreachable", Outcome.ERROR, WARNING, True,
+        "IMDS could not be reached, or did not answer within `[imds] request_timeout`.",
+        "Check routes and firewall rules for 169.254.169.254 (or [fd00:ec2::254]), also per user: the command runs "
+        "as the AuthorizedKeysCommandUser, and eic-sshd.service reaches no other endpoint than these two without "
+        "IPAddressAllow= in a drop-in. Where SELinux is enforcing, install eic-sshd-selinux.",
+    )  # fmt: skip
+    IMDS_DISABLED = (
+        "imds-disabled", Outcome.ERROR, WARNING, True,
+        "IMDS answered 403: it is turned off for this instance.",
+        "Turn it on: `aws ec2 modify-instance-metadata-options --instance-id ID --http-endpoint enabled`.",
+    )  # fmt: skip
+    IMDS_ERROR = (
+        "imds-error", Outcome.ERROR, WARNING, True,
+        "IMDS answered with an error, with something that no IMDS says, or by closing the connection.",
+        "Try again; the message names the path and the answer. If it stays, what answers is not EC2's IMDS.",
+    )  # fmt: skip
+    DEADLINE_EXCEEDED = (
+        "deadline-exceeded", Outcome.ERROR, WARNING, True,
+        "The decision took longer than `[imds] deadline` in all.",
+        "The message says which step was under way, and how much of the time this process could compute. If that is "
+        "little, the machine is busy with other work; otherwise look at what the step waits for.",
+    )  # fmt: skip
+    CONFIG_INVALID = (
+        "config-invalid", Outcome.ERROR, ERR, True,
+        "The configuration is invalid. No pushed keys are granted until it is fixed.",
+        "`eic-sshd check-config` says what is wrong, and where.",
+    )  # fmt: skip
+    AUTHORIZER_FAILED = (
+        "authorizer-failed", Outcome.ERROR, ERR, True,
+        "The resident authorizer took the question on and then gave no whole answer in time.",
+        "Look at `systemctl status eic-sshd.service`; restart it if it hangs. Once it is stopped, each question is "
+        "decided all the same, only slower.",
+    )  # fmt: skip
+    INTERNAL_ERROR = (
+        "internal-error", Outcome.ERROR, ERR, True,
+        "Something happened that eic-sshd did not foresee; no pushed key was handed out.",
+        "Report it with the record's message. On-disk keys go on working.",
+    )  # fmt: skip
+    FALLBACK_FILE = (
+        "fallback-file", Outcome.FALLBACK, NOTICE, False,
+        "Keys from `[fallback] keys_file` were handed to sshd, since no pushed key could be.",
+        "Nothing, if on-disk keys are meant to work; the message says why pushed keys were not used.",
+    )  # fmt: skip
+
+
+class NotGranted(Exception):
+    """A check failed, or could not be made: no key is handed out on its account.
+
+    `reason` is for machines, `detail` completes the sentence for a person. `others` are the reasons of other blocks,
+    where several were refused and this is the refusal that says most.
+    """
+
+    def __init__(self, reason: Reason, detail: str, others: FrozenSet[Reason] = frozenset()) -> None:
+        super().__init__(f"{reason.word}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.others = others
