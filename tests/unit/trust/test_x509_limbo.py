@@ -24,7 +24,7 @@ from eic_sshd.trust import path
 from eic_sshd.trust.openssl import OpenSsl
 from eic_sshd.trust.roots import Roots, pem_certificates
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY = Path(__file__).resolve().parents[3]
 LIMBO = Path(os.environ.get("EIC_X509_LIMBO", _REPOSITORY.parent / "shared" / "data" / "x509-limbo.json"))
 
 # Which of our rules refuses a case that others accept, and what the refusal says.

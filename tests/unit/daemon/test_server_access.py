@@ -13,7 +13,7 @@ import pytest
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import allowed_peer_uids
 
-from .test_service import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
+from .test_server import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
 
 __all__ = ["path"]
 OTHER = 0x01020304
