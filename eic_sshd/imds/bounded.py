@@ -8,11 +8,13 @@ over and how much it may bring.
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -30,6 +32,8 @@ _MAX_PIECES = 4096
 _HEADERS = frozenset({"content-length", "content-encoding"})
 # Bytes that may frame a chunked body.
 _MAX_FRAMING_BYTES = 8 * 1024
+# What requests raises when an exchange fails: requests.RequestException is an OSError.
+EXCHANGE_ERRORS = (urllib3.exceptions.HTTPError, OSError)
 
 
 class TooLong(OSError):
@@ -132,7 +136,7 @@ def _no_redirect(resp: requests.Response) -> Optional[str]:  # noqa: ARG001 - th
     return None
 
 
-def session(limit: Limit) -> requests.Session:
+def http_session(limit: Limit) -> requests.Session:
     """A session that speaks plain HTTP, to where it is told and nowhere else, within `limit`."""
 
     class Connection(HTTPConnection):
@@ -167,3 +171,34 @@ def session(limit: Limit) -> requests.Session:
     made.adapters.clear()
     made.mount("http://", adapter)
     return made
+
+
+def _causes(error: BaseException) -> List[BaseException]:
+    """`error` and all that led to it; urllib3 also keeps causes among an error's arguments."""
+    found = [error]
+    for one in found:  # grows while it is walked
+        linked = (one.__cause__, one.__context__, *one.args)
+        found += [other for other in linked if isinstance(other, BaseException) and other not in found]
+    return found
+
+
+def is_too_long(error: BaseException) -> bool:
+    return any(isinstance(cause, TooLong) for cause in _causes(error))
+
+
+def protocol_error(error: BaseException) -> Optional[str]:
+    """What is wrong with an answer that came, or None if none did."""
+    causes = _causes(error)
+    if is_too_long(error):
+        return "is longer than any that IMDS gives"
+    if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
+        return "was a closed connection"
+    no_http = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.HeaderParsingError)
+    if any(isinstance(cause, no_http) for cause in causes):
+        return "was not HTTP"
+    return None
+
+
+def os_error_text(error: BaseException) -> str:
+    texts = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror)
+    return next(texts, type(error).__name__)

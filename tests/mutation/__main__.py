@@ -26,7 +26,7 @@ MODULES = tuple(
         "daemon/protocol", "daemon/server",
         "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/pushed",
         "host/hardware", "host/timed_calls", "host/trusted_files",
-        "imds/bounded", "imds/client",
+        "imds/availability", "imds/bounded", "imds/client", "imds/session",
         "model/partition", "model/public_key", "model/signed_key",
         "trust/certificate", "trust/ocsp", "trust/ocsp_response", "trust/openssl", "trust/path", "trust/profile",
         "trust/responders", "trust/roots", "trust/signatures", "trust/signer",

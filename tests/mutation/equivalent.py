@@ -47,6 +47,10 @@ _NAMES_WITHOUT = (
     "if identifier is not None and ( "
     "((own is None) or (identifier.value.key_identifier != own.value.digest) or (%s)) ):"
 )
+_REQUEST = (
+    'request.method, f"{self._endpoint}/latest/{request.path}", headers=request.headers, '
+    "timeout=self._limit.remaining()"
+)
 _UNDER_WAY = "self._under_way[peer.fileno()] = since + handler.deadline + %s"
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
@@ -433,42 +437,39 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "where there is no such extension there are no names: the other half is for the type checker",
     ),
     Equivalent(
-        "eic_sshd/imds/client.py",
-        "ImdsState.__init__",
+        "eic_sshd/imds/session.py",
+        "SessionState.__init__",
         "self.token_until = 0.0",
         ("self.token_until = 1.0",),
         "it counts only once there is a token, and is set with it",
     ),
     Equivalent(
-        "eic_sshd/imds/client.py",
-        "Imds.__init__",
+        "eic_sshd/imds/session.py",
+        "Session.__init__",
         "self._kept_until = 0.0",
         ("self._kept_until = 1.0",),
         "a connection that was never opened is closed, or not",
     ),
     Equivalent(
-        "eic_sshd/imds/client.py",
-        "Imds._request",
-        'with self._session.request( method, f"{self._endpoint}/latest/{path}", headers=headers, '
-        "timeout=self._limit.remaining(), allow_redirects=False, stream=True, ) as answer:",
+        "eic_sshd/imds/session.py",
+        "Session._request",
+        f"with self._http.request( {_REQUEST}, allow_redirects=False, stream=True, ) as answer:",
         (
-            'with self._session.request(method, f"{self._endpoint}/latest/{path}", headers=headers, '
-            "timeout=self._limit.remaining(), stream=True) as answer:",
-            'with self._session.request( method, f"{self._endpoint}/latest/{path}", headers=headers, '
-            "timeout=self._limit.remaining(), allow_redirects=True, stream=True, ) as answer:",
+            f"with self._http.request({_REQUEST}, stream=True) as answer:",
+            f"with self._http.request( {_REQUEST}, allow_redirects=True, stream=True, ) as answer:",
         ),
         "the session finds no redirect in any answer (bounded.py), so there is none to follow",
     ),
     Equivalent(
-        "eic_sshd/imds/client.py",
-        "Imds._body",
-        "body: bytes = answer.raw.read(min(limit, _LARGE) + 1)",
-        ("body: bytes = answer.raw.read(min(limit, _LARGE) + 2)",),
+        "eic_sshd/imds/session.py",
+        "Session._body",
+        "body: bytes = answer.raw.read(min(limit, _LARGE_BODY) + 1)",
+        ("body: bytes = answer.raw.read(min(limit, _LARGE_BODY) + 2)",),
         "one byte more than shows that there is more",
     ),
     Equivalent(
-        "eic_sshd/imds/client.py",
-        "Imds._body",
+        "eic_sshd/imds/session.py",
+        "Session._body",
         "body += answer.raw.read(limit + 1 - len(body))",
         ("body += answer.raw.read(limit + 2 - len(body))",),
         "as above",

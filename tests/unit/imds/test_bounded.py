@@ -11,7 +11,7 @@ from typing import Iterator, List, Tuple
 import pytest
 import requests
 
-from eic_sshd.imds.bounded import Limit, LimitedSocket, TooLong, session
+from eic_sshd.imds.bounded import Limit, LimitedSocket, TooLong, http_session
 from eic_sshd.model.deadline import Deadline
 from testbed.raw_http_server import response, serving
 
@@ -49,7 +49,7 @@ def test_the_lines_of_chunks_count_as_those_of_the_head_do(chunks: int, accepted
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
     with contextlib.ExitStack() as opened:
         endpoint = opened.enter_context(serving(lambda peer, head: peer.sendall(answer)))
-        made = opened.enter_context(session(begun(body=1024)))
+        made = opened.enter_context(http_session(begun(body=1024)))
         got = opened.enter_context(made.get(endpoint, timeout=LONG, stream=True))
         if accepted:
             assert got.raw.read(1024, decode_content=False) == b"x" * chunks
@@ -138,7 +138,7 @@ def test_a_request_says_only_what_it_must() -> None:
         heads.append(head)
         peer.sendall(response(200, b"ok"))
 
-    with serving(talk) as endpoint, session(begun(body=100)) as made:
+    with serving(talk) as endpoint, http_session(begun(body=100)) as made:
         assert made.get(f"{endpoint}/path", headers={"X-One": "1"}, timeout=LONG).content == b"ok"
     (head,) = heads
     request, *headers = head[: -len(b"\r\n\r\n")].split(b"\r\n")
@@ -161,7 +161,7 @@ def test_nothing_is_sent_before_a_request_has_begun() -> None:
 
     limit = Limit()
     assert limit.left() == 0
-    with serving(talk) as endpoint, session(limit) as made, pytest.raises(requests.RequestException):
+    with serving(talk) as endpoint, http_session(limit) as made, pytest.raises(requests.RequestException):
         made.get(endpoint, timeout=LONG)
     assert heads == []
 
@@ -173,7 +173,7 @@ def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
         heads.append(head)
         peer.shutdown(socket.SHUT_RDWR)
 
-    with serving(talk) as endpoint, session(begun()) as made, pytest.raises(requests.ConnectionError):
+    with serving(talk) as endpoint, http_session(begun()) as made, pytest.raises(requests.ConnectionError):
         made.get(endpoint, timeout=LONG)
     assert len(heads) == 1
 
@@ -182,7 +182,7 @@ def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
 def test_only_plain_http_is_spoken(scheme: str) -> None:
     peers: List[bytes] = []
     refusal = pytest.raises(requests.exceptions.InvalidSchema)
-    with serving(lambda peer, head: peers.append(head)) as endpoint, session(begun()) as made, refusal:
+    with serving(lambda peer, head: peers.append(head)) as endpoint, http_session(begun()) as made, refusal:
         made.get(endpoint.replace("http", scheme), timeout=1)
     assert peers == []
 
@@ -190,7 +190,7 @@ def test_only_plain_http_is_spoken(scheme: str) -> None:
 def test_the_limit_tells_whether_a_connection_was_opened_and_whether_there_is_one() -> None:
     limit = Limit()
     assert (limit.connecting, limit.connected) == (False, True)
-    with serving(lambda peer, head: peer.sendall(response(200, b"ok"))) as endpoint, session(limit) as made:
+    with serving(lambda peer, head: peer.sendall(response(200, b"ok"))) as endpoint, http_session(limit) as made:
         for opens in (True, False):
             limit.begin(Deadline.after(LONG, time.monotonic), 100)
             assert (limit.connecting, limit.connected) == (False, True)
@@ -200,7 +200,7 @@ def test_the_limit_tells_whether_a_connection_was_opened_and_whether_there_is_on
 
 def test_the_limit_tells_of_a_connection_that_could_not_be_opened() -> None:
     limit = begun()
-    with socket.socket() as unused, session(limit) as made:
+    with socket.socket() as unused, http_session(limit) as made:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(requests.ConnectionError):
             made.get("http://127.0.0.1:%d" % unused.getsockname()[1], timeout=LONG)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
+import requests
 
-from eic_sshd.imds.bounded import Limit, session
+from eic_sshd.imds.bounded import Limit, http_session
 from eic_sshd.imds.client import Imds, ImdsState
+from eic_sshd.imds.session import Session, SessionState
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted, Reason
 from testbed.raw_http_server import Talk, response, serving
@@ -557,19 +560,19 @@ def test_a_token_that_takes_the_whole_time_leaves_none_for_the_read_and_is_kept_
         stepping.now += 0.0 if head.startswith(b"PUT") else 0.9
         peer.sendall(response(200, b"i-0123456789abcdef0"))
 
-    class SlowToken(Imds):
+    class SlowToken(Session):
         def _fresh_token(self, *arguments: Any) -> str:
             token = super()._fresh_token(*arguments)
             stepping.now += 1.0  # when it is here: a step while it is under way would race with its last byte
             return token
 
     stepping = Stepping(talk)
-    with serving(stepping.talk) as endpoint, SlowToken(endpoint, 1.0) as imds:
+    with serving(stepping.talk) as endpoint, contextlib.closing(SlowToken(endpoint, 1.0, SessionState())) as session:
         with pytest.raises(NotGranted, match=r"did not answer .* within 1 s"):
-            imds.active_keys("root", stepping.deadline())
+            session.get("managed-ssh-keys/active-keys/root", 1024, stepping.deadline())
         assert len(stepping.heads) == 1
         assert stepping.now == 1.0
-        assert imds.instance_id(stepping.deadline()) == "i-0123456789abcdef0"
+        assert session.get("instance-id", 1024, stepping.deadline()) == b"i-0123456789abcdef0"
         assert [head[:3] for head in stepping.heads] == [b"PUT", b"GET"]
 
 
@@ -636,7 +639,7 @@ def test_a_head_of_more_than_16_kib_is_refused(name: bytes) -> None:
 def test_cookies_are_neither_kept_nor_parsed(name: bytes) -> None:
     limit = Limit()
     answer = response(200, b"ok", name.decode() + ": a=b")
-    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, session(limit) as made:
+    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, http_session(limit) as made:
         limit.begin(deadline(10), 100)
         got = made.get(endpoint, timeout=10)
         assert (got.content, list(got.cookies), list(made.cookies)) == (b"ok", [], [])
@@ -713,7 +716,7 @@ def test_whatever_a_library_raises_over_an_answer_is_an_imds_error(monkeypatch: 
         raise AttributeError("'bool' object has no attribute 'strip'")
 
     with serving(answering(response(200, b"ok"))) as endpoint, Imds(endpoint, 3) as imds:
-        monkeypatch.setattr(imds._session, "request", fail)
+        monkeypatch.setattr(requests.Session, "request", fail)
         with pytest.raises(NotGranted, match="api/token cannot be read: AttributeError") as caught:
             imds.active_keys("root", deadline())
     assert caught.value.reason is Reason.IMDS_ERROR
@@ -724,8 +727,8 @@ def test_only_a_few_large_answers_are_taken_in_at_one_time() -> None:
     with serving(answering(response(200, b"x" * 100 * KIB))) as endpoint, Imds(endpoint, 3, state) as imds:
         assert imds.active_keys("root", deadline(10)) == b"x" * 100 * KIB
         for _ in range(8):
-            assert state.large.acquire(blocking=False)
-        assert not state.large.acquire(blocking=False)
+            assert state.session.large_bodies.acquire(blocking=False)
+        assert not state.session.large_bodies.acquire(blocking=False)
         with Imds(endpoint, 0.3, state) as another, pytest.raises(NotGranted, match="did not answer"):
             another.active_keys("root", deadline())
 

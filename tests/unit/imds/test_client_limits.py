@@ -11,9 +11,11 @@ import time
 from typing import Callable, Dict, List, Optional
 
 import pytest
+import requests
 
+from eic_sshd.imds.availability import TOKEN_PATH, Availability
 from eic_sshd.imds.bounded import Limit
-from eic_sshd.imds.client import Imds, ImdsState
+from eic_sshd.imds.client import Imds, ImdsState, SignerMaterial
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted, Reason
 from testbed import waiting
@@ -235,24 +237,22 @@ def test_the_connection_is_closed_at_the_end() -> None:
 
 
 def test_what_was_read_of_the_signer_serves_for_ten_seconds() -> None:
-    state = ImdsState()
-    state.keep_material("a", b"x", 1000.0)
-    assert state.material("a", 1009.5) == (b"x",)
-    assert state.material("a", 1010.0) is None
-    assert state.material("b", 1000.0) is None
+    material = SignerMaterial()
+    material.store("a", b"x", 1000.0)
+    assert material.body("a", 1009.5) == (b"x",)
+    assert material.body("a", 1010.0) is None
+    assert material.body("b", 1000.0) is None
 
 
 @pytest.mark.parametrize(("later", "kept"), [(9.5, 2), (10.0, 1), (11.0, 1)])
 def test_what_no_longer_serves_is_not_kept(later: float, kept: int) -> None:
-    state = ImdsState()
-    state.keep_material("a", b"x", 1000.0)
-    state.keep_material("b", b"x", 1000.0 + later)
-    assert len(state._material) == kept
+    material = SignerMaterial()
+    material.store("a", b"x", 1000.0)
+    material.store("b", b"x", 1000.0 + later)
+    assert len(material._bodies) == kept
 
 
 # Which of its paths, or whether all of it, is not waited for after a request timed out.
-
-TOKEN = "api/token"
 
 
 def limit(connecting: bool = True, connected: bool = True) -> Limit:
@@ -266,7 +266,7 @@ def limit(connecting: bool = True, connected: bool = True) -> Limit:
     [
         ([("a", 0.0, limit())], False),
         ([("a", 0.0, limit(connected=False))], True),
-        ([(TOKEN, 0.0, limit())], True),
+        ([(TOKEN_PATH, 0.0, limit())], True),
         ([("a", 0.0, limit()), ("a", 1.0, limit())], False),
         ([("a", 0.0, limit()), ("b", 1.0, limit())], True),
         ([("a", 0.0, limit()), ("b", 1.0, limit(connecting=False))], False),
@@ -275,16 +275,16 @@ def limit(connecting: bool = True, connected: bool = True) -> Limit:
     ],
 )
 def test_imds_is_silent_when_nothing_of_it_answers(timed_out: List[tuple[str, float, Limit]], all_of_it: bool) -> None:
-    state = ImdsState()
+    availability = Availability()
     for path, moment, one in timed_out:
-        state.timed_out(path, 1000.0 + moment, one)
-        assert state.retry_after(path, 1000.0 + moment) == 5.0
-    assert (state.retry_after("another", 1000.0 + timed_out[-1][1]) > 0) is all_of_it
+        availability.record_timeout(path, 1000.0 + moment, one)
+        assert availability.retry_after(path, 1000.0 + moment) == 5.0
+    assert (availability.retry_after("another", 1000.0 + timed_out[-1][1]) > 0) is all_of_it
 
 
 def test_a_silent_imds_is_not_asked_until_its_five_seconds_are_over() -> None:
     state, clock = ImdsState(), Clock()
-    state.timed_out(TOKEN, clock(), limit())
+    state.session.availability.record_timeout(TOKEN_PATH, clock(), limit())
     asked: List[str] = []
     with serving(having(BODIES, asked)) as endpoint, Imds(endpoint, SOON, state) as imds:
         clock.now += 4.5
@@ -316,7 +316,7 @@ def test_who_let_half_a_request_s_time_pass_is_silent(
     with serving(talk) as endpoint, Imds(endpoint, 1.0, state) as imds, pytest.raises(NotGranted) as caught:
         imds.active_keys("root", Deadline(clock() + deadline, clock))
     assert caught.value.reason is reason
-    assert (state.retry_after("another", clock()) > 0) is silent
+    assert (state.session.availability.retry_after("another", clock()) > 0) is silent
 
 
 # What becomes of an exchange that fails.
@@ -340,7 +340,7 @@ def test_a_module_that_does_not_load_is_no_answer_of_imds(monkeypatch: pytest.Mo
         raise ImportError("no such module")
 
     with Imds("http://127.0.0.1:1", SOON) as imds:
-        monkeypatch.setattr(imds._session, "request", fail)
+        monkeypatch.setattr(requests.Session, "request", fail)
         with pytest.raises(ImportError):
             imds.active_keys("root", soon())
 
@@ -352,7 +352,7 @@ def test_an_error_that_names_itself_as_its_cause_is_told_like_any(monkeypatch: p
         raise error
 
     with Imds("http://127.0.0.1:1", SOON) as imds:
-        monkeypatch.setattr(imds._session, "request", fail)
+        monkeypatch.setattr(requests.Session, "request", fail)
         with pytest.raises(NotGranted) as caught:
             imds.active_keys("root", soon())
     assert caught.value.detail == "http://127.0.0.1:1 could not be asked for api/token: OSError"
@@ -381,7 +381,7 @@ def test_a_compressed_answer_is_not_decompressed(length: int) -> None:
 @pytest.mark.parametrize(("length", "is_read"), [(64 * 1024, True), (64 * 1024 + 1, False)])
 def test_only_answers_of_more_than_64_kib_wait_for_others_of_their_size(length: int, is_read: bool) -> None:
     state = ImdsState()
-    while state.large.acquire(blocking=False):
+    while state.session.large_bodies.acquire(blocking=False):
         pass  # as many as may are being taken in
     body = b"x" * length
     with serving(having({KEYS: body})) as endpoint, Imds(endpoint, SOON if is_read else 0.5, state) as imds:
