@@ -38,6 +38,7 @@ def measured(bench: Bench, stack: contextlib.ExitStack, rounds: int) -> List[Cas
 
 
 def main() -> int:
+    """Run the benchmarks and print the table. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=41, help="rounds of each quick case (default: %(default)s)")
     parser.add_argument("--picture", metavar="FILE", help="draw the table as an SVG")

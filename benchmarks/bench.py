@@ -72,6 +72,7 @@ class Bench:
         return [self.front_door, "--socket", socket or self.socket, "--config", config or self.config, *rest]
 
     def control(self, method: str, path: str, body: Optional[Dict[str, str]] = None) -> Dict[str, object]:
+        """What the control API of the sandbox answers. Raises requests.HTTPError for a status of 400 and above."""
         answer = self._session.request(method, f"{self._control}/{path}", json=body, timeout=5)
         answer.raise_for_status()
         found: Dict[str, object] = answer.json()
@@ -96,6 +97,7 @@ class Bench:
         time.sleep(0.05)
 
     def imds_requests(self) -> int:
+        """How many requests IMDS has had since the sandbox started, tokens included."""
         count = self.control("GET", "status")["imds_requests"]
         assert isinstance(count, int)
         return count

@@ -50,6 +50,7 @@ def storm(bench: Bench) -> Case:
 
 
 def at_once(commands: Sequence[Sequence[str]]) -> List[Ran]:
+    """Run all commands at the same time, each from a thread of its own."""
     with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
         return list(pool.map(ran, commands))
 
@@ -172,6 +173,7 @@ class Activated:
         self._listener.close()
 
     def kill(self) -> None:
+        """Kill the daemon with SIGKILL; it is started again."""
         self._process.kill()
 
     def _started(self) -> subprocess.Popen[bytes]:

@@ -52,6 +52,7 @@ class Logins:
         return Case(f"ssh, {name}", measure, before, 7)
 
     def ordinary(self) -> List[Case]:
+        """The logins of a quiet host: keys on disk and pushed keys, with and without eic-sshd."""
         push, fourth = self._bench.push, self.others
         return [
             self.case("key on disk, no eic-sshd", "plain", [self.on_disk]),

@@ -39,12 +39,13 @@ def binary(folder: str) -> Optional[str]:
 
 
 class Metadata(http.server.BaseHTTPRequestHandler):
-    """OS Login's two questions: who is this user, and may he log in?"""
+    """The two requests of OS Login: a user's profile, and whether that user may log in."""
 
     protocol_version = "HTTP/1.1"
     key = ""
 
     def do_GET(self) -> None:
+        """Answer a request for a user's profile or for the permission to log in."""
         url = urlsplit(self.path)
         if url.path.endswith("/oslogin/users") and "username" in parse_qs(url.query):
             self._answer(json.dumps({"loginProfiles": [self._profile(parse_qs(url.query)["username"][0])]}))

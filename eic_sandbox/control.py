@@ -36,6 +36,7 @@ class Control:
         self._endpoints = endpoints
 
     def application(self) -> web.Application:
+        """The HTTP application, with the routes that docs/sandbox.md lists."""
         application = web.Application(middlewares=[_errors_as_json])
         application.router.add_get("/status", self._status)
         application.router.add_get("/faults", self._faults)

@@ -82,6 +82,7 @@ class UnknownFault(ValueError):
 
 
 def unknown(name: str) -> UnknownFault:
+    """The error for a fault that does not exist; it lists those that do."""
     return UnknownFault(f"fault: unknown name ({name!r}). Use one of: {', '.join(ALL)}.")
 
 
@@ -114,9 +115,11 @@ class Faults:
             self._active.pop(name, None)
 
     def listed(self) -> List[ActiveFault]:
+        """Every fault that is set."""
         return list(self._active.values())
 
     def has(self, name: str) -> bool:
+        """Whether the fault is set; it does not count against `times`."""
         return name in self._active
 
     def take(self, path: str) -> Optional[str]:

@@ -78,6 +78,7 @@ class Sandbox:
             self.endpoints[name] = f"http://{host}:{bound}" if bound != 80 else f"http://{host}"
 
     async def stop(self) -> None:
+        """Close every listener and connection."""
         for runner in self._runners:
             await runner.cleanup()
 

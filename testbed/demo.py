@@ -31,6 +31,7 @@ class Unexpected(Exception):
 
 
 def main() -> int:
+    """Run the demo. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description="See eic-sshd work. ARGS=--fast: a short window.")
     parser.add_argument("--fast", action="store_true", help="let a pushed key expire after 6 seconds, not 60")
     arguments = parser.parse_args()

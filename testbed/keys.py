@@ -44,14 +44,17 @@ def fingerprint(line: str) -> str:
 
 
 def ed25519_line() -> str:
+    """A new Ed25519 public key as a line of authorized_keys."""
     return openssh(ed25519.Ed25519PrivateKey.generate())
 
 
 def rsa_line(bits: int) -> str:
+    """A new RSA public key of `bits` bits, as a line of authorized_keys."""
     return openssh(rsa.generate_private_key(65537, bits))
 
 
 def dsa_line() -> str:
+    """A new DSA public key as a line of authorized_keys: a type that is always refused."""
     numbers = dsa.generate_private_key(2048).public_key().public_numbers()
     parameters = numbers.parameter_numbers
     fields = [mpint(number) for number in (parameters.p, parameters.q, parameters.g, numbers.y)]
@@ -66,6 +69,7 @@ def certificate_line() -> str:
 
 
 def point(curve: ec.EllipticCurve) -> bytes:
+    """A new public key on `curve`, uncompressed (SEC 1, 2.3.3)."""
     public = ec.generate_private_key(curve).public_key()
     return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command on a private copy of this machine's accounts: `python3 -m testbed.private_host COMMAND...`
+"""Runs a command on a private copy of this machine's accounts.
+
+    python3 -m testbed.private_host COMMAND...
 
 The command runs in mount and PID namespaces, with a /run of its own. The accounts in ACCOUNTS are added to /etc/passwd
 there, and replace accounts of the same names. When the command ends, is interrupted or killed, the kernel removes all
@@ -35,8 +37,10 @@ def is_inside() -> bool:
 
 
 def run(command: Sequence[str], network: bool = False) -> int:
-    """Run `command` on a private host, with `network` in a network namespace. Returns its exit status. Raises
-    Unsupported."""
+    """Run `command` on a private host, with `network` in a network namespace. Returns its exit status.
+
+    Raises Unsupported where no private host can be made.
+    """
     if os.geteuid() != 0:
         raise Unsupported(_NEEDS_ROOT)
     namespaces.require(network)
@@ -91,6 +95,7 @@ def _mount(*arguments: str) -> None:
 
 
 def main(arguments: List[str]) -> int:
+    """Parse the command line and run its command. Returns the exit status."""
     if arguments[:1] == ["--inside"]:
         prepare()
         os.environ[INSIDE] = "1"

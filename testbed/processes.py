@@ -91,8 +91,10 @@ def accepts_connections(path: str) -> bool:
 def socket_activated(
     path: str, command: Sequence[str], uid: Optional[int] = None, environment: Sequence[str] = ()
 ) -> subprocess.Popen[bytes]:
-    """systemd-socket-activate: listens at `path` and runs `command` at the first connection, with NAME=VALUE strings in
-    its `environment`. Raises TimedOut."""
+    """Start systemd-socket-activate, which listens at `path` and runs `command` at the first connection.
+
+    `environment` are NAME=VALUE strings for the command. Raises TimedOut.
+    """
     settings = [part for setting in environment for part in ("-E", setting)]
     activate = ["systemd-socket-activate", *settings, "-l", path, *command]
     process = subprocess.Popen(

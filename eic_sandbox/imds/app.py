@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IMDSv2 over HTTP: session tokens with their TTL, and the statuses 401, 403, 404 and 405 as the real service uses them
-(EC2 User Guide, "Use the Instance Metadata Service")."""
+"""IMDSv2 over HTTP: session tokens with their TTL, and the statuses 401, 403, 404 and 405 as the real service has.
+
+Source: EC2 User Guide, "Use the Instance Metadata Service".
+"""
 
 from __future__ import annotations
 
@@ -36,6 +38,7 @@ class Imds:
         self._seen: Dict[int, object] = {}
 
     def application(self) -> web.Application:
+        """The HTTP application: one handler for every path and method."""
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application

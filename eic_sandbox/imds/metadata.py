@@ -11,6 +11,8 @@ from ..faults import Faults
 
 @dataclass(frozen=True)
 class InstanceMetadata:
+    """What IMDS reports about the instance."""
+
     instance_id: str = "i-0123456789abcdef0"
     region: str = "us-west-2"
     zone: str = "us-west-2a"

@@ -17,6 +17,7 @@ _PIECE = 65536  # bytes that an endless answer sends at once
 
 
 def error(status: int, text: str) -> web.Response:
+    """A plain-text error page, as IMDS sends."""
     return web.Response(status=status, text=f"{status} - {text}\n")
 
 

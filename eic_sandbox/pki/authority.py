@@ -35,10 +35,12 @@ class Identity:
 
     @property
     def der(self) -> bytes:
+        """The certificate in DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     @property
     def pem(self) -> bytes:
+        """The certificate in PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
 
@@ -55,10 +57,12 @@ def utcnow() -> datetime.datetime:
 
 
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    """A new RSA key with the usual exponent, 65537."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def ec_key() -> ec.EllipticCurvePrivateKey:
+    """A new key on the curve P-256."""
     return ec.generate_private_key(ec.SECP256R1())
 
 

@@ -49,6 +49,7 @@ class InstanceConnect:
         self._instance = instance
 
     def application(self) -> web.Application:
+        """The HTTP application: every operation is a POST to `/` (AWS JSON 1.1)."""
         application = web.Application()
         application.router.add_post("/", self._handle)
         return application

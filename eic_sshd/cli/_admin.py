@@ -32,7 +32,7 @@ def configure_dry_run(parser: argparse.ArgumentParser) -> None:
 
 
 def this_site() -> Site:
-    """This machine, to read."""
+    """The machine on which it runs, to read."""
     return Site(Sshd(), Processes())
 
 

@@ -18,6 +18,7 @@ HELP = "report whether the configuration is valid and (as root) fits sshd's, and
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `eic-sshd check-config`."""
     parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {OUR_CONFIG})")
     parser.add_argument(
         "--fail-on",
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Print findings and settings. Returns 1 if the configuration is invalid, or a finding is one to --fail-on."""
     try:
         config = load(arguments.config or OUR_CONFIG, missing_ok=arguments.config is None)
     except ConfigError as invalid:

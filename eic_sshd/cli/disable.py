@@ -12,8 +12,10 @@ HELP = "remove eic-sshd from sshd's configuration; what the site had before is i
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `eic-sshd disable`."""
     configure_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Remove eic-sshd from the configuration of sshd. Returns the exit status of `run_as_admin`."""
     return run_as_admin(arguments, disable)

@@ -12,6 +12,7 @@ HELP = "configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, u
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `eic-sshd enable`."""
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
         "--chain",
@@ -32,4 +33,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Add eic-sshd to the configuration of sshd. Returns the exit status of `run_as_admin`."""
     return run_as_admin(arguments, lambda target: enable(target, arguments.existing))

@@ -17,6 +17,7 @@ _FROM_SYSTEMD = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", 
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `eic-sshd serve`."""
     parser.add_argument(
         "--socket", metavar="PATH", help="create the socket there (default: the one that systemd passes)"
     )
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Run the daemon until it is idle or stopped. Returns the exit status."""
     for name in set(os.environ) - set(_FROM_SYSTEMD):
         del os.environ[name]
     try:

@@ -106,8 +106,10 @@ def config_problems(site: Site, user: str) -> Iterator[Finding]:
 
 
 def socket_problems(user: str, socket: str, is_listening: bool) -> Iterator[Finding]:
-    """What is wrong with the daemon's `socket` and its folder for `user`; `is_listening` says whether systemd listens
-    there, as far as it knows."""
+    """What is wrong with the daemon's `socket` and its folder for `user`.
+
+    `is_listening` says whether systemd listens there, as far as it knows.
+    """
     folder = os.path.dirname(socket)
     if not os.path.lexists(socket):
         if is_listening:

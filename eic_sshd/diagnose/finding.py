@@ -10,8 +10,11 @@ from ..host.errors import MachineError, message
 
 
 class Severity(enum.Enum):
-    """ERROR: pushed keys do not work as configured. WARNING: all is in place, and a setting of the site's denies pushed
-    keys. INFO: nothing to do."""
+    """How much of what was configured does not work.
+
+    ERROR: pushed keys do not work as configured. WARNING: eic-sshd is installed correctly, and a setting of the site
+    denies pushed keys. INFO: nothing to do.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -20,8 +23,11 @@ class Severity(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`code` is a stable word for programs, in kebab case; `subject` a path, FILE:LINE, unit or setting; `problem` a
-    clause about it with the value seen; `remedy` sentences without the last full stop, empty if none is known."""
+    """One fact about the machine, for people and for programs.
+
+    `code` is a stable word for programs, in kebab case; `subject` a path, FILE:LINE, unit or setting; `problem` a
+    clause about it with the value seen; `remedy` sentences without the last full stop, empty if none is known.
+    """
 
     code: str
     severity: Severity
@@ -30,7 +36,7 @@ class Finding:
     remedy: str = ""
 
     def text(self) -> str:
-        """`subject: problem. Remedy.`"""
+        """The line for a person: `subject: problem. Remedy.`."""
         return message(self.subject, self.problem, self.remedy)
 
 

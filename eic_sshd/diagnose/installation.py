@@ -82,8 +82,10 @@ def invalid_sshd_config(config: str, problem: str, command: str = "enable") -> F
 
 
 def second_sshds(site: Site) -> Iterator[Finding]:
-    """Other sshds whose configurations include our drop-ins: they would run eic-sshd too, and could lose a command or
-    another setting. Raises MachineError."""
+    """Other sshds whose configurations include our drop-ins.
+
+    They would run eic-sshd too, and could lose a command or another setting. Raises MachineError.
+    """
     for other in site.second_sshds():
         yield error(
             "second-sshd",

@@ -72,8 +72,10 @@ def _place(site: Site, obstacle: Obstacle, match: Optional[str]) -> str:
 
 
 def obstacles(effective: Mapping[str, str], types: FrozenSet[str]) -> Iterator[Obstacle]:
-    """Why no pushed key of one of `types` logs in with the settings that are `effective` for a connection (keyword in
-    lower case to value; one that is missing has its default)."""
+    """Why no pushed key of one of `types` logs in with the settings that are `effective` for a connection.
+
+    `effective` maps each keyword, in lower case, to its value; one that is missing has its default.
+    """
     if effective.get("pubkeyauthentication", "yes").lower() == "no":
         problem = "no key logs in, pushed or not (PubkeyAuthentication no)"
         yield Obstacle("public-keys-disabled", "pubkeyauthentication", problem, "Set PubkeyAuthentication yes")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether our lines change any other setting of sshd: what `sshd -T` prints with them and without them, for an ordinary
-connection and one for each Match block.
+"""Whether our lines change any other setting of sshd.
 
-They can: OpenSSH before 9.4 ignores an AuthorizedPrincipalsCommand that it reads after an AuthorizedKeysCommand
+`sshd -T` is compared with them and without them, for an ordinary connection and one for each Match block. They can
+change one: OpenSSH before 9.4 ignores an AuthorizedPrincipalsCommand that it reads after an AuthorizedKeysCommand
 (servconf.c, parse_command; bugzilla.mindrot.org 3574).
 
 A configuration that is not in place yet is tried as a copy in a private temporary folder, by `sshd -T -f`. That copy is
@@ -37,6 +37,7 @@ class Difference(NamedTuple):
     after: str
 
     def text(self) -> str:
+        """For a message: the setting, and what it would be instead of what it is."""
         return f"{self.keyword} {self.after} instead of {self.before}"
 
 
@@ -58,8 +59,10 @@ def observe(sshd: Sshd, among: List[Connection]) -> InForce:
 
 
 def would_be(sshd: Sshd, config: SshdConfig, among: List[Connection]) -> InForce:
-    """The settings that would be in force with `config` in place of the files. Raises MachineError where no copy of it
-    can be written."""
+    """The settings that would be in force with `config` in place of the files.
+
+    Raises MachineError where no copy of it can be written.
+    """
     with _folder() as folder:
         try:
             path = config.copy_to(folder)

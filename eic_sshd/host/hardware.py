@@ -24,12 +24,12 @@ class Ec2Hardware:
         self._root = root
 
     def require_ec2(self) -> None:
-        """This is an EC2 instance at all."""
+        """Raise NotGranted where the machine is no EC2 instance."""
         if not self._is_xen() and not self._tag().startswith("i-"):
             raise NotGranted(Reason.NOT_EC2, "neither the board asset tag nor the hypervisor uuid is EC2's")
 
     def require_instance(self, instance_id: str) -> None:
-        """This is the EC2 instance `instance_id`; on Xen, which keeps no instance id, that it is EC2 must do."""
+        """Raise NotGranted where the machine is not the EC2 instance `instance_id`; Xen keeps no id to compare."""
         tag = self._tag()
         if tag != instance_id and (tag.startswith("i-") or not self._is_xen()):
             raise NotGranted(
@@ -54,10 +54,10 @@ class AnyHardware:
     """`[instance] require_ec2_hardware = no`: whatever runs this is taken for the instance that IMDS names."""
 
     def require_ec2(self) -> None:
-        pass
+        """Accept any machine."""
 
     def require_instance(self, instance_id: str) -> None:
-        pass
+        """Accept any instance id."""
 
 
 Hardware = Union[Ec2Hardware, AnyHardware]

@@ -53,8 +53,11 @@ def read(path: str, limit: int, owners: Collection[int], root: str = "/") -> byt
 
 
 def names(path: str, owners: Collection[int], root: str = "/") -> List[str]:
-    """The names in the folder at `path`, in order. The folder is held to what one on the way to a file is held to:
-    whoever can write there can also remove a file that denies logins. Raises as `read`."""
+    """The names in the folder at `path`, in order. Raises as `read`.
+
+    The folder must pass the same checks as one on the way to a file: whoever can write there can also remove a file
+    that denies logins.
+    """
     with _opened(path, _READ, owners, root) as place:
         _check_folder(place, owners)
         return sorted(os.listdir(place.descriptor))

@@ -17,6 +17,7 @@ class Deadline(NamedTuple):
 
     @classmethod
     def after(cls, seconds: float, clock: Clock) -> Deadline:
+        """The deadline `seconds` from now, by `clock`."""
         return cls(clock() + seconds, clock)
 
     def remaining(self) -> float:

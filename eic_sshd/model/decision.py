@@ -19,7 +19,7 @@ class Source(enum.Enum):
 
 
 class Request(NamedTuple):
-    """What sshd asks: may the key with this fingerprint (any key, if None) log in as `user`?"""
+    """What sshd requests: whether the key with this fingerprint (any key, if None) may log in as `user`."""
 
     user: str
     fingerprint: Optional[str] = None
@@ -42,6 +42,7 @@ class Decision(NamedTuple):
 
     @property
     def outcome(self) -> Outcome:
+        """Whether a key was granted, and if not, whether that was a refusal or an error (see `Outcome`)."""
         return self.reason.outcome
 
     @property

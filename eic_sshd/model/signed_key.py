@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blocks of `managed-ssh-keys/active-keys/USER`: one pushed key each, with its signature.
+r"""The blocks of `managed-ssh-keys/active-keys/USER`: one pushed key each, with its signature.
 
-    #Timestamp=1700000060          \\
+A block's layout:
+
+    #Timestamp=1700000060          \
     #Instance=i-0123456789abcdef0   | the signed bytes: these lines, each ended by one newline
     #Caller=arn:aws:sts::...        |
     ssh-ed25519 AAAA... comment    /

@@ -71,8 +71,10 @@ class Changes:
         self._note(path, f"{'would remove' if self._dry_run else 'removed'} {path}")
 
     def roll_back(self) -> None:
-        """Restore every file. Continues with the others where one cannot be restored, which is reported; a file that is
-        unchanged is not."""
+        """Restore every file.
+
+        Continues with the others where one cannot be restored, and reports that. An unchanged file is not reported.
+        """
         for path, before in reversed(list(self._before.items())):
             try:
                 if read(path) == before.text:

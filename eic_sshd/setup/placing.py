@@ -17,8 +17,10 @@ _PRINCIPALS = "authorizedprincipalscommand"
 
 
 def place(site: Site, plan: Plan, before: side_effects.InForce) -> Tuple[str, str]:
-    """The path of the drop-in for `plan`, and its text; foreign lines stay in it. `before` is what is in force without
-    our lines. Raises SetupRefused where no drop-in does it."""
+    """The path of the drop-in for `plan`, and its text; foreign lines stay in it.
+
+    `before` is what is in force without our lines. Raises SetupRefused where no drop-in makes `plan` effective.
+    """
     preceding, changed = None, None
     stripped = site.drop_ins_without_our_lines()
     for path in site.our_drop_ins:

@@ -86,10 +86,9 @@ class Services:
             systemd.systemctl("daemon-reload")
 
     def reload_sshd(self, sshds: Sequence[Sshd]) -> None:
-        """Reload every process that listens for connections with the configuration of one of `sshds`, and wait until
-        they listen again. Other sshds are not reloaded: nobody has tested their configurations.
+        """Reload every sshd that listens with the configuration of one of `sshds`, and wait until they listen again.
 
-        Raises SetupRefused where systemctl fails.
+        Other sshds are not reloaded: their configurations were not tested. Raises SetupRefused where systemctl fails.
         """
         before = self._processes.listeners()
         reloaded = []

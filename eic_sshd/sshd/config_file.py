@@ -18,9 +18,11 @@ _MAX_DEPTH = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
 
 class Line(NamedTuple):
-    """One directive, its keyword in lower case. `match` is the condition that it depends on: the value of the Match
-    line above it, after that of the Match line that its file is included under; None outside of Match blocks. A Match
-    line counts as within its own block."""
+    """One directive, its keyword in lower case.
+
+    `match` is the condition that it depends on: the value of the Match line above it, after that of the Match line
+    that its file is included under; None outside of Match blocks. A Match line counts as within its own block.
+    """
 
     file: str
     number: int
@@ -30,6 +32,7 @@ class Line(NamedTuple):
 
     @property
     def place(self) -> str:
+        """Where it is, for messages: FILE:LINE."""
         return f"{self.file}:{self.number}"
 
     @property
@@ -62,8 +65,10 @@ class SshdConfig:
         return [item for item in self._read(self.path, None, ()) if isinstance(item, Line) and item.keyword == keyword]
 
     def inclusion_of(self, path: str) -> Optional[Line]:
-        """The Include line by which sshd reads `path`, which need not exist: the first outside of Match blocks, or else
-        the first; None if there is none."""
+        """The Include line by which sshd reads `path`, which need not exist; None if there is none.
+
+        It is the first outside of Match blocks, or else the first.
+        """
         found = [
             item.line
             for item in self._read(self.path, None, ())
@@ -76,8 +81,11 @@ class SshdConfig:
         return [line for line in self.lines("match") if not line.is_unconditional]
 
     def _read(self, file: str, match: Optional[str], above: Tuple[str, ...]) -> Iterator[Union[Line, _Inclusion]]:
-        """sshd_config(5): a Match block ends at the next Match line, or at the end of its file. `above` are the files
-        that include this one; sshd accepts no file that includes itself."""
+        """The directives and inclusions of `file` and of the files that it includes.
+
+        A Match block ends at the next Match line, or at the end of its file (sshd_config(5)). `above` are the files
+        that include this one; sshd accepts no file that includes itself.
+        """
         if file in above or len(above) > _MAX_DEPTH:
             return
         enclosing = match
@@ -129,8 +137,10 @@ class SshdConfig:
 
 
 def outside(lines: List[Line]) -> Optional[Line]:
-    """The one of `lines` that is in force where no Match line but `Match all` matches; a line under `Match all` takes
-    precedence over all lines outside of it."""
+    """The one of `lines` that is in force where no Match line but `Match all` matches.
+
+    A line under `Match all` takes precedence over all lines outside of it.
+    """
     under_all = (line for line in lines if line.match is not None and line.is_unconditional)
     return next(under_all, None) or next((line for line in lines if line.match is None), None)
 

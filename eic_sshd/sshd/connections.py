@@ -49,6 +49,7 @@ def criteria_of(match: str) -> List[Tuple[str, str]]:
 
 
 def without_comment(match: str) -> str:
+    """The condition of a Match line: sshd ignores what follows a `#` at the start of a word."""
     return re.sub(r"(?:^|\s)#.*", "", match)
 
 

@@ -22,8 +22,10 @@ _CHAIN_MARK = "# Written by `eic-sshd enable --chain`; `eic-sshd disable` takes 
 
 
 class Plan(NamedTuple):
-    """The AuthorizedKeysCommand and AuthorizedKeysCommandUser to set. Of the site's own command: `chained` if eic-sshd
-    is to run it as well, `replaced` if it is not to be run."""
+    """The AuthorizedKeysCommand and AuthorizedKeysCommandUser to set.
+
+    The site's own command is `chained` if eic-sshd is to run it as well, `replaced` if it is not to be run.
+    """
 
     command: str
     user: str

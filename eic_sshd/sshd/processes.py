@@ -77,16 +77,21 @@ class Listener(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """The sshds that listen, and whether one is starting or restarting: until such a one listens it is not known which
-    configuration it has read, nor whether it handles a signal (sshd.c, sighup_restart)."""
+    """The sshds that listen, and whether one is starting or restarting.
+
+    Until such a one listens it is not known which configuration it has read, nor whether it handles a signal (sshd.c,
+    sighup_restart).
+    """
 
     listeners: List[Listener]
     is_one_starting: bool
 
 
 def survey(proc: str) -> Survey:
-    """The sshds of our own user and root directory: not those in containers, nor, from a chroot, the host's, nor a
-    program of another user that has the same name. Each process is looked at once."""
+    """The sshds of our own user and root directory. Each process is looked at once.
+
+    Not those in containers, nor, from a chroot, the host's, nor a program of another user that has the same name.
+    """
     found: Dict[int, _Process] = {}
     for name in os.listdir(proc) if os.path.isdir(proc) else ():
         process = os.path.join(proc, name)
@@ -105,9 +110,9 @@ def listeners(proc: str) -> List[Listener]:
 
 
 def count_reopened(now: Iterable[Listener], before: Iterable[Listener]) -> int:
-    """How many sshds listen `now` at sockets none of which an sshd had `before`: these have read their configuration
-    since then.
+    """How many sshds listen `now` at sockets none of which an sshd had `before`.
 
+    These have read their configuration since then.
     At a reload sshd closes its sockets, executes itself again, reads its configuration and only then opens others
     (sshd.c, sighup_restart).
     """
@@ -116,8 +121,10 @@ def count_reopened(now: Iterable[Listener], before: Iterable[Listener]) -> int:
 
 
 class Processes:
-    """The processes listed in the folder `proc`. `start_timeout` limits the time in seconds, for all calls together,
-    that is spent waiting for an sshd to start."""
+    """The processes listed in the folder `proc`.
+
+    `start_timeout` limits the time in seconds, for all calls together, that is spent waiting for an sshd to start.
+    """
 
     def __init__(self, proc: str = "/proc", start_timeout: float = 10.0) -> None:
         self.proc = proc
@@ -207,8 +214,11 @@ def _opened(process: str) -> Set[str]:
 
 
 def _listening(process: str) -> Iterator[str]:
-    """Every TCP socket in state LISTEN in its network namespace, named as among a process's descriptors: sshd listens
-    at no others (sshd.c, listen_on_addrs). OpenSSH 10 has more sockets, for clients that are not logged in."""
+    """Every TCP socket in state LISTEN in its network namespace, named as among a process's descriptors.
+
+    sshd listens at no others (sshd.c, listen_on_addrs). OpenSSH 10 has other sockets too, for clients that are not
+    logged in.
+    """
     for file in ("tcp", "tcp6"):
         with contextlib.suppress(FileNotFoundError), open(f"{process}/net/{file}", encoding="ascii") as lines:
             next(lines, "")  # the table's header; a kernel without IPv6 has no such file

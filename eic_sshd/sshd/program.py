@@ -41,6 +41,7 @@ class Sshd:
         self.config = config
 
     def is_installed(self) -> bool:
+        """Whether the program exists and may be executed."""
         return os.access(self.program, os.X_OK)
 
     def config_problem(self, host_keys: bool = False, addresses: bool = False) -> Optional[str]:
@@ -65,8 +66,10 @@ class Sshd:
         return f"this machine no longer has any of its addresses (ListenAddress {', '.join(addresses)})"
 
     def effective(self, connection: Connection = ORDINARY) -> Dict[str, str]:
-        """Keyword, in lower case, to the value in force for `connection`. Those that sshd does not print because of
-        their value are included. Raises SshdError where sshd prints no settings."""
+        """Keyword, in lower case, to the value in force for `connection`.
+
+        Those that sshd does not print because of their value are included. Raises SshdError where sshd prints none.
+        """
         return in_force(self.settings(connection))
 
     def settings(self, connection: Connection = ORDINARY) -> Settings:

@@ -47,6 +47,7 @@ class Site(NamedTuple):
 
     @property
     def our_drop_ins(self) -> List[str]:
+        """The paths where one of our drop-ins may be: at most one of them exists."""
         return [self.drop_in, self.early_drop_in, self.late_drop_in]
 
     @property

@@ -45,8 +45,10 @@ def _sshd_unit_files(root: str) -> Iterator[str]:
 
 
 def _logical_lines(text: str) -> Iterator[Tuple[int, str]]:
-    """The lines with their numbers, without comments; a backslash at the end joins a line to the next one that is not a
-    comment (systemd.syntax(7), sh(1))."""
+    """The lines with their numbers, without comments.
+
+    A backslash at the end joins a line to the next one that is not a comment (systemd.syntax(7), sh(1)).
+    """
     number, begun = 1, ""
     for at, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith(("#", ";")):

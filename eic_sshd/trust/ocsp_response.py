@@ -45,6 +45,7 @@ class Answer(NamedTuple):
 
     @property
     def is_good(self) -> bool:
+        """Whether its status is GOOD, and nothing is wrong with it otherwise."""
         return self.problem is None and self._status is ocsp.OCSPCertStatus.GOOD
 
     @property

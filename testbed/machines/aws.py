@@ -47,6 +47,7 @@ class Aws:
 
     @property
     def alive(self) -> bool:
+        """Whether the sandbox was started and not stopped."""
         return self._sandbox is not None
 
     def trust(self) -> None:
@@ -75,6 +76,7 @@ class Aws:
         return self._request(endpoint="control", method=method, path=path)
 
     def fault(self, name: str) -> None:
+        """Set a fault until it is cleared; docs/sandbox.md lists them."""
         self.control("PUT", f"faults/{name}")
 
     def heal(self) -> None:

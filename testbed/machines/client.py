@@ -45,8 +45,11 @@ class Client:
         )
 
     def arguments(self, keys: Sequence[Key], user: str, port: int = 22) -> List[str]:
-        """An ssh command line without the remote command. Each has another source address: OpenSSH 9.8 and later
-        refuse addresses from which logins fail too often (PerSourcePenalties)."""
+        """An ssh command line without the remote command.
+
+        Each has another source address: OpenSSH 9.8 and later refuse addresses from which logins fail too often
+        (PerSourcePenalties).
+        """
         number = next(self._counter)
         address = f"127.{1 + number // 62500}.{number // 250 % 250}.{1 + number % 250}"
         paths = [key.path for key in keys]
@@ -84,6 +87,7 @@ class Session:
         return self._ssh.stdout.readline() == word
 
     def end(self) -> None:
+        """Kill ssh, and wait for it."""
         self._ssh.kill()
         self._ssh.communicate(timeout=10)
 

@@ -54,8 +54,10 @@ def suite(name: str) -> str:
 
 
 def image(release: str) -> Path:
-    """The root file system of `release`, made if it is not there. Needs root, mmdebstrap and Debian's mirror. Raises
-    RuntimeError."""
+    """The root file system of `release`, made if it is not there. Raises RuntimeError.
+
+    Needs root, mmdebstrap and Debian's mirror.
+    """
     command = _recipe(release)
     digest = hashlib.sha256("\0".join(command).encode()).hexdigest()[:12]
     path = CACHE / f"{release}-{digest}"

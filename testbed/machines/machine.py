@@ -140,9 +140,11 @@ class Machine(JournalReader):
         self.run("sh", "-euc", f'mkdir -p "$(dirname {path})"; cat >{path}; chmod {mode:o} {path}', stdin=text)
 
     def read(self, path: str) -> str:
+        """The text of a file of the machine. Raises Failed if it cannot be read."""
         return self.run("cat", path).stdout
 
     def exists(self, path: str) -> bool:
+        """Whether the machine has a file or folder at `path`."""
         return self.run("test", "-e", path, check=False).returncode == 0
 
     def copy_in(self, file: Path, folder: str = "/root") -> str:
@@ -166,6 +168,7 @@ class Machine(JournalReader):
             raise Failed(f"{self.name}: sshd does not listen after a reload\n{self.journal()}") from None
 
     def console(self) -> str:
+        """The last 4000 characters that the machine wrote to its console."""
         path = self.folder / "console"
         return (
             re.sub(r"\x1b\[[0-9;]*m", "", path.read_text(errors="replace"))[-4000:]

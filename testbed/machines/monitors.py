@@ -48,6 +48,7 @@ class Background:
         waiting.until(lambda: self.done >= count, f"{count} steps", _STEPS_TIMEOUT)
 
     def require_no_problem(self) -> None:
+        """Fail with the first problems that were seen, if any."""
         assert not self.problems, f"{len(self.problems)} of {self.done}: {'; '.join(self.problems[:5])}"
 
     def __enter__(self) -> Background:
@@ -60,8 +61,10 @@ class Background:
 
 
 class ReloadWindow:
-    """sshd closes its port for about 20 ms whenever it reloads (sshd.c, sighup_restart): one login may be refused, and
-    is repeated."""
+    """Allows one refused login for each reload of sshd: it is repeated.
+
+    sshd closes its port for about 20 ms whenever it reloads (sshd.c, sighup_restart).
+    """
 
     def __init__(self) -> None:
         self._may_be_closed = False
