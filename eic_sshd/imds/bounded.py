@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A requests session fit for IMDS: nothing from the environment, and limits that no peer can stretch.
+"""The bounded transport: a requests session that uses nothing of the environment and limits each exchange.
 
-The timeout of requests is per read, so a peer that sends a byte now and then holds a caller for ever; and http.client
-reads on for as long as a chunk's length (or a lie about it) says. Here the socket itself knows when the request must be
-over and how much it may bring.
+The timeout of requests is for each read, so that a peer which sends a byte now and then could hold a caller for ever;
+and http.client reads as many bytes as a chunk claims to have. Here the socket itself enforces the end of the request's
+time and the number of bytes. This module also decides what an exception of requests or urllib3 means.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ _MAX_HEAD_BYTES = 16 * 1024
 _MAX_LINES = 512
 # Pieces in which an answer may come: 256 KiB in packets of 1500 bytes are fewer than 200.
 _MAX_PIECES = 4096
-# What is read of a head once http.client has read it. requests would parse some of the others, and one that makes no
-# sense raises anything.
+# The headers that are kept. requests would parse some of the others, and raise any exception over a malformed one.
 _HEADERS = frozenset({"content-length", "content-encoding"})
 # Bytes that may frame a chunked body.
 _MAX_FRAMING_BYTES = 8 * 1024
@@ -37,16 +36,16 @@ EXCHANGE_ERRORS = (urllib3.exceptions.HTTPError, OSError)
 
 
 class TooLong(OSError):
-    """The peer sent more than the request under way may bring."""
+    """The peer sent more than the current request allows."""
 
 
 class Limit:
-    """The bounds of the request under way; one for each session, since a session makes one request at a time.
+    """The bounds of the current request; one for each session, since a session makes one request at a time.
 
     Before the first `begin` there is no time, so nothing is sent.
     """
 
-    # Set by `begin`: what may still come, and how long the body may be.
+    # Set by `begin`: what may still be received, and the most bytes of the body.
     _bytes: int
     _lines: int
     _pieces: int
@@ -54,29 +53,29 @@ class Limit:
 
     def __init__(self) -> None:
         self.deadline: Optional[Deadline] = None
-        self.connecting = False  # whether the request under way had to open a connection
-        self.connected = True  # and whether it has one
+        self.connecting = False  # whether the current request had to open a connection
+        self.connected = True  # whether it has one
 
     def begin(self, deadline: Deadline, body: int) -> None:
-        """The next request begins; it must be over by `deadline` and bring no more than `body` bytes and a head."""
+        """The next request begins: it ends by `deadline`; its answer has a head and a body of at most `body` bytes."""
         self.deadline = deadline
         self.connecting, self.connected = False, True
         self._body = body
         self._bytes, self._lines, self._pieces = _MAX_HEAD_BYTES, _MAX_LINES, _MAX_PIECES
 
     def begin_body(self) -> None:
-        """The head was read: what comes now is the body. One byte more than it may have tells that it is too long."""
+        """The head was read; the body follows. One byte more than its limit may come, to show that it is too long."""
         self._bytes = self._body + _MAX_FRAMING_BYTES + 1
 
-    def room(self, wanted: int) -> int:
-        """How many of `wanted` bytes may be received now; one at least. Raises TooLong."""
+    def allowed(self, wanted: int) -> int:
+        """How many of `wanted` bytes may be received now: at least one. Raises TooLong."""
         self._pieces -= 1
         if self._bytes <= 0 or self._pieces < 0:
-            raise TooLong("the answer is longer, or in more pieces, than any that IMDS gives")
+            raise TooLong("the answer is longer, or in more pieces, than any answer of IMDS")
         return min(wanted, self._bytes)
 
     def count(self, received: int) -> int:
-        """`received` bytes, counted."""
+        """Count `received` bytes, and return their number."""
         self._bytes -= received
         return received
 
@@ -84,22 +83,22 @@ class Limit:
         """Count a line outside of a body. Raises TooLong."""
         self._lines -= 1
         if self._lines < 0:
-            raise TooLong("the answer has more lines than any that IMDS gives")
+            raise TooLong("the answer has more lines than any answer of IMDS")
+
+    def require_time(self) -> float:
+        """Seconds that the next wait may take. Raises socket.timeout if none are left."""
+        seconds = self.remaining()
+        if seconds <= 0:
+            raise socket.timeout("the request's time is over")
+        return seconds
 
     def remaining(self) -> float:
-        """Seconds that the next wait may take. Raises socket.timeout if none are left."""
-        left = self.left()
-        if left <= 0:
-            raise socket.timeout("the request's time is over")
-        return left
-
-    def left(self) -> float:
-        """Seconds that are left; zero or less when none are."""
+        """Seconds left; zero or less once the request's time is over."""
         return self.deadline.remaining() if self.deadline else 0.0
 
 
 class _LimitedReader(io.BufferedReader):
-    """What http.client reads an answer from: it takes lines for the head and for the chunks of a body only."""
+    """What http.client reads an answer from. It reads lines only for the head and for the chunks of a body."""
 
     limit: Limit
 
@@ -109,20 +108,20 @@ class _LimitedReader(io.BufferedReader):
 
 
 class LimitedSocket(socket.socket):
-    """A socket whose every wait ends in time, and which takes no more bytes than it may."""
+    """A socket whose every wait ends within the limit's time, and which receives no more bytes than it allows."""
 
     limit: Limit
 
     def recv_into(self, buffer: Any, *_: Any) -> int:
-        # Once the time is over, what has come already is still taken: on a busy machine it may be ours that was slow.
-        self.settimeout(max(self.limit.left(), 0))
+        # Once the time is over, what has arrived is still received: on a busy machine this process may be the slow one.
+        self.settimeout(max(self.limit.remaining(), 0))
         try:
-            return self.limit.count(super().recv_into(buffer, self.limit.room(len(buffer))))
+            return self.limit.count(super().recv_into(buffer, self.limit.allowed(len(buffer))))
         except BlockingIOError:
             raise socket.timeout("the request's time is over") from None
 
     def sendall(self, *args: Any) -> None:
-        self.settimeout(self.limit.remaining())
+        self.settimeout(self.limit.require_time())
         super().sendall(*args)
 
     def makefile(self, *_: Any, **__: Any) -> Any:
@@ -137,7 +136,7 @@ def _no_redirect(resp: requests.Response) -> Optional[str]:  # noqa: ARG001 - th
 
 
 def http_session(limit: Limit) -> requests.Session:
-    """A session that speaks plain HTTP, to where it is told and nowhere else, within `limit`."""
+    """A session for plain HTTP within `limit`; it follows no redirect and uses no proxy."""
 
     class Connection(HTTPConnection):
         def connect(self) -> None:
@@ -160,17 +159,17 @@ def http_session(limit: Limit) -> requests.Session:
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
 
-    made = requests.Session()
-    made.trust_env = False
-    made.headers.clear()
-    made.headers.update({"Accept-Encoding": "identity", "User-Agent": "eic-sshd"})
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.clear()
+    session.headers.update({"Accept-Encoding": "identity", "User-Agent": "eic-sshd"})
     adapter = HTTPAdapter()  # requests retries nothing by default
     adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
     # Even a redirect that is not followed would be read whole, decompressed and parsed.
-    made.get_redirect_target = _no_redirect  # type: ignore[method-assign]
-    made.adapters.clear()
-    made.mount("http://", adapter)
-    return made
+    session.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+    session.adapters.clear()
+    session.mount("http://", adapter)
+    return session
 
 
 def _causes(error: BaseException) -> List[BaseException]:
@@ -183,22 +182,24 @@ def _causes(error: BaseException) -> List[BaseException]:
 
 
 def is_too_long(error: BaseException) -> bool:
+    """Whether the exchange failed because the peer sent too much."""
     return any(isinstance(cause, TooLong) for cause in _causes(error))
 
 
 def protocol_error(error: BaseException) -> Optional[str]:
-    """What is wrong with an answer that came, or None if none did."""
+    """What is wrong with the answer; None if none came."""
     causes = _causes(error)
     if is_too_long(error):
-        return "is longer than any that IMDS gives"
+        return "is longer than any answer of IMDS"
     if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
-        return "was a closed connection"
+        return "is missing: the connection was closed"
     no_http = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.HeaderParsingError)
     if any(isinstance(cause, no_http) for cause in causes):
-        return "was not HTTP"
+        return "is not HTTP"
     return None
 
 
 def os_error_text(error: BaseException) -> str:
+    """The kernel's words for why the exchange failed; the name of the exception where there are none."""
     texts = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror)
     return next(texts, type(error).__name__)

@@ -90,7 +90,7 @@ class Imds:
         return _match("instance-id", self._require("instance-id", _FACT_LIMIT, deadline), _INSTANCE_ID).group()
 
     def region(self, deadline: Deadline) -> str:
-        """The region, from `placement/region`; cut out of the zone only where an IMDS does not know that path."""
+        """The region, from `placement/region`; taken from the zone only if IMDS answers 404 for that path."""
         body = self._get_recent("placement/region", _FACT_LIMIT, deadline)
         if body is not None:
             return _match("placement/region", body, partition.REGION).group()
@@ -98,7 +98,7 @@ class Imds:
         return _match("placement/availability-zone", body, _ZONE).group("region")
 
     def domain(self, region: str, deadline: Deadline) -> str:
-        """The domain of `region`. Raises NotGranted with domain-unknown if `services/domain` gives any other."""
+        """The domain of `region`. Raises NotGranted with domain-unknown if `services/domain` gives another."""
         body = _required("services/domain", self._get_recent("services/domain", _FACT_LIMIT, deadline))
         domain = body.decode("ascii", "replace").strip()
         expected = partition.domain_of(region)
@@ -114,31 +114,31 @@ class Imds:
         return _required(path, self._get_recent(path, _CHAIN_LIMIT, deadline))
 
     def staples(self, deadline: Deadline) -> List[bytes]:
-        """The OCSP responses, DER, of the names that are listed.
+        """The OCSP responses, DER, that IMDS lists.
 
-        What is not base64 comes as b"", which no certificate can use. One that is listed and cannot be read is passed
-        over, and why is in `unread_staple`: whether it was needed is found out where it is missing.
+        One that is not base64 is b"", which no certificate can use. One that cannot be read is skipped, and
+        `unread_staple` has the reason: a certificate that needs it will have no staple.
 
-        Raises NotGranted with staple-invalid if there are more, or longer ones, than are read: what is not looked at
-        may say that the signer is revoked.
+        Raises NotGranted with staple-invalid if there are too many, or one is too long: a staple that is not read may
+        be the one that revokes the signer.
         """
         self._unread_staple = None
         listing = self._get_recent("managed-ssh-keys/signer-ocsp", _LIST_LIMIT, deadline) or b""
         names = dict.fromkeys(listing.decode("ascii", "replace").split())
-        sound = [name for name in names if re.fullmatch(_STAPLE_NAME, name)]
-        if len(sound) > _MAX_STAPLES:
-            problem = f"signer-ocsp lists more than {_MAX_STAPLES} staples ({len(sound)})"
+        valid_names = [name for name in names if re.fullmatch(_STAPLE_NAME, name)]
+        if len(valid_names) > _MAX_STAPLES:
+            problem = f"signer-ocsp lists more than {_MAX_STAPLES} staples ({len(valid_names)})"
             raise NotGranted(Reason.STAPLE_INVALID, problem)
-        fetched = (self._staple(name, deadline) for name in sound)
+        fetched = (self._staple(name, deadline) for name in valid_names)
         return [_der(text) for text in fetched if text is not None]
 
     @property
     def unread_staple(self) -> Optional[NotGranted]:
-        """Why one of the last `staples` could not be read; None where all were."""
+        """Why the last `staples` skipped one, the first if it skipped several; None if it skipped none."""
         return self._unread_staple
 
     def forget(self) -> None:
-        """Read everything again from now on, that of the signer too."""
+        """Read the signer's chain, staples, region and domain again when they are next needed."""
         self._material.clear()
 
     def _staple(self, name: str, deadline: Deadline) -> Optional[bytes]:
@@ -153,10 +153,10 @@ class Imds:
             return None
 
     def _get_recent(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
-        """The body at a path that is about the signer, as it was read a moment ago or as it is read now."""
-        kept = self._material.body(path, deadline.clock())
-        if kept is not None:
-            (body,) = kept
+        """The body at a path that concerns the signer: what was just read, or what IMDS gives now."""
+        recent = self._material.body(path, deadline.clock())
+        if recent is not None:
+            (body,) = recent
             return body
         body = self._get(path, limit, deadline)
         self._material.store(path, body, deadline.clock())
@@ -166,7 +166,7 @@ class Imds:
         return _required(path, self._get(path, limit, deadline))
 
     def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
-        """The body at `path` as it is now; None for 404."""
+        """What IMDS gives now; None for 404. A client without a network replaces this method."""
         return self._session.get(path, limit, deadline)
 
 

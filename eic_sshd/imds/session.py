@@ -115,7 +115,7 @@ class Session:
         if response.status != 200:
             raise _refusal(TOKEN_PATH, response.status)
         if not re.fullmatch(_TOKEN, response.body):
-            raise NotGranted(Reason.IMDS_ERROR, "api/token gave something that is no token")
+            raise NotGranted(Reason.IMDS_ERROR, "the answer to api/token is not a token")
         return response.body.decode("ascii")
 
     def _send(self, request: _Request, read: _ReadTime) -> _Response:
@@ -132,18 +132,18 @@ class Session:
             raise self._failure(request.path, error, read) from error
 
     def _require_available(self, path: str, now: float) -> None:
-        """IMDS has not just let a request time out."""
+        """Raises NotGranted if a request for `path` is not to be sent yet."""
         seconds = self._state.availability.retry_after(path, now)
         if seconds > 0:
-            again = f"it is asked again in {seconds:.1f} s"
-            raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {again}")
+            pause = f"no request is sent for {seconds:.1f} s"
+            raise NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer a moment ago; {pause}")
 
     def _exchange(self, request: _Request, read: _ReadTime) -> _Response:
         try:
             return self._request(request, read)
         except (NotGranted, ImportError, *bounded.EXCHANGE_ERRORS):
             raise
-        except Exception as error:  # the libraries raise anything over an answer that makes no sense
+        except Exception as error:  # the libraries raise any exception over a malformed answer
             problem = f"the answer to {request.path} cannot be read: {type(error).__name__}: {error}"
             raise NotGranted(Reason.IMDS_ERROR, problem) from error
 
@@ -156,7 +156,7 @@ class Session:
             request.method,
             f"{self._endpoint}/latest/{request.path}",
             headers=request.headers,
-            timeout=self._limit.remaining(),
+            timeout=self._limit.require_time(),
             allow_redirects=False,
             stream=True,
         ) as answer:
@@ -169,7 +169,7 @@ class Session:
         path, limit = request.path, request.limit
         body: bytes = answer.raw.read(min(limit, _LARGE_BODY) + 1)
         if len(body) > _LARGE_BODY:
-            if not self._state.large_bodies.acquire(timeout=self._limit.remaining()):
+            if not self._state.large_bodies.acquire(timeout=self._limit.require_time()):
                 raise socket.timeout("too many large answers are being read")
             try:
                 body += answer.raw.read(limit + 1 - len(body))
@@ -179,9 +179,9 @@ class Session:
             raise AnswerTooLong(Reason.IMDS_ERROR, f"the answer to {path} is longer than {limit} bytes")
         length = answer.headers.get("Content-Length")
         if length is not None and length != str(len(body)):
-            raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} broke off")
+            raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is incomplete")
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is compressed, which was not asked for")
+            raise NotGranted(Reason.IMDS_ERROR, f"the answer to {path} is compressed, which was not requested")
         return body
 
     def _failure(self, path: str, error: Exception, read: _ReadTime) -> NotGranted:
@@ -190,20 +190,19 @@ class Session:
             refusal = AnswerTooLong if bounded.is_too_long(error) else NotGranted
             return refusal(Reason.IMDS_ERROR, f"the answer to {path} {problem}")
         clock = read.deadline.clock
-        is_over = read.until.remaining() <= 0
-        if is_over and clock() - read.since >= self._request_timeout / 2:
+        time_is_over = read.until.remaining() <= 0
+        if time_is_over and clock() - read.since >= self._request_timeout / 2:
             self._state.availability.record_timeout(path, clock(), self._limit)
         if read.deadline.remaining() <= 0:
-            return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time was over while IMDS was asked for {path}")
-        if is_over:
+            return NotGranted(Reason.DEADLINE_EXCEEDED, f"the decision's time ended during the request for {path}")
+        if time_is_over:
             wait = f"within {self._request_timeout:g} s"
             return NotGranted(Reason.IMDS_UNREACHABLE, f"{self._endpoint} did not answer {path} {wait}")
-        return NotGranted(
-            Reason.IMDS_UNREACHABLE, f"{self._endpoint} could not be asked for {path}: {bounded.os_error_text(error)}"
-        )
+        problem = f"the request to {self._endpoint} for {path} failed: {bounded.os_error_text(error)}"
+        return NotGranted(Reason.IMDS_UNREACHABLE, problem)
 
 
 def _refusal(path: str, status: int) -> NotGranted:
     if status == 403:
-        return NotGranted(Reason.IMDS_DISABLED, f"{path} answered 403: it is turned off")
+        return NotGranted(Reason.IMDS_DISABLED, f"{path} answered 403: IMDS is turned off")
     return NotGranted(Reason.IMDS_ERROR, f"{path} answered {status}")

@@ -185,19 +185,19 @@ def _read_configuration(content: bytes) -> None:
             return
 
 
-# What IMDS says beside keys.
+# What IMDS gives beside keys.
 
 
-class _Saying(Imds):
-    """Answers every read with the same bytes."""
+class _OneAnswer(Imds):
+    """Gives the same bytes for every path."""
 
-    said = b""
+    body = b""
 
     def _get(self, path: str, limit: int, deadline: Deadline) -> Optional[bytes]:
-        return self.said[:limit]
+        return self.body[:limit]
 
 
-_IMDS = _Saying("http://127.0.0.1:9", 1.0)
+_IMDS = _OneAnswer("http://127.0.0.1:9", 1.0)
 
 
 def _facts() -> st.SearchStrategy[bytes]:
@@ -207,7 +207,7 @@ def _facts() -> st.SearchStrategy[bytes]:
 
 def _read_facts(body: bytes) -> None:
     deadline = Deadline.after(60, time.monotonic)
-    _IMDS.said = body
+    _IMDS.body = body
     for read in (_IMDS.instance_id, _IMDS.region, _IMDS.staples, _IMDS.signer_chain):
         try:
             read(deadline)

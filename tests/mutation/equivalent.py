@@ -49,7 +49,7 @@ _NAMES_WITHOUT = (
 )
 _REQUEST = (
     'request.method, f"{self._endpoint}/latest/{request.path}", headers=request.headers, '
-    "timeout=self._limit.remaining()"
+    "timeout=self._limit.require_time()"
 )
 _UNDER_WAY = "self._under_way[peer.fileno()] = since + handler.deadline + %s"
 

@@ -61,26 +61,26 @@ def test_the_lines_of_chunks_count_as_those_of_the_head_do(chunks: int, accepted
 @pytest.mark.parametrize("body", [0, 100, 512 * 1024])
 def test_a_body_may_have_its_bytes_and_8_kib_of_framing_and_one_byte_that_tells_of_more(body: int) -> None:
     limit = begun(body)
-    assert limit.room(10**9) == HEAD_BYTES
+    assert limit.allowed(10**9) == HEAD_BYTES
     limit.count(HEAD_BYTES)
     limit.begin_body()
-    assert limit.room(10**9) == body + FRAMING_BYTES + 1
+    assert limit.allowed(10**9) == body + FRAMING_BYTES + 1
     limit.count(body + FRAMING_BYTES)
-    assert limit.room(10**9) == 1
+    assert limit.allowed(10**9) == 1
     limit.count(1)
     with pytest.raises(TooLong, match="longer"):
-        limit.room(1)
+        limit.allowed(1)
 
 
 def test_no_more_is_received_than_is_wanted() -> None:
-    assert begun(body=100).room(7) == 7
+    assert begun(body=100).allowed(7) == 7
 
 
 @pytest.mark.parametrize("already", [0, HEAD_BYTES - 1])
 def test_the_last_byte_of_a_head_is_still_taken(already: int) -> None:
     limit = begun()
     limit.count(already)
-    assert limit.room(HEAD_BYTES) == HEAD_BYTES - already
+    assert limit.allowed(HEAD_BYTES) == HEAD_BYTES - already
 
 
 # A socket pair of Unix: what one end sent, the other has.
@@ -160,7 +160,7 @@ def test_nothing_is_sent_before_a_request_has_begun() -> None:
         peer.sendall(response(200, b"ok"))
 
     limit = Limit()
-    assert limit.left() == 0
+    assert limit.remaining() == 0
     with serving(talk) as endpoint, http_session(limit) as made, pytest.raises(requests.RequestException):
         made.get(endpoint, timeout=LONG)
     assert heads == []

@@ -695,9 +695,9 @@ def test_an_answer_in_single_bytes_is_refused_before_it_costs_much() -> None:
     limit = Limit()
     limit.begin(deadline(), 512 * KIB)
     for _ in range(4096):
-        limit.room(1)
+        limit.allowed(1)
     with pytest.raises(OSError, match="in more pieces"):
-        limit.room(1)
+        limit.allowed(1)
     with serving(talk) as endpoint, Imds(endpoint, 30) as imds:
         assert imds.active_keys("root", deadline(60)) == b"x" * 100
 

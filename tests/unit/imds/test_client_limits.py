@@ -102,7 +102,7 @@ def test_an_answer_that_is_no_http_is_told_as_that(answer: bytes) -> None:
 
     with serving(talk) as endpoint, Imds(endpoint, SOON) as imds, pytest.raises(NotGranted) as caught:
         imds.active_keys("root", soon())
-    assert (caught.value.reason, caught.value.detail) == (Reason.IMDS_ERROR, "the answer to api/token was not HTTP")
+    assert (caught.value.reason, caught.value.detail) == (Reason.IMDS_ERROR, "the answer to api/token is not HTTP")
 
 
 @pytest.mark.parametrize("path", ["instance-id", CHAIN])
@@ -288,7 +288,7 @@ def test_a_silent_imds_is_not_asked_until_its_five_seconds_are_over() -> None:
     asked: List[str] = []
     with serving(having(BODIES, asked)) as endpoint, Imds(endpoint, SOON, state) as imds:
         clock.now += 4.5
-        with pytest.raises(NotGranted, match=r"did not answer a moment ago; it is asked again in 0\.5 s"):
+        with pytest.raises(NotGranted, match=r"did not answer a moment ago; no request is sent for 0\.5 s"):
             imds.active_keys("root", Deadline(clock() + SOON, clock))
         clock.now += 0.5
         assert imds.active_keys("root", Deadline(clock() + SOON, clock)) == b"x"
@@ -332,7 +332,7 @@ def test_a_connection_that_was_opened_for_the_request_and_fails_is_not_opened_ag
     with serving(talk) as endpoint, Imds(endpoint, SOON) as imds, pytest.raises(NotGranted) as caught:
         imds.active_keys("root", soon())
     assert len(peers) == 1
-    assert caught.value.detail == "the answer to api/token was a closed connection"
+    assert caught.value.detail == "the answer to api/token is missing: the connection was closed"
 
 
 def test_a_module_that_does_not_load_is_no_answer_of_imds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +355,7 @@ def test_an_error_that_names_itself_as_its_cause_is_told_like_any(monkeypatch: p
         monkeypatch.setattr(requests.Session, "request", fail)
         with pytest.raises(NotGranted) as caught:
             imds.active_keys("root", soon())
-    assert caught.value.detail == "http://127.0.0.1:1 could not be asked for api/token: OSError"
+    assert caught.value.detail == "the request to http://127.0.0.1:1 for api/token failed: OSError"
 
 
 def test_a_port_where_nobody_listens_is_told_in_the_kernels_words() -> None:
@@ -363,7 +363,7 @@ def test_a_port_where_nobody_listens_is_told_in_the_kernels_words() -> None:
         endpoint = "http://127.0.0.1:%d" % closed.getsockname()[1]
     with Imds(endpoint, SOON) as imds, pytest.raises(NotGranted) as caught:
         imds.active_keys("root", soon())
-    assert caught.value.detail == f"{endpoint} could not be asked for api/token: Connection refused"
+    assert caught.value.detail == f"the request to {endpoint} for api/token failed: Connection refused"
 
 
 @pytest.mark.parametrize("length", [10, 100_000])
