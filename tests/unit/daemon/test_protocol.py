@@ -18,11 +18,6 @@ from testbed import processes, waiting
 from testbed.unix_server import Talk, listening, receive_request
 
 
-@pytest.fixture
-def path(tmp_path: object) -> str:
-    return str(tmp_path) + "/sock"
-
-
 def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
     thread = listening(path, talk)
     try:

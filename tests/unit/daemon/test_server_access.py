@@ -13,9 +13,8 @@ import pytest
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import allowed_peer_uids
 
-from .test_server import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
+from .serving import NOTHING_REMEMBERED, WHOLE, answer, request, serve
 
-__all__ = ["path"]
 OTHER = 0x01020304
 
 

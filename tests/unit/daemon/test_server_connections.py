@@ -16,9 +16,7 @@ from eic_sshd.daemon import protocol, server
 from eic_sshd.daemon.server import Handler, allowed_peer_uids
 from eic_sshd.model.decision import Request
 
-from .test_server import NOTHING_REMEMBERED, WHOLE, answer, path, request, serve
-
-__all__ = ["path"]
+from .serving import NOTHING_REMEMBERED, WHOLE, answer, request, serve
 
 
 class Peer(socket.socket):

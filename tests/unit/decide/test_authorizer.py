@@ -13,72 +13,26 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sandbox.faults import API_FAULTS, BLOCK_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
-from eic_sshd.config.schema import Config, build
-from eic_sshd.decide.authorizer import Authorizer, Dependencies
 from eic_sshd.decide.cache import Cache
-from eic_sshd.decide.fallback import KeysFile
-from eic_sshd.host import trusted_files
-from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
+from eic_sshd.host.hardware import Ec2Hardware
 from eic_sshd.log import record
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.decision import Decision, Request, Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 from eic_sshd.model.signed_key import Block
-from eic_sshd.trust import roots
 from eic_sshd.trust.roots import Roots
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys
+from testbed.keys import fingerprint
 from testbed.memory_imds import MemoryImds
 
-USER = "ec2-user"
-
-
-class Scene:
-    """An authorizer over an in-cache IMDS, every part of its dependencies replaceable before `ask`."""
-
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-        self.imds = MemoryImds(instance)
-        self.settings: Dict[str, Dict[str, object]] = {}
-        self.hardware: Hardware = AnyHardware()
-        self.now: Callable[[], float] = time.time
-        self.monotonic: Callable[[], float] = time.monotonic
-        self.verified = 0
-        self.cache: Optional[Cache] = None
-        self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
-
-    def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
-        return self.authorizer().decide(Request(user, fingerprint, sshd_pid=42))
-
-    def authorizer(self) -> Authorizer:
-        config = build({"imds": {"deadline": 30.0}, **self.settings})  # a busy machine is no matter of these tests
-        dependencies = Dependencies(
-            imds=self.imds,
-            hardware=self.hardware,
-            verifier=lambda: self._verifier(config),
-            keys_on_disk=KeysFile(config.fallback, config.keys.policy, self.read_keys_file),
-            now=self.now,
-            monotonic=self.monotonic,
-        )
-        return Authorizer(config, dependencies, self.cache)
-
-    @staticmethod
-    def read_keys_file(path: str) -> bytes:
-        return trusted_files.read(path, 256 * 1024, owners=(os.geteuid(),))
-
-    def _verifier(self, config: Config) -> SignerVerifier:
-        self.verified += 1
-        return SignerVerifier(config, self.roots_for)
+from .scene import USER, Scene
 
 
 @pytest.fixture
 def scene(instance: Instance) -> Scene:
     return Scene(instance)
-
-
-def fingerprint(line: str) -> str:
-    return parse(line.encode()).fingerprint
 
 
 def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(scene: Scene, ed25519: str) -> None:

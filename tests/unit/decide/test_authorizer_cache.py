@@ -17,8 +17,9 @@ from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys
+from testbed.keys import fingerprint
 
-from .test_authorizer import USER, Scene, fingerprint
+from .scene import USER, Scene
 
 KEYS = f"managed-ssh-keys/active-keys/{USER}"
 

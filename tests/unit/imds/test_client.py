@@ -16,7 +16,7 @@ from eic_sshd.imds.session import Session, SessionState
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted, Reason
 from testbed.raw_http_server import Talk, response, serving
-from tests.unit.model.test_partition import REGIONS
+from tests.unit.regions import REGIONS
 
 KEYS_PATH = b"GET /latest/meta-data/managed-ssh-keys/active-keys/root "
 
