@@ -13,7 +13,7 @@ from testbed.machines.machine import Machine
 from tools.documents import ROOT
 
 from . import packages
-from .conftest import instance
+from .instances import instance
 
 BUCKET = "/srv/bucket"
 INSTALL = Path(ROOT) / "docs/ami/install.sh"

@@ -14,9 +14,8 @@ from testbed.machines.aws import DROP_IN
 from testbed.machines.client import USER, Key
 
 from . import packages, site
-from .conftest import Instance, instance
 from .etc import changes, snapshot
-from .test_enable import ask
+from .instances import Instance, instance
 
 CHAIN = "/etc/eic-sshd/conf.d/60-chain.conf"
 
@@ -29,9 +28,9 @@ def chained_machine(release: str) -> Iterator[Tuple[Instance, Key, Dict[str, str
         site.put(made.machine, key)
         made.install(packages.deb())
         made.aws.trust()
-        ask(made, "disable")  # the socket, which the package enables whether or not sshd asks
+        made.eic_sshd("disable")  # the socket, which the package enables whether or not sshd asks
         before = snapshot(made.machine)
-        ask(made, "enable", "--chain")
+        made.eic_sshd("enable", "--chain")
         yield made, key, before
 
 
@@ -89,8 +88,8 @@ def test_systemd_has_nothing_to_say_of_the_sites_user(chained: Instance) -> None
 
 def test_what_is_done_already_is_done_no_second_time(chained: Instance) -> None:
     before = snapshot(chained.machine)
-    ask(chained, "enable", "--chain")
-    ask(chained, "enable")
+    chained.eic_sshd("enable", "--chain")
+    chained.eic_sshd("enable")
     assert changes(before, snapshot(chained.machine)) == {}
 
 
@@ -114,12 +113,12 @@ def test_an_imds_that_does_not_work_takes_no_chained_key_away(chained: Instance,
 def test_disable_gives_the_site_back_exactly_what_it_had(
     chained: Instance, chained_machine: Tuple[Instance, Key, Dict[str, str]], sites: Key, pushed: Key
 ) -> None:
-    ask(chained, "disable")
+    chained.eic_sshd("disable")
     assert changes(chained_machine[2], snapshot(chained.machine)) == {}
     chained.sshd_test()
     assert chained.client.login(sites).output == USER
     assert not chained.client.login(pushed).ok
-    ask(chained, "enable", "--chain")
+    chained.eic_sshd("enable", "--chain")
     assert chained.client.login(pushed).output == USER
 
 
@@ -132,7 +131,7 @@ def test_wherever_the_sites_command_stands_it_is_chained_and_given_back(release:
         before = snapshot(made.machine)
         made.install(packages.deb())
         made.aws.trust()
-        ask(made, "enable", "--chain")
+        made.eic_sshd("enable", "--chain")
         made.aws.push(USER, pushed.line)
         assert made.client.login(pushed).output == USER
         assert made.client.login(sites).output == USER
@@ -150,7 +149,7 @@ def test_an_upgrade_and_the_return_after_a_removal_keep_the_chain(release: str) 
         site.put(made.machine, sites)
         made.install(packages.previous_deb(made.machine.folder))
         made.aws.trust()
-        ask(made, "enable", "--chain")
+        made.eic_sshd("enable", "--chain")
         before = snapshot(made.machine)
         for step in ("upgrade", "removal"):
             if step == "removal":
@@ -208,7 +207,7 @@ def test_it_lives_beside_sssd(bare: Instance) -> None:
     assert "eic-sshd enable --chain" in said
     assert bare.client.login(sssds).output == USER
     bare.aws.trust()
-    ask(bare, "enable", "--chain")
+    bare.eic_sshd("enable", "--chain")
     bare.sshd_test()
     pushed, on_disk, other = bare.client.key(), bare.client.key(), bare.client.key()
     bare.client.put_on_disk(on_disk)
@@ -227,6 +226,6 @@ def test_it_lives_beside_sssd(bare: Instance) -> None:
     assert bare.client.login(other, on_disk).output == USER
     assert chain_statuses(bare, before) - {"0"}
     bare.machine.run("systemctl", "start", "sssd.service")
-    ask(bare, "disable")
+    bare.eic_sshd("disable")
     assert bare.client.login(sssds).output == USER
     assert not bare.client.login(pushed).ok

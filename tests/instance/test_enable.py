@@ -10,21 +10,10 @@ import pytest
 from testbed.machines.client import OTHER, USER, Key, session
 
 from . import packages, site
-from .conftest import Instance, instance
 from .etc import changes, snapshot
+from .instances import SSHD_CONFIG, Instance, instance
 
 OURS = "/etc/ssh/sshd_config.d/60-eic-sshd.conf"
-SSHD_CONFIG = "/etc/ssh/sshd_config"
-
-
-def ask(instance: Instance, *arguments: str, status: int = 0) -> str:
-    """What `eic-sshd ARGUMENTS` says, which must end with `status`."""
-    done = instance.machine.run("eic-sshd", *arguments, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode == status, said
-    if status:
-        assert done.stderr.startswith("eic-sshd"), said
-    return said
 
 
 def effective(instance: Instance) -> Dict[str, str]:
@@ -53,12 +42,12 @@ def on_disk(bare: Instance) -> Iterator[Key]:
 
 def test_disable_and_enable_take_effect_at_once_and_leave_nothing_else_behind(installed: Instance, key: Key) -> None:
     before = snapshot(installed.machine)
-    ask(installed, "disable")
+    installed.eic_sshd("disable")
     installed.sshd_test()
     assert not installed.machine.exists(OURS)
     assert effective(installed).get("authorizedkeyscommand", "none") == "none"
     assert not installed.client.login(key).ok
-    ask(installed, "enable")
+    installed.eic_sshd("enable")
     installed.sshd_test()
     assert changes(before, snapshot(installed.machine)) == {}
     assert installed.client.login(key).output == USER
@@ -119,44 +108,44 @@ def test_closed_streams_keep_nothing_from_being_done(installed: Instance, closed
 
 
 def test_whatever_prevents_the_daemon_from_answering_is_a_finding(own: Instance) -> None:
-    ask(own, "check-config")
+    own.eic_sshd("check-config")
     own.machine.write("/etc/eic-sshd/conf.d/20-imds.conf", "[imds]\nendpoint = http://127.0.0.1:8080\n")
-    assert "add IPAddressAllow=127.0.0.1 under [Service]" in ask(own, "check-config", status=1)
+    assert "add IPAddressAllow=127.0.0.1 under [Service]" in own.eic_sshd("check-config", status=1)
     own.machine.run("rm", "/etc/eic-sshd/conf.d/20-imds.conf")
     own.machine.run("chmod", "0700", "/run/eic-sshd")
-    printed = ask(own, "check-config", status=1)
+    printed = own.eic_sshd("check-config", status=1)
     assert "eic-sshd may not enter /run/eic-sshd, so each login is slower (owner uid 0, mode 0700)" in printed
     own.machine.run("chmod", "0755", "/run/eic-sshd")
     own.machine.run("systemctl", "kill", "--signal=KILL", "eic-sshd.service", check=False)
     own.machine.run("systemctl", "stop", "eic-sshd.socket")
-    assert "eic-sshd.socket: the unit is not listening" in ask(own, "check-config", status=1)
+    assert "eic-sshd.socket: the unit is not listening" in own.eic_sshd("check-config", status=1)
     own.machine.write("/etc/systemd/system/eic-sshd.service.d/x.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n")
     own.machine.shell("systemctl daemon-reload; systemctl start eic-sshd.socket; ! systemctl start eic-sshd.service")
-    assert "eic-sshd.service: the unit has failed" in ask(own, "check-config", status=1)
+    assert "eic-sshd.service: the unit has failed" in own.eic_sshd("check-config", status=1)
 
 
 def test_what_is_done_already_is_done_no_second_time(installed: Instance) -> None:
     before = snapshot(installed.machine)
-    ask(installed, "enable")
+    installed.eic_sshd("enable")
     assert changes(before, snapshot(installed.machine)) == {}
-    ask(installed, "disable")
+    installed.eic_sshd("disable")
     disabled = snapshot(installed.machine)
-    ask(installed, "disable")
+    installed.eic_sshd("disable")
     assert changes(disabled, snapshot(installed.machine)) == {}
-    ask(installed, "enable")
+    installed.eic_sshd("enable")
 
 
 def test_a_dry_run_says_what_it_would_do_and_changes_nothing(installed: Instance, key: Key) -> None:
     before = snapshot(installed.machine)
-    assert OURS in ask(installed, "disable", "--dry-run")
+    assert OURS in installed.eic_sshd("disable", "--dry-run")
     assert changes(before, snapshot(installed.machine)) == {}
     assert installed.client.login(key).ok
-    ask(installed, "disable")
+    installed.eic_sshd("disable")
     disabled = snapshot(installed.machine)
-    assert OURS in ask(installed, "enable", "--dry-run")
+    assert OURS in installed.eic_sshd("enable", "--dry-run")
     assert changes(disabled, snapshot(installed.machine)) == {}
     assert not installed.client.login(key).ok
-    ask(installed, "enable")
+    installed.eic_sshd("enable")
 
 
 def test_only_root_may(installed: Instance) -> None:
@@ -170,19 +159,19 @@ def test_only_root_may(installed: Instance) -> None:
 @pytest.mark.parametrize("disk", ["ro,size=1m", "size=4k"])
 def test_a_disk_that_takes_nothing_is_said_and_changes_nothing(installed: Instance, key: Key, disk: str) -> None:
     folder = "/etc/ssh/sshd_config.d"
-    ask(installed, "disable")
+    installed.eic_sshd("disable")
     installed.machine.run("mount", "-t", "tmpfs", "-o", disk, "tmpfs", folder)
     try:
         installed.machine.shell(f"cat /dev/zero >{folder}/filling 2>/dev/null || true")
         before = snapshot(installed.machine)
-        assert folder in ask(installed, "enable", status=1)
+        assert folder in installed.eic_sshd("enable", status=1)
         assert changes(before, snapshot(installed.machine)) == {}
         assert installed.machine.shell(f"ls -A {folder}").split() in ([], ["filling"])
         installed.sshd_test()
         assert not installed.client.login(key).ok
     finally:
         installed.machine.run("umount", folder)
-    ask(installed, "enable")
+    installed.eic_sshd("enable")
     assert installed.client.login(key).output == USER
 
 
@@ -190,7 +179,7 @@ def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
     installed.machine.run("systemctl", "stop", "ssh.service")
     try:
         for verb in ("disable", "enable"):
-            ask(installed, verb)
+            installed.eic_sshd(verb)
             done = installed.machine.run("systemctl", "is-active", "ssh.service", "ssh.socket", check=False)
             assert "\nactive" not in f"\n{done.stdout}"
     finally:
@@ -202,9 +191,9 @@ UNIT = "/etc/systemd/system/corp-sshd.service"
 
 def check_that_sshd_is_told(at: Instance, pushed: Key) -> None:
     """What is disabled and enabled counts from the next login on."""
-    ask(at, "disable")
+    at.eic_sshd("disable")
     assert not at.client.login(pushed).ok
-    ask(at, "enable")
+    at.eic_sshd("enable")
     assert at.client.login(pushed).output == USER
 
 
@@ -248,7 +237,7 @@ def test_a_socket_activated_sshd_lives_through_any_number_of_changes(bare: Insta
     assert bare.client.login(on_disk).output == USER
     bare.install(packages.deb())
     for verb in ("enable", "disable", "enable", "disable", "enable", "enable", "enable"):
-        ask(bare, verb)
+        bare.eic_sshd(verb)
         assert bare.client.login(on_disk).output == USER
 
 
@@ -262,10 +251,10 @@ def test_a_broken_sshd_config_is_left_as_it_is_and_installing_goes_on(bare: Inst
     assert bare.machine.read(SSHD_CONFIG) == with_mistake
     assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
     assert bare.client.login(on_disk).output == USER
-    assert "NoSuchOption" in ask(bare, "enable", status=1)
+    assert "NoSuchOption" in bare.eic_sshd("enable", status=1)
     bare.machine.write(SSHD_CONFIG, with_mistake.replace("NoSuchOption yes\n", ""))
     bare.aws.trust()
-    ask(bare, "enable")
+    bare.eic_sshd("enable")
     key = bare.client.key()
     bare.aws.push(USER, key.line)
     assert bare.client.login(key).output == USER
@@ -279,9 +268,9 @@ def test_without_an_include_line_the_line_to_add_is_named(bare: Instance, on_dis
     line = "Include /etc/ssh/sshd_config.d/*.conf"
     assert line in said
     assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
-    assert line in ask(bare, "enable", status=1)
+    assert line in bare.eic_sshd("enable", status=1)
     bare.machine.shell(f"sed -i '1i {line}' {SSHD_CONFIG}")
-    ask(bare, "enable")
+    bare.eic_sshd("enable")
     bare.sshd_test()
     assert effective(bare)["authorizedkeyscommand"].startswith("/usr/lib/eic-sshd/authorized-keys ")
 
@@ -310,8 +299,8 @@ def test_another_authorized_keys_command_is_not_overridden(bare: Instance, on_di
     assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
     assert effective(bare) == settings
     assert bare.client.login(key).output == USER
-    assert "eic-sshd enable --chain" in ask(bare, "enable", status=1)
-    ask(bare, "disable")
+    assert "eic-sshd enable --chain" in bare.eic_sshd("enable", status=1)
+    bare.eic_sshd("disable")
     assert not [path for path in changes(before, snapshot(bare.machine)) if path.startswith("ssh/")]
     assert effective(bare) == settings
     assert bare.client.login(key).output == USER
@@ -326,7 +315,7 @@ def test_a_command_on_sshds_command_line_is_noticed(bare: Instance, on_disk: Key
     assert bare.client.login(key).output == USER
     said = bare.install(packages.deb())
     assert "/etc/default/ssh" in said
-    assert "/etc/default/ssh" in ask(bare, "enable", status=1)
+    assert "/etc/default/ssh" in bare.eic_sshd("enable", status=1)
     assert not bare.machine.exists(OURS)
     assert bare.client.login(key).output == USER
 

@@ -14,7 +14,7 @@ from testbed.keys import fingerprint
 from testbed.machines.client import OTHER, USER
 
 from . import packages
-from .conftest import Instance
+from .instances import Instance
 
 _FALLBACK = "[fallback]\nkeys_file = /etc/eic-sshd/keys/%u\nwhen = unavailable\n"
 

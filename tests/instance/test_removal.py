@@ -7,8 +7,8 @@ from testbed.machines.aws import DROP_IN
 from testbed.machines.client import USER, Key
 
 from . import packages, site
-from .conftest import Instance
 from .etc import changes, snapshot
+from .instances import Instance
 
 
 def command(at: Instance) -> str:

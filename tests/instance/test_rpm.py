@@ -13,7 +13,7 @@ from testbed.machines.aws import DROP_IN
 from testbed.machines.client import USER
 
 from . import packages, site
-from .conftest import Instance, instance
+from .instances import Instance, instance
 
 LIBRARIES = ("python3-requests", "python3-cryptography", "python3-systemd", "openssl")
 # There is no rpm database of the distribution's own packages that dependencies could be looked up in.

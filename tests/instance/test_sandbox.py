@@ -10,7 +10,7 @@ from testbed.waiting import until
 from tools.documents import ROOT
 
 from . import packages
-from .conftest import Instance
+from .instances import Instance
 
 
 def test_the_sandbox_runs_from_its_package_and_a_key_pushed_there_is_handed_out(bare: Instance) -> None:

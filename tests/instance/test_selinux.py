@@ -11,7 +11,7 @@ from typing import Iterator, List
 import pytest
 
 from . import packages
-from .conftest import Instance, instance
+from .instances import Instance, instance
 
 POLICY_VERSION = 33
 # What Fedora's policy has and Debian's has not: a domain of its own for sshd-session.

@@ -8,7 +8,7 @@ import pytest
 from testbed.machines.client import USER
 from testbed.waiting import until
 
-from .conftest import Instance
+from .instances import Instance
 
 # What is done to the units, and whether the authorizer answers the login after it.
 STATES = {

@@ -8,8 +8,7 @@ import pytest
 from testbed.machines.client import USER
 
 from . import packages
-from .conftest import Instance
-from .test_enable import SSHD_CONFIG, ask
+from .instances import SSHD_CONFIG, Instance
 
 PRINCIPALS = "AuthorizedPrincipalsCommand /usr/bin/true %i\nAuthorizedPrincipalsCommandUser nobody\n"
 LIKE_USERDB = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser root\n"
@@ -31,10 +30,10 @@ def test_certificates_log_in_as_before_or_the_line_to_move_is_named(bare: Instan
     assert others(bare) == before
     if bare.release == "bookworm":  # OpenSSH 9.2
         assert "AuthorizedPrincipalsCommand would become none" in said
-        assert "AuthorizedPrincipalsCommand would become none" in ask(bare, "enable", status=1)
+        assert "AuthorizedPrincipalsCommand would become none" in bare.eic_sshd("enable", status=1)
         bare.machine.write(SSHD_CONFIG, PRINCIPALS + own)
         assert others(bare) == before
-        ask(bare, "enable")
+        bare.eic_sshd("enable")
     assert others(bare) == before
     bare.aws.trust()
     key = bare.client.key()
@@ -54,9 +53,9 @@ def test_a_match_block_of_any_kind_stops_neither_installation_nor_removal(bare: 
     key = bare.client.key()
     bare.aws.push(USER, key.line)
     assert bare.client.login(key).output == USER
-    ask(bare, "check-config", "--strict")
+    bare.eic_sshd("check-config", "--strict")
     for verb in ("disable", "enable"):
-        ask(bare, verb)
+        bare.eic_sshd(verb)
     bare.apt("purge", "eic-sshd")
     assert not bare.client.login(key).ok
     bare.sshd_test()
@@ -68,16 +67,16 @@ def test_a_command_of_roots_is_replaced_through_a_removal_and_given_back(bare: I
     assert "20-systemd-userdb.conf:1" in said
     assert "eic-sshd enable --replace" in said
     bare.aws.trust()
-    ask(bare, "enable", "--replace")
+    bare.eic_sshd("enable", "--replace")
     key = bare.client.key()
     bare.aws.push(USER, key.line)
     assert bare.client.login(key).output == USER
-    ask(bare, "check-config", "--strict")
+    bare.eic_sshd("check-config", "--strict")
     bare.apt("remove", "eic-sshd")
     assert not bare.client.login(key).ok
     bare.install(packages.deb())
     assert bare.client.login(key).output == USER
-    ask(bare, "disable")
+    bare.eic_sshd("disable")
     assert bare.machine.read(USERDB) == LIKE_USERDB
     assert not bare.client.login(key).ok
 
@@ -93,17 +92,17 @@ def test_a_socket_that_will_not_listen_is_a_finding_with_a_remedy_that_lasts(bar
         (f"systemctl stop {socket}", f"{socket}: the unit is not listening"),
     ):
         bare.machine.shell(break_it)
-        printed = ask(bare, "check-config", status=1)
+        printed = bare.eic_sshd("check-config", status=1)
         assert problem in printed
         (line,) = (line for line in printed.splitlines() if problem in line)
         bare.machine.shell(line.split("`")[1])
-        ask(bare, "check-config", "--strict")
+        bare.eic_sshd("check-config", "--strict")
         assert bare.machine.run("systemctl", "is-enabled", socket).stdout == "enabled\n"
 
 
 def test_where_no_pushed_key_could_log_in_the_gate_is_shut(bare: Instance) -> None:
     bare.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "PubkeyAuthentication no\n")
     assert "10-site.conf:1: no key logs in" in bare.install(packages.deb())
-    assert "warning: /etc/ssh/sshd_config.d/10-site.conf:1" in ask(bare, "check-config")
+    assert "warning: /etc/ssh/sshd_config.d/10-site.conf:1" in bare.eic_sshd("check-config")
     for option in (["--strict"], ["--fail-on", "warning"]):
-        ask(bare, "check-config", *option, status=1)
+        bare.eic_sshd("check-config", *option, status=1)

@@ -14,7 +14,7 @@ from testbed.machines.client import USER, Key, session
 from testbed.machines.monitors import Background, ReloadWindow, logins, sshd_tests
 
 from . import packages
-from .conftest import Instance, instance
+from .instances import Instance, instance
 
 SOCKET = "run/eic-sshd/authorize.sock"
 

@@ -3,96 +3,24 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import subprocess
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Callable, Iterator, List
 
 import pytest
 
 from eic_sandbox.server import Sandbox
 from testbed import private_host
-from testbed.keys import fingerprint
+from testbed.ssh import keygen
 from tools.documents import ROOT
 
+from .door import Door, clean_environment
+from .service import Service
 from .sites import machine
 
-__all__ = ["fingerprint", "machine"]
-
-USER = "root"  # any user that every machine has
-CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
-# Seconds: an ordinary machine starts Python and requests in a tenth of this; the rest is for a busy one.
-STARTING = 1.5
-
-
-def bare(line: str) -> str:
-    """What the front door prints for the key on `line`."""
-    return " ".join(line.split()[:2]) + "\n"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the front door printed and recorded; `seconds` is its wall time."""
-
-    status: int
-    printed: str
-    errors: str
-    records: List[Dict[str, Any]]
-    seconds: float
-
-    @property
-    def reason(self) -> str:
-        (record,) = self.records
-        return str(record["reason"])
-
-
-class Door:
-    """The installed front door with a configuration of its own, against `sandbox`."""
-
-    def __init__(self, tree: Path, folder: Path, sandbox: Sandbox) -> None:
-        self.command = str(tree / "usr/lib/eic-sshd/authorized-keys")
-        self.config = folder / "eic-sshd.conf"
-        self.log = folder / "decisions.jsonl"
-        self.sandbox = sandbox
-        self.socket = "none"
-        self.root_pem = folder / "root.pem"
-        self.root_pem.write_bytes(sandbox.instance.pki.root.pem)
-        self.configure()
-
-    def configure(self, extra: str = "", endpoint: Optional[str] = None) -> None:
-        """Write the configuration, `extra` being more of it."""
-        self.config.write_text(
-            f"[imds]\nendpoint = {endpoint or self.sandbox.endpoints['imds']}\n"
-            f"[instance]\nrequire_ec2_hardware = no\n"
-            f"[trust]\nca_file = {self.root_pem}\n"
-            f"[log]\ndestination = {self.log}\n{extra}"
-        )
-        self.config.chmod(0o644)
-
-    def arguments(self, *rest: str) -> List[str]:
-        return [self.command, "--socket", self.socket, "--config", str(self.config), *rest]
-
-    def ask(
-        self,
-        user: str = USER,
-        fingerprint: Optional[str] = None,
-        env: Optional[Dict[str, str]] = None,
-        more: Sequence[str] = (),
-    ) -> Answer:
-        """What it says of the key; `more` is more of its options."""
-        before = self._lines()
-        begun = time.monotonic()
-        arguments = self.arguments(*more, user, *([] if fingerprint is None else [fingerprint]))
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, env=env, cwd="/")
-        seconds = time.monotonic() - begun
-        records = [json.loads(line) for line in self._lines()[len(before) :]]
-        return Answer(done.returncode, done.stdout, done.stderr, records, seconds)
-
-    def _lines(self) -> List[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+__all__ = ["machine"]
 
 
 @pytest.fixture(scope="session")
@@ -104,10 +32,49 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return destination
 
 
-def clean_environment() -> Dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-
-
 @pytest.fixture
 def door(tree: Path, tmp_path: Path, sandbox: Sandbox) -> Door:
     return Door(tree, tmp_path, sandbox)
+
+
+@pytest.fixture
+def service(door: Door) -> Iterator[Service]:
+    running = Service(door)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder that sshd takes its files from: root's, and nobody else's to write."""
+    path = Path(private_host.HOME) / f"sshd-{abs(hash(request.node.nodeid))}"
+    path.mkdir(mode=0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def login_door(tree: Path, folder: Path, sandbox: Sandbox) -> Door:
+    """The front door, its log in a folder that the command's user may write to."""
+    door = Door(tree, folder, sandbox)
+    logs = folder / "log"
+    logs.mkdir()
+    uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
+    os.chown(logs, uid, uid)
+    door.log = logs / "decisions.jsonl"
+    door.configure()
+    return door
+
+
+@pytest.fixture
+def key(folder: Path) -> Callable[..., str]:
+    """Makes a key pair; gives the private key's path."""
+    made: List[str] = []
+
+    def make(*options: str) -> str:
+        path = str(folder / f"key{len(made)}")
+        keygen(path, *options)
+        made.append(path)
+        return path
+
+    return make

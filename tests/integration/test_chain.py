@@ -15,9 +15,10 @@ import pytest
 from eic_sshd.config.loader import ConfigError, load
 from eic_sshd.decide.chained_command import MESSAGE_ID
 from testbed import private_host, waiting
+from testbed.keys import fingerprint
 
-from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
-from .test_service import Service
+from .door import CALLER, STARTING, USER, Answer, Door, bare
+from .service import Service
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="a chained command must be root's (needs root)")
 

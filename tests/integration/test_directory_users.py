@@ -14,10 +14,8 @@ import pytest
 from testbed import private_host, processes
 from testbed.sshd import Sshd
 
-from .conftest import Door
-from .test_logins import CALLER, USER, folder, key, login_door, public, reasons
-
-__all__ = ["folder", "key", "login_door"]
+from .door import Door
+from .logins import CALLER, USER, public, reasons
 
 pytestmark = [
     pytest.mark.skipif(not private_host.is_inside(), reason="a real sshd needs root: run `make test` as root"),

@@ -21,8 +21,9 @@ from eic_sandbox.faults import BLOCK_FAULTS, IMDS_FAULTS, METADATA_FAULTS, SIGNE
 from eic_sandbox.server import Sandbox
 from eic_sshd.model.reasons import Reason
 from testbed import keys, private_host
+from testbed.keys import fingerprint
 
-from .conftest import CALLER, STARTING, USER, Door, bare, fingerprint
+from .door import CALLER, STARTING, USER, Door, bare
 
 
 def test_a_pushed_key_is_printed_anew_and_recorded(door: Door, ed25519: str) -> None:

@@ -14,7 +14,7 @@ from eic_sshd.config.schema import SETTINGS
 from testbed import private_host
 from tools.documents import ROOT
 
-from .conftest import clean_environment
+from .door import clean_environment
 
 
 def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,12 +6,11 @@ from __future__ import annotations
 import concurrent.futures
 import io
 import os
-import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Iterator
 
 import paramiko
 import pytest
@@ -19,74 +18,21 @@ import pytest
 from eic_sshd import client as authorized_keys
 from eic_sshd.model import public_key
 from testbed import private_host, processes, waiting
-from testbed.ssh import keygen
 from testbed.sshd import Sshd
 
-from .conftest import Door
+from .door import Door
+from .logins import CALLER, OTHER, USER, public, reasons, records
 from .sk_agent import SoftwareSecurityKey, agent
 
 pytestmark = pytest.mark.skipif(
     not private_host.is_inside(), reason="a real sshd needs root: run `make test` as root for a private host"
 )
 
-USER, OTHER = "ec2-user", "deploy"
-CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
-
-
-@pytest.fixture
-def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder that sshd takes its files from: root's, and nobody else's to write."""
-    path = Path(private_host.HOME) / f"sshd-{abs(hash(request.node.nodeid))}"
-    path.mkdir(mode=0o755)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def login_door(tree: Path, folder: Path, sandbox: Any) -> Door:
-    """The front door, its log in a folder that the command's user may write to."""
-    door = Door(tree, folder, sandbox)
-    logs = folder / "log"
-    logs.mkdir()
-    uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
-    os.chown(logs, uid, uid)
-    door.log = logs / "decisions.jsonl"
-    door.configure()
-    return door
-
 
 @pytest.fixture
 def sshd(login_door: Door, folder: Path) -> Iterator[Sshd]:
     with Sshd(str(folder), " ".join(login_door.arguments())) as running:
         yield running
-
-
-@pytest.fixture
-def key(folder: Path) -> Callable[..., str]:
-    """Makes a key pair; gives the private key's path."""
-    made: List[str] = []
-
-    def make(*options: str) -> str:
-        path = str(folder / f"key{len(made)}")
-        keygen(path, *options)
-        made.append(path)
-        return path
-
-    return make
-
-
-def public(path: str) -> str:
-    return Path(f"{path}.pub").read_text()
-
-
-def reasons(door: Door) -> List[str]:
-    return [str(record["reason"]) for record in records(door)]
-
-
-def records(door: Door) -> List[Dict[str, Any]]:
-    import json
-
-    return [json.loads(line) for line in door._lines()]
 
 
 KEYGEN = {

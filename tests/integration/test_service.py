@@ -13,70 +13,17 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, Optional
 
 import pytest
 
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import allowed_peer_uids
-from testbed import keys, processes, waiting
+from testbed import keys, processes
+from testbed.keys import fingerprint
 
-from .conftest import CALLER, STARTING, USER, Answer, Door, bare, fingerprint
-
-
-class Service:
-    """`eic-sshd serve` for `door`, which asks at its socket while it runs."""
-
-    def __init__(self, door: Door, stderr: Optional[int] = None) -> None:
-        self.door = door
-        self.errors = door.config.parent / "service.stderr"
-        self._stderr = stderr
-        self.process = self.start()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        self.door.socket = str(self.door.config.parent / "authorize.sock")
-        tree = str(Path(self.door.command).parents[3])
-        with self.errors.open("ab") as errors:
-            stderr = errors.fileno() if self._stderr is None else self._stderr
-            return processes.daemon(tree, self.door.socket, str(self.door.config), stderr=stderr)
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-        return self.process.wait(timeout=15)
-
-
-@pytest.fixture
-def service(door: Door) -> Iterator[Service]:
-    running = Service(door)
-    yield running
-    running.stop()
-
-
-def reads(door: Door) -> int:
-    """Requests to IMDS since this was last asked."""
-    count = len(door.sandbox.imds.requests)
-    door.sandbox.imds.requests.clear()
-    return count
-
-
-def ask(door: Door, line: Optional[str] = None, user: str = USER) -> Answer:
-    return door.ask(user, None if line is None else fingerprint(line))
-
-
-@contextlib.contextmanager
-def asking(door: Door, line: str) -> Iterator[concurrent.futures.Future[Answer]]:
-    """A question under way, whose answer may be had as the future's result."""
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        door.sandbox.imds.requests.clear()
-        future = pool.submit(ask, door, line)
-        waiting.until(lambda: door.sandbox.imds.requests, "a request to IMDS")
-        yield future
-
+from .door import CALLER, STARTING, USER, Door, bare
+from .service import Service, ask, asking, connected, reads
 
 # Answers.
 
@@ -260,20 +207,6 @@ def test_logs_that_nobody_reads_cost_no_login(door: Door) -> None:
 
 
 # Peers that waste its time.
-
-
-@contextlib.contextmanager
-def connected(door: Door, *spoken: bytes) -> Iterator[List[socket.socket]]:
-    with contextlib.ExitStack() as stack:
-        peers = []
-        for words in spoken:
-            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
-            peer.settimeout(5)
-            peer.connect(door.socket)
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                peer.sendall(words)
-            peers.append(peer)
-        yield peers
 
 
 def test_silent_halting_and_endless_peers_cost_nobody_else_anything(service: Service, door: Door, ed25519: str) -> None:

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Set
 
-from .conftest import run
+from .commands import run
 
 
 class Entry(NamedTuple):

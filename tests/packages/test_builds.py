@@ -15,7 +15,7 @@ from eic_sshd import __version__
 from tools.documents import ROOT
 
 from . import contents
-from .conftest import TOOLS, need, run
+from .commands import TOOLS, need, run
 
 # What a build of somebody else's may have in its environment.
 ELSEWHERE = {

@@ -15,7 +15,7 @@ from eic_sshd.sshd.site import Site
 from tools.documents import ROOT
 
 from . import contents
-from .conftest import run
+from .commands import run
 from .contents import Contents
 
 PACKAGES = ("eic-sshd", "eic-sandbox", "eic-sshd-selinux")

@@ -12,7 +12,7 @@ import pytest
 
 from tools.documents import ROOT
 
-from .conftest import run
+from .commands import run
 
 CONFIG = "etc/eic-sshd/eic-sshd.conf"
 

@@ -14,7 +14,7 @@ import pytest
 from eic_sshd import __version__
 from tools.documents import ROOT
 
-from .conftest import need, run
+from .commands import need, run
 
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 

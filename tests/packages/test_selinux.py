@@ -12,7 +12,7 @@ from typing import Dict
 import pytest
 
 from . import refpolicy
-from .conftest import need, run
+from .commands import need, run
 
 TO_CIL = "/usr/libexec/selinux/hll/pp"
 

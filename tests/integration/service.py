@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resident daemon as a process of its own, and requests to it through the installed front door."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+from testbed import processes, waiting
+from testbed.keys import fingerprint
+
+from .door import USER, Answer, Door
+
+
+class Service:
+    """`eic-sshd serve` for `door`, which asks at its socket while it runs."""
+
+    def __init__(self, door: Door, stderr: Optional[int] = None) -> None:
+        self.door = door
+        self.errors = door.config.parent / "service.stderr"
+        self._stderr = stderr
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.door.socket = str(self.door.config.parent / "authorize.sock")
+        tree = str(Path(self.door.command).parents[3])
+        with self.errors.open("ab") as errors:
+            stderr = errors.fileno() if self._stderr is None else self._stderr
+            return processes.daemon(tree, self.door.socket, str(self.door.config), stderr=stderr)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        return self.process.wait(timeout=15)
+
+
+def reads(door: Door) -> int:
+    """Requests to IMDS since this was last asked."""
+    count = len(door.sandbox.imds.requests)
+    door.sandbox.imds.requests.clear()
+    return count
+
+
+def ask(door: Door, line: Optional[str] = None, user: str = USER) -> Answer:
+    return door.ask(user, None if line is None else fingerprint(line))
+
+
+@contextlib.contextmanager
+def asking(door: Door, line: str) -> Iterator[concurrent.futures.Future[Answer]]:
+    """A question under way, whose answer may be had as the future's result."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        door.sandbox.imds.requests.clear()
+        future = pool.submit(ask, door, line)
+        waiting.until(lambda: door.sandbox.imds.requests, "a request to IMDS")
+        yield future
+
+
+@contextlib.contextmanager
+def connected(door: Door, *spoken: bytes) -> Iterator[List[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for words in spoken:
+            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+            peer.settimeout(5)
+            peer.connect(door.socket)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                peer.sendall(words)
+            peers.append(peer)
+        yield peers
