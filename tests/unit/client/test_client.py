@@ -10,7 +10,7 @@ import pytest
 
 from eic_sshd import client
 from eic_sshd.client import SOCKET, parse
-from tools.documents import ROOT, generated
+from tools.documents import ROOT
 
 SOURCE = Path(client.__file__)
 SHIM = Path(ROOT) / "packaging/authorized-keys"  # what sshd runs, which runs that
@@ -73,8 +73,3 @@ def test_the_front_door_stays_small() -> None:
 
 def test_the_front_door_keeps_the_environment_and_the_site_out() -> None:
     assert SHIM.read_text().startswith("#!/usr/bin/python3 -IS\n")
-
-
-@pytest.mark.parametrize("path", sorted(generated()))
-def test_what_is_made_from_the_code_is_up_to_date(path: str) -> None:
-    assert (Path(ROOT) / path).read_text() == generated()[path], f"run `make docs` ({path})"

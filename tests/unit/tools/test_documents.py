@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.documents import ROOT, generated
+
+
+@pytest.mark.parametrize("path", sorted(generated()))
+def test_what_is_made_from_the_code_is_up_to_date(path: str) -> None:
+    assert (Path(ROOT) / path).read_text() == generated()[path], f"run `make docs` ({path})"
