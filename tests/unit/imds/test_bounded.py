@@ -205,3 +205,13 @@ def test_the_limit_tells_of_a_connection_that_could_not_be_opened() -> None:
         with pytest.raises(requests.ConnectionError):
             made.get("http://127.0.0.1:%d" % unused.getsockname()[1], timeout=LONG)
     assert (limit.connecting, limit.connected) == (True, False)
+
+
+@pytest.mark.parametrize("name", [b"Set-Cookie", b"set-cookie2", b"SET-COOKIE"])
+def test_cookies_are_neither_kept_nor_parsed(name: bytes) -> None:
+    limit = Limit()
+    answer = response(200, b"ok", name.decode() + ": a=b")
+    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, http_session(limit) as made:
+        limit.begin(Deadline.after(LONG, time.monotonic), 100)
+        got = made.get(endpoint, timeout=LONG)
+        assert (got.content, list(got.cookies), list(made.cookies)) == (b"ok", [], [])
