@@ -68,7 +68,7 @@ class Resident:
         if self._state.refusal is not None:
             with contextlib.suppress(OSError, ValueError):
                 problem = self._state.refusal.detail
-                sinks.say(f"<3>eic-sshd: {problem}. No pushed keys are granted until it is fixed.\n")
+                sinks.write_stderr(f"<3>eic-sshd: {problem}. No pushed keys are granted until it is fixed.\n")
 
     def current_handler(self) -> Handler:
         """What to answer the next request with."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records of decisions, and writing them where `[log]` says."""
+"""Records of decisions, and the destinations that `[log]` sets."""

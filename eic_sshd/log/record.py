@@ -25,7 +25,7 @@ def of(decision: Decision) -> Record:
     return Record(sentence(decision), decision.outcome.message_id, decision.reason.severity, fields(decision))
 
 
-_LIMIT = 1024  # characters of one value, so that a lying IMDS cannot flood the log
+_LIMIT = 1024  # characters of one value, so that a forged IMDS cannot flood the log
 _LIST_LIMIT = 8 * 1024  # characters of a list of values, all of which AWS has signed
 
 
@@ -35,7 +35,7 @@ _LISTS = ("fingerprint", "key_type", "caller", "request_id")  # cleaned value by
 def fields(decision: Decision) -> Fields:
     """The record's own fields, by their names in JSON; in the journal they are upper case behind `EIC_`.
 
-    A field that the decision knows nothing of is left out. `expires` is in seconds since the epoch.
+    A field for which the decision has no value is left out. `expires` is in seconds since the epoch.
     """
     request = decision.request
     found: Dict[str, Union[str, int, None]] = {
@@ -61,7 +61,7 @@ def fields(decision: Decision) -> Fields:
 
 
 def sentence(decision: Decision) -> str:
-    """What happened, to whom and why, in one line."""
+    """What was decided, for which user and why, in one line."""
     user, detail = clean(decision.request.user), clean(decision.detail)
     offered = f"key {clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
     word = decision.reason.word
@@ -70,16 +70,16 @@ def sentence(decision: Decision) -> str:
         pushed_by = f", pushed by {_joined(decision.callers)}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}{f' ({detail})' if detail else ''}"
     if decision.outcome is Outcome.NONE:
-        return f"no key is pushed for {user}, asked about {offered}{f'; {detail}' if detail else ''} ({word})"
+        return f"no key is pushed for {user}; requested: {offered}{f'; {detail}' if detail else ''} ({word})"
     if decision.outcome is Outcome.FALLBACK:
-        return f"gave on-disk {keys} to {user}, since no pushed key could be granted ({detail})"
+        return f"handed on-disk {keys} to sshd for {user}; no pushed key could be granted ({detail})"
     if decision.outcome is Outcome.REFUSED:
         return f"refused {offered} for {user}: {detail} ({word})"
     return f"could not decide on {offered} for {user}: {detail} ({word})"
 
 
 def _joined(values: Tuple[str, ...]) -> Optional[str]:
-    """All of `values`, cleaned; where they are too many for one field, the last ones and how many come before them."""
+    """All of `values`, cleaned; if they are too long for one field, the last ones and the number of the others."""
     kept: List[str] = []
     left = _LIST_LIMIT
     for value in reversed([clean(value) for value in values]):
@@ -92,7 +92,7 @@ def _joined(values: Tuple[str, ...]) -> Optional[str]:
 
 
 def clean(text: str) -> str:
-    """`text` without anything that could begin a line, move a cursor or pass for another record."""
+    """`text` without characters that could begin a line, move a cursor or imitate another record."""
     escaped = "".join(char if char.isprintable() else _escaped(char) for char in text[: _LIMIT + 1])
     return escaped if len(escaped) <= _LIMIT else escaped[:_LIMIT] + "..."
 

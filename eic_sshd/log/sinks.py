@@ -17,10 +17,10 @@ from .record import Record
 IDENTIFIER = "eic-sshd"
 _JOURNAL_SOCKET = "/run/systemd/journal/socket"
 _SYSLOG_SOCKET = "/dev/log"
-_PATIENCE = 0.2  # seconds that a log may take for one record
+_WRITE_TIMEOUT = 0.2  # seconds for journald, syslog or the reader of standard error to accept one record
 _AUTHPRIV = 10  # syslog(3): LOG_AUTHPRIV is (10 << 3); the journal's SYSLOG_FACILITY is the bare number
 
-# Seconds for a file, on a disk that may be a network's. All of the service's threads may write at one time.
+# Seconds for a file, which may be on a network disk. All of the daemon's threads may write at one time.
 _FILE_TIMEOUT = 1.0
 _file_writes = TimedCalls(40)
 
@@ -28,22 +28,22 @@ Write = Callable[[Record], None]
 
 
 def writer(settings: LogSettings) -> Write:
-    """What writes a record where `[log]` says; a destination that fails is told to syslog, with the record."""
+    """The function that writes a record to the destination of `[log]`; if that fails, to syslog with the error."""
     write = _destination(settings.destination)
 
-    def write_or_tell(entry: Record) -> None:
+    def write_or_report(entry: Record) -> None:
         if entry.severity > settings.level:
             return
         try:
             write(entry)
-        except Exception as error:  # a record must not cost a login, and must not be lost silently
+        except Exception as error:  # a failing log must not prevent a login or lose the record silently
             try:
                 to_syslog(entry, f" [log destination {settings.destination} failed: {error}]")
             except OSError:
-                with contextlib.suppress(OSError, ValueError):  # the last place there is
+                with contextlib.suppress(OSError, ValueError):  # there is no other destination
                     to_stderr(entry)
 
-    return write_or_tell
+    return write_or_report
 
 
 def _destination(destination: str) -> Write:
@@ -59,9 +59,9 @@ def _destination(destination: str) -> Write:
 def to_journal(entry: Record) -> None:
     """One journal entry (systemd.journal-fields(7)); without a journal, to syslog.
 
-    In the native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL: lines of FIELD=value in one datagram) and not through
-    the Python binding, whose send waits for a stuck journald, and holds the interpreter's lock meanwhile: nothing else
-    in the process could then end a login in time.
+    It is sent in the native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL: lines of FIELD=value in one datagram) and not
+    through the Python binding: that one waits for a stuck journald and holds the interpreter's lock meanwhile, so that
+    no other thread could end a login in time.
     """
     fields = {
         "MESSAGE": entry.message,
@@ -72,7 +72,7 @@ def to_journal(entry: Record) -> None:
         "SYSLOG_PID": os.getpid(),
         **{f"EIC_{name.upper()}": value for name, value in entry.fields.items()},
     }
-    # No value holds a newline: record.py sees to that.
+    # No value contains a newline: record.clean() escapes it.
     datagram = "".join(f"{name}={value}\n" for name, value in fields.items())
     try:
         _send(_JOURNAL_SOCKET, datagram.encode("utf-8", "backslashreplace"))
@@ -85,30 +85,30 @@ def to_syslog(entry: Record, note: str = "") -> None:
     import json
 
     fields = " ".join(f"{name}={json.dumps(str(value))}" for name, value in entry.fields.items())
-    sentence = entry.message.replace('"', "'")  # nothing in it passes for a field
+    sentence = entry.message.replace('"', "'")  # so that nothing in it looks like a field
     priority = _AUTHPRIV * 8 + entry.severity
     line = f"<{priority}>{IDENTIFIER}[{os.getpid()}]: {sentence}{note} {fields}"
     _send(_SYSLOG_SOCKET, line.encode("utf-8", "backslashreplace"))
 
 
 def _send(path: str, datagram: bytes) -> None:
-    """Raises OSError if nobody takes it in time."""
+    """Raises OSError if the receiver does not accept it within _WRITE_TIMEOUT."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(_PATIENCE)
+        sender.settimeout(_WRITE_TIMEOUT)
         sender.connect(path)
         sender.send(datagram)
 
 
 def to_stderr(entry: Record) -> None:
-    """The JSON line, on standard error (which sshd throws away: this is for trying things by hand)."""
-    say(_json_line(entry))
+    """The JSON line, on standard error. sshd discards that: it is for runs by hand."""
+    write_stderr(_json_line(entry))
 
 
-def say(text: str) -> None:
-    """Write to standard error, if somebody takes it. Raises OSError if not; never waits long for a reader."""
-    # A pipe or stream that is writable at all takes this much at once: pipe(7), PIPE_BUF.
-    if not select.select([], [2], [], _PATIENCE)[1]:
-        raise OSError("nobody reads standard error")
+def write_stderr(text: str) -> None:
+    """Write to standard error. Raises OSError if its reader does not accept the text within _WRITE_TIMEOUT."""
+    # A pipe or stream that is writable accepts this much at once: pipe(7), PIPE_BUF.
+    if not select.select([], [2], [], _WRITE_TIMEOUT)[1]:
+        raise OSError("standard error is not read")
     os.write(2, text.encode("utf-8", "backslashreplace")[: select.PIPE_BUF])
 
 
@@ -119,7 +119,7 @@ def to_file(entry: Record, path: str) -> None:
     try:
         line = _json_line(entry).encode()
         if os.write(descriptor, line) != len(line):
-            raise OSError(f"{path} took only part of the record")
+            raise OSError(f"{path}: only part of the record was written")
     finally:
         os.close(descriptor)
 

@@ -36,7 +36,7 @@ GRANTED = Decision(
 HOSTILE = 'a\n2026 sshd: Accepted\r\x1b[2J\x00\u2028\u202e" decision="granted'
 
 
-def test_a_grant_has_every_field_of_the_design() -> None:
+def test_the_record_of_a_grant_has_every_field() -> None:
     assert record.fields(GRANTED) == {
         "decision": "granted",
         "reason": "granted",
@@ -62,18 +62,18 @@ def test_every_reason_makes_a_sentence_and_fields(reason: Reason) -> None:
     assert "\n" not in record.sentence(decision)
 
 
-def test_an_ordinary_login_says_nothing_alarming() -> None:
+def test_a_user_without_pushed_keys_is_recorded_without_alarm() -> None:
     sentence = record.sentence(Decision(REQUEST, Reason.NO_ACTIVE_KEYS, ""))
-    assert sentence == f"no key is pushed for ec2-user, asked about key {REQUEST.fingerprint} (no-active-keys)"
+    assert sentence == f"no key is pushed for ec2-user; requested: key {REQUEST.fingerprint} (no-active-keys)"
     assert Reason.NO_ACTIVE_KEYS.severity == INFO
 
 
-def test_a_fallback_that_is_broken_is_told_at_an_ordinary_login() -> None:
+def test_a_broken_fallback_is_recorded_when_no_key_is_pushed() -> None:
     sentence = record.sentence(Decision(REQUEST, Reason.NO_ACTIVE_KEYS, "fallback /k/ec2-user: Permission denied"))
     assert sentence.endswith("; fallback /k/ec2-user: Permission denied (no-active-keys)")
 
 
-def test_no_value_can_pass_for_another_record(tmp_path: Path) -> None:
+def test_no_value_can_imitate_another_record(tmp_path: Path) -> None:
     decision = Decision(Request(HOSTILE, HOSTILE), Reason.IMDS_ERROR, HOSTILE, callers=(HOSTILE,))
     for text in (record.sentence(decision), *map(str, record.fields(decision).values())):
         assert text.isprintable()
@@ -83,13 +83,13 @@ def test_no_value_can_pass_for_another_record(tmp_path: Path) -> None:
     assert json.loads(line)["decision"] == "error"
 
 
-def test_no_value_floods_the_log() -> None:
+def test_a_long_value_is_cut_off() -> None:
     decision = Decision(Request("u" * 10_000, "f" * 10_000), Reason.IMDS_ERROR, "d" * 100_000)
     assert len(record.sentence(decision)) < 5000
     assert all(len(str(value)) < 2000 for value in record.fields(decision).values())
 
 
-def test_surrogates_of_undecodable_arguments_can_be_recorded(tmp_path: Path) -> None:
+def test_arguments_that_are_not_utf_8_can_be_recorded(tmp_path: Path) -> None:
     path = tmp_path / "log"
     sinks.to_file(record.of(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff")), str(path))
     assert json.loads(path.read_text())["user"] == "\\udcff"
@@ -106,7 +106,7 @@ def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) & 0o007 == 0
 
 
-def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_stderr_gets_the_json_line(capfd: pytest.CaptureFixture[str]) -> None:
     sinks.writer(LogSettings("stderr", INFO))(record.of(GRANTED))
     assert json.loads(capfd.readouterr().err)["reason"] == "granted"
 
@@ -123,14 +123,16 @@ def test_stderr_gets_the_same_line(capfd: pytest.CaptureFixture[str]) -> None:
         (DEBUG, Reason.NO_ACTIVE_KEYS, True),
     ],
 )
-def test_the_level_says_what_is_written(tmp_path: Path, level: int, reason: Reason, written: bool) -> None:
+def test_only_records_of_the_level_or_more_severe_are_written(
+    tmp_path: Path, level: int, reason: Reason, written: bool
+) -> None:
     path = tmp_path / "log"
     sinks.writer(LogSettings(str(path), level))(record.of(Decision(REQUEST, reason, "")))
     assert path.exists() == written
 
 
 @pytest.mark.parametrize("make", ["folder", "symlink", "fifo", "nowhere"])
-def test_a_log_that_cannot_be_written_costs_no_login_and_is_told_to_syslog(
+def test_a_log_that_cannot_be_written_is_reported_to_syslog(
     tmp_path: Path, make: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "log"
@@ -142,17 +144,17 @@ def test_a_log_that_cannot_be_written_costs_no_login_and_is_told_to_syslog(
         os.mkfifo(path)
     else:
         path = tmp_path / "none" / "log"
-    told = []
-    monkeypatch.setattr(sinks, "to_syslog", lambda decision, note="": told.append(note))
+    reported = []
+    monkeypatch.setattr(sinks, "to_syslog", lambda decision, note="": reported.append(note))
     sinks.writer(LogSettings(str(path), INFO))(record.of(GRANTED))
-    assert len(told) == 1
-    assert str(path) in told[0]
+    assert len(reported) == 1
+    assert str(path) in reported[0]
     assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, socket.socket]]:
-    """Sockets in the place of journald's and syslog's."""
+    """Sockets that replace those of journald and syslog."""
     with contextlib.ExitStack() as stack:
         made = {}
         for name in ("_JOURNAL_SOCKET", "_SYSLOG_SOCKET"):
@@ -172,14 +174,14 @@ def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.sock
     assert "\n" not in line
 
 
-def test_no_value_can_pass_for_a_field_of_syslogs(logs: Dict[str, socket.socket]) -> None:
+def test_no_value_can_imitate_a_field_in_syslog(logs: Dict[str, socket.socket]) -> None:
     sinks.writer(LogSettings("syslog", INFO))(record.of(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE)))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.count('decision="') == 1
     assert 'decision="refused"' in line
 
 
-def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, socket.socket]) -> None:
+def test_the_journal_gets_every_field_and_the_outcomes_message_id(logs: Dict[str, socket.socket]) -> None:
     sinks.writer(LogSettings("journal", INFO))(record.of(GRANTED))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     fields = dict(line.split("=", 1) for line in entry.splitlines())
@@ -195,7 +197,7 @@ def test_the_journal_gets_every_field_with_its_kinds_message_id(logs: Dict[str, 
     }  # fmt: skip
 
 
-def test_no_value_can_add_a_field_to_the_journals(logs: Dict[str, socket.socket]) -> None:
+def test_no_value_can_add_a_field_to_a_journal_entry(logs: Dict[str, socket.socket]) -> None:
     hostile = "x\nEIC_DECISION=granted\n\nMESSAGE=granted"
     sinks.writer(LogSettings("journal", INFO))(record.of(Decision(Request(hostile), Reason.IMDS_ERROR, hostile)))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
@@ -203,14 +205,16 @@ def test_no_value_can_add_a_field_to_the_journals(logs: Dict[str, socket.socket]
     assert "\nEIC_DECISION=error\n" in entry
 
 
-def test_without_a_journal_syslog_is_told(logs: Dict[str, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_journal_the_record_goes_to_syslog(
+    logs: Dict[str, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sinks, "_JOURNAL_SOCKET", "/nonexistent/socket")
     sinks.writer(LogSettings("journal", INFO))(record.of(GRANTED))
     assert b"granted" in logs["_SYSLOG_SOCKET"].recv(65536)
 
 
 @pytest.mark.parametrize("destination", ["journal", "syslog"])
-def test_a_log_that_is_stuck_holds_nobody_up(logs: Dict[str, socket.socket], destination: str) -> None:
+def test_a_stuck_log_does_not_delay_a_login(logs: Dict[str, socket.socket], destination: str) -> None:
     for stuck in logs.values():
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler, contextlib.suppress(BlockingIOError):
             filler.setblocking(False)
@@ -222,7 +226,7 @@ def test_a_log_that_is_stuck_holds_nobody_up(logs: Dict[str, socket.socket], des
     assert time.monotonic() - begun < 1
 
 
-def test_every_reason_is_documented_once_and_kinds_have_ids_of_their_own() -> None:
+def test_every_reason_is_documented_and_every_outcome_has_its_own_message_id() -> None:
     assert len({reason.word for reason in Reason}) == len(Reason)
     assert len({outcome.message_id for outcome in Outcome}) == len(Outcome)
     for reason in Reason:
