@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 
 def is_single_ordinary_user(name: str) -> bool:
-    """Whether `name`, an AuthorizedKeysCommandUser, is one existing user other than root: it may have a token in it."""
+    """Whether `name`, an AuthorizedKeysCommandUser, is one existing user other than root. One with a % token is not."""
     try:
         return "%" not in name and pwd.getpwnam(name).pw_uid != 0
     except KeyError:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong on this machine, as a message for its administrator."""
+"""An error of this machine, as a message for its administrator."""
 
 from __future__ import annotations
 
 
 def message(subject: str, problem: str, remedy: str = "") -> str:
-    """`subject: problem. Remedy.`; without the remedy where there is none."""
+    """`subject: problem. Remedy.`; without the remedy if there is none."""
     return f"{subject}: {problem}." + (f" {remedy}." if remedy else "")
 
 

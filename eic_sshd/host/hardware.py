@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether this machine is an EC2 instance, and which: what the hypervisor says, not what the network says.
+"""Whether this machine is an EC2 instance, and which one, as the hypervisor reports it: no network is involved.
 
 On Nitro the DMI board asset tag is the instance id; on Xen the hypervisor's uuid begins with `ec2` (EC2 User Guide,
 "Detect whether a host is an EC2 instance").
@@ -24,12 +24,12 @@ class Ec2Hardware:
         self._root = root
 
     def require_ec2(self) -> None:
-        """Raise NotGranted where the machine is no EC2 instance."""
+        """Raise NotGranted if the machine is not an EC2 instance."""
         if not self._is_xen() and not self._tag().startswith("i-"):
             raise NotGranted(Reason.NOT_EC2, "neither the board asset tag nor the hypervisor uuid is EC2's")
 
     def require_instance(self, instance_id: str) -> None:
-        """Raise NotGranted where the machine is not the EC2 instance `instance_id`; Xen keeps no id to compare."""
+        """Raise NotGranted if the machine is not the EC2 instance `instance_id`; Xen has no id to compare."""
         tag = self._tag()
         if tag != instance_id and (tag.startswith("i-") or not self._is_xen()):
             raise NotGranted(
@@ -47,11 +47,11 @@ class Ec2Hardware:
             with open(os.path.join(self._root, path), "rb") as file:
                 return file.read(_LIMIT).decode("ascii", "replace").strip()
         except OSError:
-            return None  # the other kind of hardware, or none of EC2's
+            return None  # the other kind of EC2 hardware, or another machine
 
 
 class AnyHardware:
-    """`[instance] require_ec2_hardware = no`: whatever runs this is taken for the instance that IMDS names."""
+    """`[instance] require_ec2_hardware = no`: every machine is accepted as the instance that IMDS names."""
 
     def require_ec2(self) -> None:
         """Accept any machine."""

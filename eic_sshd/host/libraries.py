@@ -23,10 +23,10 @@ _lock = threading.Lock()
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Import within this: one thread at a time, and a library that does not load is a refusal.
+    """A context to import in: one thread at a time, and a library that does not load is a refusal.
 
-    A compiled module of another version of Python, or a library too old for this one, raises almost anything: also a
-    panic of cryptography's Rust part, which is a BaseException.
+    A compiled module of another version of Python, or a library too old for this one, may raise any exception. A panic
+    of cryptography's Rust part is a BaseException.
 
     Raises:
         NotGranted: library-unusable.
@@ -41,7 +41,7 @@ def loading() -> Iterator[None]:
 
 
 def unusable(error: BaseException) -> NotGranted:
-    """The refusal where a library raised `error` instead of being loaded."""
+    """The refusal because a library raised `error` when it was loaded."""
     return NotGranted(Reason.LIBRARY_UNUSABLE, f"{_interpreter()}: {_text(error)}")
 
 
@@ -61,7 +61,7 @@ class Unloadable(NamedTuple):
 
 
 def unloadable() -> Iterator[Unloadable]:
-    """Those of the libraries that eic-sshd needs which cannot be loaded."""
+    """The libraries of `_NEEDED` that cannot be loaded."""
     import importlib  # imported late: only check-config needs it
 
     for module, package in _NEEDED:

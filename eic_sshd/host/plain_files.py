@@ -11,19 +11,19 @@ from .errors import MachineError
 
 
 class PlainFile(NamedTuple):
-    """A plain file's text and status; None for both where there is no file."""
+    """A plain file's text and status; None for both if there is no file."""
 
     text: Optional[str]
     status: Optional[os.stat_result]
 
 
 def read(path: str) -> Optional[str]:
-    """The text of the plain file at `path`; None where there is nothing. Raises MachineError, OSError."""
+    """The text of the plain file at `path`; None if there is no file. Raises MachineError, OSError."""
     return load(path).text
 
 
 def load(path: str) -> PlainFile:
-    """The plain file at `path`. Raises MachineError where `path` is a link, a folder or the like; OSError."""
+    """The plain file at `path`. Raises MachineError if `path` is a link, a folder or the like; OSError."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:

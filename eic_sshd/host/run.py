@@ -17,7 +17,7 @@ class RunError(MachineError):
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """The program's output and its exit status. Raises RunError if it cannot be started, or does not end."""
+    """The program's output and its exit status. Raises RunError if it cannot be started, or does not end in time."""
     shown = f"`{' '.join(command)}`"
     try:
         return subprocess.run(

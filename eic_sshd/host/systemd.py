@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What systemd knows of its units (systemctl(1)). Nothing is changed here."""
+"""What systemd reports about its units (systemctl(1)). Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Dict
 
 from .run import is_installed, run
 
-# systemd.unit(5), Unit File Load Path: the first that has a file of some name wins.
+# systemd.unit(5), Unit File Load Path: the first folder that has a file of that name is used.
 UNIT_FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system",
                 "lib/systemd/system")  # fmt: skip
 

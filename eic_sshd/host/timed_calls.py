@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that nothing else would end, as to a disk that is a network's: given up after a time."""
+"""Calls with a time limit, for what cannot be interrupted otherwise, such as a read from a network disk."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ T = TypeVar("T")
 
 
 class TimedCalls:
-    """Makes each call in another thread, which is kept for the next one. `most` calls are under way at one time."""
+    """Makes each call in another thread, which is kept for the next one; at most `most` calls at one time."""
 
     def __init__(self, most: int) -> None:
         self._slots = threading.BoundedSemaphore(most)
         self._idle: List[SimpleQueue[Callable[[], None]]] = []
 
     def call(self, function: Callable[[], T], seconds: float) -> T:
-        """What `function` gives or raises.
+        """What `function` returns or raises.
 
-        Raises TimeoutError (an OSError) where that, or the wait for one of so many others to end, takes longer than
-        `seconds`.
+        Raises TimeoutError (an OSError) if it does not end within `seconds`, or cannot begin because so many others do
+        not end.
         """
         from queue import Empty, SimpleQueue  # late: most processes make no such call
 
@@ -41,7 +41,7 @@ class TimedCalls:
             raise TimeoutError(f"too many such calls hang: none ended within {seconds:g} s")
         try:
             self._worker().put(run)
-        except RuntimeError as error:  # no further thread can be had
+        except RuntimeError as error:  # no more threads can be started
             self._slots.release()
             raise TimeoutError(str(error)) from error
         try:
@@ -53,7 +53,7 @@ class TimedCalls:
         return result[0]
 
     def _worker(self) -> SimpleQueue[Callable[[], None]]:
-        """What an idle thread takes its next call from. Raises RuntimeError where no thread can be started."""
+        """The queue from which an idle thread takes its next call. Raises RuntimeError if no thread can be started."""
         from queue import SimpleQueue
 
         try:
