@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""I1: any error prints nothing, exits with 0 and is recorded once. A package that is being replaced costs no login."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from .door import CALLER, USER, Door, bare
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--config"], ["--wrong", "root"], [""]])
+def test_wrong_arguments_are_the_only_other_exit_status(door: Door, arguments: List[str]) -> None:
+    done = subprocess.run([door.command, *arguments], capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: authorized-keys ")
+
+
+def run_altered(door: Door, tmp_path: Path, old: str, new: str) -> subprocess.CompletedProcess[str]:
+    """Run the front door with its text altered, beside the installed package."""
+    source = Path(door.command).read_text()
+    assert old in source
+    altered = tmp_path / "authorized-keys"
+    altered.write_text(source.replace(old, new))
+    altered.chmod(0o755)
+    arguments = [str(altered), *door.arguments(USER)[1:]]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize("module", ["imds/bounded.py", "trust/signer.py"])
+def test_a_library_that_does_not_load_is_named_as_the_reason(
+    door: Door, tmp_path: Path, ed25519: str, module: str
+) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / module).write_text("import a_library_that_is_not_there\n")
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    done = run_altered(door, tmp_path, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (record,) = [json.loads(line) for line in door.log.read_text().splitlines()]
+    assert record["reason"] == "library-unusable"
+    assert "a_library_that_is_not_there" in record["message"]
+
+
+def test_a_missing_package_is_no_traceback(door: Door, tmp_path: Path) -> None:
+    done = run_altered(door, tmp_path, "from eic_sshd import client", "from eic_sshd_gone import client")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+REPLACED = """
+import os
+
+os.rename(__file__ + ".new", __file__)  # the package manager comes to this file
+raise {error}("half of it is new")
+"""
+
+
+@pytest.mark.parametrize("module", ["client.py", "cold.py", "imds/bounded.py", "trust/signer.py"])
+@pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
+def test_a_package_that_is_being_replaced_costs_no_login(
+    door: Door, tmp_path: Path, ed25519: str, module: str, error: str
+) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / module).rename(here / f"{module}.new")
+    (here / module).write_text(REPLACED.format(error=error))
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert run_altered(door, tmp_path, "", "").stdout == bare(ed25519)
+    (record,) = door.log.read_text().splitlines()
+    assert '"granted"' in record
+
+
+OF_ANOTHER_VERSION = """
+import os
+
+os.rename(__file__ + ".new", __file__)
+
+
+def main(arguments):
+    raise SystemExit(1)
+"""
+
+
+def test_a_client_of_another_version_is_run_once_more(door: Door, tmp_path: Path, ed25519: str) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / "client.py").rename(here / "client.py.new")
+    (here / "client.py").write_text(OF_ANOTHER_VERSION)
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert run_altered(door, tmp_path, "", "").stdout == bare(ed25519)
+
+
+@pytest.mark.parametrize("text", ["", "raise KeyboardInterrupt", "syntax error", "def main(a, b): raise SystemExit(1)"])
+def test_a_client_that_stays_unusable_prints_nothing_and_ends_with_0(door: Door, tmp_path: Path, text: str) -> None:
+    here = tmp_path / "eic_sshd"
+    shutil.copytree(Path(door.command).parent / "eic_sshd", here)
+    (here / "client.py").write_text(text)
+    done = run_altered(door, tmp_path, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+HANGING = """
+    import os, sys, time
+    sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
+    from eic_sshd import standalone
+    from eic_sshd.decide import dependencies
+    from eic_sshd.model.decision import Request
+    dependencies.AnyHardware.require_ec2 = lambda hardware: time.sleep(60)
+    question = standalone.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
+    print(standalone.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))
+"""
+
+
+def test_a_step_that_hangs_ends_with_the_deadline_and_is_named(door: Door) -> None:
+    door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\n"))
+    program = textwrap.dedent(HANGING.format(lib=str(Path(door.command).parent), config=str(door.config)))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "b''\n")
+    (record,) = [json.loads(line) for line in door.log.read_text().splitlines()]
+    assert record["reason"] == "deadline-exceeded"
+    assert "the step under way was: reading what hardware this is" in record["message"]
+    assert "this process could compute for" in record["message"]

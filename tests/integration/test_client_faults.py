@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each fault of the sandbox, and each key that is not allowed, has its reason, and prints nothing."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from typing import Dict
+
+import pytest
+
+from eic_sandbox.faults import BLOCK_FAULTS, IMDS_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
+from eic_sandbox.server import Sandbox
+from eic_sshd.model.reasons import Reason
+from testbed import keys
+from testbed.keys import fingerprint
+
+from .door import CALLER, STARTING, USER, Door, bare
+
+GOOD = ("delegated-staples", "sha256-staple-names", "hostile-staple-names", "wrapped-signatures", "mixed-blocks")
+FAULTS: Dict[str, str] = {
+    "hang": "imds-unreachable",
+    "slow": "imds-unreachable",
+    "error-500": "imds-error",
+    "error-503": "imds-error",
+    "unauthorized": "imds-error",
+    "forbidden": "imds-disabled",
+    "redirect": "imds-error",
+    "drop": "imds-error",
+    "truncate": "imds-error",
+    "garbage": "imds-error",
+    "huge-body": "imds-error",
+    "wrong-signer-name": "signer-name-mismatch",
+    "other-root": "signer-untrusted",
+    "unfit-signer": "signer-untrusted",
+    "expired-signer": "signer-untrusted",
+    "no-certificate": "signer-untrusted",
+    "revoked": "signer-revoked",
+    "revoked-long-ago": "signer-revoked",
+    "unknown-staples": "staple-invalid",
+    "stale-staples": "staple-invalid",
+    "early-staples": "staple-invalid",
+    "no-next-update-staples": "staple-invalid",
+    "unauthorized-responder-staples": "staple-invalid",
+    "undelegated-staples": "staple-invalid",
+    "refused-staples": "staple-invalid",
+    "garbage-staples": "staple-invalid",
+    "missing-staples": "staple-missing",
+    "missing-staple": "staple-missing",
+    "bad-signature": "bad-signature",
+    "other-instance": "instance-mismatch",
+    "past-timestamp": "expired",
+    "far-future-timestamp": "expiry-beyond-window",
+    "malformed-blocks": "block-malformed",
+    "malformed-keys": "key-malformed",
+    "unknown-domain": "domain-unknown",
+    "foreign-domain": "domain-unknown",
+    "bad-instance-id": "imds-error",
+    "no-region": "granted",
+    **dict.fromkeys(GOOD, "granted"),
+}
+
+
+def test_every_fault_of_the_sandbox_is_tried() -> None:
+    assert set(FAULTS) == {*IMDS_FAULTS, *SIGNER_FAULTS, *BLOCK_FAULTS, *METADATA_FAULTS}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_told_by_its_reason_and_prints_nothing(door: Door, ed25519: str, fault: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    door.sandbox.instance.faults.set(fault)
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert answer.reason == FAULTS[fault], answer.records
+    assert answer.printed == (bare(ed25519) if FAULTS[fault] == "granted" else "")
+    assert (answer.status, answer.errors) == (0, "")
+    assert answer.seconds < 1.0 + STARTING
+
+
+PATHS = ["api/token", "active-keys", "instance-id", "placement/region", "services/domain", "signer-cert", "signer-ocsp"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("fault", ["hang", "slow", "error-500", "drop", "garbage", "huge-body"])
+def test_a_fault_at_any_read_is_told_and_costs_no_more_than_a_request(
+    door: Door, ed25519: str, fault: str, path: str
+) -> None:
+    door.configure("[keys]\nwindow = 60\n")
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    door.sandbox.instance.faults.set(fault, path=path)
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert (answer.reason, answer.printed) == (FAULTS[fault], "")
+    assert answer.seconds < 1.0 + STARTING
+
+
+@pytest.mark.parametrize("fault", ["unauthorized", "error-500"])
+def test_one_401_is_mended_by_a_new_token_and_one_500_is_not(door: Door, ed25519: str, fault: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    door.sandbox.instance.faults.set(fault, path="signer-cert", times=1)
+    assert door.ask(fingerprint=fingerprint(ed25519)).reason == ("granted" if fault == "unauthorized" else "imds-error")
+
+
+def test_slow_answers_one_after_another_end_with_the_decisions_deadline(door: Door, ed25519: str) -> None:
+    door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\nrequest_timeout = 5\n"))
+    door.sandbox.instance.faults.set("hang")
+    answer = door.ask(fingerprint=fingerprint(ed25519))
+    assert answer.reason == "deadline-exceeded"
+    assert answer.seconds < 0.3 + STARTING
+
+
+def test_without_imds_the_answer_comes_at_once(door: Door) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
+        answer = door.ask()
+    assert (answer.reason, answer.printed) == ("imds-unreachable", "")
+    assert answer.seconds < STARTING
+
+
+PUSHED = {
+    "key-type-forbidden": keys.dsa_line(),
+    "key-too-short": keys.rsa_line(1024),
+    "key-malformed": "ssh-ed25519 AAAA",
+}
+
+
+@pytest.mark.parametrize("reason", PUSHED)
+def test_a_forbidden_key_is_refused(door: Door, reason: str) -> None:
+    door.sandbox.instance.push(USER, PUSHED[reason], CALLER)
+    answer = door.ask()
+    assert (answer.reason, answer.printed) == (reason, "")
+
+
+def test_every_reason_is_produced_somewhere_above() -> None:
+    elsewhere = {
+        "granted", "no-active-keys", "fingerprint-mismatch", "user-name-invalid", "not-ec2",
+        "deadline-exceeded", "config-invalid", "fallback-file", "internal-error", "imds-unreachable",
+        "authorizer-failed", "openssl-missing", "library-unusable", "region-mismatch",
+    }  # fmt: skip
+    assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
+
+
+def test_an_answer_of_another_services_bytes_is_refused(door: Door, sandbox: Sandbox) -> None:
+    sandbox.instance.push(USER, base64.b64encode(b"junk").decode(), "arn\n#Instance=i-0")
+    assert door.ask().reason in ("block-malformed", "key-malformed")

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decisions of the resident daemon, requested through the installed client."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import Optional
+
+import pytest
+
+from testbed import keys
+
+from .door import CALLER, USER, Door, bare
+from .service import Service, ask, reads
+
+
+def test_the_service_answers_as_the_front_door_would_by_itself(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = ask(door, ed25519)
+    assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519), "")
+    (record,) = answer.records
+    assert (record["decision"], record["source"], record["caller"]) == ("granted", "imds", CALLER)
+    assert record["sshd_pid"] == os.getpid()
+
+
+def test_once_warm_a_login_costs_one_request_to_imds(service: Service, door: Door, ed25519: str) -> None:
+    first = keys.ed25519_line()
+    door.sandbox.instance.push(USER, first, CALLER)
+    ask(door, first)
+    reads(door)
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    # sshd asks once for the offered key and once more for its signature.
+    answers = [ask(door, ed25519) for _ in range(2)]
+    assert [answer.records[0]["source"] for answer in answers] == ["imds", "cache"]
+    assert [answer.printed for answer in answers] == [bare(ed25519)] * 2
+    assert answers[1].records[0]["caller"] == CALLER
+    assert reads(door) == 1
+
+
+def test_once_warm_no_key_costs_one_request(service: Service, door: Door) -> None:
+    ask(door)
+    reads(door)
+    assert ask(door).reason == "no-active-keys"
+    assert reads(door) == 1
+
+
+def test_a_key_pushed_a_moment_after_there_was_none_works_at_once(service: Service, door: Door, ed25519: str) -> None:
+    assert ask(door, ed25519).printed == ""
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+
+
+def test_a_remembered_key_is_for_its_user_only(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(door, ed25519).printed == bare(ed25519)
+    assert ask(door, ed25519, user="nobody").printed == ""
+
+
+def test_a_remembered_key_expires(service: Service, door: Door, ed25519: str) -> None:
+    door.sandbox.instance.window = 2
+    try:
+        door.sandbox.instance.push(USER, ed25519, CALLER)
+        assert ask(door, ed25519).printed == bare(ed25519)
+        time.sleep(2.1)
+        assert ask(door, ed25519).reason == "no-active-keys"
+    finally:
+        door.sandbox.instance.window = 60
+
+
+def test_a_rotated_signer_is_verified_anew_without_a_login_lost(service: Service, door: Door) -> None:
+    for _ in range(3):
+        line = keys.ed25519_line()
+        door.sandbox.instance.push(USER, line, CALLER)
+        assert ask(door, line).printed == bare(line)
+        door.sandbox.instance.rotate_signer()
+
+
+def test_a_signer_that_is_revoked_after_a_rotation_is_refused(service: Service, door: Door) -> None:
+    first, second = keys.ed25519_line(), keys.ed25519_line()
+    door.sandbox.instance.push(USER, first, CALLER)
+    assert ask(door, first).printed == bare(first)
+    door.sandbox.instance.rotate_signer()
+    door.sandbox.instance.faults.set("revoked")
+    door.sandbox.instance.push(USER, second, CALLER)
+    assert ask(door, second).reason == "signer-revoked"
+
+
+def test_expired_tokens_are_renewed(service: Service, door: Door) -> None:
+    ask(door)
+    door.sandbox.imds.forget_tokens()
+    reads(door)
+    assert ask(door).reason == "no-active-keys"
+    assert reads(door) == 3
+
+
+def test_the_front_door_told_of_another_configuration_decides_by_that(
+    service: Service, door: Door, ed25519: str
+) -> None:
+    door.sandbox.instance.push(USER, ed25519, CALLER)
+    other = door.config.with_name("other.conf")
+    other.write_text(door.config.read_text() + "[keys]\ntypes = ssh-rsa\n")
+    arguments = [door.command, "--socket", door.socket, "--config", str(other), USER]
+    assert subprocess.run(arguments, capture_output=True, text=True, timeout=20).stdout == ""
+    assert '"key-type-forbidden"' in door.log.read_text()
+
+
+@pytest.mark.parametrize(("fact", "reason"), [("region", "signer-name-mismatch"), ("instance_id", "instance-mismatch")])
+def test_a_fact_that_was_wrong_for_a_moment_is_not_kept(
+    service: Service, door: Door, ed25519: str, fact: str, reason: str
+) -> None:
+    instance = door.sandbox.instance
+    facts = instance.metadata
+    instance.push(USER, ed25519, CALLER)
+    read = instance.read
+
+    def wrong(path: str) -> Optional[bytes]:
+        if path in ("placement/region", "instance-id") and fact.partition("_")[0] in path:
+            return {"region": b"eu-west-1", "instance_id": b"i-0fedcba9876543210"}[fact]
+        return read(path)
+
+    instance.read = wrong  # type: ignore[method-assign]
+    try:
+        assert ask(door, ed25519).reason == reason
+    finally:
+        instance.read = read  # type: ignore[method-assign]
+    assert instance.metadata == facts
+    assert ask(door, ed25519).printed == bare(ed25519)

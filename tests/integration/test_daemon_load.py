@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many logins at once, and logs that nobody reads."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import subprocess
+
+from testbed import keys
+from testbed.keys import fingerprint
+
+from .door import CALLER, USER, Door, bare
+from .service import Service
+
+
+def test_logs_that_nobody_reads_cost_no_login(door: Door) -> None:
+    door.configure()
+    door.config.write_text(door.config.read_text().replace(str(door.log), "/nonexistent/log"))
+    reader, writer = os.pipe()
+    service = Service(door, stderr=writer)
+    try:
+        lines = [keys.ed25519_line() for _ in range(3)]
+        for line in lines:
+            door.sandbox.instance.push(USER, line, CALLER)
+        for _ in range(40):  # more than a pipe holds
+            for line in lines:
+                done = subprocess.run(
+                    door.arguments(USER, fingerprint(line)), capture_output=True, text=True, timeout=9
+                )
+                assert done.stdout == bare(line)
+        os.close(reader)
+        reader = -1
+        done = subprocess.run(door.arguments(USER, fingerprint(lines[0])), capture_output=True, text=True, timeout=9)
+        assert done.stdout == bare(lines[0])
+    finally:
+        service.stop()
+        for descriptor in (reader, writer):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def test_a_hundred_logins_at_once_are_all_answered_right(door: Door) -> None:
+    """How fast is a matter of `make bench`: here a busy machine has time."""
+    door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 25\nrequest_timeout = 10\n"))
+    service = Service(door)
+    try:
+        require_a_hundred_logins(door)
+    finally:
+        service.stop()
+
+
+def require_a_hundred_logins(door: Door) -> None:
+    lines = [keys.ed25519_line() for _ in range(100)]
+    for line in lines[::2]:
+        door.sandbox.instance.push(USER, line, CALLER)
+
+    def login(line: str) -> str:
+        arguments = door.arguments(USER, fingerprint(line))
+        return subprocess.run(arguments, capture_output=True, text=True, timeout=60).stdout
+
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(login, lines))
+    assert answers == [bare(line) if at % 2 == 0 else "" for at, line in enumerate(lines)]
+    recorded = door.log.read_text()
+    assert recorded.count('"reason": "granted"') == 50
+    assert recorded.count('"reason": "fingerprint-mismatch"') == 50
