@@ -9,8 +9,10 @@ import errno
 import os
 import stat
 import struct
+import sys
+import threading
 from pathlib import Path
-from typing import Callable, Collection, Iterator, List
+from typing import Callable, Collection, Iterator, List, Tuple
 
 import pytest
 
@@ -190,6 +192,20 @@ def test_each_folder_along_a_link_is_held_to_the_same(root: Path, at: str, to: s
     assert read(root, f"/{at}") == KEYS
     spoil(root, folder)
     assert f"/{folder}: folder writable by others (mode 1777)" in problem(root, f"/{at}")
+
+
+def test_each_name_on_the_way_to_a_file_is_looked_up_once_in_an_open_folder(root: Path) -> None:
+    opened: List[str] = []
+    recorded_thread = threading.get_ident()
+
+    def record(event: str, details: Tuple[object, ...]) -> None:
+        if event == "open" and isinstance(details[0], str) and threading.get_ident() == recorded_thread:
+            opened.append(details[0])
+
+    sys.addaudithook(record)  # it cannot be removed
+    content = read(root, "/etc/keys/alice")
+    recorded_thread = 0
+    assert (content, opened) == (KEYS, [str(root), "etc", "keys", "alice"])
 
 
 @only_root

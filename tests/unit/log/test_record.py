@@ -106,6 +106,15 @@ def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) & 0o007 == 0
 
 
+def test_no_record_is_written_through_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "log"
+    target.touch()
+    link.symlink_to(target)
+    with pytest.raises(OSError, match="symbolic links"):
+        sinks.to_file(record.of(GRANTED), str(link))
+    assert target.read_text() == ""
+
+
 def test_stderr_gets_the_json_line(capfd: pytest.CaptureFixture[str]) -> None:
     sinks.writer(LogSettings("stderr", INFO))(record.of(GRANTED))
     assert json.loads(capfd.readouterr().err)["reason"] == "granted"

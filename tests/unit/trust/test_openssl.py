@@ -147,6 +147,14 @@ def test_our_environment_is_not_passed_on(pki: Pki, tmp_path: Path, monkeypatch:
     assert names <= {"PWD", "SHLVL", "_", "OLDPWD"}  # what the shell itself sets
 
 
+def test_an_openssl_on_path_is_not_run(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = tmp_path / "ran"
+    program(tmp_path / "openssl", f"touch {ran}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    command().require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
+    assert not ran.exists()
+
+
 def test_policies_are_checked_also_by_versions_that_need_to_be_told(pki: Pki, tmp_path: Path) -> None:
     # `-policy` alone has not enabled the check in every version (CVE-2023-0466).
     seen = tmp_path / "arguments"
