@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/build-rpm.sh FOLDER [-bs]: builds the .rpm packages, with -bs the source package, into FOLDER, which takes the
-# place of what was there.
+# packaging/build-rpm.sh FOLDER [-bs]: builds the .rpm packages (with -bs the source package) into FOLDER and replaces
+# what was in it.
 set -eu
 stage=${2:--bb}
 needs=rpmbuild
@@ -13,12 +13,12 @@ mkdir -p "$work/SOURCES"
 tarball "$work/SOURCES/eic-sshd-$version.tar.gz"
 touch -d "@$epoch" "$work/SOURCES/eic-sshd-$version.tar.gz"
 
-# A source package has the spec file in its header, as rpmbuild has expanded it.
+# The header of a source package has the spec file as rpmbuild expanded it, so it must not contain our path.
 topdir=$work
 [ "$stage" != -bs ] || topdir=.
 cd "$work"
-# --nodeps: BuildRequires names Red Hat's packages, which dpkg's database does not know. The rest is what makes two
-# builds give the same bytes: the build's date and host, the files' dates, and a compression that is named.
+# --nodeps: BuildRequires names Red Hat's packages, which Debian's rpm does not know. The definitions make two builds
+# identical byte for byte: a fixed date and host, fixed dates of the files, and a fixed compression.
 build rpmbuild "$stage" --nodeps --noclean \
     --define "_topdir $topdir" \
     --define "_buildhost reproducible" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/build-source-deb.sh FOLDER: makes Debian's source package (3.0, quilt), unsigned, in FOLDER, which takes the
-# place of what was there. The upstream tarball is the sources; debian/ is made from packaging/deb.
+# packaging/build-source-deb.sh FOLDER: builds Debian's source package (3.0, quilt), unsigned, into FOLDER and replaces
+# what was in it. The upstream tarball has the sources; debian/ is a copy of packaging/deb.
 set -eu
 needs="dpkg-buildpackage"
 # shellcheck source=packaging/begin.sh
@@ -11,7 +11,7 @@ tarball "$work/eic-sshd_$version.orig.tar.gz"
 mv "$work/source" "$work/eic-sshd-$version"
 cp -a "$work/eic-sshd-$version/packaging/deb" "$work/eic-sshd-$version/debian"
 cd "$work/eic-sshd-$version"
-# -nc: nothing has been built here that debhelper would have to clean.
+# -nc: nothing was built here that debhelper would have to clean.
 build dpkg-buildpackage -us -uc -S -d -nc
 cd "$OLDPWD"
 finish "$work/eic-sshd-$version"

@@ -1,23 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/lint.sh BUILD: lintian, rpmlint and mandoc on the packages below BUILD; says nothing where all is well.
+# packaging/lint.sh BUILD: runs lintian, rpmlint and mandoc on the packages below BUILD. Prints what they find, and ends
+# with status 1 if they find anything.
 set -eu
 
 build=$1
 here=$(dirname "$0")
 "$here/require.sh" lint-packages lintian rpmlint mandoc
-# An override of a tag that lintian does not know is an error, and so is suppressing it. This one left lintian after
-# Debian 12: without systemd sshd's command decides by itself, slower, never different.
+# There is no init script: without systemd sshd's command decides in its own process. Debian 12's lintian has a tag for
+# that; later ones do not know it, and suppressing an unknown tag is an error.
 no_init_script=package-supports-alternative-init-but-no-init.d-script
 set --
 ! lintian-explain-tags "$no_init_script" >/dev/null 2>&1 || set -- --suppress-tags "$no_init_script"
-# Lintian would rather not be root; what it reads is ours.
-said=$(rpmlint -c "$here/rpm/rpmlint.toml" "$build"/rpm/*.rpm 2>&1) || true
+# lintian warns of running as root; the packages that it reads were built here.
+checked=$(rpmlint -c "$here/rpm/rpmlint.toml" "$build"/rpm/*.rpm 2>&1) || true
 found=$(
     lintian --allow-root --pedantic --display-info --display-experimental --fail-on none "$@" "$build"/deb/*.changes
-    case $said in
+    case $checked in
         *" packages and "*" checked; 0 errors, 0 warnings,"*) ;;
-        *) echo "$said" ;;
+        *) echo "$checked" ;;
     esac
     mandoc -T lint -W warning "$here"/../docs/man/*.[58] || true
 )

@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/require.sh WHAT NEED...: ends with status 1 where a NEED of `make WHAT` (a command, or a file by its whole path)
-# is not on this machine, and says which packages have those that are missing, by the names of this distribution.
+# packaging/require.sh WHAT NEED...: ends with status 1 if this machine lacks a NEED of `make WHAT` (a command, or a
+# file with its whole path), and prints which packages of this distribution have those that are missing.
 set -eu
 
 what=$1
 shift
 
-# packages NEED: the package that has it on Debian, and the one on Red Hat's distributions; `-` where there is none.
+# packages NEED: prints its package in Debian and the one in Red Hat's distributions; `-` if there is none.
 packages() {
     case $1 in
         rpmbuild) echo rpm rpm-build ;;
         bzip2) echo bzip2 bzip2 ;;
         /usr/share/selinux/devel/Makefile) echo selinux-policy-dev selinux-policy-devel ;;
-        # Without it the scriptlets are those for a distribution that has no macros. Debian has none.
+        # Without it the spec file uses scriptlets of its own. Debian has no such macros.
         /usr/lib/rpm/macros.d/macros.systemd) echo - systemd-rpm-macros ;;
         dpkg-buildpackage) echo dpkg-dev - ;;
         dh) echo debhelper - ;;

@@ -1,21 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the demo, the tests and the benchmarks need: the distribution's packages that the instance uses, what
-# packages are built and tried with, and a virtual environment on the system's Python that sees them. Does nothing where
-# all of it is there.
+# Installs what the demo, the tests and the benchmarks need: packages of the distribution, and a virtual environment of
+# the system's Python that uses them. Does nothing if all of it is installed.
 set -eu
 
 venv=${1:-.venv}
 here=$(dirname "$0")
 requirements=$here/../tests/requirements.txt
-# What the instance uses and the tests log in with; what builds the packages; what checks them and boots machines for them.
+# What eic-sshd uses and the tests log in with; what builds the packages; what checks them and boots machines.
 if command -v apt-get >/dev/null; then
     packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server
         openssh-client systemd iproute2 util-linux ca-certificates gcc libc6-dev
         make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
         lintian rpmlint mandoc shellcheck mmdebstrap systemd-container"
 else
-    # Without what only Debian has: the .deb packages and the booted machines, whose tests are then skipped.
+    # Debian alone has what builds .deb packages and boots machines: elsewhere those tests are skipped.
     packages="python3 python3-pip python3-requests python3-cryptography python3-systemd openssl openssh-server
         openssh-clients systemd iproute util-linux ca-certificates gcc glibc-devel
         make bzip2 rpm-build selinux-policy-devel systemd-rpm-macros"
@@ -50,7 +49,7 @@ if [ -n "$missing" ]; then
     # dash runs no EXIT trap at a signal, unless that ends in an exit.
     trap 'rm -f $made' EXIT
     trap 'exit 1' HUP INT TERM
-    # The machine's own sshd is neither started nor enabled for the sake of a demo: only its binary is wanted.
+    # The demo needs sshd's program only: the service is neither started nor enabled.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         made="$made $policy"

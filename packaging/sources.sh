@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/sources.sh FOLDER: a clean copy of what the packages are built from, without what git, editors and Python
-# leave lying about. Every file gets the changelog's date and a fixed mode, so that a build gives the same bytes
-# wherever and whenever it runs. Prints the version and that date (seconds since the epoch).
+# packaging/sources.sh FOLDER: copies what the packages are built from to FOLDER, without the files of git, editors and
+# Python's caches. Every file gets the date of the changelog and a fixed mode, so that builds are identical byte for
+# byte. Prints the version and that date (seconds since the epoch).
 set -eu
 
 target=$1
 here=$(dirname "$0")/..
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$here/eic_sshd/__init__.py")
-# Red Hat's distributions have no dpkg-parsechangelog: the newest entry stands first, its version in brackets, its date
-# behind two blanks at its end (deb-changelog(5)).
+# Red Hat's distributions have no dpkg-parsechangelog. The newest entry is the first; its version is in parentheses, its
+# date at the end after two blanks (deb-changelog(5)).
 debian=$(sed -n '1s/^.*(\(.*\)).*$/\1/p' "$here/packaging/deb/changelog")
 date=$(sed -n 's/^ -- .*>  //p' "$here/packaging/deb/changelog" | head -n 1)
 spec=$(sed -n 's/^Version: *//p' "$here/packaging/rpm/eic-sshd.spec")

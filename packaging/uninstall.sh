@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# packaging/uninstall.sh TARGET DESTDIR: removes what `make TARGET` laid out below DESTDIR. Configuration that was edited
-# stays, and so does every folder that is not empty.
+# packaging/uninstall.sh TARGET DESTDIR: removes what `make TARGET` installed below DESTDIR. Edited configuration and
+# folders that are not empty stay.
 set -eu
 
 target=$1 root=$2
@@ -42,14 +42,14 @@ make -s -C "$here" "$target" COMPILE=no DESTDIR="$laid_out"
     esac
     rm -f "$root/$file"
     case $file in
-        *.py) # and its byte code
+        *.py) # its byte code too
             cache=$root/${file%/*}/__pycache__ module=${file##*/}
             rm -f "$cache/${module%.py}".*.pyc
             rmdir "$cache" 2>/dev/null || true
             ;;
     esac
 done
-# Folders of its own; below a DESTDIR all that it may have made.
+# Below a DESTDIR every folder that it may have created; otherwise only its own folders.
 (cd "$laid_out" && find . -mindepth 1 -depth -type d) | while read -r folder; do
     case ${root:+below-destdir}$folder in
         below-destdir* | *eic-sshd* | *eic-sandbox*) rmdir "$root/$folder" 2>/dev/null || true ;;
