@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast eic-sshd is: every case in one run, side by side, as ratios to starting Python. `make bench`."""
+"""Benchmarks (`make bench`): every case of one run, as ratios to the start of Python on the same machine."""

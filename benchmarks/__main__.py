@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: every way a login can go, each paired with a bare Python just before it, and rivals, in one run."""
+"""`make bench`: each kind of login, paired with a bare Python just before it, and other helpers, in one run."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from .measure import load as load_ratios
 def measured(bench: Bench, stack: contextlib.ExitStack, rounds: int) -> List[Case]:
     """Every case, measured."""
     ordinary = [Case("python3 -IS -c pass", bare_python), *cases.front_door(bench)]
-    away = cases.hanging(bench)
+    without_imds = cases.hanging(bench)
     if private_host.is_inside():
         ordinary += logins.rivals(bench, stack)
         whole = logins.Logins(bench, stack)
         ordinary += whole.ordinary()
-        away += whole.with_imds_away()
+        without_imds += whole.with_imds_faults()
     run(ordinary, rounds)
-    run(away, rounds)
+    run(without_imds, rounds)
     bench.push()
-    bench.forget()
-    crowds = [load.storm(bench), load.remembered_while_others_wait(bench, stack)]
-    run(crowds, rounds)
-    return [*ordinary, *away, *crowds]
+    bench.clear_cache()
+    concurrent = [load.storm(bench), load.cached_while_others_wait(bench, stack)]
+    run(concurrent, rounds)
+    return [*ordinary, *without_imds, *concurrent]
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
         base = private_host.HOME
     else:
         print("not root: logins through a real sshd and rivals are left out", file=sys.stderr)
-        base = os.path.expanduser("~")  # no configuration is read from below /tmp
+        base = os.path.expanduser("~")  # eic-sshd reads no configuration below /tmp
     with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as name, contextlib.ExitStack() as stack:
         os.chmod(name, 0o755)  # noqa: S103 - sshd's command must be readable
         bench = Bench(Path(name), stack)

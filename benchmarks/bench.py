@@ -24,7 +24,7 @@ USER = "ec2-user" if private_host.is_inside() else "root"
 
 
 class Bench:
-    """The installed tree, the sandbox and the authorizer of one run, in `folder`."""
+    """The installed tree, the sandbox and the daemon of one run, in `folder`."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class Bench:
         subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={self.tree}"], check=True)
         self.front_door = str(self.tree / "usr/lib/eic-sshd/authorized-keys")
         sandbox = stack.enter_context(processes.sandbox(str(folder / "sandbox"), "--window", "3000"))
-        if os.geteuid() == 0:  # the real IMDS does not wait for this machine's processors
+        if os.geteuid() == 0:  # the real IMDS does not compete for this machine's processors
             os.setpriority(os.PRIO_PROCESS, sandbox.pid, -15)
         self._control = sandbox.endpoints["control"]
         self._session = stack.enter_context(requests.Session())
@@ -42,23 +42,23 @@ class Bench:
         run_folder = folder / "run"
         run_folder.mkdir()
         os.chown(run_folder, self.uid, -1)
-        log = run_folder / "decisions.jsonl"  # root's front door and the authorizer both write to it
+        log = run_folder / "decisions.jsonl"  # root's client and the daemon both write to it
         log.touch()
         log.chmod(0o666)
         self._stack = stack
         self.imds = sandbox.endpoints["imds"]
-        self.config = self.configured("warm.conf")
-        self.socket, self.service = self.serving("authorize.sock", self.config)
+        self.config = self.write_config("warm.conf")
+        self.socket, self.service = self.start_daemon("authorize.sock", self.config)
 
-    def serving(self, name: str, config: str) -> Tuple[str, subprocess.Popen[bytes]]:
-        """An authorizer that goes by `config`: its socket, and its process."""
+    def start_daemon(self, name: str, config: str) -> Tuple[str, subprocess.Popen[bytes]]:
+        """Start a daemon with `config`. Returns the path of its socket, and its process."""
         path = str(self.folder / "run" / name)
         service = processes.daemon(str(self.tree), path, config, self.uid)
         self._stack.callback(lambda: processes.stop(service))
         return path, service
 
-    def configured(self, name: str, endpoint: str = "", extra: str = "") -> str:
-        """A configuration for the sandbox, or another `endpoint`."""
+    def write_config(self, name: str, endpoint: str = "", extra: str = "") -> str:
+        """Write a configuration for the sandbox, or for another `endpoint` of IMDS. Returns its path."""
         text = (self.folder / "sandbox/eic-sshd.conf").read_text()
         lines = [f"endpoint = {endpoint}" if endpoint and "endpoint" in line else line for line in text.splitlines()]
         path = self.folder / name
@@ -67,8 +67,8 @@ class Bench:
         path.chmod(0o644)
         return str(path)
 
-    def asking(self, *rest: str, config: str = "", socket: str = "") -> List[str]:
-        """The front door's command line."""
+    def client_command(self, *rest: str, config: str = "", socket: str = "") -> List[str]:
+        """A command line of the client, as sshd runs it."""
         return [self.front_door, "--socket", socket or self.socket, "--config", config or self.config, *rest]
 
     def control(self, method: str, path: str, body: Optional[Dict[str, str]] = None) -> Dict[str, object]:
@@ -79,20 +79,20 @@ class Bench:
         return found
 
     def key(self) -> str:
-        """A new key pair; gives the private key's path."""
+        """Make a key pair. Returns the path of the private key."""
         path = str(self.folder / f"key{next(self._numbers)}")
         keygen(path)
         return path
 
     def push(self, *keys: str) -> None:
-        """Let just these be pushed, and no fault be set."""
+        """Push these keys, remove all others, and clear all faults."""
         self.control("DELETE", "faults")
         self.control("DELETE", "keys")
         for key in keys:
             self.control("POST", "keys", {"user": USER, "key": Path(f"{key}.pub").read_text()})
 
-    def forget(self) -> None:
-        """Let the authorizer forget all that it remembers (it reads its configuration anew)."""
+    def clear_cache(self) -> None:
+        """Clear the daemon's cache: it reads its configuration again."""
         self.service.send_signal(signal.SIGHUP)
         time.sleep(0.05)
 
@@ -102,9 +102,9 @@ class Bench:
         assert isinstance(count, int)
         return count
 
-    def asked(self, key: str, config: str = "", socket: str = "") -> str:
-        """What the front door prints of `key`, untimed."""
-        return ran(self.asking(USER, fingerprint(key), config=config, socket=socket)).printed.decode()
+    def printed_keys(self, key: str, config: str = "", socket: str = "") -> str:
+        """What the client prints for `key`; not timed."""
+        return ran(self.client_command(USER, fingerprint(key), config=config, socket=socket)).printed.decode()
 
 
 def memory_mib(pid: int, field: str) -> float:

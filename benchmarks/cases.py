@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call of the front door: the daemon warm, cold, absent; IMDS well, refusing, hanging."""
+"""One call of the client: with the daemon running, not yet running or absent, and with an IMDS that works or fails."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ def front_door(bench: Bench) -> List[Case]:
     """What one login costs."""
     keys = [bench.key() for _ in range(3)]
     one, none = fingerprint(keys[0]), fingerprint(bench.key())
-    dead = bench.configured("dead.conf", f"http://127.0.0.1:{free_port()}")
+    dead = bench.write_config("dead.conf", f"http://127.0.0.1:{free_port()}")
 
-    def fresh() -> None:  # the daemon has verified its signer and remembers no key
-        bench.forget()
+    def fresh() -> None:  # the daemon has a verified signer and no cached key
+        bench.clear_cache()
         bench.push(keys[1])
-        bench.asked(keys[1])
+        bench.printed_keys(keys[1])
         bench.push(keys[0])
 
-    chain = bench.configured("chain.conf", extra="[chain]\ncommand = /usr/bin/true %u\n")
-    chained = bench.asking(USER, none, config=chain, socket=bench.serving("chain.sock", chain)[0])
+    chain = bench.write_config("chain.conf", extra="[chain]\ncommand = /usr/bin/true %u\n")
+    chained = bench.client_command(USER, none, config=chain, socket=bench.start_daemon("chain.sock", chain)[0])
     return [
-        command("warm, no key", bench.asking(USER, none), 0, bench.push),
+        command("warm, no key", bench.client_command(USER, none), 0, bench.push),
         command("warm, no key, a chained command", chained, 0, bench.push),
-        command("warm, one key, from IMDS", bench.asking(USER, one), 1, fresh),
-        command("warm, one key, asked again", bench.asking(USER, one), 1, lambda: bench.push(keys[0])),
+        command("warm, one key, from IMDS", bench.client_command(USER, one), 1, fresh),
+        command("warm, one key, asked again", bench.client_command(USER, one), 1, lambda: bench.push(keys[0])),
         first_call(bench, one, lambda: bench.push(keys[0])),
-        *in_process("no key", bench.asking(USER, none, socket="none"), 0, bench.push),
-        *in_process("one key", bench.asking(USER, one, socket="none"), 1, lambda: bench.push(keys[0])),
-        command("in-process, three keys", bench.asking(USER, socket="none"), 3, lambda: bench.push(*keys)),
-        command("in-process, IMDS refuses", bench.asking(USER, one, config=dead, socket="none"), 0, bench.push),
+        *in_process("no key", bench.client_command(USER, none, socket="none"), 0, bench.push),
+        *in_process("one key", bench.client_command(USER, one, socket="none"), 1, lambda: bench.push(keys[0])),
+        command("in-process, three keys", bench.client_command(USER, socket="none"), 3, lambda: bench.push(*keys)),
+        command("in-process, IMDS refuses", bench.client_command(USER, one, config=dead, socket="none"), 0, bench.push),
     ]
 
 
 def in_process(what: str, arguments: List[str], lines: int, before: Callable[[], None]) -> List[Case]:
-    """A decision without the daemon, beside a bare Python and beside a Python that loads the same modules."""
+    """A decision without the daemon, compared with a bare Python and with a Python that loads the same modules."""
     name = f"in-process, {what}"
     alike = command(f"{name}, beside its imports", arguments, lines, before)
     before()
@@ -55,7 +55,7 @@ def in_process(what: str, arguments: List[str], lines: int, before: Callable[[],
 
 
 def imported(arguments: Sequence[str]) -> List[str]:
-    """The modules, not our own, that the front door loads in such a call, in order."""
+    """The modules, without our own, that the client loads in such a call, in order."""
     traced = subprocess.run(
         ["/usr/bin/python3", "-IS", "-X", "importtime", *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
         text=True, env={}, check=True,
@@ -64,12 +64,12 @@ def imported(arguments: Sequence[str]) -> List[str]:
 
 
 def outermost(lines: Iterable[str]) -> List[str]:
-    """Of what `-X importtime` writes, the modules, not our own, that no other than our own load; in order.
+    """The modules that our own modules load directly, in order, from the output of `-X importtime`.
 
-    A module's line comes after those of what it loads, which are indented by two more.
+    The line of a module follows those of the modules that it loads, which are indented by two more blanks.
     """
     chosen: List[str] = []
-    above: List[bool] = []  # of each module that the next one may be loaded by: whether it is ours
+    above: List[bool] = []  # for each module that may load the next one: whether it is ours
     for line in reversed(list(lines)):
         text = line.rpartition("|")[2][1:].rstrip()
         name = text.lstrip()
@@ -78,20 +78,20 @@ def outermost(lines: Iterable[str]) -> List[str]:
         if all(above[:depth]) and not ours:
             chosen.insert(0, name)
         above[depth:] = [ours]
-    return [name for name in chosen if " " not in name]  # the head of the table has one
+    return [name for name in chosen if " " not in name]  # the heading of the table has a blank
 
 
 def _loading(modules: Sequence[str]) -> str:
-    """A program that loads these and does nothing else. Where a library is found, the front door says."""
+    """A program that only loads these modules, from the folders that the client uses."""
     folders = f"sys.path += {library_paths()!r}"
     return f"import gc, sys; gc.disable(); {folders}\nfor name in {list(modules)!r}: __import__(name)"
 
 
 def first_call(bench: Bench, wanted: str, before: Callable[[], None]) -> Case:
-    """A call that finds systemd's socket and no process behind it."""
+    """A call with systemd's socket and no running daemon."""
     path = str(bench.folder / "run/first.sock")
     serve = processes.serve_command(str(bench.tree), "--config", bench.config)
-    call = command("first call, daemon not running", bench.asking(USER, wanted, socket=path), 1)
+    call = command("first call, daemon not running", bench.client_command(USER, wanted, socket=path), 1)
     plain = call.measure
 
     def measure() -> float:
@@ -108,15 +108,15 @@ def first_call(bench: Bench, wanted: str, before: Callable[[], None]) -> Case:
 
 
 def hanging(bench: Bench) -> List[Case]:
-    """An IMDS that answers nothing. What follows must let the daemon forget it."""
+    """An IMDS that does not answer. The next cases must clear the daemon's cache first."""
     one = fingerprint(bench.key())
 
     def hang() -> None:
         bench.control("PUT", "faults/hang")
-        bench.forget()
+        bench.clear_cache()
 
     return [
-        command("in-process, IMDS hangs", bench.asking(USER, one, socket="none"), 0, hang, 3),
-        command("warm, IMDS hangs, first call", bench.asking(USER, one), 0, hang, 3),
-        command("warm, IMDS hangs, later calls", bench.asking(USER, one), 0, rounds=3),
+        command("in-process, IMDS hangs", bench.client_command(USER, one, socket="none"), 0, hang, 3),
+        command("warm, IMDS hangs, first call", bench.client_command(USER, one), 0, hang, 3),
+        command("warm, IMDS hangs, later calls", bench.client_command(USER, one), 0, rounds=3),
     ]

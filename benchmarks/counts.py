@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted and not timed: requests, memory, what a killed daemon leaves behind."""
+"""Counts: requests to IMDS, memory, answers after the daemon was killed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from testbed.imds_proxy import serving
 from . import load
 from .bench import USER, Bench, memory_mib
 
-_ANSWER = 256 * 1024  # bytes: the longest answer of IMDS about keys that is read
+_ANSWER = 256 * 1024  # bytes of an answer
 _CALLERS = 16
 
 
 def counts(bench: Bench, stack: contextlib.ExitStack) -> Iterator[str]:
-    """A line for each."""
+    """A line for each count."""
     yield from _requests(bench)
     resident, peak = (memory_mib(bench.service.pid, field) for field in ("VmRSS", "VmHWM"))
     yield f"memory of the daemon after all this: {resident:.1f} MiB resident, {peak:.1f} MiB at its peak"
@@ -38,15 +38,15 @@ def _requests(bench: Bench) -> Iterator[str]:
     bench.push(key)
     before = bench.imds_requests()
     for _ in range(2):  # sshd asks for the offered key and for its signature
-        bench.asked(key)
+        bench.printed_keys(key)
     yield f"IMDS requests for a login with a pushed key, warm: {bench.imds_requests() - before}"
     before = bench.imds_requests()
-    bench.asked(bench.key())
+    bench.printed_keys(bench.key())
     yield f"IMDS requests for an offered key that is not pushed, warm: {bench.imds_requests() - before}"
 
 
 def bad_answers() -> Dict[str, bytes]:
-    """Answers that cost the most to take apart, each as long as one may be."""
+    """The answers that are most expensive to parse."""
     block = b"#Timestamp=1\n#Instance=i\nssh-rsa AAAA\nAA==\n\n"
     pieces = {
         "blocks of one byte": b"x\n\n",
@@ -60,26 +60,26 @@ def bad_answers() -> Dict[str, bytes]:
 
 
 def _peaks(bench: Bench, stack: contextlib.ExitStack) -> Iterator[tuple[str, float, float]]:
-    """For each bad answer a daemon of its own: its peak in MiB, and the slowest answer in milliseconds."""
+    """For each bad answer, with a new daemon: its name, the daemon's peak memory in MiB, the slowest answer in ms."""
     imds, address = stack.enter_context(serving(bench.imds))
-    config = bench.configured("peak.conf", address)
+    config = bench.write_config("peak.conf", address)
     for at, (name, answer) in enumerate(bad_answers().items()):
-        path, daemon = bench.serving(f"peak{at}.sock", config)
+        path, daemon = bench.start_daemon(f"peak{at}.sock", config)
         imds.keys = answer
         slowest = 0.0
-        for fingerprint_ in ([], ["SHA256:AAAA"]):  # any key, and one that is asked for
-            asking = bench.asking(USER, *fingerprint_, config=config, socket=path)
-            slowest = max([slowest, *(one.milliseconds for one in load.at_once([asking] * _CALLERS))])
+        for fingerprint_ in ([], ["SHA256:AAAA"]):  # any key, and one fingerprint
+            arguments = bench.client_command(USER, *fingerprint_, config=config, socket=path)
+            slowest = max([slowest, *(one.milliseconds for one in load.at_once([arguments] * _CALLERS))])
         yield name, memory_mib(daemon.pid, "VmHWM"), slowest
-        daemon.kill()  # it may be at it for long
+        daemon.kill()  # it may still be busy
         daemon.wait()
 
 
 def _idle(bench: Bench) -> str:
-    config = bench.configured("idle.conf", extra="[service]\nidle_exit = 1\n")
+    config = bench.write_config("idle.conf", extra="[service]\nidle_exit = 1\n")
     path = str(bench.folder / "run/idle.sock")
     idle = processes.daemon(str(bench.tree), path, config, bench.uid)
-    bench.asked(bench.key(), config, path)
+    bench.printed_keys(bench.key(), config, path)
     begun = time.monotonic()
     status = idle.wait(timeout=10)
     return f"a daemon with idle_exit = 1 ended by itself after {time.monotonic() - begun:.1f} s, status {status}"

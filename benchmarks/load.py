@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many callers at once: a hundred logins, others that wait for a slow IMDS, a daemon that is killed under them."""
+"""Many callers at once: a hundred logins, callers that wait for a slow IMDS, callers of a daemon that is killed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _MOST_WAIT = 16  # requests at which most callers wait
 
 
 def storm(bench: Bench) -> Case:
-    """A hundred at once, half with pushed keys, beside a hundred bare Pythons: milliseconds for all of them."""
+    """A hundred at once, half with pushed keys, compared with a hundred bare Pythons: milliseconds for all of them."""
     keys = [bench.key() for _ in range(STORM)]
-    asked = [(bench.asking(USER, fingerprint(key)), at % 2 == 0) for at, key in enumerate(keys)]
+    logins_at_once = [(bench.client_command(USER, fingerprint(key)), at % 2 == 0) for at, key in enumerate(keys)]
 
     def logins() -> float:
         begun = time.perf_counter()
-        printed = at_once([arguments for arguments, _ in asked])
+        printed = at_once([arguments for arguments, _ in logins_at_once])
         elapsed = (time.perf_counter() - begun) * 1000
-        wrong = sum((one.printed.count(b"\n") == 1) != pushed for one, (_, pushed) in zip(printed, asked))
+        wrong = sum((one.printed.count(b"\n") == 1) != pushed for one, (_, pushed) in zip(printed, logins_at_once))
         if wrong:
             raise WrongAnswer(f"{wrong} of {STORM} logins at once were answered wrong")
         return elapsed
@@ -55,16 +55,16 @@ def at_once(commands: Sequence[Sequence[str]]) -> List[Ran]:
         return list(pool.map(ran, commands))
 
 
-def remembered_while_others_wait(bench: Bench, stack: contextlib.ExitStack) -> Case:
-    """A key that was granted a moment ago, asked again while IMDS keeps 64 others waiting."""
+def cached_while_others_wait(bench: Bench, stack: contextlib.ExitStack) -> Case:
+    """A cached key is requested again while 64 others wait for IMDS."""
     imds, address = stack.enter_context(serving(bench.imds))
-    config = bench.configured("waiting.conf", address)
-    path, _ = bench.serving("waiting.sock", config)
+    config = bench.write_config("waiting.conf", address)
+    path, _ = bench.start_daemon("waiting.sock", config)
     key, other = bench.key(), fingerprint(bench.key())
     waiters: List[subprocess.Popen[bytes]] = []
     again = command(
         f"a remembered key while {WAITING} wait for IMDS",
-        bench.asking(USER, fingerprint(key), config=config, socket=path),
+        bench.client_command(USER, fingerprint(key), config=config, socket=path),
         1,
     )
     plain = again.measure
@@ -72,11 +72,11 @@ def remembered_while_others_wait(bench: Bench, stack: contextlib.ExitStack) -> C
     def before() -> None:
         imds.delay = 0.0
         bench.push(key)
-        if "ssh-" not in bench.asked(key, config, path):
+        if "ssh-" not in bench.printed_keys(key, config, path):
             raise WrongAnswer("the key that is to be remembered was not granted")
         imds.delay = 0.8
-        asking = bench.asking(USER, other, config=config, socket=path)
-        waiters[:] = [subprocess.Popen(asking, stdout=subprocess.DEVNULL, env={}) for _ in range(WAITING)]
+        arguments = bench.client_command(USER, other, config=config, socket=path)
+        waiters[:] = [subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env={}) for _ in range(WAITING)]
         _await_most(lambda: imds.waiting >= _MOST_WAIT)
         time.sleep(0.2)
 
@@ -92,32 +92,32 @@ def remembered_while_others_wait(bench: Bench, stack: contextlib.ExitStack) -> C
 
 
 def _await_most(enough: Callable[[], bool]) -> None:
-    """Return when most callers wait, or after 3 s: the measurement counts with fewer too."""
+    """Return when most callers wait, or after 3 s: the measurement is valid with fewer too."""
     with contextlib.suppress(waiting.TimedOut):
         waiting.until(enough, "most callers wait", timeout=3)
 
 
 class Orphaned(NamedTuple):
-    """How many of the callers were answered right, and the slowest one's milliseconds."""
+    """How many of the callers got the right answer, and the milliseconds of the slowest."""
 
     right: int
     slowest: float
 
 
 def killed_daemon(bench: Bench) -> Orphaned:
-    """Forty wait for IMDS, all cores are busy with other work, and the daemon is killed."""
-    config = bench.configured("killed.conf")
+    """Kill the daemon while forty callers wait for IMDS and all cores are busy with other work."""
+    config = bench.write_config("killed.conf")
     keys = [bench.key() for _ in range(ORPHANS)]
     prints = [fingerprint(key) for key in keys]
     bench.push(*keys)
     path = str(bench.folder / "run/killed.sock")
     with Activated(bench, path, config) as activated, busy(os.cpu_count() or 1):
-        bench.asked(keys[0], config, path)
+        bench.printed_keys(keys[0], config, path)
         bench.control("PUT", "faults/hang")
         before = bench.imds_requests()
-        asking = [bench.asking(USER, one, config=config, socket=path) for one in prints[1:] + prints[:1]]
+        arguments = [bench.client_command(USER, one, config=config, socket=path) for one in prints[1:] + prints[:1]]
         with concurrent.futures.ThreadPoolExecutor(ORPHANS) as pool:
-            under_way = [pool.submit(ran, one) for one in asking]
+            under_way = [pool.submit(ran, one) for one in arguments]
             _await_most(lambda: bench.imds_requests() - before >= _MOST_WAIT)
             bench.control("DELETE", "faults")
             activated.kill()
@@ -128,7 +128,7 @@ def killed_daemon(bench: Bench) -> Orphaned:
 
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many loops that do nothing else keep the cores busy."""
+    """Keep `count` cores busy with endless loops."""
     loops = [subprocess.Popen(["/usr/bin/python3", "-ISc", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -138,7 +138,7 @@ def busy(count: int) -> Iterator[None]:
             loop.wait()
 
 
-# sd_listen_fds(3): the socket is descriptor 3, and LISTEN_PID the daemon's own.
+# sd_listen_fds(3): the socket is descriptor 3, and LISTEN_PID is the daemon's process id.
 _HAND_OVER = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -148,7 +148,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class Activated:
-    """The daemon behind a listening socket that outlives it, started again whenever it ends, as systemd does."""
+    """A listening socket and its daemon, which is started again whenever it ends, as systemd does."""
 
     def __init__(self, bench: Bench, path: str, config: str) -> None:
         self._listener = socket.socket(socket.AF_UNIX)

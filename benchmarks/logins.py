@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole logins, `ssh ... true`, through real sshds; and rivals, each where it can be had."""
+"""Whole logins, `ssh ... true`, through real sshds; and other helpers, each if it is available."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from .measure import Case, WrongAnswer, command, nothing
 
 
 class Logins:
-    """An sshd that asks nobody, one that asks the daemon, one whose front door finds no IMDS at all."""
+    """Three sshds: without a command, with the daemon, and with a client that has neither daemon nor IMDS."""
 
     def __init__(self, bench: Bench, stack: contextlib.ExitStack) -> None:
         self._bench = bench
         self.on_disk, self.unknown, *self.others = [bench.key() for _ in range(6)]
-        dead = bench.configured("absent.conf", f"http://127.0.0.1:{free_port()}")
-        asking = {
+        dead = bench.write_config("absent.conf", f"http://127.0.0.1:{free_port()}")
+        commands = {
             "plain": None,
-            "asking": " ".join(bench.asking()),
-            "absent": " ".join(bench.asking(config=dead, socket="none")),
+            "daemon": " ".join(bench.client_command()),
+            "absent": " ".join(bench.client_command(config=dead, socket="none")),
         }
         self._sshds = {}
-        for name, asked in asking.items():
+        for name, command_line in commands.items():
             folder = str(bench.folder / name)
             os.mkdir(folder, 0o755)
-            self._sshds[name] = stack.enter_context(Sshd(folder, asked))
+            self._sshds[name] = stack.enter_context(Sshd(folder, command_line))
             self._sshds[name].authorize(USER, Path(f"{self.on_disk}.pub").read_text().strip())
 
     def case(self, name: str, sshd: str, offered: List[str], before: Callable[[], None] = nothing) -> Case:
-        """One whole `ssh ... true`."""
+        """One login with `ssh ... true`."""
 
         def measure() -> float:
             done = self._sshds[sshd].login(USER, offered, "true")
@@ -56,22 +56,22 @@ class Logins:
         push, fourth = self._bench.push, self.others
         return [
             self.case("key on disk, no eic-sshd", "plain", [self.on_disk]),
-            self.case("key on disk, eic-sshd", "asking", [self.on_disk], push),
-            self.case("pushed key", "asking", [self.others[0]], lambda: push(self.others[0])),
-            self.case("pushed key is the fourth offered", "asking", fourth, lambda: push(self.others[3])),
+            self.case("key on disk, eic-sshd", "daemon", [self.on_disk], push),
+            self.case("pushed key", "daemon", [self.others[0]], lambda: push(self.others[0])),
+            self.case("pushed key is the fourth offered", "daemon", fourth, lambda: push(self.others[3])),
             self.case("key on disk behind another, no eic-sshd", "plain", [self.unknown, self.on_disk]),
-            self.case("key on disk behind another, eic-sshd", "asking", [self.unknown, self.on_disk], push),
+            self.case("key on disk behind another, eic-sshd", "daemon", [self.unknown, self.on_disk], push),
         ]
 
-    def with_imds_away(self) -> List[Case]:
-        """The key on disk comes second, so that sshd asks for the first; the daemon remembers nothing."""
+    def with_imds_faults(self) -> List[Case]:
+        """The key on disk is offered second, so that sshd runs its command for the first; the cache is empty."""
         offered = [self.unknown, self.on_disk]
 
         def fault(name: str) -> Callable[[], None]:
             def before() -> None:
                 self._bench.push()
                 self._bench.control("PUT", f"faults/{name}")
-                self._bench.forget()
+                self._bench.clear_cache()
 
             return before
 
@@ -83,7 +83,7 @@ class Logins:
         }
         return [
             self.case("the same, IMDS absent", "absent", offered),
-            *(self.case(f"the same, IMDS {text}", "asking", offered, fault(name)) for text, name in faults.items()),
+            *(self.case(f"the same, IMDS {text}", "daemon", offered, fault(name)) for text, name in faults.items()),
         ]
 
 
@@ -93,7 +93,7 @@ def _rival_listens() -> bool:
 
 
 def rivals(bench: Bench, stack: contextlib.ExitStack) -> List[Case]:
-    """Google's helper where it can be had; a shell helper where RIVAL names its command."""
+    """Google's helper, if it is available; a shell helper, if RIVAL names its command."""
     found = []
     key = bench.key()
     binary = oslogin.binary(os.path.join(ROOT, oslogin.FOLDER))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing in pairs: just before each round of a case, what it is compared with runs once, on the same moment's machine.
+"""Timing in pairs: just before each round of a case its baseline runs once, so that both have the same conditions.
 
-A baseline that runs once a round flatters what comes after heavier cases: it meets cold caches, the cases warm ones.
+A baseline that runs only once for all cases of a round has cold caches, and so makes the cases look faster than they
+are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _TIME_LIMIT = 60.0  # seconds for one command
 
 
 class WrongAnswer(Exception):
-    """A case printed what it must not: its time means nothing."""
+    """A case printed a wrong answer, so its time does not count."""
 
 
 class Ran(NamedTuple):
@@ -53,7 +54,7 @@ def ran(arguments: Sequence[str]) -> Ran:
 
 
 def timed(arguments: Sequence[str]) -> float:
-    """The milliseconds of a command that must end well. Raises WrongAnswer if it does not."""
+    """The milliseconds of a command. Raises WrongAnswer unless it ends with status 0."""
     done = ran(arguments)
     if done.status != 0:
         raise WrongAnswer(f"{arguments!r:.200} ended with status {done.status}")
@@ -61,20 +62,20 @@ def timed(arguments: Sequence[str]) -> float:
 
 
 def bare_python() -> float:
-    """Milliseconds that starting Python takes."""
+    """The milliseconds of starting Python."""
     return timed(PYTHON)
 
 
 def nothing() -> None:
-    """What goes on before a round where nothing has to."""
+    """The preparation of a round that needs none."""
 
 
 @dataclass
 class Case:
-    """`measure` gives the milliseconds of one round, `base` those of what it is compared with.
+    """`measure` returns the milliseconds of one round, `base` those of its baseline.
 
-    `before` goes ahead of both. `rounds` is how many there are, 0: as many as the others. `against` names the base,
-    where it is no bare Python.
+    `before` prepares each round. `rounds` is the number of rounds, 0 for as many as the others have. `against` names
+    the baseline if it is not a bare Python.
     """
 
     name: str
@@ -92,12 +93,12 @@ class Case:
 
     @property
     def median(self) -> float:
-        """Milliseconds."""
+        """The median time in milliseconds."""
         return statistics.median(case for _, case in self.pairs)
 
     @property
     def ratios(self) -> Tuple[float, float, float]:
-        """Of the pairs' ratios the first quartile, the median and the third."""
+        """The first quartile, the median and the third quartile of the pairs' ratios."""
         ratios = [case / base for base, case in self.pairs]
         if len(ratios) == 1:
             ratios *= 2
@@ -108,7 +109,7 @@ class Case:
 def command(
     name: str, arguments: Sequence[str], lines: int, before: Callable[[], None] = nothing, rounds: int = 0
 ) -> Case:
-    """A command that prints so many lines."""
+    """A command that must print `lines` lines."""
 
     def measure() -> float:
         done = ran(arguments)
@@ -120,7 +121,7 @@ def command(
 
 
 def run(cases: Sequence[Case], rounds: int) -> None:
-    """Measure every case `rounds` times, one after another in each round, after a round that only warms up."""
+    """Measure every case once in each of `rounds` rounds, after one round that is not measured."""
     for at in range(rounds + 1):
         for case in cases:
             if case.rounds and at > case.rounds:
@@ -151,7 +152,7 @@ def table(cases: Sequence[Case], before: Dict[str, float]) -> str:
 
 
 def save(cases: Sequence[Case], path: str) -> None:
-    """Write every pair, for another run's `load`."""
+    """Write every pair, for `load` in a later run."""
     with open(path, "w", encoding="utf-8") as file:
         json.dump({case.name: case.pairs for case in cases}, file, indent=1)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A native rival: Google's google_authorized_keys (C++), against a stand-in for its metadata server.
+"""A helper in C++ to compare with: Google's google_authorized_keys, with a stand-in for its metadata server.
 
-From the distribution's package google-compute-engine-oslogin, unpacked and not installed. It asks 169.254.169.254 and
-nothing else, so it runs only where that address is on a loopback of our own.
+It is in the distribution's package google-compute-engine-oslogin, which is unpacked and not installed. Its metadata
+server is always 169.254.169.254, so it runs only in a network namespace whose loopback has that address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FOLDER = os.path.join("build", "oslogin")
 
 
 def fetch(folder: str) -> int:
-    """Unpack the package below `folder`, if it can be had; an exit status."""
+    """Unpack the package below `folder`, if it is available. Returns the exit status."""
     os.makedirs(folder, exist_ok=True)
     subprocess.run(["apt-get", "download", "-qq", PACKAGE], cwd=folder, capture_output=True, check=False)
     debs = [name for name in os.listdir(folder) if name.startswith(PACKAGE) and name.endswith(".deb")]

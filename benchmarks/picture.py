@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws the table of a run as an SVG: a bar a case, on a logarithmic scale, since they span three orders."""
+"""Draws the table of a run as an SVG: a bar for each case, on a logarithmic scale from 5 ms to 5 s."""
 
 from __future__ import annotations
 

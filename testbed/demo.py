@@ -61,17 +61,17 @@ def _demo(window: int) -> None:
         host.enter_context(_daemon())
         sshd = host.enter_context(Sshd(_FOLDER, command))
         sshd.authorize(_USER, on_disk_line)
-        _say(f"sandbox:    IMDSv2 at {sandbox.endpoints['imds']}, API at {sandbox.endpoints['api']}")
-        _say(f"daemon:     eic-sshd serve, as {private_host.COMMAND_USER}")
-        _say(f"sshd:       127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
+        _print(f"sandbox:    IMDSv2 at {sandbox.endpoints['imds']}, API at {sandbox.endpoints['api']}")
+        _print(f"daemon:     eic-sshd serve, as {private_host.COMMAND_USER}")
+        _print(f"sshd:       127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
         _step("A key that was not pushed is refused")
         _expect(sshd.login(_USER, [pushed]), False)
         _step("The key is pushed through boto3 (SendSSHPublicKey)")
-        _say(f"RequestId: {aws_sdk.push(sandbox.endpoints['api'], sandbox.instance, _USER, pushed_line)}")
+        _print(f"RequestId: {aws_sdk.push(sandbox.endpoints['api'], sandbox.instance, _USER, pushed_line)}")
         pushed_at = time.monotonic()
         _step(f"ssh logs {_USER} in with it")
         _expect(sshd.login(_USER, [pushed]), True)
-        _say("the record of the decision:")
+        _print("the record of the decision:")
         for name, value in _records()[-1].items():
             print(f"      {name:12} {value}")
         _step(f"Once its {window} seconds have passed (IMDS does not list it any more), the same login is refused")
@@ -90,7 +90,7 @@ def _install() -> None:
     uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
     os.chown(os.path.dirname(_LOG), uid, uid)
     subprocess.run(["make", "-s", "install", f"DESTDIR={_TREE}"], check=True)
-    _say(f"make install DESTDIR={_TREE}")
+    _print(f"make install DESTDIR={_TREE}")
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ def _daemon() -> Iterator[None]:
 
 def _expect(login: Login, ok: bool) -> None:
     shown = login.output if login.ok else login.errors.splitlines()[-1] if login.errors else "refused"
-    _say(f"{'logged in as' if login.ok else 'not logged in:'} {shown} ({login.seconds:.2f} s)")
+    _print(f"{'logged in as' if login.ok else 'not logged in:'} {shown} ({login.seconds:.2f} s)")
     if login.ok != ok:
         raise Unexpected(f"the login must be {'granted' if ok else 'refused'}: {login.errors}")
 
@@ -160,7 +160,7 @@ def _step(text: str) -> None:
     print(f"\n==> {text}", flush=True)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(f"    {text}", flush=True)
 
 

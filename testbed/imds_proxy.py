@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for IMDS that is as slow, and answers about keys, as it is told."""
+"""A proxy for IMDS that delays answers and can replace the answer about keys."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 
 class Imds:
-    """Passes requests on to the IMDS at `upstream`, `delay` seconds late; `keys`, where set, is said to be its keys.
+    """Forwards requests to the IMDS at `upstream` after `delay` seconds.
 
-    `waiting` is how many requests are being kept waiting.
+    `keys`, if set, replaces the answer about keys. `waiting` is the number of requests that are delayed at present.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -56,7 +56,7 @@ class _Server(http.server.ThreadingHTTPServer):
     imds: Imds
 
     def handle_error(self, *_: object) -> None:
-        """Whoever asked has gone."""
+        """The client has closed the connection."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         wanted = {name: value for name, value in self.headers.items() if name.lower().startswith("x-aws-ec2-metadata")}
         status, body = self.server.imds.answer(self.command, self.path, wanted)
-        with contextlib.suppress(OSError):  # whoever asked has gone
+        with contextlib.suppress(OSError):  # the client has closed the connection
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -84,7 +84,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(upstream: str) -> Iterator[Tuple[Imds, str]]:
-    """A stand-in in front of `upstream`, and its address."""
+    """A proxy for `upstream`, and its URL."""
     parts = urlsplit(upstream)
     imds = Imds(f"{parts.scheme}://{parts.netloc}")
     with _Server(("127.0.0.1", 0), _Handler) as server:

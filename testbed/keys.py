@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Public keys for tests: valid ones of every type, and the parts of which broken ones are made."""
+"""Public keys for tests: valid ones of every type, and the parts for malformed ones."""
 
 from __future__ import annotations
 

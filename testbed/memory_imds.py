@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An IMDS without a network: the real client's parsing over what a sandbox instance says."""
+"""A client of IMDS that reads from a sandbox instance in this process, without HTTP."""
 
 from __future__ import annotations
 

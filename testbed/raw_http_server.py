@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP server on loopback whose every byte the test decides."""
+"""A TCP server on loopback; the test decides every byte that it sends."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Root file systems of Debian releases, as bare as an AMI is before eic-sshd is installed.
 
-Everything that is installed later stands in apt's own cache, so that `apt-get install ./eic-sshd_*.deb` works there
-with no network. Images are kept in build/instance, named for what they were made from.
+Everything that tests install later is in apt's cache, so that `apt-get install ./eic-sshd_*.deb` works without a
+network. Images are kept in build/instance; their names depend on how they were made.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Sequence
 
 from tools.documents import ROOT
 
-# What is tried if no release is named. Any other suite of Debian's can be named, sid for what is coming.
+# The default. Any other suite of Debian can be named, such as sid.
 RELEASES = ("bookworm", "trixie")
 
 CACHE = Path(ROOT) / "build" / "instance"
-# What an AMI has. Python is there, since cloud-init is written in it; the libraries that eic-sshd needs are not.
+# What an AMI has: Python, since cloud-init needs it, without the libraries that eic-sshd needs.
 _INSTALLED = (
     "systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "openssh-client", "iproute2", "procps",
     "python3", "ca-certificates",
 )  # fmt: skip
-# What the tests install later, with all that these need, and (as apt does it by itself) all that they recommend.
+# What the tests install later, with their dependencies and (apt's default) what they recommend.
 _AT_HAND = ("python3-requests", "python3-cryptography", "python3-systemd", "openssl", "python3-aiohttp")
 SSSD = ("sssd-common", "sssd-proxy", "sssd-tools")
 RPM = ("rpm",)
@@ -38,10 +38,10 @@ _SETUP = (
     *[f'chroot "$1" useradd --create-home --shell /bin/bash {user}' for user in _ACCOUNTS],
     f"{_DOWNLOAD}true {' '.join(_AT_HAND)}",
     f"{_DOWNLOAD}false {' '.join((*SSSD, *RPM, *SELINUX))}",
-    # No test waits for a name server that is not there.
+    # Without a name server no test waits for one.
     'rm -f "$1/etc/resolv.conf"',
     'echo instance >"$1/etc/hostname"',
-    # As an AMI has it: pam_env complains where it is missing.
+    # An AMI has it, and pam_env logs an error without it.
     'echo LANG=C.UTF-8 >"$1/etc/default/locale"',
 )
 
@@ -79,14 +79,14 @@ def image(release: str) -> Path:
 
 
 def _recipe(release: str) -> Sequence[str]:
-    """The command that makes an image, but for the folder."""
+    """The command that makes an image, without the folder."""
     return (
         "mmdebstrap",
         "--quiet",
         "--variant=minbase",
-        # A mirror of what is not released may be weeks behind: its Release file has expired then.
+        # A mirror of an unreleased suite may be weeks old, and its Release file expired.
         *([] if release in RELEASES else ['--aptopt=Acquire::Check-Valid-Until "false"']),
-        "--skip=cleanup/apt",  # the packages at hand and apt's lists are there to stay
+        "--skip=cleanup/apt",  # the downloaded packages and apt's lists must stay
         f"--include={','.join(_INSTALLED)}",
         *[f"--customize-hook={line}" for line in _SETUP],
         release,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One machine: a Debian that systemd boots in a container; eic-sshd takes it for an EC2 instance.
+"""One machine: a Debian that systemd boots in a container, with the hardware identity of an EC2 instance.
 
 Its disk is an overlay in memory over an image. Its network is a loopback of its own that has IMDS's address, its board
 asset tag is the sandbox's instance id. The kernel removes all of it with the namespaces of
