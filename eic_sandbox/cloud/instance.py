@@ -52,7 +52,7 @@ class Instance:
         self._signer.rotate_staples()
 
     def read(self, path: str) -> Optional[bytes]:
-        """The body at `path` below /latest/meta-data/, without a closing slash. None stands for status 404."""
+        """The body at `path` below /latest/meta-data/, without a closing slash. None means status 404."""
         if path.startswith(ACTIVE_KEYS):
             return self._active_keys(path[len(ACTIVE_KEYS) :])
         text = values(self.metadata, self.faults).get(path)

@@ -22,7 +22,7 @@ METADATA_PATH = "latest/meta-data/"
 _MAX_TTL = 21600  # seconds
 
 Read = Callable[[str], Optional[bytes]]
-"""The body at a path below /latest/meta-data/; None stands for status 404."""
+"""The body at a path below /latest/meta-data/; None means status 404."""
 
 
 class Imds:

@@ -22,7 +22,7 @@ def error(status: int, text: str) -> web.Response:
 
 
 async def misbehave(fault: str, request: web.Request, body: bytes) -> web.StreamResponse:
-    """Answer `request` as `fault` says; `body` is the genuine answer."""
+    """Answer `request` with the `fault`; `body` is the genuine answer."""
     if fault in _STATUSES:
         return error(_STATUSES[fault], fault)
     if fault == "redirect":

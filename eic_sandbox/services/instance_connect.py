@@ -36,7 +36,7 @@ _SHOWN = 64  # characters of a value that a message repeats
 _FAULTS = {
     "api-auth": ("AuthException", "The caller may not connect to this instance.", 400),
     "api-throttling": ("ThrottlingException", "Too many requests.", 400),
-    "api-service": ("ServiceException", "The service met an error.", 500),
+    "api-service": ("ServiceException", "The service encountered an error.", 500),
     "api-instance-stopped": ("EC2InstanceStateInvalidException", "The instance is not running.", 400),
     "api-instance-unavailable": ("EC2InstanceUnavailableException", "The instance is unavailable.", 400),
 }

@@ -53,7 +53,7 @@ def output(members: Mapping[str, object], request_id: str) -> web.Response:
 
 
 def error(problem: ServiceError, request_id: str) -> web.Response:
-    """The response by which the SDKs know the error: its name in `__type`, its text in `Message`."""
+    """The response from which the SDKs identify the error: its name in `__type`, its text in `Message`."""
     return _response({"__type": problem.name, "Message": problem.message}, request_id, problem.status)
 
 
