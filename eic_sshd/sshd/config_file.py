@@ -13,7 +13,7 @@ from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 from .connections import is_all, without_comment
 
 COMMAND, COMMAND_USER = "authorizedkeyscommand", "authorizedkeyscommanduser"
-_SSHDIR = "/etc/ssh"  # the folder of a relative Include, in whatever file it is (servconf.c)
+_SSHDIR = "/etc/ssh"  # the folder of a relative Include, in every file (servconf.c)
 _MAX_DEPTH = 16  # servconf.c: SERVCONF_MAX_DEPTH
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sshd program, and what it prints of its configuration (sshd(8), -t and -T).
 
-Two things are made where a machine that was never booted lacks them, or sshd would test nothing: sshd's own runtime
-directory, and, in a private temporary folder, a host key.
+Two things are created if a machine that was never booted lacks them, since sshd tests nothing without them: sshd's own
+runtime directory, and, in a private temporary folder, a host key.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Sshd:
     def config_problem(self, host_keys: bool = False, addresses: bool = False) -> Optional[str]:
         """Why sshd rejects its configuration; None if it accepts it.
 
-        `host_keys` and `addresses` say whether it must have its own: a running sshd needs them to start again, and an
-        image may have none yet.
+        With `host_keys` it must have a host key of its own, and with `addresses` an address that it can listen at. A
+        running sshd needs both to start again; an image may have neither yet.
         """
         done = self._run("-t", lend_host_key=not host_keys)
         if done.returncode != 0:
@@ -56,7 +56,7 @@ class Sshd:
         return self._address_problem() if addresses else None
 
     def _address_problem(self) -> Optional[str]:
-        """sshd exits where it can listen at no address (sshd.c, server_listen): they may have gone since it started."""
+        """sshd exits if it can listen at none of its addresses (sshd.c, server_listen); they may have been removed."""
         try:
             addresses = [value for keyword, value in self.settings() if keyword == "listenaddress"]
         except MachineError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options that sshd is started with, which take precedence over its configuration.
 
-Unit files are read, not asked of systemd: an image has none running, and EnvironmentFile= is not expanded by either.
+The unit files are read directly: in an image no systemd runs, and systemd does not expand EnvironmentFile= either.
 """
 
 from __future__ import annotations
