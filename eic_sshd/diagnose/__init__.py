@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What on this machine keeps pushed keys from logging in, and what to do about it. Nothing is changed here."""
+"""What prevents logins with pushed keys on this machine, and what to do about it. Nothing is changed here."""

@@ -62,7 +62,7 @@ def _socket_problems(root: str) -> Iterator[Finding]:
 
 
 def is_listening(root: str) -> bool:
-    """Whether systemd listens at the daemon's socket, as far as it knows. Raises RunError."""
+    """Whether systemd reports that it listens at the daemon's socket. Raises RunError."""
     return systemd.has_unit(SOCKET_UNIT, root) and systemd.is_running(root) and systemd.is_state("active", SOCKET_UNIT)
 
 
@@ -70,4 +70,4 @@ def _is_within(address: str, networks: Sequence[str]) -> bool:
     try:
         return any(ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False) for network in networks)
     except ValueError:
-        return False  # a host name: the service may not ask a name server either
+        return False  # a host name: IPAddressDeny= blocks name servers too
