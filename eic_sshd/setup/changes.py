@@ -73,7 +73,7 @@ class Changes:
     def roll_back(self) -> None:
         """Restore every file.
 
-        Continues with the others where one cannot be restored, and reports that. An unchanged file is not reported.
+        Reports each file that cannot be restored, and continues with the others. An unchanged file is not reported.
         """
         for path, before in reversed(list(self._before.items())):
             try:
@@ -107,7 +107,7 @@ class Changes:
 def remove_empty(folders: List[str]) -> None:
     """Remove those of `folders` that are empty, the last one first."""
     for folder in reversed(folders):
-        with contextlib.suppress(OSError):  # it has other files by now, or is gone
+        with contextlib.suppress(OSError):  # it contains other files, or was removed
             os.rmdir(folder)
 
 

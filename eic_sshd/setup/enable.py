@@ -30,7 +30,7 @@ class Existing(enum.Enum):
 
 
 def enable(target: Target, existing: Existing = Existing.KEEP) -> None:
-    """Configure sshd to run eic-sshd, and treat the site's own AuthorizedKeysCommand as `existing` says.
+    """Configure sshd to run eic-sshd, and handle the site's own AuthorizedKeysCommand according to `existing`.
 
     Raises:
         SetupRefused, MachineError: if that is not possible. Then all is as it was.

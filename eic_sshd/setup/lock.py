@@ -19,7 +19,7 @@ _LOCK_TIMEOUT = 120  # seconds for another process to finish
 
 @contextlib.contextmanager
 def exclusive_lock(report: Report) -> Iterator[None]:
-    """Hold this machine's lock. Only root can open it, so nobody else can hold it. Raises SetupRefused."""
+    """Hold this machine's lock. Only root can open it, so no other user can hold it. Raises SetupRefused."""
     try:
         descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as failure:
