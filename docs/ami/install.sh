@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs eic-sshd into the image that is being built, from the package that lies beside this script, and the SELinux
-# policy if its package does too. Fails, and with it the build, if sshd would not run eic-sshd in that image: then the
-# last lines say why, and what to do. It may be run again in an image that has eic-sshd.
+# Installs eic-sshd into the image that is being built, from the package in the folder of this script, and the SELinux
+# policy if its package is there too. Fails, and with it the build, if sshd would not run eic-sshd in that image: the last
+# lines then have the reason and the remedy. It may be run again in an image that has eic-sshd.
 set -eu
 cd "$(dirname "$0")"
 
-# Nothing asks a question, and configuration that was edited stays as it is.
+# No program asks a question, and edited configuration stays.
 apt_get() {
     DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -y -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null
