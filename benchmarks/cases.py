@@ -8,7 +8,7 @@ import os
 import subprocess
 from typing import Callable, Iterable, List, Sequence
 
-from eic_sshd.cold import library_paths
+from eic_sshd.host.process import library_paths
 from testbed import processes
 from testbed.sshd import free_port
 

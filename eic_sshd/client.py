@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sshd runs: prints the public keys that may log in as USER, or nothing (sshd_config(5), AuthorizedKeysCommand).
 
-It runs at each public-key attempt: it imports nothing that is not built into the interpreter, until this process must
-decide by itself. /usr/lib/eic-sshd/authorized-keys starts it, and starts it once more where `main` raises.
+It asks the resident daemon, and decides in this process when the daemon gives no usable answer. It runs at each
+public-key attempt: until it must decide by itself it imports nothing that is not built into the interpreter, except
+invocation.py. /usr/lib/eic-sshd/authorized-keys starts it, and starts it once more when `main` raises.
 
 Exit status: 0 whatever was decided, with nothing printed if anything fails, so that sshd uses its other login methods;
 2 for wrong arguments.
@@ -12,52 +13,52 @@ import posix
 import sys
 import time
 
+from .invocation import CHAINED_MARK, Invocation
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing is slow to load
     from types import ModuleType
 
-    from .cold import Asked, Question
-
 USAGE = "usage: authorized-keys [--socket PATH|none] [--config FILE] [--token NAME=VALUE]... USER [FINGERPRINT]"
 SOCKET = "/run/eic-sshd/authorize.sock"
-# Seconds from the beginning to wait for the authorizer until it says how long its answer may take. What is then left
-# of a decision's three is enough to make it here.
-PATIENCE = 2.0
+# Seconds from the beginning within which the daemon must accept the request; it then announces how long its answer may
+# take. What is left of a decision's three seconds is enough to decide here.
+ACCEPT_TIMEOUT = 2.0
+# Seconds after the beginning from which on the daemon is notified of the time that has passed.
+_LATE = 0.05
 
 
 def main(arguments: list[str], begun: float) -> int:
-    """The exit status, once the answer is printed; `begun` is when this process began (time.monotonic, seconds).
+    """Print the answer and return the exit status; `begun` is when this process began (time.monotonic, seconds).
 
-    `--again MILLISECONDS` before the arguments says that it is the second try, and when the first one began. Raises
-    what a second try may get over, in a new process: a package may be replacing this one's files at this moment.
+    `--again MILLISECONDS` before the arguments marks the second try, and gives the time when the first one began.
+    Raises whatever a second try in a new process may overcome: a package may be replacing these files at the moment.
     """
-    again = arguments[:1] == ["--again"] and "".join(arguments[1:2]).isdigit()
-    begun = int(arguments[1]) / 1000 if again else begun
-    parsed = parse(arguments[2 * again :])
-    if parsed is None:
-        to_syslog("wrong arguments from sshd, no keys given: AuthorizedKeysCommand must end in `%u %f`")
+    is_retry = arguments[:1] == ["--again"] and "".join(arguments[1:2]).isdigit()
+    begun = int(arguments[1]) / 1000 if is_retry else begun
+    invocation = parse(arguments[2 * is_retry :], begun, is_retry)
+    if invocation is None:
+        to_syslog("wrong arguments from sshd, no keys printed: AuthorizedKeysCommand must end in `%u %f`")
         write((USAGE + "\n").encode(), 2)
         return 2
-    path, question, tokens = parsed
-    asked = (question, tokens, begun, again)
-    answer, chained = None, False
+    answer, has_chain = None, False
     try:
-        if path != "none" and not again:
-            answer, chained = ask(path, question, begun)
+        if invocation.socket_path != "none" and not is_retry:
+            answer, has_chain = ask(invocation)
         if answer is None:
-            answer = cold().decide(asked)
-        elif chained:
-            answer += cold().chain(asked)
+            answer = standalone().answer(invocation)
+        elif has_chain:
+            answer += standalone().chained_output(invocation)
     except BaseException as error:  # I1: never a traceback, never half an answer
-        if not again and not isinstance(error, NoAnswerInTime):
+        if not is_retry and not isinstance(error, NoAnswerInTime):
             raise
-        answer = answer or give_up(asked, error)
+        answer = answer or give_up(invocation, error)
     write(answer)
     return 0
 
 
-def parse(arguments: list[str]) -> "tuple[str, Question, dict[str, str]] | None":
-    """The socket, the question and sshd's tokens, or None for wrong arguments."""
+def parse(arguments: list[str], begun: float, is_retry: bool = False) -> "Invocation | None":
+    """The invocation, or None for wrong arguments."""
     options = {"--socket": SOCKET, "--config": None, "--token": None}
     tokens = {}
     rest = list(arguments)
@@ -72,100 +73,127 @@ def parse(arguments: list[str]) -> "tuple[str, Question, dict[str, str]] | None"
             tokens[value[:1]] = value[2:]
     if len(rest) not in (1, 2) or not rest[0] or not options["--socket"] or options["--config"] == "":
         return None
-    fingerprint = (rest[1] if len(rest) == 2 else "") or None
-    return options["--socket"], (rest[0], fingerprint, options["--config"]), tokens
+    language = posix.environ.get(b"LANG")
+    return Invocation(
+        rest[0],
+        (rest[1] if len(rest) == 2 else "") or None,
+        posix.getppid(),
+        begun=begun,
+        config_file=options["--config"],
+        socket_path=options["--socket"],
+        tokens=tokens,
+        language=None if language is None else language.decode("ascii", "surrogateescape"),
+        in_chain=CHAINED_MARK.encode() in posix.environ,
+        is_retry=is_retry,
+    )
 
 
 class NoAnswerInTime(Exception):
-    """The authorizer took the question on and hangs."""
+    """The daemon accepted the request and hangs."""
 
 
-def ask(path: str, question: "Question", begun: float) -> "tuple[bytes | None, bool]":
-    """The authorizer's answer, and whether to run the chained command after it: daemon/protocol.py has the layout.
+def ask(invocation: Invocation) -> "tuple[bytes | None, bool]":
+    """The daemon's answer, and whether to run the chained command after it: daemon/protocol.py has the layout.
 
-    The answer is None where there is none, or no whole one, or the authorizer will not give one. One that died is asked
-    again: systemd starts another, which decides for all who wait in less time than each of them would need here.
+    The answer is None where there is none, or no whole one, or the daemon declines. A daemon that died is asked again:
+    systemd starts another, which decides for all clients that wait in less time than each of them would need here.
     """
-    taken = False
+    accepted = False
     for attempt in range(3):
-        said = converse(path, question, begun)
-        if said is None:
+        received = exchange(invocation)
+        if received is None:
             break
-        kind, length = said[5:6], int.from_bytes(said[6:10], "big")
-        if said[:1] == b"W" and kind in (b"K", b"C") and len(said) - 10 == length:
-            return said[10:], kind == b"C"
-        taken = taken or said[:1] == b"W"
-        # One that dies before it takes anything on does so at its start: it is asked twice.
-        if said[:1] not in (b"", b"W") or (attempt and not taken):
+        kind, length = received[5:6], int.from_bytes(received[6:10], "big")
+        if received[:1] == b"W" and kind in (b"K", b"C") and len(received) - 10 == length:
+            return received[10:], kind == b"C"
+        accepted = accepted or received[:1] == b"W"
+        # A daemon that dies before it accepts anything does so at its start: it is asked twice.
+        if received[:1] not in (b"", b"W") or (attempt and not accepted):
             break
         time.sleep(0.1)
     return None, False
 
 
-def converse(path: str, question: "Question", begun: float) -> "bytes | None":
-    """What the authorizer said until it hung up; None where there is none, or it hangs."""
+def exchange(invocation: Invocation) -> "bytes | None":
+    """All that the daemon sent until it closed the connection; None where there is no daemon, or it accepts nothing.
+
+    Raises NoAnswerInTime.
+    """
     import _socket
 
-    user, fingerprint, config = question
     started = time.monotonic()
-    until = begun + PATIENCE
-    fields = ["1", user, fingerprint or "", str(posix.getppid()), config or ""]
-    if started - begun > 0.05:
-        fields.append(str(int((started - begun) * 1000)))
-    request = b"\0".join([field.encode("utf-8", "surrogateescape") for field in fields])
+    deadline = invocation.begun + ACCEPT_TIMEOUT
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    said = b""
+    received = b""
     try:
-        connection.settimeout(max(until - started, 0.001))
-        connection.connect(path)
+        connection.settimeout(max(deadline - started, 0.001))
+        connection.connect(invocation.socket_path)
         peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-        folder = posix.stat(path.rpartition("/")[0] or ".")
+        folder = posix.stat(invocation.socket_path.rpartition("/")[0] or ".")
         if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), posix.geteuid(), folder.st_uid):
             return None
+        request = encode_request(invocation, started - invocation.begun)
         connection.send(len(request).to_bytes(4, "big") + request)
-        more = b"..."
-        while more:
-            connection.settimeout(max(until - time.monotonic(), 0.001))
-            more = connection.recv(65536)
-            if len(said) < 5 <= len(said + more):
-                until = started + int.from_bytes((said + more)[1:5], "big") / 1000
-            said += more
+        chunk = b"..."
+        while chunk:
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            chunk = connection.recv(65536)
+            if len(received) < 5 <= len(received + chunk):
+                deadline = started + int.from_bytes((received + chunk)[1:5], "big") / 1000
+            received += chunk
     except _socket.timeout:
-        if said:
+        if received:
             raise NoAnswerInTime("no answer in time") from None
-        return None  # it hangs, or is not there yet: it has taken nothing on
+        return None  # it hangs, or is not there yet: it has accepted nothing
     except OSError as error:
         if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
-            return None  # nobody listens, or not for us
+            return None  # no daemon listens, or we may not connect
     finally:
         connection.close()
-    return said
+    return received
+
+
+def encode_request(invocation: Invocation, waited: float) -> bytes:
+    """The request; `waited` is how many seconds ago sshd asked."""
+    fields = [
+        "1",
+        invocation.user,
+        invocation.fingerprint or "",
+        str(invocation.sshd_pid),
+        invocation.config_file or "",
+    ]
+    if waited > _LATE:
+        fields.append(str(int(waited * 1000)))
+    return b"\0".join([field.encode("utf-8", "surrogateescape") for field in fields])
 
 
 def may_answer(uid: int, own: int, folder_owner: int) -> bool:
-    """Whether who listens is root (systemd), our `own` user or the owner of the folder: unix(7), SO_PEERCRED."""
+    """Whether the listener is root (systemd), our `own` user or the owner of the folder: unix(7), SO_PEERCRED."""
     return uid in (0, own, folder_owner)
 
 
-def give_up(asked: "Asked", error: BaseException) -> bytes:
-    """Say why there was no decision, where the configuration names a log, or at least in syslog."""
+def give_up(invocation: Invocation, error: BaseException) -> bytes:
+    """The fallback's keys, once the failure is recorded: where the configuration names a log, or at least in syslog."""
     try:
-        answer: bytes = cold().give_up(asked, error, isinstance(error, NoAnswerInTime))
+        answer: bytes = standalone().give_up(invocation, error, isinstance(error, NoAnswerInTime))
         return answer
     except BaseException as unrecorded:
-        to_syslog("no keys given to %r: %r (and no record of it: %r)" % (asked[0][0], error, unrecorded))
+        to_syslog("no keys printed for %r: %r (and no record of it: %r)" % (invocation.user, error, unrecorded))
         return b""
 
 
-def cold() -> "ModuleType":
-    """What decides in this process, where the daemon gives no usable answer."""
-    from eic_sshd import cold
+def standalone() -> "ModuleType":
+    """What decides in this process."""
+    import gc
 
-    return cold
+    gc.disable()  # a process that ends in a moment collects no garbage
+    from eic_sshd import standalone
+
+    return standalone
 
 
 def to_syslog(text: str) -> None:
-    """The last resort; a syslog that is stuck or absent is not waited for. <83> is authpriv.err (RFC 3164)."""
+    """The last resort: it does not wait for a syslog that hangs or is absent. <83> is authpriv.err (RFC 3164)."""
     import _socket
 
     logger = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
@@ -174,7 +202,7 @@ def to_syslog(text: str) -> None:
         logger.connect("/dev/log")
         logger.send(("<83>eic-sshd[%d]: %s" % (posix.getpid(), text)).encode("utf-8", "backslashreplace"))
     except OSError:
-        return  # there is no place left to say it
+        return  # there is no other place for it
     finally:
         logger.close()
 
@@ -185,4 +213,4 @@ def write(answer: bytes, descriptor: int = 1) -> None:
         while answer:
             answer = answer[posix.write(descriptor, answer) :]
     except OSError:
-        return  # sshd went away (its client did, or LoginGraceTime passed): there is nobody left to tell
+        return  # sshd has ended: its client left, or LoginGraceTime passed

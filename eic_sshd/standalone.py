@@ -1,166 +1,169 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One decision in this process: reads the configuration, decides, records; and runs the chained command."""
+"""One decision in this process, when the daemon gives no usable answer: slower, never different.
+
+It reads the configuration, decides, and writes the record; and it runs the chained command, after its own answer or
+after the daemon's.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
-from typing import Callable, Mapping, NamedTuple, Optional
+from typing import Callable, Optional
 
 from .config.loader import load_or_refuse
 from .config.schema import Config, LogSettings
 from .decide import chained_command, fallback
 from .decide.authorizer import Authorizer, refuse
-from .host import libraries
+from .host import libraries, process
+from .invocation import CHAINED_MARK, Invocation
 from .log import record, sinks
 from .log.record import Record
-from .model.decision import Decision, Request
+from .model.deadline import Deadline
+from .model.decision import Decision
 from .model.reasons import NotGranted, Reason
 
-# Seconds that a decision has at least, though the authorizer kept the front door waiting before; and a second try.
-_LEAST, _LEAST_AGAIN = 1.0, 0.5
-# Seconds past the deadline after which this process ends, whatever it is still waiting for (a disk that hangs
-# can't be given a deadline of its own), and seconds that a record is waited for.
-_GRACE = 0.25
+# Seconds that a decision has at least, however long the daemon kept the client waiting before; and a second try.
+_MIN_BUDGET, _MIN_RETRY_BUDGET = 1.0, 0.5
+# Seconds past the deadline after which this process ends, whatever it waits for: a disk that hangs has no time limit.
+_EXIT_MARGIN = 0.25
+# Seconds to wait for a record to be written.
+_LOG_TIMEOUT = 0.25
 
 Finish = Callable[[bytes], None]
 """Prints the answer and ends the process."""
 
 
-class Question(NamedTuple):
-    """What the front door was asked. `config_file` None is the packaged one; `begun` is on time.monotonic.
-
-    `tokens` has the values that sshd alone knows, and `language` its LANG, for a chained command. `again` says that
-    this is the second try, and `chained` that it is the chained command who asks.
-    """
-
-    request: Request
-    config_file: Optional[str]
-    tokens: Mapping[str, str]
-    begun: float
-    again: bool
-    chained: bool = False
-    language: Optional[str] = None
-
-
 class Unforeseen(Exception):
-    """The decision met with something unforeseen, and is worth another try in a new process."""
+    """The decision failed in a way that a second try, in a new process, may overcome."""
 
 
-def answer(question: Question, finish: Finish) -> bytes:
-    """What sshd gets, after the records are written.
+def answer(invocation: Invocation, finish: Optional[Finish] = None) -> bytes:
+    """The authorized_keys lines for sshd, once the records are written.
 
-    If this does not come to its end in time, another thread calls `finish` with the answer instead. Raises Unforeseen.
+    If the decision does not end in time, another thread calls `finish` with the answer instead (None: it prints the
+    answer and ends this process). Raises Unforeseen.
     """
-    config, refusal = load_or_refuse(question.config_file)
-    asked_at = _asked_at(question, config)
-    watchdog = _Watchdog(question, config, asked_at, finish)
+    process.isolate(keep=(CHAINED_MARK,))
+    config, refusal = load_or_refuse(invocation.config_file)
+    deadline = _deadline(invocation, config)
+    watchdog = _Watchdog(invocation, config, deadline, finish or _print_and_exit)
     if refusal is None:
-        decision = _decide(question, config, asked_at, watchdog)
+        decision = _decide(invocation, config, deadline, watchdog)
     else:
-        decision = refuse(question.request, refusal, fallback.configured(config))
+        decision = refuse(invocation, refusal, fallback.configured(config))
     watchdog.stop()
-    if decision.reason in (Reason.INTERNAL_ERROR, Reason.LIBRARY_UNUSABLE) and not question.again:
+    if decision.reason in (Reason.INTERNAL_ERROR, Reason.LIBRARY_UNUSABLE) and not invocation.is_retry:
         raise Unforeseen(decision.detail)
-    return _completed(question, decision, config)
+    return _whole_answer(decision, config)
 
 
-def _decide(question: Question, config: Config, asked_at: float, watchdog: _Watchdog) -> Decision:
+def chained_output(invocation: Invocation) -> bytes:
+    """What the chained command adds to the daemon's answer."""
+    process.isolate(keep=(CHAINED_MARK,))
+    if invocation.in_chain:
+        return b""
+    config, refusal = load_or_refuse(invocation.config_file)
+    if config.chain.command is None:
+        # The daemon knew of one a moment ago: the configuration has changed since.
+        problem = f"not run: {refusal.detail}" if refusal else "not run: the configuration no longer names a command"
+        not_run = chained_command.CommandResult(b"", None, problem, 0)
+        _log(chained_command.record("", invocation, not_run), config.log)
+        return b""
+    return _run_chained(invocation, config.chain.command, config)
+
+
+def give_up(invocation: Invocation, error: BaseException, daemon_failed: bool) -> bytes:
+    """Record that `error` prevented a decision; the keys are those of the configuration's fallback, if it has one."""
+    process.isolate(keep=(CHAINED_MARK,))
+    reason = Reason.AUTHORIZER_FAILED if daemon_failed else Reason.INTERNAL_ERROR
+    detail = str(error) if daemon_failed else f"{type(error).__name__}: {error}"
+    config, refusal = load_or_refuse(invocation.config_file)
+    return _whole_answer(refuse(invocation, refusal or NotGranted(reason, detail), fallback.configured(config)), config)
+
+
+def _deadline(invocation: Invocation, config: Config) -> Deadline:
+    """The end of the decision's time, which runs from the beginning of the command, but leaves a minimum."""
+    minimum = _MIN_RETRY_BUDGET if invocation.is_retry else _MIN_BUDGET
+    return Deadline(max(invocation.begun + config.decision_deadline, time.monotonic() + minimum), time.monotonic)
+
+
+def _decide(invocation: Invocation, config: Config, deadline: Deadline, watchdog: _Watchdog) -> Decision:
     try:
         with libraries.loading():
             from .decide import dependencies  # late: requests is slow to load
     except NotGranted as unusable:
-        return refuse(question.request, unusable, fallback.configured(config))
+        return refuse(invocation, unusable, fallback.configured(config))
     authorizer = Authorizer(config, dependencies.build(config))
     watchdog.step = lambda: authorizer.step
-    return authorizer.decide(question.request, asked_at)
+    return authorizer.decide(invocation, deadline)
 
 
-def _asked_at(question: Question, config: Config) -> float:
-    """From when on the decision's time runs (time.monotonic)."""
-    least = _LEAST_AGAIN if question.again else _LEAST
-    return max(question.begun, time.monotonic() + least - config.decision_deadline)
-
-
-def give_up(question: Question, reason: Reason, detail: str) -> bytes:
-    """Record that no decision was reached; the keys are those of the configuration's fallback, if it has one."""
-    config, refusal = load_or_refuse(question.config_file)
-    decision = refuse(question.request, refusal or NotGranted(reason, detail), fallback.configured(config))
-    return _completed(question, decision, config)
-
-
-def chain(question: Question) -> bytes:
-    """What the chained command adds to an answer."""
-    if question.chained:
-        return b""
-    config, refusal = load_or_refuse(question.config_file)
-    if config.chain.command is None:
-        # The authorizer knew of one a moment ago: the configuration was changed since.
-        problem = f"not run: {refusal.detail}" if refusal else "not run: the configuration has none any more"
-        _log(
-            chained_command.record("", question.request, chained_command.CommandResult(b"", None, problem, 0)),
-            config.log,
-        )
-        return b""
-    return _chained(question, config.chain.command, config)
-
-
-def _completed(question: Question, decision: Decision, config: Config) -> bytes:
-    """The whole answer, once the decision is recorded and the chained command, if there is one, has had its say."""
+def _whole_answer(decision: Decision, config: Config) -> bytes:
+    """Record the decision; its lines, and those of the chained command, if that is to run."""
     _log(record.of(decision), config.log)
     lines = "".join(f"{line}\n" for line in decision.lines).encode()
-    if config.chain.command is None or question.chained or not chained_command.should_run(config, decision):
+    if config.chain.command is None or decision.invocation.in_chain:
         return lines
-    return lines + _chained(question, config.chain.command, config)
+    if not chained_command.should_run(config, decision):
+        return lines
+    return lines + _run_chained(decision.invocation, config.chain.command, config)
 
 
-def _chained(question: Question, command: str, config: Config) -> bytes:
-    seconds = chained_command.seconds_left(config, question.begun, time.monotonic())
-    ended = chained_command.run(command, question.request, question.tokens, seconds, question.language)
-    _log(chained_command.record(command, question.request, ended), config.log)
-    return ended.output
+def _run_chained(invocation: Invocation, command: str, config: Config) -> bytes:
+    seconds = chained_command.seconds_left(config, invocation.begun, time.monotonic())
+    result = chained_command.run(command, invocation, seconds)
+    _log(chained_command.record(command, invocation, result), config.log)
+    return result.output
 
 
 def _log(entry: Record, settings: LogSettings) -> None:
-    """Write the record. A log that hangs costs the grace and its record, never the login."""
+    """Write the record. A log that hangs costs the time limit and its record, never the login."""
     recording = threading.Thread(target=sinks.writer(settings), args=(entry,), daemon=True)
     recording.start()
-    recording.join(_GRACE)
+    recording.join(_LOG_TIMEOUT)
+
+
+def _print_and_exit(answer: bytes) -> None:
+    with contextlib.suppress(OSError):  # sshd has ended
+        while answer:
+            answer = answer[os.write(1, answer) :]
+    os._exit(0)
 
 
 class _Watchdog:
-    """Where a decision does not come to its end by itself: refuses, and has `finish` print what is left and end.
+    """When a decision does not end in time: refuses, and calls `finish` with the answer that is left.
 
-    `step` gives what the decision is at.
+    `step` gives what the decision waits for.
     """
 
-    def __init__(self, question: Question, config: Config, asked_at: float, finish: Finish) -> None:
+    def __init__(self, invocation: Invocation, config: Config, deadline: Deadline, finish: Finish) -> None:
         self.step: Callable[[], str] = lambda: "loading the libraries"
         self._finish = finish
-        self._asked_at = asked_at
-        self._question = question
+        self._invocation = invocation
         self._config = config
-        self._over = threading.Lock()  # whoever gets it speaks for this process
-        seconds = asked_at + config.decision_deadline + _GRACE - time.monotonic()
-        self._timer = threading.Timer(seconds, self._expired)
+        self._decided = threading.Lock()  # the thread that acquires it answers for this process
+        self._timer = threading.Timer(deadline.remaining() + _EXIT_MARGIN, self._expire)
         self._timer.daemon = True
         self._timer.start()
 
     def stop(self) -> None:
-        """The decision is made. Where the time was over before, that has been said, and this does not return."""
+        """The decision is made. Does not return if the time was over before: `finish` has the answer then."""
         self._timer.cancel()
-        if not self._over.acquire(blocking=False):
+        if not self._decided.acquire(blocking=False):
             self._timer.join()
 
-    def _expired(self) -> None:
-        if self._over.acquire(blocking=False):
-            refusal = NotGranted(Reason.DEADLINE_EXCEEDED, self._what_is_known())
-            decision = refuse(self._question.request, refusal, fallback.configured(self._config))
-            self._finish(_completed(self._question, decision, self._config))
+    def _expire(self) -> None:
+        if self._decided.acquire(blocking=False):
+            refusal = NotGranted(Reason.DEADLINE_EXCEEDED, self._explain())
+            decision = refuse(self._invocation, refusal, fallback.configured(self._config))
+            self._finish(_whole_answer(decision, self._config))
 
-    def _what_is_known(self) -> str:
-        """How long it took, what it was at, and whether the machine let it compute."""
-        elapsed = time.monotonic() - self._asked_at
+    def _explain(self) -> str:
+        """How long it took, which step was under way, and whether the machine let this process compute."""
+        elapsed = time.monotonic() - self._invocation.begun
         return (
             f"no decision after {elapsed:.1f} s, in which this process could compute for {time.process_time():.1f} s; "
             f"the step under way was: {self.step()}"

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the front door and the authorizer say to each other over their socket, each once.
+"""The protocol between client and daemon. A connection carries one request and its answer.
 
-    front door -> authorizer      length (4 bytes) | version NUL user NUL fingerprint NUL sshd pid NUL config file
-                                  [NUL milliseconds that have passed since sshd asked, where it asks again]
-    authorizer -> front door      "N"                                decide by yourself: nothing more comes
-    authorizer -> front door      "W" | milliseconds (4 bytes)       taken: wait for no longer than this
-    authorizer -> front door      "K" | length (4 bytes) | lines     the answer, then the end of the stream
-                               or "C" | length (4 bytes) | lines     the same, and the chained command is to be run
+    client -> daemon      length (4 bytes) | version NUL user NUL fingerprint NUL sshd pid NUL config file
+                          [NUL milliseconds since sshd asked, where these are many]
+    daemon -> client      "N"                                declined: the client decides; nothing more comes
+    daemon -> client      "W" | milliseconds (4 bytes)       accepted: the client waits no longer than this
+    daemon -> client      "K" | length (4 bytes) | lines     the answer, then the end of the stream
+                       or "C" | length (4 bytes) | lines     the same, and the client runs the chained command
 
-Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. A stream that ends
-before the whole answer is an authorizer that ended: the front door asks again. It writes its half of this by itself
-(client.py), since importing this module would cost it time at each login.
+Numbers are unsigned and big-endian; text is in the file system's encoding, as arguments are. When the stream ends
+before the whole answer, the daemon has ended: the client asks again. client.py has the client's half of this, since
+to import this module would cost time at each login.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from typing import List, NamedTuple, Optional
+from typing import List
 
-from ..model.decision import Request
+from ..invocation import Invocation
 
 VERSION = b"1"
 # An OS user name, a fingerprint, a pid and a path; longer is nothing that sshd sends.
@@ -30,18 +30,7 @@ _HEAD = struct.Struct(">cI")
 
 
 class MalformedRequest(ValueError):
-    """What the peer said is no request of this version."""
-
-
-class Question(NamedTuple):
-    """A request, and the configuration file that the front door was told to use (None: the packaged one).
-
-    `waited` is how many seconds ago sshd asked.
-    """
-
-    request: Request
-    config_file: Optional[str]
-    waited: float = 0.0
+    """The peer's bytes are not a request of this version."""
 
 
 def complete(data: bytes) -> bool:
@@ -54,8 +43,8 @@ def complete(data: bytes) -> bool:
     return bool(len(data) == _LENGTH.size + length)
 
 
-def parse_request(data: bytes) -> Question:
-    """Read a whole request. Raises MalformedRequest."""
+def parse_request(data: bytes, received_at: float) -> Invocation:
+    """Read a whole request, which came at `received_at` (seconds of time.monotonic). Raises MalformedRequest."""
     fields = data[_LENGTH.size :].split(b"\0")
     if len(fields) not in (5, 6) or fields[0] != VERSION:
         raise MalformedRequest("not a request of this version")
@@ -65,16 +54,21 @@ def parse_request(data: bytes) -> Question:
     waited = fields[5] if len(fields) == 6 else b"0"
     if not (waited.isdigit() and len(waited) <= 5):
         raise MalformedRequest("no number of milliseconds")
-    request = Request(os.fsdecode(user), os.fsdecode(fingerprint) or None, int(pid))
-    return Question(request, os.fsdecode(config_file) or None, int(waited) / 1000)
+    return Invocation(
+        os.fsdecode(user),
+        os.fsdecode(fingerprint) or None,
+        int(pid),
+        begun=received_at - int(waited) / 1000,
+        config_file=os.fsdecode(config_file) or None,
+    )
 
 
 def encode_accepted(seconds: float) -> bytes:
-    """That the request was taken, and how long the front door should wait for the answer."""
-    return _HEAD.pack(b"W", max(int(seconds * 1000), 1))
+    """That the request is accepted, and for how many seconds the client should wait for the answer."""
+    return _HEAD.pack(b"W", max(round(seconds * 1000), 1))
 
 
 def encode_answer(lines: List[str], chained: bool = False) -> bytes:
-    """The whole answer; `chained` has the front door run the chained command after it."""
+    """The whole answer; with `chained` the client runs the chained command after it."""
     text = "".join(f"{line}\n" for line in lines).encode()
     return _HEAD.pack(b"C" if chained else b"K", len(text)) + text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is warm behind the socket: configuration, memory and an authorizer a thread; and the life of its process."""
+"""The resident daemon: configuration, cache, one authorizer per worker thread, process lifecycle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import signal
 import socket
 import stat
 import threading
-import time
 from typing import Callable, Iterator, NamedTuple, Optional
 
 from ..config.loader import load_or_refuse
@@ -19,22 +18,23 @@ from ..decide import chained_command, dependencies, fallback
 from ..decide.authorizer import Authorizer, refuse
 from ..decide.cache import Cache
 from ..imds.client import ImdsState
+from ..invocation import Invocation
 from ..log import record, sinks
-from ..model.decision import Decision, Request
+from ..model.decision import Decision
 from ..model.reasons import NotGranted
 from ..paths import SOCKET
-from . import protocol
+from . import protocol, systemd
 from .server import Handler, Service
 
 _BACKLOG = 1024
 
 
 class CannotServe(Exception):
-    """The socket cannot be had; says why and what to do."""
+    """There is no socket to serve on; the message has the reason and the remedy."""
 
 
 class _State(NamedTuple):
-    """All that a reload replaces. `refusal` is why nothing is granted, where the configuration does not read."""
+    """All that a reload replaces. `refusal` is why nothing is granted, if the configuration is invalid."""
 
     config: Config
     refusal: Optional[NotGranted]
@@ -56,11 +56,11 @@ class Resident:
         return self._state.config.service.idle_exit
 
     def want_reload(self) -> None:
-        """Let the next `reload_if_wanted` do it: a signal handler may interrupt anything, itself included."""
+        """Have the next `reload_if_wanted` reload: a signal handler may interrupt anything, itself included."""
         self._wanted = True
 
     def reload_if_wanted(self) -> None:
-        """Read the configuration anew; where it does not read, that is said, and nothing is granted until it does."""
+        """Read the configuration again. If it is invalid, this is logged, and nothing is granted until it is fixed."""
         if not self._wanted:
             return
         self._wanted = False
@@ -76,29 +76,29 @@ class Resident:
             self._state = self._read(self._state.cache)  # it may be valid by now
         state = self._state
         return Handler(
-            lambda request, asked_at: _decide(state, request, asked_at),
-            lambda request, asked_at: _remembered(state, request, asked_at),
+            lambda invocation: _decide(state, invocation),
+            lambda invocation: _cached(state, invocation),
             state.config.decision_deadline,
             self._config_file,
         )
 
-    def _read(self, memory: Optional[Cache]) -> _State:
+    def _read(self, before: Optional[Cache]) -> _State:
         config, refusal = load_or_refuse(self._config_file)
-        return _State(config, refusal, Cache(memory), ImdsState(), threading.local())
+        return _State(config, refusal, Cache(before), ImdsState(), threading.local())
 
 
-def _decide(state: _State, request: Request, asked_at: float) -> bytes:
+def _decide(state: _State, invocation: Invocation) -> bytes:
     if state.refusal is not None:
-        decision = refuse(request, state.refusal, fallback.configured(state.config))
+        decision = refuse(invocation, state.refusal, fallback.configured(state.config))
     else:
-        decision = _authorizer(state).decide(request, asked_at)
+        decision = _authorizer(state).decide(invocation)
     return _recorded(state, decision)
 
 
-def _remembered(state: _State, request: Request, asked_at: float) -> Optional[Callable[[], bytes]]:
+def _cached(state: _State, invocation: Invocation) -> Optional[Callable[[], bytes]]:
     if state.refusal is not None:
         return None
-    decision = _authorizer(state).remembered(request, asked_at)
+    decision = _authorizer(state).cached(invocation)
     return None if decision is None else lambda: _recorded(state, decision)
 
 
@@ -116,54 +116,33 @@ def _recorded(state: _State, decision: Decision) -> bytes:
 
 
 def serve(path: Optional[str], config_file: Optional[str]) -> None:
-    """Answer until stopped (SIGTERM, SIGINT) or idle; SIGHUP reads the configuration anew.
+    """Answer until stopped (SIGTERM, SIGINT) or idle; SIGHUP reads the configuration again.
 
     The socket is the one that systemd hands over (sd_listen_fds(3)), or made at `path`. Raises CannotServe.
     """
     resident = Resident(config_file)
-    # What workers would otherwise import one beside the other, which Python 3.9.0 to 3.9.2 get wrong.
+    # Otherwise two workers may import these at the same time, which fails in Python 3.9.0 to 3.9.2.
     import hashlib  # noqa: F401
     import json  # noqa: F401
 
-    # All of the code at once: a package that replaces it on the disk must not leave us with half of the old one.
+    # Load all of the code now: a package upgrade may replace the files at any time, and old and new must not mix.
     threading.Thread(target=dependencies.load_all, daemon=True).start()
     with _listener(path) as listener:
         service = Service(
-            listener, resident.current_handler, resident.idle_exit, _Watchdog().ping, resident.reload_if_wanted
+            listener, resident.current_handler, resident.idle_exit, systemd.Watchdog().ping, resident.reload_if_wanted
         )
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
         signal.signal(signal.SIGINT, lambda *_: service.stop())
         signal.signal(signal.SIGHUP, lambda *_: resident.want_reload())
-        _notify("READY=1")
+        systemd.notify("READY=1")
         service.run()
-        _notify("STOPPING=1")
-
-
-class _Watchdog:
-    """Tells systemd's watchdog that all is well, about as often as it wants to hear it (sd_watchdog_enabled(3))."""
-
-    def __init__(self) -> None:
-        self._every = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
-        self._next = time.monotonic()
-
-    def ping(self) -> None:
-        if self._every and time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._every
-            _notify("WATCHDOG=1")
-
-
-def _notify(state: str) -> None:
-    """sd_notify(3); without NOTIFY_SOCKET nobody wants to know."""
-    if "NOTIFY_SOCKET" in os.environ:
-        import systemd.daemon
-
-        systemd.daemon.notify(state)
+        systemd.notify("STOPPING=1")
 
 
 @contextlib.contextmanager
 def _listener(path: Optional[str]) -> Iterator[socket.socket]:
     if "LISTEN_FDS" in os.environ and path is None:
-        yield _inherited()
+        yield _inherited_listener()
         return
     path = path or SOCKET
     _clear_stale(path)
@@ -185,22 +164,18 @@ def _listener(path: Optional[str]) -> Iterator[socket.socket]:
                 os.unlink(path)
 
 
-def _inherited() -> socket.socket:
-    import systemd.daemon
-
-    descriptors = systemd.daemon.listen_fds()
-    if len(descriptors) != 1 or not systemd.daemon.is_socket_unix(descriptors[0], socket.SOCK_STREAM, 1):
-        raise CannotServe(
-            f"one listening Unix stream socket was to be handed over, there are {len(descriptors)} sockets"
-        )
-    return socket.socket(fileno=descriptors[0])
+def _inherited_listener() -> socket.socket:
+    listener = systemd.inherited_listener()
+    if listener is None:
+        raise CannotServe("systemd: expected exactly one listening Unix stream socket (sd_listen_fds(3))")
+    return listener
 
 
 def _clear_stale(path: str) -> None:
-    """Take away a socket that nobody answers at. Raises CannotServe if somebody does, or it is no socket."""
+    """Remove a socket without a listener. Raises CannotServe if there is a listener, or the file is no socket."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise CannotServe(f"{path} is there and is no socket; name another with --socket")
+            raise CannotServe(f"{path}: exists and is not a socket. Name another path with --socket")
     except FileNotFoundError:
         return
     except OSError as error:
@@ -208,5 +183,5 @@ def _clear_stale(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
         if probe.connect_ex(path) not in (errno.ECONNREFUSED, errno.ENOENT):
-            raise CannotServe(f"an authorizer answers at {path} already")
+            raise CannotServe(f"{path}: another daemon listens there. Stop it, or name another path with --socket")
     os.unlink(path)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resident authorizer: one warm process behind a socket, which answers front doors.
+"""Answers the clients on the socket.
 
-One thread looks after the connections and never waits for anything else; a bounded pool decides. A peer that says
-nothing, half or too much costs its own connection, nothing more. Who asks is read from the kernel.
+One thread handles the connections and waits for nothing else; a bounded pool of threads decides. A peer that sends
+nothing, half a request or too much loses its own connection, and delays no other. The kernel names the peer's user.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional, Set
 
-from ..model.decision import Request
+from ..invocation import Invocation
 from . import protocol
 
 Answer = Callable[[], bytes]
@@ -26,46 +26,46 @@ Answer = Callable[[], bytes]
 
 # Threads that may wait for IMDS at one time. They are started as they are needed, and cost little when idle.
 WORKERS = 32
-# Threads for what is remembered: it waits for nothing but its record, and not behind those who wait for IMDS.
+# Threads for cached answers, which wait for their record only, and not behind those that wait for IMDS.
 _QUICK_WORKERS = 4
-# Seconds a thread may compute before another gets its turn: short, or the thread that looks after the connections,
-# which gives its turn away at each system call, would be starved by those that decide.
+# Seconds that a thread may compute before another gets its turn. It is short: the thread that handles the connections
+# gives its turn away at each system call, and those that decide would starve it.
 _SWITCH_INTERVAL = 0.0005
-# Connections that have not said a whole request yet; beyond it the oldest makes room.
+# Connections without a whole request yet; beyond it the oldest is closed.
 _MAX_PENDING = 512
-# Seconds for a peer to say its request, and to take its answer; a front door does either at once.
-_PATIENCE = 2.0
-# Seconds on top of a decision's deadline that a front door should wait.
-_GRACE = 0.25
+# Seconds for a peer to send its request, and to read its answer; a client does either at once.
+_PEER_TIMEOUT = 2.0
+# Seconds beyond a decision's deadline that a client should wait.
+_ANSWER_MARGIN = 0.25
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
 class Handler(NamedTuple):
-    """What the service answers with: `deadline` in seconds, `config_file` as front doors name it.
+    """What the service answers with: `deadline` in seconds, `config_file` as the clients name it.
 
-    Both functions take a request and the moment of time.monotonic when sshd asked. `decide` gives the answer and may
-    take as long as a decision may; `remembered` looks it up at once, and gives None where it is not remembered.
+    `decide` gives the answer and may take as long as a decision may; `cached` waits for nothing, and gives None where
+    the answer is not cached.
     """
 
-    decide: Callable[[Request, float], bytes]
-    remembered: Callable[[Request, float], Optional[Answer]]
+    decide: Callable[[Invocation], bytes]
+    cached: Callable[[Invocation], Optional[Answer]]
     deadline: float
     config_file: Optional[str]
 
 
 class _PendingConnection(NamedTuple):
-    """A connection that has not said its whole request; `since` on time.monotonic."""
+    """A connection without its whole request yet; it was accepted at `since`, in seconds of time.monotonic."""
 
     peer: socket.socket
-    said: bytearray
+    received: bytearray
     since: float
 
 
 class Service:
-    """Answers on `listener` until it is told to stop or has been idle for `idle()` seconds (0: for ever).
+    """Answers on `listener` until it is stopped or has been idle for `idle()` seconds (0: for ever).
 
-    `handler` gives what to answer with; it is asked at each request, so that a reload counts from the next one on.
-    `watchdog_ping` is called every so often while all is well, `after_poll` after each poll. Processes of `peer_uids`
+    `handler` gives what to answer with; it is called for each request, so that a reload applies from the next one on.
+    `watchdog_ping` is called regularly while no decision hangs, `after_poll` after each poll. Processes of `peer_uids`
     are answered, by default those of `allowed_peer_uids`.
     """
 
@@ -86,7 +86,7 @@ class Service:
         self._selector = selectors.DefaultSelector()
         self._pending: Dict[int, _PendingConnection] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="authorizer")
-        self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="remembered")
+        self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="cached")
         self._under_way: Dict[int, float] = {}
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
@@ -94,14 +94,14 @@ class Service:
         self._allowed_uids = allowed_peer_uids(listener) if peer_uids is None else peer_uids
 
     def stop(self) -> None:
-        """Take no more requests, finish those under way, return from `run`. May be called from a signal handler."""
+        """Accept no more requests, finish those under way, return from `run`. A signal handler may call it."""
         self._stopping = True
 
     def run(self) -> None:
         """Answer until stopped or idle."""
         sys.setswitchinterval(_SWITCH_INTERVAL)
         for pool in (self._pool, self._quick_pool):
-            pool.submit(int).result()  # one worker there is, whatever happens
+            pool.submit(int).result()  # so that there is one worker, whatever happens
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_in, selectors.EVENT_READ)
@@ -125,7 +125,7 @@ class Service:
                 self._read_request(self._pending[key.fd])
         self._after_poll()
         now = time.monotonic()
-        for pending in [one for one in self._pending.values() if now - one.since > _PATIENCE]:
+        for pending in [one for one in self._pending.values() if now - one.since > _PEER_TIMEOUT]:
             self._drop(pending)
         if not any(now > latest for latest in list(self._under_way.values())):
             self._watchdog_ping()
@@ -138,7 +138,7 @@ class Service:
 
     @contextlib.contextmanager
     def _waking_on_signals(self) -> Iterator[None]:
-        """A signal ends the wait at once, so that its handler's word counts."""
+        """A signal ends the wait at once, so that what its handler set takes effect."""
         before = signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
         try:
             yield
@@ -150,14 +150,14 @@ class Service:
             try:
                 peer, _address = self._listener.accept()
             except BlockingIOError:
-                return  # nobody waits any more
+                return  # no further client waits
             except OSError:
                 self._make_room()
                 return
             peer.setblocking(False)
             _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
             if uid not in self._allowed_uids:
-                _refuse(peer)
+                _decline(peer)
                 peer.close()
                 continue
             if len(self._pending) >= _MAX_PENDING:
@@ -166,7 +166,7 @@ class Service:
             self._selector.register(peer, selectors.EVENT_READ)
 
     def _make_room(self) -> None:
-        """Descriptors ran out, or the places for connections that say nothing: the oldest of these goes."""
+        """No descriptor is left, or no place for a connection without a request: the oldest of these is closed."""
         if self._pending:
             self._drop(next(iter(self._pending.values())))
         else:
@@ -175,10 +175,10 @@ class Service:
     def _read_request(self, pending: _PendingConnection) -> None:
         try:
             data = pending.peer.recv(protocol.LONGEST_REQUEST)
-            pending.said.extend(data)
+            pending.received.extend(data)
             if not data:
                 self._drop(pending)
-            elif protocol.complete(bytes(pending.said)):
+            elif protocol.complete(bytes(pending.received)):
                 self._dispatch(pending)
         except BlockingIOError:
             return  # the event was for a connection that a worker closed meanwhile, whose descriptor this one got
@@ -186,34 +186,34 @@ class Service:
             self._drop(pending)
 
     def _dispatch(self, pending: _PendingConnection) -> None:
-        question = protocol.parse_request(bytes(pending.said))
+        invocation = protocol.parse_request(bytes(pending.received), pending.since)
         handler = self._handler()
-        if question.config_file != handler.config_file:
-            _refuse(pending.peer)  # the front door decides by the configuration that it was told to use
+        if invocation.config_file != handler.config_file:
+            _decline(pending.peer)  # the client decides by the configuration of its arguments
             self._drop(pending)
             return
-        peer, since = pending.peer, pending.since - question.waited
-        peer.send(protocol.encode_accepted(handler.deadline + _GRACE - question.waited))
+        peer, ends = pending.peer, invocation.begun + handler.deadline
+        peer.send(protocol.encode_accepted(ends + _ANSWER_MARGIN - pending.since))
         self._unregister(pending)
         self._last_request = time.monotonic()
-        # Whoever is under way for much longer than it may be hangs in something that has no time limit.
-        self._under_way[peer.fileno()] = since + handler.deadline + 10
-        remembered = handler.remembered(question.request, since)
-        with contextlib.suppress(RuntimeError):  # no further thread can be had: one of those there are takes it
-            if remembered is not None:
-                self._quick_pool.submit(self._answer, remembered, peer)
+        # A decision that is under way for much longer hangs in something without a time limit.
+        self._under_way[peer.fileno()] = ends + 10
+        cached = handler.cached(invocation)
+        with contextlib.suppress(RuntimeError):  # no further thread can be started: one of those that run takes it
+            if cached is not None:
+                self._quick_pool.submit(self._answer, cached, peer)
             else:
-                self._pool.submit(self._answer, lambda: handler.decide(question.request, since), peer)
+                self._pool.submit(self._answer, lambda: handler.decide(invocation), peer)
 
     def _answer(self, answer: Answer, peer: socket.socket) -> None:
         descriptor = peer.fileno()
         with peer:
             try:
                 whole = answer()
-                peer.settimeout(_PATIENCE)
+                peer.settimeout(_PEER_TIMEOUT)
                 peer.sendall(whole)
             except OSError:
-                pass  # the front door went away; the decision is recorded, and nobody got half of it
+                pass  # the client has ended; the decision is recorded
             finally:
                 self._under_way.pop(descriptor, None)
                 self._last_request = time.monotonic()
@@ -227,15 +227,15 @@ class Service:
         pending.peer.close()
 
 
-def _refuse(peer: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it went away
+def _decline(peer: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the peer has ended
         peer.send(protocol.DECLINED)
 
 
 def allowed_peer_uids(listener: socket.socket) -> Set[int]:
-    """The uids of root, of this process, and of the user that root gave the socket to, if to nobody else."""
+    """The uids of root, of this process, and of the socket's owner, unless its mode lets others connect as well."""
     uids = {0, os.geteuid()}
-    with contextlib.suppress(OSError, ValueError):  # a socket without a place in the file system belongs to nobody
+    with contextlib.suppress(OSError, ValueError):  # a socket that is in no file system has no owner
         status = os.stat(listener.getsockname())
         if not status.st_mode & 0o077:
             uids.add(status.st_uid)

@@ -10,13 +10,14 @@ import select
 import signal
 import threading
 import time
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..config.schema import CHAIN_SHARE, Config
 from ..host import trusted_files
+from ..invocation import CHAINED_MARK, Invocation
 from ..log.record import Fields, Record, clean
 from ..model import keys_command
-from ..model.decision import Decision, Request
+from ..model.decision import Decision
 from ..model.reasons import INFO, WARNING
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
@@ -40,7 +41,7 @@ class _Failed(Exception):
 
 def should_run(config: Config, decision: Decision) -> bool:
     """Whether the command has anything to add: sshd takes the first line that has the client's key."""
-    answered = decision.request.fingerprint is not None and decision.keys
+    answered = decision.invocation.fingerprint is not None and decision.keys
     return config.chain.command is not None and not answered
 
 
@@ -50,20 +51,17 @@ def seconds_left(config: Config, begun: float, now: float) -> float:
     return max(begun + deadline - now, deadline * CHAIN_SHARE)
 
 
-def run(
-    command: str, request: Request, tokens: Mapping[str, str], seconds: float, language: Optional[str] = None
-) -> CommandResult:
+def run(command: str, invocation: Invocation, seconds: float) -> CommandResult:
     """Run `command` as sshd would (its user and its environment); never for longer than `seconds`.
 
-    Only what a command prints that ends with status 0 counts, as with sshd. `tokens` has what sshd alone knows,
-    `language` is sshd's LANG, if it has one.
+    Only the output of a command that ends with status 0 counts, as with sshd.
     """
     begun = time.monotonic()
     output, status, problem = b"", None, ""
     try:
-        argv = _arguments(command, request, tokens)
+        argv = _arguments(command, invocation)
         trusted_files.require_safe(argv[0])
-        output, status = _run(argv, _environment(language), begun + seconds)
+        output, status = _run(argv, _environment(invocation.language), begun + seconds)
     except (_Failed, trusted_files.Unsafe) as failure:
         problem = str(failure)
     except OSError as error:
@@ -78,26 +76,26 @@ def run(
     return CommandResult(output, status, problem, elapsed_us)
 
 
-def record(command: str, request: Request, ended: CommandResult) -> Record:
+def record(command: str, invocation: Invocation, ended: CommandResult) -> Record:
     """What the log gets to know of it: fields as a decision's, and chain_command and chain_status."""
-    fields: Fields = {"user": clean(request.user), "chain_command": clean(command), "elapsed_us": ended.elapsed_us}
-    if request.fingerprint is not None:
-        fields["fingerprint"] = clean(request.fingerprint)
-    if request.sshd_pid is not None:
-        fields["sshd_pid"] = request.sshd_pid
+    fields: Fields = {"user": clean(invocation.user), "chain_command": clean(command), "elapsed_us": ended.elapsed_us}
+    if invocation.fingerprint is not None:
+        fields["fingerprint"] = clean(invocation.fingerprint)
+    if invocation.sshd_pid is not None:
+        fields["sshd_pid"] = invocation.sshd_pid
     if ended.status is not None:
         fields["chain_status"] = ended.status
     lines = ended.output.count(b"\n")
     end = ended.problem or f"exit status 0, {lines} line{'' if lines == 1 else 's'}"
-    sentence = f"chained command {clean(command)} for {clean(request.user)}: {clean(end)}"
+    sentence = f"chained command {clean(command)} for {clean(invocation.user)}: {clean(end)}"
     return Record(sentence, MESSAGE_ID, WARNING if ended.problem else INFO, fields)
 
 
-def _arguments(command: str, request: Request, tokens: Mapping[str, str]) -> List[str]:
+def _arguments(command: str, invocation: Invocation) -> List[str]:
     words = keys_command.split(command)
-    values = dict(tokens, u=request.user)
-    if request.fingerprint is not None:
-        values["f"] = request.fingerprint
+    values = dict(invocation.tokens, u=invocation.user)
+    if invocation.fingerprint is not None:
+        values["f"] = invocation.fingerprint
     try:
         return keys_command.expand(words, values)
     except KeyError as token:
@@ -177,7 +175,7 @@ def _environment(language: Optional[str]) -> Dict[str, str]:
         "USER": entry.pw_name,
         "LOGNAME": entry.pw_name,
         "HOME": entry.pw_dir,
-        keys_command.MARK: "1",
+        CHAINED_MARK: "1",
     }
 
 

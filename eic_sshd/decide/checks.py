@@ -7,13 +7,14 @@ Each raises NotGranted with the reason that it is there for.
 from __future__ import annotations
 
 import re
-from typing import Optional, Sequence, Set
+from typing import Optional, Sequence
 
 from ..config.schema import KeysSettings
 from ..model import public_key
 from ..model.public_key import KeyPolicy, PublicKey
 from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
+from ..model.verdict import Verdict
 
 USER_NAME = re.compile(
     r"[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?"
@@ -103,7 +104,7 @@ def other_key() -> NotGranted:
     return NotGranted(Reason.FINGERPRINT_MISMATCH, "the client offered a key that is not pushed")
 
 
-# From the refusal that says least about why the requested key was not granted to the one that says most.
+# From the reason that explains least why the requested key was not granted to the one that explains most.
 _SPECIFICITY = (
     Reason.FINGERPRINT_MISMATCH,
     Reason.BLOCK_MALFORMED,
@@ -117,30 +118,13 @@ _SPECIFICITY = (
 )
 
 
-class Refusals:
-    """Refused blocks: how many there are, and the refusal to report. Only that one is kept."""
+def most_specific(verdicts: Sequence[Verdict], not_judged: int = 0) -> NotGranted:
+    """The refusal to report for refused blocks, at least one: that of the first most specific one.
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._reasons: Set[Reason] = set()
-        self._most_specific: Optional[NotGranted] = None
-
-    def add(self, refusal: NotGranted) -> None:
-        self.count += 1
-        self._reasons.add(refusal.reason)
-        kept = self._most_specific
-        if kept is None or _SPECIFICITY.index(refusal.reason) > _SPECIFICITY.index(kept.reason):
-            self._most_specific = refusal
-
-    def most_specific(self, not_judged: int = 0) -> NotGranted:
-        """The refusal that says most, with the number of the others; at least one was added.
-
-        `not_judged` blocks more were there, which nobody looked at.
-        """
-        if self._most_specific is None:
-            raise ValueError("no block was refused")
-        numbers = [f"{self.count - 1} more refused"] if self.count > 1 else []
-        numbers += [f"{not_judged} more not looked at"] if not_judged else []
-        reason, detail = self._most_specific.reason, self._most_specific.detail
-        detail = f"{detail} ({', '.join(numbers)})" if numbers else detail
-        return NotGranted(reason, detail, frozenset(self._reasons - {reason}))
+    It says how many others there are, and how many more (`not_judged`) were not looked at.
+    """
+    refused = max(verdicts, key=lambda verdict: _SPECIFICITY.index(verdict.reason))
+    numbers = [f"{len(verdicts) - 1} more refused"] if len(verdicts) > 1 else []
+    numbers += [f"{not_judged} more not looked at"] if not_judged else []
+    detail = f"{refused.detail} ({', '.join(numbers)})" if numbers else refused.detail
+    return NotGranted(refused.reason, detail, verdicts)

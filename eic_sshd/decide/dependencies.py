@@ -1,33 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the rooms together: the real dependencies for an authorizer, as the configuration asks."""
+"""Everything outside that a decision uses; and the real dependencies, built from the configuration."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from ..config.schema import Config
 from ..host import libraries
-from ..host.hardware import AnyHardware, Ec2Hardware
+from ..host.hardware import AnyHardware, Ec2Hardware, Hardware
 from ..host.timed_calls import TimedCalls
 from ..imds.client import Imds, ImdsState
+from ..model.deadline import Clock
 from ..model.reasons import NotGranted, Reason
 from . import fallback
-from .authorizer import Dependencies
+from .fallback import KeysOnDisk
 
 if TYPE_CHECKING:
     from ..trust.roots import Roots
     from ..trust.signer import SignerVerifier
 
 
-# Seconds for the disk to give the trusted roots: [trust] ca_file may lie on a network's.
+# Seconds for the trusted roots to be read: [trust] ca_file may be on a network file system.
 _ROOTS_TIMEOUT = 1.0
 _reads = TimedCalls(4)
 
 
+class Dependencies(NamedTuple):
+    """`verifier` is called only when a signer must be verified; the clocks give seconds (time.time, time.monotonic)."""
+
+    imds: Imds
+    hardware: Hardware
+    verifier: Callable[[], SignerVerifier]
+    keys_on_disk: KeysOnDisk
+    now: Clock
+    monotonic: Clock
+
+
 def build(config: Config, state: Optional[ImdsState] = None) -> Dependencies:
-    """IMDS over the network, sysfs, the clocks; worlds of several threads may share `state`."""
+    """IMDS over the network, sysfs, the clocks. The dependencies of several threads may share `state`."""
     return Dependencies(
         imds=Imds(config.imds.endpoint, config.imds.request_timeout, state),
         hardware=Ec2Hardware() if config.instance.require_ec2_hardware else AnyHardware(),

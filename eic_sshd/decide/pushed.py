@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the blocks that IMDS lists for a user are worth verifying: those with the key that sshd asks for."""
+"""Which of the blocks that IMDS lists for a user are to be judged: those with the key that sshd named."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from ..model import signed_key
 from ..model.public_key import has_fingerprint
 from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
+from ..model.verdict import Verdict
 from . import checks
 
 # Blocks of one answer that are judged; how many more there are is counted.
 _MAX_JUDGED = 256
-# Those more that are counted: to count the tiniest that fit into an answer would take longer than to judge.
+# Further blocks that are counted: to count the tiniest ones that fit into an answer would take longer than to judge.
 _MAX_COUNTED = 4096
 
 
 class Pushed(NamedTuple):
-    """Blocks to verify, one at least; the refusals of others; and how many more blocks there are."""
+    """The blocks to judge, the verdicts on malformed ones, and how many more blocks there are."""
 
     blocks: List[Block]
-    refusals: checks.Refusals
+    malformed: List[Verdict]
     not_judged: int
 
 
 def read(blob: bytes, fingerprint: Optional[str]) -> Pushed:
-    """What `blob`, the answer of active-keys, holds for the key with `fingerprint`; None: for any key.
+    """The blocks of `blob`, the answer of active-keys, that have the key with `fingerprint` (None: any key).
 
-    Blocks with other keys are dropped and not counted, so that the pushes of one caller keep no other caller out.
+    Blocks with other keys are dropped and not counted, so that one caller's pushes do not crowd out another's. At least
+    one block is to be judged.
 
     Raises:
-        NotGranted: no-active-keys where there is no block, otherwise what is wrong with the blocks that there are.
+        NotGranted: no-active-keys where there is no block, otherwise what is wrong with the blocks.
     """
     if not blob.strip():
         raise NotGranted(Reason.NO_ACTIVE_KEYS, "")
@@ -42,28 +44,31 @@ def read(blob: bytes, fingerprint: Optional[str]) -> Pushed:
         found = _parsed(signed_key.carrying(blob, lambda key: has_fingerprint(key, fingerprint)))
     if found.blocks:
         return found
-    if found.refusals.count:
-        raise found.refusals.most_specific(found.not_judged)
+    if found.malformed:
+        raise checks.most_specific(found.malformed, found.not_judged)
     raise _no_block_carries_it(blob)
 
 
 def _parsed(texts: Iterator[bytes]) -> Pushed:
-    blocks, refusals = [], checks.Refusals()
+    blocks: List[Block] = []
+    malformed: List[Verdict] = []
     for text in itertools.islice(texts, _MAX_JUDGED):
         try:
             blocks.append(signed_key.parse(text))
         except signed_key.MalformedBlock as problem:
-            refusals.add(NotGranted(Reason.BLOCK_MALFORMED, str(problem)))
-    return Pushed(blocks, refusals, sum(1 for _ in itertools.islice(texts, _MAX_COUNTED)))
+            malformed.append(Verdict(None, Reason.BLOCK_MALFORMED, str(problem)))
+    return Pushed(blocks, malformed, sum(1 for _ in itertools.islice(texts, _MAX_COUNTED)))
 
 
 def _no_block_carries_it(blob: bytes) -> NotGranted:
-    """Why no block of `blob` carries the key: other keys are pushed, or one of the blocks or keys is malformed."""
+    """Why no block of `blob` has the key: other keys are pushed, or one of the blocks or keys is malformed."""
     found = _parsed(itertools.islice(signed_key.split(blob), _MAX_JUDGED))  # to count the others would be slow
+    verdicts = list(found.malformed)
     for block in found.blocks:
         try:
             checks.key_of(block)
-            found.refusals.add(checks.other_key())
-        except NotGranted as refusal:
-            found.refusals.add(refusal)
-    return found.refusals.most_specific()
+            refusal = checks.other_key()
+        except NotGranted as malformed:
+            refusal = malformed
+        verdicts.append(Verdict(block, refusal.reason, refusal.detail))
+    return checks.most_specific(verdicts)

@@ -37,13 +37,13 @@ def fields(decision: Decision) -> Fields:
 
     A field for which the decision has no value is left out. `expires` is in seconds since the epoch.
     """
-    request = decision.request
+    invocation = decision.invocation
     found: Dict[str, Union[str, int, None]] = {
         "decision": decision.outcome.value,
         "reason": decision.reason.word,
-        "user": request.user,
+        "user": invocation.user,
         "fingerprint": _joined(tuple(key.fingerprint for key in decision.keys))
-        or _joined(() if request.fingerprint is None else (request.fingerprint,)),
+        or _joined(() if invocation.fingerprint is None else (invocation.fingerprint,)),
         "key_type": _joined(tuple(dict.fromkeys(key.key_type for key in decision.keys))),
         "caller": _joined(decision.callers),
         "request_id": _joined(decision.request_ids),
@@ -51,7 +51,7 @@ def fields(decision: Decision) -> Fields:
         "instance_id": decision.instance_id,
         "source": decision.source.value if decision.source else None,
         "elapsed_us": decision.elapsed_us,
-        "sshd_pid": request.sshd_pid,
+        "sshd_pid": invocation.sshd_pid,
     }
     return {
         name: clean(value) if isinstance(value, str) and name not in _LISTS else value
@@ -62,8 +62,8 @@ def fields(decision: Decision) -> Fields:
 
 def sentence(decision: Decision) -> str:
     """What was decided, for which user and why, in one line."""
-    user, detail = clean(decision.request.user), clean(decision.detail)
-    offered = f"key {clean(decision.request.fingerprint)}" if decision.request.fingerprint else "any key"
+    user, detail = clean(decision.invocation.user), clean(decision.detail)
+    offered = f"key {clean(decision.invocation.fingerprint)}" if decision.invocation.fingerprint else "any key"
     word = decision.reason.word
     keys = _joined(tuple(f"{key.key_type} {key.fingerprint}" for key in decision.keys))
     if decision.outcome is Outcome.GRANTED:

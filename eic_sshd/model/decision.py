@@ -6,8 +6,10 @@ from __future__ import annotations
 import enum
 from typing import List, NamedTuple, Optional, Tuple
 
+from ..invocation import Invocation
 from .public_key import PublicKey
 from .reasons import Outcome, Reason
+from .verdict import Verdict
 
 
 class Source(enum.Enum):
@@ -18,18 +20,13 @@ class Source(enum.Enum):
     FILE = "file"
 
 
-class Request(NamedTuple):
-    """What sshd requests: whether the key with this fingerprint (any key, if None) may log in as `user`."""
-
-    user: str
-    fingerprint: Optional[str] = None
-    sshd_pid: Optional[int] = None
-
-
 class Decision(NamedTuple):
-    """One decision. `expires` is in seconds since the epoch, `elapsed_us` in microseconds."""
+    """One decision on `invocation`. `expires` is in seconds since the epoch, `elapsed_us` in microseconds.
 
-    request: Request
+    `verdicts` are those of the pushed blocks, where these were judged.
+    """
+
+    invocation: Invocation
     reason: Reason
     detail: str
     keys: Tuple[PublicKey, ...] = ()
@@ -39,6 +36,7 @@ class Decision(NamedTuple):
     instance_id: Optional[str] = None
     source: Optional[Source] = None
     elapsed_us: Optional[int] = None
+    verdicts: Tuple[Verdict, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

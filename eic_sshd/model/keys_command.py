@@ -8,8 +8,6 @@ from typing import FrozenSet, List, Mapping, Sequence, Tuple
 
 # What sshd runs.
 FRONT_DOOR = "/usr/lib/eic-sshd/authorized-keys"
-# In the environment of a chained command: if that asks the front door again, it is not run again.
-MARK = "EIC_SSHD_CHAINED"
 # sshd_config(5), TOKENS: those that AuthorizedKeysCommand accepts (C and D since OpenSSH 9.4).
 TOKENS = frozenset("CDUfhktu")
 # The ones whose values a helper of its own can find out; all others only sshd knows.

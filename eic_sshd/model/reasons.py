@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import enum
-from typing import FrozenSet
+from typing import TYPE_CHECKING, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from .verdict import Verdict
 
 # syslog(3) severities.
 ERR, WARNING, NOTICE, INFO, DEBUG = 3, 4, 5, 6, 7
@@ -227,12 +230,12 @@ class Reason(enum.Enum):
 class NotGranted(Exception):
     """A check failed, or could not be made: no key is handed out on its account.
 
-    `reason` is for machines, `detail` completes the sentence for a person. `others` are the reasons of other blocks,
-    where several were refused and this is the refusal that says most.
+    `reason` is for machines, `detail` completes the sentence for a person. `verdicts` are those of the blocks, where
+    these were judged and this is the most specific refusal of them.
     """
 
-    def __init__(self, reason: Reason, detail: str, others: FrozenSet[Reason] = frozenset()) -> None:
+    def __init__(self, reason: Reason, detail: str, verdicts: Sequence[Verdict] = ()) -> None:
         super().__init__(f"{reason.word}: {detail}")
         self.reason = reason
         self.detail = detail
-        self.others = others
+        self.verdicts: Tuple[Verdict, ...] = tuple(verdicts)

@@ -133,7 +133,7 @@ def _requests() -> st.SearchStrategy[bytes]:
 def _read_request(data: bytes) -> None:
     try:
         if protocol.complete(data):
-            protocol.parse_request(data)
+            protocol.parse_request(data, 0.0)
     except protocol.MalformedRequest:
         return
 
@@ -156,7 +156,7 @@ def _words() -> st.SearchStrategy[str]:
 
 
 def _read_arguments(arguments: Sequence[str]) -> None:
-    client.parse(list(arguments))
+    client.parse(list(arguments), 0.0)
 
 
 # The configuration.

@@ -108,8 +108,8 @@ def test_all_streams_in_order_are_left_as_they_are() -> None:
 ASK = """
 import os, sys
 sys.path.insert(0, {root!r})
-from eic_sshd import cold
-cold.hold_standard_streams()
+from eic_sshd.host import process
+process.hold_standard_streams()
 before = [os.readlink(f"/proc/self/fd/{{stream}}") for stream in (0, 1, 2)]
 opened = os.open({root!r}, os.O_RDONLY)
 with open({found!r}, "w") as file:

@@ -25,6 +25,7 @@ MODULES = tuple(
         "client",
         "daemon/protocol", "daemon/server",
         "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/pushed",
+        "decide/signer_source",
         "host/hardware", "host/timed_calls", "host/trusted_files",
         "imds/availability", "imds/bounded", "imds/client", "imds/session",
         "model/partition", "model/public_key", "model/signed_key",
@@ -35,12 +36,12 @@ MODULES = tuple(
 # Of these modules, only what decides who may ask, who may answer, and whether an answer is whole: the rest is the life
 # of a process, which the integration tests hold.
 SCOPES: Dict[str, Tuple[str, ...]] = {
-    "eic_sshd/client.py": ("parse", "ask", "converse", "may_answer", "write", ""),
+    "eic_sshd/client.py": ("parse", "ask", "exchange", "encode_request", "may_answer", "write", ""),
     "eic_sshd/daemon/server.py": (
         "Service._accept",
         "Service._read_request",
         "Service._dispatch",
-        "_refuse",
+        "_decline",
         "allowed_peer_uids",
     ),
 }

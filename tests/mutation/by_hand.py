@@ -36,14 +36,14 @@ BY_HAND: Tuple[ByHand, ...] = (
     ),
     ByHand(
         "eic_sshd/decide/authorizer.py",
-        "fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))",
+        "fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))  # 6",
         "fresh = grant.blocks",
         "a remembered grant is not held to a clock set back",
     ),
     ByHand(
         "eic_sshd/decide/authorizer.py",
-        "        signer.verify(block)\n        checks.require_instance(block, instance_id)\n",
-        "        checks.require_instance(block, instance_id)\n",
+        "            anchor.signer.verify(block)  # 4\n",
+        "",
         "whoever signed the block",
     ),
     ByHand(

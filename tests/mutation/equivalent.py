@@ -30,8 +30,7 @@ _SIGNATURE = 'signature = base64.b64decode(b"".join(line.strip() for line in lin
 _FIRST_FIELD = "while start > 0 and key_line - start <= _MAX_BLOCK_BYTES:"
 _SERIAL = 'content = serial.to_bytes((serial + (serial %s)).bit_length() // 8 + 1, "big", signed=True)'
 _DECISION = (
-    "return Decision( request=request, reason=Reason.GRANTED, "
-    'detail=f"{not_judged} more blocks not looked at" if not_judged else "", '
+    'return Decision( invocation, Reason.GRANTED, "", '
     "keys=tuple(grant.key for grant in latest), callers=_distinct(block.caller for block in blocks), "
     "request_ids=_distinct(block.request_id for block in blocks), "
     "expires=min(max(one.block.timestamp for one in grant.blocks) for grant in latest), "
@@ -51,16 +50,9 @@ _REQUEST = (
     'request.method, f"{self._endpoint}/latest/{request.path}", headers=request.headers, '
     "timeout=self._limit.require_time()"
 )
-_UNDER_WAY = "self._under_way[peer.fileno()] = since + handler.deadline + %s"
+_UNDER_WAY = "self._under_way[peer.fileno()] = ends + %s"
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
-    Equivalent(
-        "eic_sshd/decide/checks.py",
-        "Refusals.most_specific",
-        "return NotGranted(reason, detail, frozenset(self._reasons - {reason}))",
-        ("return NotGranted(reason, detail, frozenset((self._reasons)))",),
-        "the reason itself is looked at beside those of the others",
-    ),
     Equivalent(
         "eic_sshd/model/signed_key.py",
         "carrying",
@@ -84,7 +76,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
+        "exchange",
         "connection.close()",
         ("pass",),
         "it is closed when nothing refers to it any more",
@@ -98,42 +90,42 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        "if started - begun > 0.05:",
-        ("if started - begun >= 0.05:",),
+        "encode_request",
+        "if waited > _LATE:",
+        ("if waited >= _LATE:",),
         "no two readings of the clock are apart by just that",
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        "fields.append(str(int((started - begun) * 1000)))",
+        "encode_request",
+        "fields.append(str(int(waited * 1000)))",
         (
-            "fields.append(str(int((started - begun) * 1001)))",
-            "fields.append(str(int((started - begun) * (999))))",
+            "fields.append(str(int(waited * 1001)))",
+            "fields.append(str(int(waited * (999))))",
         ),
         "a thousandth more or less",
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        "connection.settimeout(max(until - started, 0.001))",
+        "exchange",
+        "connection.settimeout(max(deadline - started, 0.001))",
         (
-            "connection.settimeout(max(until - started, 1.001))",
-            "connection.settimeout(max((until), 0.001))",
+            "connection.settimeout(max(deadline - started, 1.001))",
+            "connection.settimeout(max((deadline), 0.001))",
             "connection.settimeout(max((started), 0.001))",
         ),
         "a Unix socket with any time limit does not wait for room in a queue; what follows sets limits of its own",
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        "connection.settimeout(max(until - time.monotonic(), 0.001))",
-        ("connection.settimeout(max(until - time.monotonic(), 1.001))",),
+        "exchange",
+        "connection.settimeout(max(deadline - time.monotonic(), 0.001))",
+        ("connection.settimeout(max(deadline - time.monotonic(), 1.001))",),
         "a second more where the time is over: a test of it would assert a time",
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
+        "exchange",
         "peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)",
         (
             "peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 13)",
@@ -143,29 +135,29 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        "more = connection.recv(65536)",
-        ("more = connection.recv(65537)", "more = connection.recv((65535))"),
+        "exchange",
+        "chunk = connection.recv(65536)",
+        ("chunk = connection.recv(65537)", "chunk = connection.recv((65535))"),
         "whatever is left comes with the next call",
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        "if len(said) < 5 <= len(said + more):",
+        "exchange",
+        "if len(received) < 5 <= len(received + chunk):",
         (
-            "if len(said) <= 5 <= len(said + more):",
-            "if ((5 <= len(said + more))):",
+            "if len(received) <= 5 <= len(received + chunk):",
+            "if ((5 <= len(received + chunk))):",
         ),
         "computed again from the same five bytes, or from fewer before these are there",
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        'until = started + int.from_bytes((said + more)[1:5], "big") / 1000',
+        "exchange",
+        'deadline = started + int.from_bytes((received + chunk)[1:5], "big") / 1000',
         (
-            'until = started + int.from_bytes((said + more)[2:5], "big") / 1000',
-            'until = started + int.from_bytes((said + more)[1:5], "big") / 1001',
-            'until = started + int.from_bytes((said + more)[1:5], "big") / (999)',
+            'deadline = started + int.from_bytes((received + chunk)[2:5], "big") / 1000',
+            'deadline = started + int.from_bytes((received + chunk)[1:5], "big") / 1001',
+            'deadline = started + int.from_bytes((received + chunk)[1:5], "big") / (999)',
         ),
         "no answer is announced for more than 2**24 ms; a thousandth more or less",
     ),
@@ -185,28 +177,28 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/decide/authorizer.py",
-        "Authorizer.remembered",
-        "if self._stored(request) is None:",
+        "Authorizer.cached",
+        "if self._stored_grant(invocation) is None:",
         ("if False:",),
         "saves the checks where there is nothing to check",
     ),
     Equivalent(
         "eic_sshd/decide/authorizer.py",
-        "Authorizer.remembered",
+        "Authorizer.cached",
         "self._dependencies.hardware.require_ec2()",
         ("pass",),
         "require_instance, which follows for every grant, asks for more",
     ),
     Equivalent(
         "eic_sshd/decide/authorizer.py",
-        "Authorizer._stored",
-        "if request.fingerprint is None:",
+        "Authorizer._stored_grant",
+        "if invocation.fingerprint is None:",
         ("if False:",),
         "nothing is stored under None",
     ),
     Equivalent(
         "eic_sshd/decide/authorizer.py",
-        "Authorizer._grant",
+        "Authorizer._judge",
         "checks.require_fingerprint(key, fingerprint)",
         ("pass",),
         "pushed.read gives only blocks with that key; this holds the parsed key to it once more",
@@ -363,14 +355,14 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "converse",
-        'until = started + int.from_bytes((said + more)[1:5], "big") / 1000',
-        ('until = started + int.from_bytes((said + more)[(0):5], "big") / 1000',),
+        "exchange",
+        'deadline = started + int.from_bytes((received + chunk)[1:5], "big") / 1000',
+        ('deadline = started + int.from_bytes((received + chunk)[(0):5], "big") / 1000',),
         "adds a multiple of 2**32 ms, which Python cuts off for poll(2), whose timeout is an int of milliseconds",
     ),
     Equivalent(
         "eic_sshd/decide/authorizer.py",
-        "_decision",
+        "_granted",
         _DECISION % "0",
         (_DECISION % "(-1)",),
         "all grants of one decision are for the same instance",

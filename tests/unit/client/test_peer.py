@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from eic_sshd import client
+from tests.unit.invocations import invocation
 
 OTHER = 0x01020304  # a uid that is no other however its bytes are cut
 ANSWER = b"W\0\0\x0b\xb8K\0\0\0\2x\n"
@@ -40,7 +40,7 @@ def answer(path: str, uid: int) -> bytes | None:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
             try:
-                return client.ask(path, ("root", None, None), time.monotonic())[0]
+                return client.ask(invocation(path))[0]
             finally:
                 process.kill()
 

@@ -14,8 +14,8 @@ from eic_sshd import client
 from eic_sshd.client import NoAnswerInTime, ask, parse
 from eic_sshd.daemon import protocol
 from testbed.unix_server import Talk, listening, receive_request
+from tests.unit.invocations import invocation
 
-QUESTION = ("root", "f", "/c")
 WHOLE = protocol.encode_answer(["ssh-ed25519 AAAA"])
 
 
@@ -67,7 +67,7 @@ def test_its_types_are_not_loaded() -> None:
 
 
 def test_the_time_to_reach_an_authorizer_leaves_one_for_a_decision_of_its_own() -> None:
-    assert client.PATIENCE == 2.0
+    assert client.ACCEPT_TIMEOUT == 2.0
 
 
 @pytest.mark.parametrize("chained", [True, False])
@@ -75,14 +75,14 @@ def test_whether_a_chained_command_is_to_be_run_is_told_from_the_answer(path: st
     thread = listening(
         path, answering(protocol.encode_accepted(5) + protocol.encode_answer(["ssh-ed25519 AAAA"], chained))
     )
-    assert ask(path, QUESTION, time.monotonic()) == (b"ssh-ed25519 AAAA\n", chained)
+    assert ask(invocation(path)) == (b"ssh-ed25519 AAAA\n", chained)
     thread.join(10)
 
 
 @pytest.mark.parametrize("kind", [b"X", b"k", b"W"])
 def test_an_answer_of_another_kind_is_none(path: str, kind: bytes) -> None:
     thread = listening(path, answering(protocol.encode_accepted(5) + kind + WHOLE[1:]))
-    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    assert ask(invocation(path)) == (None, False)
     thread.join(10)
 
 
@@ -90,7 +90,7 @@ def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: 
     length = 0x01000002
     said = protocol.encode_accepted(30) + b"K" + length.to_bytes(4, "big") + b"x\n"
     thread = listening(path, answering(said))
-    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    assert ask(invocation(path)) == (None, False)
     thread.join(10)
 
 
@@ -100,11 +100,11 @@ def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: 
 def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
     path: str, split: int, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PATIENCE", 0.5)
+    monkeypatch.setattr(client, "ACCEPT_TIMEOUT", 0.5)
     said = protocol.encode_accepted(60) + WHOLE
     pieces = [piece for piece in (said[:split], said[split:end]) if piece]
     thread = listening(path, answering(*pieces, said[end:], pause=0.8))
-    assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    assert ask(invocation(path))[0] == b"ssh-ed25519 AAAA\n"
     thread.join(10)
 
 
@@ -113,14 +113,14 @@ def test_an_answer_that_does_not_come_as_announced_is_waited_for_no_longer(path:
     """Where it is waited for without end, this test does not end either."""
     thread = listening(path, silent(protocol.encode_accepted(0.3) + more))
     with pytest.raises(NoAnswerInTime):
-        ask(path, QUESTION, time.monotonic())
+        ask(invocation(path))
     thread.join(10)
 
 
 def test_an_authorizer_that_does_not_accept_is_not_waited_for_without_end(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PATIENCE", 0.3)
+    monkeypatch.setattr(client, "ACCEPT_TIMEOUT", 0.3)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
@@ -132,7 +132,7 @@ def test_an_authorizer_that_does_not_accept_is_not_waited_for_without_end(
                 one.setblocking(False)
                 if one.connect_ex(path):
                     break
-            assert ask(path, QUESTION, time.monotonic()) == (None, False)
+            assert ask(invocation(path)) == (None, False)
         finally:
             for one in waiting:
                 one.close()
@@ -149,7 +149,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
     # As an authorizer of an earlier version understands it, unless this machine is too busy to begin at once.
     for _ in range(20):
         begun = time.monotonic()
-        ask(path, QUESTION, begun)
+        ask(invocation(path, begun=begun))
         thread.join(10)
         if requests[-1].count(b"\0", 4) == 4:
             return
@@ -160,30 +160,32 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
 
 def test_between_two_services_there_is_a_short_pause(path: str, pauses: List[float]) -> None:
     thread = listening(path, answering(b""), answering(protocol.encode_accepted(5) + WHOLE))
-    assert ask(path, QUESTION, time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    assert ask(invocation(path))[0] == b"ssh-ed25519 AAAA\n"
     thread.join(10)
     assert pauses == [0.1]
 
 
 @pytest.mark.parametrize("arguments", [["--other", "x", "root"], ["--other=x", "root"], ["--=x", "root"], ["--config"]])
 def test_an_option_that_there_is_not_is_a_wrong_argument(arguments: List[str]) -> None:
-    assert parse(arguments) is None
+    assert parse(arguments, 0.0) is None
 
 
 def test_an_option_may_have_its_value_as_the_last_but_one_argument() -> None:
-    assert parse(["--config=/c", "root"]) == (client.SOCKET, ("root", None, "/c"), {})
-    assert parse(["--config", "/c", "root"]) == (client.SOCKET, ("root", None, "/c"), {})
+    for arguments in (["--config=/c", "root"], ["--config", "/c", "root"]):
+        parsed = parse(arguments, 0.0)
+        assert parsed is not None
+        assert (parsed.socket_path, parsed.user, parsed.config_file) == (client.SOCKET, "root", "/c")
 
 
 def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(path: str) -> None:
     thread = listening(path, answering(b""), answering(b""), answering(protocol.encode_accepted(5) + WHOLE))
-    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    assert ask(invocation(path)) == (None, False)
     thread.join(0.3)
     assert thread.is_alive()
 
 
 def test_where_nobody_listens_no_other_service_is_waited_for(path: str, pauses: List[float]) -> None:
-    assert ask(path, QUESTION, time.monotonic()) == (None, False)
+    assert ask(invocation(path)) == (None, False)
     assert pauses == []
 
 

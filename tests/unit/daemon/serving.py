@@ -10,7 +10,7 @@ from typing import Callable, Container, List, Optional
 
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import Handler, Service
-from eic_sshd.model.decision import Request
+from eic_sshd.invocation import Invocation
 
 
 def request(user: str, waited: Optional[int] = None) -> bytes:
@@ -78,9 +78,9 @@ def serve(
         raise raised[0]
 
 
-def lines(request: Request, _: float) -> bytes:
-    return protocol.encode_answer([request.user])
+def lines(invocation: Invocation) -> bytes:
+    return protocol.encode_answer([invocation.user])
 
 
-NOTHING_REMEMBERED = Handler(lines, lambda request, asked_at: None, 3.0, None)
+NOTHING_CACHED = Handler(lines, lambda invocation: None, 3.0, None)
 WHOLE = protocol.encode_accepted(3.25) + protocol.encode_answer(["root"])

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from eic_sshd import client
 from eic_sshd.client import NoAnswerInTime
 from eic_sshd.daemon import protocol
+from eic_sshd.invocation import Invocation
 from testbed import processes, waiting
 from testbed.unix_server import Talk, listening, receive_request
+from tests.unit.invocations import invocation
 
 
 def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = "f") -> Optional[bytes]:
     thread = listening(path, talk)
     try:
-        return client.ask(path, (user, fingerprint, "/c"), time.monotonic())[0]
+        return client.ask(invocation(path, user, fingerprint))[0]
     finally:
         thread.join(timeout=5)
 
@@ -33,15 +35,16 @@ def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = 
 def test_the_front_door_and_the_authorizer_speak_the_same_language(
     path: str, user: str, fingerprint: Optional[str]
 ) -> None:
-    heard: List[protocol.Question] = []
+    heard: List[Invocation] = []
 
     def talk(peer: socket.socket) -> None:
-        heard.append(protocol.parse_request(receive_request(peer)))
+        heard.append(protocol.parse_request(receive_request(peer), 0.0))
         peer.sendall(protocol.encode_accepted(3.25) + protocol.encode_answer(["ssh-ed25519 AAAA", "ssh-rsa BBBB"]))
 
     assert ask(path, talk, user, fingerprint) == b"ssh-ed25519 AAAA\nssh-rsa BBBB\n"
-    assert heard[0].request == (user, fingerprint, os.getppid())
-    assert heard[0].config_file == "/c"
+    (parsed,) = heard
+    assert (parsed.user, parsed.fingerprint, parsed.sshd_pid) == (user, fingerprint, os.getppid())
+    assert parsed.config_file == "/c"
 
 
 def test_an_answer_may_come_byte_by_byte(path: str) -> None:
@@ -66,11 +69,11 @@ def test_no_keys_are_an_answer(path: str) -> None:
 
 
 def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
-    assert client.ask(path, ("root", None, None), time.monotonic()) == (None, False)
+    assert client.ask(invocation(path)) == (None, False)
     with open(path, "w"):
         pass
-    assert client.ask(path, ("root", None, None), time.monotonic()) == (None, False)
-    assert client.ask("x" * 200, ("root", None, None), time.monotonic()) == (None, False)
+    assert client.ask(invocation(path)) == (None, False)
+    assert client.ask(invocation("x" * 200)) == (None, False)
 
 
 WHOLE = protocol.encode_accepted(3) + protocol.encode_answer(["ssh-ed25519 AAAA"])
@@ -86,7 +89,7 @@ def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> N
         peer.sendall(WHOLE)
 
     thread = listening(path, hang_up, talk)
-    assert client.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    assert client.ask(invocation(path))[0] == b"ssh-ed25519 AAAA\n"
     thread.join(timeout=5)
 
 
@@ -97,7 +100,7 @@ def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bo
             receive_request(peer)
 
     thread = listening(path, hang_up_later, hang_up_later)
-    assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    assert client.ask(invocation(path)) == (None, False)
     thread.join(timeout=5)
     assert not thread.is_alive()
 
@@ -115,7 +118,7 @@ def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: s
         peer.sendall(spoken)
 
     thread = listening(path, die, *[hang_up] * (deaths - 1), answer_whole)
-    assert client.ask(path, ("root", "f", "/c"), time.monotonic())[0] == b"ssh-ed25519 AAAA\n"
+    assert client.ask(invocation(path))[0] == b"ssh-ed25519 AAAA\n"
     thread.join(timeout=5)
 
 
@@ -125,7 +128,7 @@ def test_one_that_goes_on_dying_is_asked_three_times_and_no_more(path: str) -> N
         peer.sendall(WHOLE[:5])
 
     thread = listening(path, *[die] * 3, hang_up)
-    assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    assert client.ask(invocation(path)) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
 
@@ -134,19 +137,19 @@ def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
     heard: List[float] = []
 
     def hear(peer: socket.socket) -> None:
-        heard.append(protocol.parse_request(receive_request(peer)).waited)
+        heard.append(-protocol.parse_request(receive_request(peer), 0.0).begun)
 
     thread = listening(path, hear, hear)
-    client.ask(path, ("root", "f", "/c"), time.monotonic())
+    client.ask(invocation(path))
     thread.join(timeout=5)
     assert heard[0] < heard[1]
     assert heard[1] >= 0.1
 
 
 def test_where_the_time_to_reach_an_authorizer_is_over_none_is_waited_for(path: str) -> None:
-    begun = time.monotonic() - client.PATIENCE
+    begun = time.monotonic() - client.ACCEPT_TIMEOUT
     thread = listening(path, hang_up)
-    assert client.ask(path, ("root", "f", "/c"), begun) == (None, False)
+    assert client.ask(invocation(path, begun=begun)) == (None, False)
     thread.join(timeout=5)
 
 
@@ -176,7 +179,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
     try:
         answer: object = (None, False)
         waiting.until(lambda: processes.accepts_connections(path), "the other process listens")
-        answer = client.ask(path, ("root", "f", "/c"), time.monotonic())
+        answer = client.ask(invocation(path))
     finally:
         listener.close()
         os.kill(pid, signal.SIGKILL)
@@ -186,7 +189,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
 
 def test_one_that_refuses_is_not_asked_again(path: str) -> None:
     thread = listening(path, lambda peer: peer.sendall(receive_request(peer)[:0] + protocol.DECLINED), hang_up)
-    assert client.ask(path, ("root", "f", "/c"), time.monotonic()) == (None, False)
+    assert client.ask(invocation(path)) == (None, False)
     thread.join(timeout=0.3)
     assert thread.is_alive()
 
@@ -227,7 +230,7 @@ def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> No
 )
 def test_what_is_no_request_is_malformed(data: bytes) -> None:
     with pytest.raises(protocol.MalformedRequest):
-        protocol.parse_request(data)
+        protocol.parse_request(data, 0.0)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\0\0\x20\x01", b"\0\0\0\x01xy"])
@@ -240,7 +243,7 @@ def test_what_is_longer_than_a_request_is_malformed(data: bytes) -> None:
 def test_no_bytes_make_the_parser_raise_anything_else(data: bytes) -> None:
     try:
         if protocol.complete(data):
-            protocol.parse_request(data)
+            protocol.parse_request(data, 0.0)
     except protocol.MalformedRequest:
         return
 
@@ -294,16 +297,16 @@ def test_a_request_with_more_behind_it_is_none() -> None:
 )
 def test_fields_that_are_no_request_are_malformed(fields: List[bytes]) -> None:
     with pytest.raises(protocol.MalformedRequest):
-        protocol.parse_request(request_of(*fields))
+        protocol.parse_request(request_of(*fields), 0.0)
 
 
 def test_the_fields_of_a_request_are_read_as_they_are() -> None:
-    asked = protocol.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""))
-    assert (asked.request.user, asked.request.fingerprint, asked.request.sshd_pid) == ("u", None, 1111111111)
-    assert (asked.config_file, asked.waited) == (None, 0.0)
-    assert protocol.Question(asked.request, None).waited == 0.0
-    assert protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999")).waited == 99.999
-    assert protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0")).config_file == "/c"
+    parsed = protocol.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""), 7.0)
+    assert (parsed.user, parsed.fingerprint, parsed.sshd_pid) == ("u", None, 1111111111)
+    assert (parsed.config_file, parsed.begun, parsed.tokens) == (None, 7.0, {})
+    late = protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999"), 100.0)
+    assert late.begun == pytest.approx(0.001)
+    assert protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0"), 0.0).config_file == "/c"
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(3.25, 3250), (0.0, 1), (-5.0, 1), (0.002, 2)])

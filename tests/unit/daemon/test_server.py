@@ -12,9 +12,9 @@ import pytest
 
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import WORKERS
-from eic_sshd.model.decision import Request
+from eic_sshd.invocation import Invocation
 
-from .serving import NOTHING_REMEMBERED, WHOLE, answer, request, serve
+from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from .serving import NOTHING_REMEMBERED, WHOLE, answer, request, serve
 )
 def test_only_who_may_ask_is_answered(path: str, allowed: Optional[Container[int]], said: bytes) -> None:
     heard: List[bytes] = []
-    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), allowed)
+    serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), allowed)
     assert heard == [said]
 
 
@@ -31,13 +31,13 @@ def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
     asked_at: Dict[str, float] = {}
     begun = time.monotonic()
 
-    def decide(request: Request, moment: float) -> bytes:
-        asked_at[request.user] = time.monotonic() - moment
-        assert moment >= begun - int(request.user[1:]) / 1000
+    def decide(invocation: Invocation) -> bytes:
+        asked_at[invocation.user] = time.monotonic() - invocation.begun
+        assert invocation.begun >= begun - int(invocation.user[1:]) / 1000
         return protocol.encode_answer([])
 
     heard: List[bytes] = []
-    handler = NOTHING_REMEMBERED._replace(decide=decide)
+    handler = NOTHING_CACHED._replace(decide=decide)
     serve(path, handler, lambda: heard.extend(answer(path, request(f"u{ms}", ms)) for ms in (0, 2000, 99999)))
     assert [said[:5] for said in heard] == [
         protocol.encode_accepted(3.25),
@@ -48,15 +48,15 @@ def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
     assert asked_at["u99999"] >= 99.999
 
 
-def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> None:
+def test_cached_answer_is_given_while_every_worker_waits(path: str) -> None:
     leave = threading.Event()
 
-    def decide(request: Request, _: float) -> bytes:
+    def decide(_: Invocation) -> bytes:
         assert leave.wait(60)
         return protocol.encode_answer([])
 
-    def remembered(request: Request, _: float) -> Optional[Callable[[], bytes]]:
-        return (lambda: protocol.encode_answer(["remembered"])) if request.user == "root" else None
+    def cached(invocation: Invocation) -> Optional[Callable[[], bytes]]:
+        return (lambda: protocol.encode_answer(["cached"])) if invocation.user == "root" else None
 
     def talk() -> None:
         others = [threading.Thread(target=answer, args=(path, request("other"))) for _ in range(2 * WORKERS)]
@@ -64,11 +64,11 @@ def test_what_is_remembered_is_answered_while_every_worker_waits(path: str) -> N
             other.start()
         try:
             for _ in range(3):
-                assert answer(path, request("root")).endswith(protocol.encode_answer(["remembered"]))
+                assert answer(path, request("root")).endswith(protocol.encode_answer(["cached"]))
             assert all(other.is_alive() for other in others)
         finally:
             leave.set()
             for other in others:
                 other.join(60)
 
-    serve(path, NOTHING_REMEMBERED._replace(decide=decide, remembered=remembered), talk)
+    serve(path, NOTHING_CACHED._replace(decide=decide, cached=cached), talk)

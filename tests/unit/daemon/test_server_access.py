@@ -13,7 +13,7 @@ import pytest
 from eic_sshd.daemon import protocol
 from eic_sshd.daemon.server import allowed_peer_uids
 
-from .serving import NOTHING_REMEMBERED, WHOLE, answer, request, serve
+from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
 
 OTHER = 0x01020304
 
@@ -49,7 +49,7 @@ def test_root_may_ask_whoever_serves() -> None:
 
 def test_a_front_door_with_another_configuration_decides_by_itself(path: str) -> None:
     heard: List[bytes] = []
-    other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
+    other = NOTHING_CACHED._replace(config_file="/other.conf")
     serve(path, other, lambda: heard.append(answer(path, request("root"))))
     assert heard == [protocol.DECLINED]
 
@@ -71,5 +71,5 @@ def test_what_is_no_request_costs_its_connection_and_nothing_more(path: str, wor
         heard.append(answer(path, *words))
         heard.append(answer(path, request("root")))
 
-    serve(path, NOTHING_REMEMBERED, talk)
+    serve(path, NOTHING_CACHED, talk)
     assert heard == [b"", WHOLE]

@@ -14,9 +14,9 @@ import pytest
 
 from eic_sshd.daemon import protocol, server
 from eic_sshd.daemon.server import Handler, allowed_peer_uids
-from eic_sshd.model.decision import Request
+from eic_sshd.invocation import Invocation
 
-from .serving import NOTHING_REMEMBERED, WHOLE, answer, request, serve
+from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
 
 
 class Peer(socket.socket):
@@ -63,7 +63,7 @@ def connected(path: str) -> Iterator[socket.socket]:
 
 def test_no_connection_is_waited_for(path: str) -> None:
     listener, heard = Listener(), []
-    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), None, listener)
+    serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), None, listener)
     assert heard == [WHOLE]
     assert [peer.waits for peer in listener.accepted] == [False]
 
@@ -92,7 +92,7 @@ ENDS = {
 def closed_at_once(
     path: str,
     act: Callable[[socket.socket], object],
-    handler: Handler = NOTHING_REMEMBERED,
+    handler: Handler = NOTHING_CACHED,
     allowed: Optional[Container[int]] = None,
     first_read: Optional[OSError] = None,
 ) -> bool:
@@ -116,7 +116,7 @@ def test_a_connection_that_comes_to_nothing_is_closed_at_once(path: str, end: st
 
 
 def test_a_front_door_that_is_sent_away_is_left_at_once(path: str) -> None:
-    other = NOTHING_REMEMBERED._replace(config_file="/other.conf")
+    other = NOTHING_CACHED._replace(config_file="/other.conf")
     assert closed_at_once(path, send(request("root")), handler=other)
     assert closed_at_once(f"{path}2", lambda peer: None, allowed=set())
 
@@ -129,7 +129,7 @@ def test_a_connection_that_breaks_is_closed_at_once_and_costs_nothing_more(path:
 def test_a_connection_that_has_nothing_to_read_after_all_is_read_again(path: str) -> None:
     heard: List[bytes] = []
     listener = Listener(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))
-    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), None, listener)
+    serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), None, listener)
     assert heard == [WHOLE]
 
 
@@ -140,7 +140,7 @@ def test_who_may_not_ask_and_has_gone_costs_nothing(path: str) -> None:
     with connected(path):
         pass  # it has gone before the service begins
     heard: List[bytes] = []
-    serve(path, NOTHING_REMEMBERED, lambda: heard.append(answer(path, request("root"))), set(), listener)
+    serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), set(), listener)
     assert heard == [protocol.DECLINED]
 
 
@@ -154,7 +154,7 @@ def test_where_descriptors_run_out_the_oldest_connection_that_says_nothing_makes
             heard.append(answer(path, request("root")))
             closed.append(listener.accepted[0].fileno() == -1)
 
-    serve(path, NOTHING_REMEMBERED, talk, None, listener)
+    serve(path, NOTHING_CACHED, talk, None, listener)
     assert (heard, closed) == ([WHOLE], [True])
 
 
@@ -165,7 +165,7 @@ def test_where_descriptors_run_out_and_nobody_is_silent_the_next_one_is_answered
         listener.fails = OSError(errno.EMFILE, "Too many open files")
         heard.append(answer(path, request("root")))
 
-    serve(path, NOTHING_REMEMBERED, talk, None, listener)
+    serve(path, NOTHING_CACHED, talk, None, listener)
     assert heard == [WHOLE]
 
 
@@ -181,7 +181,7 @@ def test_only_so_many_connections_may_say_nothing(path: str, monkeypatch: pytest
             answer(path, request("root"))
             closed.append(listener.accepted[0].fileno() == -1)
 
-    serve(path, NOTHING_REMEMBERED, talk, None, listener)
+    serve(path, NOTHING_CACHED, talk, None, listener)
     assert closed == [True]
 
 
@@ -221,13 +221,13 @@ class Turns:
 def test_the_service_is_well_until_ten_seconds_after_an_answer_was_due(path: str, deadline: float, well: bool) -> None:
     turns, beats = Turns(path), []
 
-    def decide(request: Request, _: float) -> bytes:
+    def decide(_: Invocation) -> bytes:
         before = turns.beats
         turns.wait(3)
         beats.append(turns.beats - before)
         return protocol.encode_answer([])
 
-    handler = Handler(decide, lambda request, asked_at: None, deadline, None)
+    handler = Handler(decide, lambda invocation: None, deadline, None)
     heard: List[bytes] = []
     serve(
         path,
@@ -248,10 +248,10 @@ def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    def decide(request: Request, _: float) -> bytes:
+    def decide(invocation: Invocation) -> bytes:
         begun.set()
         assert leave.wait(30)
-        return protocol.encode_answer([request.user])
+        return protocol.encode_answer([invocation.user])
 
     def read(peer: socket.socket) -> None:
         said = b""
@@ -274,7 +274,7 @@ def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the
             read(one)
             read(other)
 
-    serve(path, Handler(decide, lambda request, asked_at: None, 3.0, None), talk, after_poll=turns.after_poll)
+    serve(path, Handler(decide, lambda invocation: None, 3.0, None), talk, after_poll=turns.after_poll)
     assert heard == [WHOLE, WHOLE]
 
 

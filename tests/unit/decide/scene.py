@@ -9,12 +9,14 @@ from typing import Callable, Dict, Optional
 
 from eic_sandbox.cloud.instance import Instance
 from eic_sshd.config.schema import Config, build
-from eic_sshd.decide.authorizer import Authorizer, Dependencies
+from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.cache import Cache
+from eic_sshd.decide.dependencies import Dependencies
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host import trusted_files
 from eic_sshd.host.hardware import AnyHardware, Hardware
-from eic_sshd.model.decision import Decision, Request
+from eic_sshd.invocation import Invocation
+from eic_sshd.model.decision import Decision
 from eic_sshd.trust import roots
 from eic_sshd.trust.roots import Roots
 from eic_sshd.trust.signer import SignerVerifier
@@ -38,7 +40,7 @@ class Scene:
         self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
 
     def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
-        return self.authorizer().decide(Request(user, fingerprint, sshd_pid=42))
+        return self.authorizer().decide(Invocation(user, fingerprint, sshd_pid=42, begun=self.monotonic()))
 
     def authorizer(self) -> Authorizer:
         config = build({"imds": {"deadline": 30.0}, **self.settings})  # a busy machine is no matter of these tests

@@ -15,9 +15,10 @@ from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.decide.cache import Cache
 from eic_sshd.host.hardware import Ec2Hardware
+from eic_sshd.invocation import Invocation
 from eic_sshd.log import record
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.decision import Decision, Request, Source
+from eic_sshd.model.decision import Decision, Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 from eic_sshd.model.signed_key import Block
@@ -809,7 +810,7 @@ def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: s
 
 
 def remembered(scene: Scene, user: str, asked: Optional[str]) -> Optional[Decision]:
-    return scene.authorizer().remembered(Request(user, asked, sshd_pid=42), scene.monotonic())
+    return scene.authorizer().cached(Invocation(user, asked, sshd_pid=42, begun=scene.monotonic()))
 
 
 def test_what_is_remembered_is_decided_without_imds_and_only_that(scene: Scene, ed25519: str) -> None:
@@ -821,7 +822,10 @@ def test_what_is_remembered_is_decided_without_imds_and_only_that(scene: Scene, 
     scene.imds.reads.clear()
     found = remembered(scene, USER, asked)
     assert found is not None
-    assert found._replace(elapsed_us=None) == granted._replace(elapsed_us=None, source=Source.CACHE)
+    assert (found.source, found.verdicts) == (Source.CACHE, ())
+    assert found == granted._replace(
+        invocation=found.invocation, source=Source.CACHE, verdicts=(), elapsed_us=found.elapsed_us
+    )
     for user, other in ((USER, None), (USER, "SHA256:x"), ("root", asked)):
         assert remembered(scene, user, other) is None
     clocks.pass_seconds(MINUTE)

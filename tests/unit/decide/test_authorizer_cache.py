@@ -11,10 +11,12 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.cache import Cache, Location
 from eic_sshd.decide.fallback import NoKeys
-from eic_sshd.model.decision import Request, Source
+from eic_sshd.invocation import Invocation
+from eic_sshd.model.decision import Source
 from eic_sshd.model.public_key import PublicKey, parse
 from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
+from eic_sshd.model.verdict import Rule
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys
 from testbed.keys import fingerprint
@@ -164,7 +166,7 @@ def stopped(scene: Scene, at: float) -> Authorizer:
 )
 def test_a_decisions_time_runs_from_when_it_was_asked(scene: Scene, ed25519: str, ago: float, reason: Reason) -> None:
     scene.instance.push(USER, ed25519, "arn")
-    decision = stopped(scene, 100.0).decide(Request(USER), 100.0 - ago)
+    decision = stopped(scene, 100.0).decide(Invocation(USER, begun=100.0 - ago))
     assert decision.reason is reason
     assert decision.elapsed_us == pytest.approx(ago * 1_000_000, abs=1)
 
@@ -172,10 +174,10 @@ def test_a_decisions_time_runs_from_when_it_was_asked(scene: Scene, ed25519: str
 def test_a_remembered_answer_says_what_it_took_from_when_it_was_asked(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     authorizer = stopped(scene, 100.0)
-    request = Request(USER, fingerprint(ed25519))
-    assert authorizer.remembered(request, 100.0) is None
-    assert authorizer.decide(request, 100.0).elapsed_us == 0
-    remembered = authorizer.remembered(request, 98.0)
+    invocation = Invocation(USER, fingerprint(ed25519), begun=100.0)
+    assert authorizer.cached(invocation) is None
+    assert authorizer.decide(invocation).elapsed_us == 0
+    remembered = authorizer.cached(Invocation(USER, fingerprint(ed25519), begun=98.0))
     assert remembered is not None
     assert (remembered.source, remembered.elapsed_us) == (Source.CACHE, 2_000_000)
 
@@ -204,14 +206,14 @@ class Disk:
 def test_a_refusal_stands_whatever_the_fallback_says(error: Exception, detail: str) -> None:
     from eic_sshd.decide.authorizer import refuse
 
-    decision = refuse(Request(USER), NotGranted(Reason.EXPIRED, "why"), Disk(error))
+    decision = refuse(Invocation(USER, begun=0.0), NotGranted(Reason.EXPIRED, "why"), Disk(error))
     assert (decision.reason, decision.detail, decision.keys) == (Reason.EXPIRED, detail, ())
 
 
 def test_a_refusal_without_a_detail_says_what_the_fallback_says() -> None:
     from eic_sshd.decide.authorizer import refuse
 
-    assert refuse(Request(USER), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
+    assert refuse(Invocation(USER, begun=0.0), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
 
 
 def test_of_several_keys_the_latest_push_comes_last_and_the_first_end_counts(scene: Scene) -> None:
@@ -257,3 +259,26 @@ def test_blocks_are_what_the_signer_signed_to_the_byte(scene: Scene, ed25519: st
     scene._verifier = lambda config: Seeing([], signer)  # type: ignore[method-assign]
     assert scene.ask().reason is Reason.GRANTED
     assert len(seen) == 1
+
+
+# The verdict on each block comes back with the decision.
+
+
+def test_decision_has_the_verdict_on_each_block_that_was_judged(scene: Scene, ed25519: str) -> None:
+    scene.settings["keys"] = {"types": ["ssh-ed25519"]}
+    scene.instance.push(USER, ed25519, "arn:one")
+    scene.instance.push(USER, keys.rsa_line(2048), "arn:two")
+    decision = scene.ask()
+    found = {verdict.block.caller: verdict for verdict in decision.verdicts if verdict.block is not None}
+    assert found["arn:one"].reason is Reason.GRANTED
+    assert (found["arn:one"].rule, found["arn:one"].key) == (None, decision.keys[0])
+    assert (found["arn:two"].rule, found["arn:two"].key) == (Rule.KEY, None)
+    assert "ssh-rsa" in found["arn:two"].detail
+
+
+def test_refusal_has_the_verdict_on_each_block_that_was_judged(scene: Scene, ed25519: str) -> None:
+    scene.settings["keys"] = {"types": ["ssh-rsa"]}
+    scene.instance.push(USER, ed25519, "arn:one")
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
+    assert [verdict.rule for verdict in decision.verdicts] == [Rule.KEY]
+    assert decision.reason is decision.verdicts[0].reason

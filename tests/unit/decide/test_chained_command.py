@@ -9,18 +9,19 @@ import pytest
 
 from eic_sshd.config.schema import build
 from eic_sshd.decide import chained_command
-from eic_sshd.model.decision import Decision, Request
+from eic_sshd.invocation import Invocation
+from eic_sshd.model.decision import Decision
 from eic_sshd.model.public_key import PublicKey
 from eic_sshd.model.reasons import WARNING, Reason
 
-REQUEST = Request("alice", "SHA256:x", 42)
+REQUEST = Invocation("alice", "SHA256:x", 42, begun=0.0)
 KEY = PublicKey("ssh-ed25519", b"blob")
 CONFIG = build({"chain": {"command": "/usr/bin/true"}, "imds": {"deadline": 3.0}})
 
 
 def test_a_user_without_an_entry_takes_no_key_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
-    ended = chained_command.run("/usr/bin/true", REQUEST, {}, 1)
+    ended = chained_command.run("/usr/bin/true", REQUEST, 1)
     assert (ended.output, ended.status) == (b"", None)
     assert ended.problem.startswith("not run: KeyError: ")
     assert chained_command.record("/usr/bin/true", REQUEST, ended).severity == WARNING
@@ -33,7 +34,7 @@ def test_a_user_without_an_entry_takes_no_key_away(monkeypatch: pytest.MonkeyPat
 def test_it_is_wanted_unless_the_key_that_was_asked_for_is_granted(
     keys: tuple[PublicKey, ...], fingerprint: str | None, wanted: bool
 ) -> None:
-    decision = Decision(Request("alice", fingerprint), Reason.GRANTED, "", keys)
+    decision = Decision(Invocation("alice", fingerprint, begun=0.0), Reason.GRANTED, "", keys)
     assert chained_command.should_run(CONFIG, decision) is wanted
     assert chained_command.should_run(build({}), decision) is False
 

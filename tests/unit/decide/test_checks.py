@@ -12,6 +12,7 @@ from eic_sshd.decide import checks
 from eic_sshd.model.public_key import KeyPolicy, PublicKey, parse
 from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
+from eic_sshd.model.verdict import Verdict
 from testbed import keys
 
 NOW = 1_000_000
@@ -120,10 +121,10 @@ BY_WHAT_THEY_SAY = [
 
 
 def reported(reasons: List[Reason], not_judged: int = 0) -> NotGranted:
-    refusals = checks.Refusals()
-    for number, one in enumerate(reasons):
-        refusals.add(NotGranted(one, f"detail {number}"))
-    return refusals.most_specific(not_judged) if not_judged else refusals.most_specific()
+    verdicts = [Verdict(None, reason, f"detail {number}") for number, reason in enumerate(reasons)]
+    refusal = checks.most_specific(verdicts, not_judged) if not_judged else checks.most_specific(verdicts)
+    assert refusal.verdicts == tuple(verdicts)
+    return refusal
 
 
 @pytest.mark.parametrize("at", range(1, len(BY_WHAT_THEY_SAY)))
@@ -141,8 +142,3 @@ def test_a_refusal_says_how_many_others_there_were() -> None:
     assert reported([Reason.EXPIRED]).detail == "detail 0"
     assert reported([Reason.EXPIRED], 1).detail == "detail 0 (1 more not looked at)"
     assert reported([Reason.EXPIRED] * 3, 7).detail == "detail 0 (2 more refused, 7 more not looked at)"
-
-
-def test_there_is_nothing_to_report_where_no_block_was_refused() -> None:
-    with pytest.raises(ValueError, match="no block"):
-        checks.Refusals().most_specific()

@@ -13,10 +13,11 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sshd.config.schema import FallbackSettings, build
-from eic_sshd.decide.authorizer import Authorizer, Dependencies
+from eic_sshd.decide.authorizer import Authorizer
+from eic_sshd.decide.dependencies import Dependencies
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.hardware import AnyHardware
-from eic_sshd.model.decision import Request
+from eic_sshd.invocation import Invocation
 from eic_sshd.model.public_key import KeyPolicy, parse
 from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 from eic_sshd.trust.signer import Signer, SignerVerifier
@@ -81,7 +82,8 @@ quick = settings(
 def test_the_block_as_it_is_is_granted(scene: tuple[Authorizer, Answering, bytes, str]) -> None:
     authorizer, imds, blob, line = scene
     imds.blob = blob
-    assert authorizer.decide(Request(USER, parse(line.encode()).fingerprint)).outcome is Outcome.GRANTED
+    decision = authorizer.decide(Invocation(USER, parse(line.encode()).fingerprint, begun=time.monotonic()))
+    assert decision.outcome is Outcome.GRANTED
 
 
 @quick
@@ -106,7 +108,7 @@ def test_a_change_anywhere_grants_nothing_but_the_signed_key(
             mangled = bytearray(b"\n")
     imds.blob = bytes(mangled)
     fingerprint = data.draw(st.sampled_from([None, parse(line.encode()).fingerprint]))
-    decision = authorizer.decide(Request(USER, fingerprint))
+    decision = authorizer.decide(Invocation(USER, fingerprint, begun=time.monotonic()))
     assert decision.reason in REFUSALS
     assert set(decision.keys) <= {parse(line.encode())}
 
@@ -118,7 +120,7 @@ def test_no_bytes_are_granted(
 ) -> None:
     authorizer, imds, _, _ = scene
     imds.blob = blob
-    decision = authorizer.decide(Request(USER, fingerprint))
+    decision = authorizer.decide(Invocation(USER, fingerprint, begun=time.monotonic()))
     assert decision.keys == ()
     assert decision.reason is not Reason.INTERNAL_ERROR
 
@@ -133,7 +135,7 @@ def test_a_signed_header_twice_does_not_choose_the_better_one(
     instance_id = InstanceMetadata().instance_id
     signed = f"#Timestamp={int(time.time()) + 60}\n#Instance={signed_for}\n#Instance={instance_id}\n{line}\n".encode()
     imds.blob = signed + base64.b64encode(pki.sign(pki.signer, signed))
-    assert authorizer.decide(Request(USER)).reason is Reason.BLOCK_MALFORMED
+    assert authorizer.decide(Invocation(USER, begun=time.monotonic())).reason is Reason.BLOCK_MALFORMED
 
 
 def test_not_granted_names_its_reason() -> None:

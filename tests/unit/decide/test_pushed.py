@@ -49,7 +49,7 @@ def test_blocks_with_other_keys_are_dropped_and_not_counted() -> None:
     blob = b"\n".join(block(key_line(number)) for number in range(1, 1000)) + block(WANTED, "last")
     found = pushed.read(blob, fingerprint(WANTED))
     assert [one.caller for one in found.blocks] == ["last"]
-    assert (found.refusals.count, found.not_judged) == (0, 0)
+    assert (found.malformed, found.not_judged) == ([], 0)
 
 
 def test_of_the_blocks_with_the_key_the_first_256_are_judged_and_the_others_counted() -> None:

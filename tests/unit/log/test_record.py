@@ -13,16 +13,17 @@ from typing import Dict, Iterator
 import pytest
 
 from eic_sshd.config.schema import LogSettings
+from eic_sshd.invocation import Invocation
 from eic_sshd.log import record, sinks
-from eic_sshd.model.decision import Decision, Request, Source
+from eic_sshd.model.decision import Decision, Source
 from eic_sshd.model.public_key import parse
 from eic_sshd.model.reasons import DEBUG, ERR, INFO, WARNING, Outcome, Reason
 from testbed import keys
 
 KEY = parse(keys.ed25519_line().encode())
-REQUEST = Request("ec2-user", KEY.fingerprint, sshd_pid=4242)
+REQUEST = Invocation("ec2-user", KEY.fingerprint, sshd_pid=4242, begun=0.0)
 GRANTED = Decision(
-    request=REQUEST,
+    invocation=REQUEST,
     reason=Reason.GRANTED,
     detail="",
     keys=(KEY,),
@@ -74,7 +75,7 @@ def test_a_broken_fallback_is_recorded_when_no_key_is_pushed() -> None:
 
 
 def test_no_value_can_imitate_another_record(tmp_path: Path) -> None:
-    decision = Decision(Request(HOSTILE, HOSTILE), Reason.IMDS_ERROR, HOSTILE, callers=(HOSTILE,))
+    decision = Decision(Invocation(HOSTILE, HOSTILE, begun=0.0), Reason.IMDS_ERROR, HOSTILE, callers=(HOSTILE,))
     for text in (record.sentence(decision), *map(str, record.fields(decision).values())):
         assert text.isprintable()
     path = tmp_path / "log"
@@ -84,14 +85,14 @@ def test_no_value_can_imitate_another_record(tmp_path: Path) -> None:
 
 
 def test_a_long_value_is_cut_off() -> None:
-    decision = Decision(Request("u" * 10_000, "f" * 10_000), Reason.IMDS_ERROR, "d" * 100_000)
+    decision = Decision(Invocation("u" * 10_000, "f" * 10_000, begun=0.0), Reason.IMDS_ERROR, "d" * 100_000)
     assert len(record.sentence(decision)) < 5000
     assert all(len(str(value)) < 2000 for value in record.fields(decision).values())
 
 
 def test_arguments_that_are_not_utf_8_can_be_recorded(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    sinks.to_file(record.of(Decision(Request("\udcff"), Reason.USER_NAME_INVALID, "x \udcff")), str(path))
+    sinks.to_file(record.of(Decision(Invocation("\udcff", begun=0.0), Reason.USER_NAME_INVALID, "x \udcff")), str(path))
     assert json.loads(path.read_text())["user"] == "\\udcff"
 
 
@@ -184,7 +185,8 @@ def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.sock
 
 
 def test_no_value_can_imitate_a_field_in_syslog(logs: Dict[str, socket.socket]) -> None:
-    sinks.writer(LogSettings("syslog", INFO))(record.of(Decision(Request(HOSTILE), Reason.DOMAIN_UNKNOWN, HOSTILE)))
+    decision = Decision(Invocation(HOSTILE, begun=0.0), Reason.DOMAIN_UNKNOWN, HOSTILE)
+    sinks.writer(LogSettings("syslog", INFO))(record.of(decision))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.count('decision="') == 1
     assert 'decision="refused"' in line
@@ -208,7 +210,9 @@ def test_the_journal_gets_every_field_and_the_outcomes_message_id(logs: Dict[str
 
 def test_no_value_can_add_a_field_to_a_journal_entry(logs: Dict[str, socket.socket]) -> None:
     hostile = "x\nEIC_DECISION=granted\n\nMESSAGE=granted"
-    sinks.writer(LogSettings("journal", INFO))(record.of(Decision(Request(hostile), Reason.IMDS_ERROR, hostile)))
+    sinks.writer(LogSettings("journal", INFO))(
+        record.of(Decision(Invocation(hostile, begun=0.0), Reason.IMDS_ERROR, hostile))
+    )
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     assert entry.count("\nEIC_DECISION=") == 1
     assert "\nEIC_DECISION=error\n" in entry
