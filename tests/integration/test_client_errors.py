@@ -62,7 +62,9 @@ raise {error}("half of it is new")
 """
 
 
-@pytest.mark.parametrize("module", ["client.py", "cold.py", "imds/bounded.py", "trust/signer.py"])
+@pytest.mark.parametrize(
+    "module", ["client.py", "invocation.py", "standalone.py", "imds/bounded.py", "trust/signer.py"]
+)
 @pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
 def test_a_package_that_is_being_replaced_costs_no_login(
     door: Door, tmp_path: Path, ed25519: str, module: str, error: str
@@ -111,10 +113,10 @@ HANGING = """
     sys.path[:0] = [{lib!r}, "/usr/lib/python3/dist-packages"]
     from eic_sshd import standalone
     from eic_sshd.decide import dependencies
-    from eic_sshd.model.decision import Request
+    from eic_sshd.invocation import Invocation
     dependencies.AnyHardware.require_ec2 = lambda hardware: time.sleep(60)
-    question = standalone.Question(Request("root"), {config!r}, {{}}, time.monotonic(), False)
-    print(standalone.answer(question, lambda answer: (print(answer, flush=True), os._exit(0))))
+    invocation = Invocation("root", config_file={config!r}, begun=time.monotonic())
+    print(standalone.answer(invocation, lambda answer: (print(answer, flush=True), os._exit(0))))
 """
 
 
