@@ -113,6 +113,7 @@ class LimitedSocket(socket.socket):
     limit: Limit
 
     def recv_into(self, buffer: Any, *_: Any) -> int:
+        """Receive as much as may come now. Raises socket.timeout, TooLong."""
         # Once the time is over, what has arrived is still received: on a busy machine this process may be the slow one.
         self.settimeout(max(self.limit.remaining(), 0))
         try:
@@ -121,6 +122,7 @@ class LimitedSocket(socket.socket):
             raise socket.timeout("the request's time is over") from None
 
     def sendall(self, *args: Any) -> None:
+        """Send all within the time that is left. Raises socket.timeout."""
         self.settimeout(self.limit.require_time())
         super().sendall(*args)
 

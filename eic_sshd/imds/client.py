@@ -45,10 +45,12 @@ class SignerMaterial:
         return (body,) if now < until else None
 
     def store(self, path: str, body: Optional[bytes], now: float) -> None:
+        """Keep what was read at `path` at the time `now`; None stands for 404."""
         recent = {other: one for other, one in self._bodies.items() if one[1] > now}
         self._bodies = {**recent, path: (body, now + _MATERIAL_LIFETIME)}
 
     def clear(self) -> None:
+        """Forget everything."""
         self._bodies = {}
 
 
@@ -87,6 +89,7 @@ class Imds:
         return self._get(f"managed-ssh-keys/active-keys/{user}", _KEYS_LIMIT, deadline)
 
     def instance_id(self, deadline: Deadline) -> str:
+        """The instance id that IMDS reports; nothing has confirmed it."""
         return _match("instance-id", self._require("instance-id", _FACT_LIMIT, deadline), _INSTANCE_ID).group()
 
     def region(self, deadline: Deadline) -> str:
