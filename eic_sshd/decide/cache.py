@@ -58,12 +58,13 @@ class _Verified(NamedTuple):
 
 
 class Cache:
-    """Empty at first. `instance_id` is remembered once the hardware confirmed it, `location` once a
-    signer of it was verified.
+    """Empty at first.
+
+    `instance_id` is stored once the hardware confirmed it, `location` once a signer of it was verified.
     """
 
     def __init__(self, before: Optional[Cache] = None) -> None:
-        """`before` is the memory of this process until now: of it, only when blocks end is kept."""
+        """`before` is the cache that this one replaces: the ends of its blocks are kept, and nothing else."""
         self._lock = threading.Lock()
         self._signer_lock = threading.Lock()
         self.instance_id: Optional[str] = None
@@ -92,6 +93,7 @@ class Cache:
         return verified.signer
 
     def store_signer(self, pem: bytes, signer: Signer, now: float, monotonic: float) -> None:
+        """Keep the signer that was verified for the chain `pem`: for an hour, or until its `valid_until`."""
         until = min(signer.valid_until, now + _SIGNER_LIFETIME)
         self._verified = _Verified(pem, signer, now, until, monotonic + until - now)
 
