@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# eic-sshd: `make help` lists what there is.
+# eic-sshd: `make help` lists the targets.
 
 SHELL = /bin/sh
 DESTDIR =
 PYTHON = /usr/bin/python3
 VENV = .venv
 ARGS =
-# Whether what is installed is compiled for $(PYTHON): packages leave that to the machine they are installed on.
+# Whether to compile byte code with $(PYTHON). Packages do that on the machine where they are installed.
 COMPILE = yes
 
 # sshd's drop-in, the units, SELinux's labels and the manual pages name paths below /usr.
@@ -19,7 +19,7 @@ USR = $(DESTDIR)/usr
 LIBDIR = $(USR)/lib/eic-sshd
 SANDBOX_LIBDIR = $(USR)/lib/eic-sandbox
 DOCDIR = $(USR)/share/doc
-# Folders that it makes on the way get its mode as well, whatever the caller's umask.
+# The folders that `install` creates get mode 0755, whatever the caller's umask.
 INSTALL = umask 022 && install
 
 .PHONY: help
@@ -31,12 +31,12 @@ help:
 setup:
 	packaging/setup.sh $(VENV)
 
-## make demo       the main job, seen to work: push, login, expiry, fallback (ARGS=--fast: a short window)
+## make demo       shows the main job: push, login, expiry, key on disk (ARGS=--fast: a short window)
 .PHONY: demo
 demo: setup
 	$(VENV)/bin/python -m testbed.private_host $(VENV)/bin/python -m testbed.demo $(ARGS)
 
-## make test       everything: linters, types, unit and integration tests, logins, and (as root) the packages on booted machines
+## make test       all checks and tests: lint, unit, integration, logins, and (as root) the packages on booted machines
 .PHONY: test
 test: setup
 	tests/run.sh $(VENV) $(ARGS)
@@ -46,7 +46,7 @@ test: setup
 unit: setup
 	$(VENV)/bin/python -m pytest tests/unit $(ARGS)
 
-## make lint       linters, types, import contracts, spelling
+## make lint       linters, docstrings, types, import contracts, spelling
 .PHONY: lint
 lint: setup
 	tests/lint.sh $(VENV)
@@ -56,17 +56,17 @@ lint: setup
 format: setup
 	$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .
 
-## make mutate     changes every check of the decision, one at a time: the unit tests must notice (ARGS=--module=chain)
+## make mutate     changes each check of the decision, one at a time: unit tests must notice (ARGS=--module=checks)
 .PHONY: mutate
 mutate: setup
 	$(VENV)/bin/python -m tests.mutation $(ARGS)
 
-## make fuzz       gives every parser what an attacker might, for nine minutes (ARGS=--seconds=60)
+## make fuzz       gives each parser malformed input, for nine minutes (ARGS=--seconds=60)
 .PHONY: fuzz
 fuzz: setup
 	$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
-## make test-long  what takes long, beside `make test`: fuzzing, mutation, and (as root) the packages on Debian sid
+## make test-long  the long tests that `make test` leaves out: fuzzing, mutation, and (as root) the packages on Debian sid
 .PHONY: test-long
 test-long: fuzz mutate deb rpm
 	$(VENV)/bin/python -m tests.instance --release sid
@@ -78,7 +78,7 @@ bench: setup
 	@if [ "$$(id -u)" = 0 ]; then host="$(VENV)/bin/python -m testbed.private_host --net"; fi; \
 	    $$host $(VENV)/bin/python -m benchmarks $(ARGS)
 
-## make docs       what is made from the code: docs/reasons.md, docs/man/eic-sshd.conf.5, etc/eic-sshd.conf
+## make docs       generates docs/reasons.md, docs/man/eic-sshd.conf.5 and etc/eic-sshd.conf from the code
 .PHONY: docs
 docs:
 	$(PYTHON) tools/documents.py
@@ -107,7 +107,7 @@ install:
 	done
 	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(LIBDIR)/eic_sshd)
 
-## make uninstall DESTDIR=D   removes what `make install` laid out below D, but for configuration that was edited
+## make uninstall DESTDIR=D   removes what `make install` installed below D, except edited configuration
 .PHONY: uninstall
 uninstall:
 	packaging/uninstall.sh install '$(DESTDIR)'
@@ -135,8 +135,8 @@ install-selinux:
 	bzip2 -9 <build/selinux/eic_sshd.pp >$(USR)/share/selinux/packages/eic_sshd.pp.bz2
 	chmod 0644 $(USR)/share/selinux/packages/eic_sshd.pp.bz2
 
-# What the packages are built from: nothing is built anew while none of it has changed. Folders tell of files gone, but
-# for those at the top, one of which is called as a target is.
+# What the packages are built from: they are built again only if any of it changed. Folders are listed too, so that a
+# removed file counts; not those at the top, since one of them has the name of a target.
 SOURCES = $(shell find LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd \
     \( -name __pycache__ -o -name '*.egg-info' -o -path eic_sandbox/build \) -prune -o \( -type f -o -path '*/*' \) -print)
 
@@ -172,17 +172,17 @@ build/selinux/eic_sshd.pp: $(wildcard packaging/selinux/*)
 	cp $^ build/selinux/
 	$(MAKE) -C build/selinux -f /usr/share/selinux/devel/Makefile NAME=targeted eic_sshd.pp
 
-## make lint-packages   lintian, rpmlint and mandoc on what is built
+## make lint-packages   lintian, rpmlint and mandoc on the packages
 .PHONY: lint-packages
 lint-packages: deb rpm
 	packaging/lint.sh build
 
-## make test-instance   boots Debian 12 and 13 and tries the packages there (as root)
+## make test-instance   tests the packages on booted machines with Debian 12 and 13 (as root)
 .PHONY: test-instance
 test-instance: setup deb rpm
 	$(VENV)/bin/python -m tests.instance $(ARGS)
 
-## make clean      take away what was built here
+## make clean      removes what was built here
 .PHONY: clean
 clean:
 	rm -rf $(VENV) .venv-* build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
