@@ -85,7 +85,7 @@ class Service:
         self._after_poll = after_poll
         self._selector = selectors.DefaultSelector()
         self._pending: Dict[int, _PendingConnection] = {}
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="authorizer")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="worker")
         self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="cached")
         self._under_way: Dict[int, float] = {}
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One decision from start to end: which pushed keys, if any, may log in as this user.
 
-A key is granted only if all of these hold. Each rule stands with its number where the code checks it.
+A key is granted only if all of these hold. The code that checks a rule has its number.
 
 1. EC2 Instance Connect can carry the user's name.
 2. This is EC2 hardware, and the instance that IMDS names.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one process remembers between decisions, and for how long (never that a user has no keys).
+"""What one process caches between decisions, and for how long (never that a user has no keys).
 
 The caller passes the time in, on two clocks: `now` is the wall clock, in seconds since the epoch, which may be set;
-`monotonic` is time.monotonic, which nobody sets. Every method may be called from several threads.
+`monotonic` is time.monotonic, which cannot be set. Several threads may call every method.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..model.signed_key import Block
 if TYPE_CHECKING:
     from ..trust.signer import Signer
 
-# Seconds for which a verified chain is believed at the most, whatever its certificates and staples say.
+# Seconds for which a verified chain is cached at most, whatever its certificates and staples allow.
 _SIGNER_LIFETIME = 3600
-# Users times keys that may be granted at one time. A login more is decided by IMDS again, and granted all the same.
+# Grants (a user and a key) that are cached at one time. A further one is granted, but not cached.
 _MAX_GRANTS = 1024
-# Verified blocks whose end is remembered, some 200 bytes each.
+# Verified blocks whose end is stored, some 200 bytes each.
 _MAX_BLOCKS = 8192
 
 
 class Location(NamedTuple):
-    """Where this instance runs, which does not change while it runs."""
+    """Where this instance runs; it does not change while it runs."""
 
     region: str
     domain: str
@@ -75,7 +75,7 @@ class Cache:
 
     @contextlib.contextmanager
     def signer_lock(self, deadline: Deadline) -> Iterator[None]:
-        """One thread at a time verifies a signer, so that a storm of logins verifies a chain once."""
+        """One thread at a time verifies a signer, so that many simultaneous logins verify a chain once."""
         if not self._signer_lock.acquire(timeout=max(deadline.remaining(), 0)):
             raise NotGranted(Reason.DEADLINE_EXCEEDED, "the signer was still being verified for another login")
         try:
@@ -84,7 +84,7 @@ class Cache:
             self._signer_lock.release()
 
     def signer(self, now: float, monotonic: float, pem: Optional[bytes] = None) -> Optional[Signer]:
-        """The verified signer (of the chain with exactly these bytes, if `pem` is given), if it still holds."""
+        """The verified signer (of the chain with exactly these bytes, if `pem` is given), if it is still valid."""
         verified = self._verified
         if verified is None or not verified.since <= now < verified.until or monotonic >= verified.until_monotonic:
             return None  # also where the clock was set back
@@ -100,8 +100,8 @@ class Cache:
     def block_end(self, block: Block, monotonic: float, seconds: float) -> float:
         """When the block, whose signature is verified, ends on the monotonic clock: `seconds` after it was first seen.
 
-        So a wall clock that is set back revives nothing. When there is no room for a new block, nothing is remembered
-        of it: it ends `seconds` from now.
+        So a wall clock that is set back makes no block valid again. When the cache is full, a new block is not stored:
+        it ends `seconds` from now.
         """
         digest = _digest(block)
         with self._lock:
@@ -115,10 +115,10 @@ class Cache:
         return None if found is None else _without_ended(found, monotonic)
 
     def store_grant(self, user: str, fingerprint: str, grant: Grant, monotonic: float) -> None:
-        """Remember until its last block ends that `grant` answers this request."""
+        """Cache `grant` for this user and fingerprint until its last block ends."""
         with self._lock:
             if any(_digest(one.block) not in self._ends for one in grant.blocks):
-                return  # its end is not remembered, so IMDS has to answer for it each time
+                return  # its end is not stored, so IMDS must confirm it each time
             if len(self._grants) >= _MAX_GRANTS:
                 self._grants = {
                     at: one for at, one in self._grants.items() if _without_ended(one, monotonic) is not None

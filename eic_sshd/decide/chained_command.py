@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The AuthorizedKeysCommand that a site had before eic-sshd: run after our own answer, its output passed on."""
+"""The AuthorizedKeysCommand that a site had before eic-sshd: it runs after our own answer, and sshd gets its output."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..model.decision import Decision
 from ..model.reasons import INFO, WARNING
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
-# What Debian's and Red Hat's sshd give between them (their _PATH_STDPATH).
+# The folders of Debian's and of Red Hat's sshd (_PATH_STDPATH).
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games"
 _LIMIT = 16 * 1024 * 1024  # bytes it may print
 
 
 class CommandResult(NamedTuple):
-    """How the command came to its end. `output` is what it printed, if that counts; `status` its exit status."""
+    """How the command ended. `output` is what it printed, if that counts; `status` is its exit status."""
 
     output: bytes
     status: Optional[int]
@@ -36,11 +36,11 @@ class CommandResult(NamedTuple):
 
 
 class _Failed(Exception):
-    """The command did not come to a proper end; says how."""
+    """The command did not end properly; the message has the reason."""
 
 
 def should_run(config: Config, decision: Decision) -> bool:
-    """Whether the command has anything to add: sshd takes the first line that has the client's key."""
+    """Whether the command can add anything: sshd uses the first line that has the client's key."""
     answered = decision.invocation.fingerprint is not None and decision.keys
     return config.chain.command is not None and not answered
 
@@ -66,7 +66,7 @@ def run(command: str, invocation: Invocation, seconds: float) -> CommandResult:
         problem = str(failure)
     except OSError as error:
         problem = f"it can't be run: {error.strerror or error}"
-    except Exception as error:  # whatever it is, it takes no key of ours away
+    except Exception as error:  # whatever it is, our own keys are still printed
         problem = f"not run: {type(error).__name__}: {error}"
     elapsed_us = int((time.monotonic() - begun) * 1_000_000)
     if status:
@@ -77,7 +77,7 @@ def run(command: str, invocation: Invocation, seconds: float) -> CommandResult:
 
 
 def record(command: str, invocation: Invocation, ended: CommandResult) -> Record:
-    """What the log gets to know of it: fields as a decision's, and chain_command and chain_status."""
+    """The record of it: fields as for a decision, and chain_command and chain_status."""
     fields: Fields = {"user": clean(invocation.user), "chain_command": clean(command), "elapsed_us": ended.elapsed_us}
     if invocation.fingerprint is not None:
         fields["fingerprint"] = clean(invocation.fingerprint)
@@ -129,16 +129,16 @@ def _run(argv: List[str], environment: Dict[str, str], until: float) -> Tuple[by
 
 @contextlib.contextmanager
 def _kill_on_sigterm() -> Iterator[None]:
-    """sshd ends its children when LoginGraceTime is over; a command in a session of its own would live on.
+    """sshd ends its children when LoginGraceTime is over; a command in a session of its own would keep running.
 
-    SIGTERM is blocked at first: who starts the command unblocks it, once it is able to end the command.
+    SIGTERM is blocked at first: the caller unblocks it when it is able to end the command.
     """
 
     def fail(*_: object) -> None:
         raise _Failed("sshd gave up waiting")
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are not for us: we are about to end by ourselves
+        yield  # signals go to the main thread; this process ends in a moment
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     before = signal.signal(signal.SIGTERM, fail)
@@ -150,7 +150,7 @@ def _kill_on_sigterm() -> Iterator[None]:
 
 
 def _start(argv: List[str], environment: Dict[str, str], write: int) -> int:
-    """The pid of the command, in a session of its own, so that all it starts can be ended with it."""
+    """The pid of the command, in a session of its own, so that what it starts can be ended with it."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         return os.posix_spawn(
@@ -167,7 +167,7 @@ def _start(argv: List[str], environment: Dict[str, str], write: int) -> int:
 
 
 def _environment(language: Optional[str]) -> Dict[str, str]:
-    """What sshd gives a command (misc.c, subprocess), made anew; and the mark by which we know ourselves again."""
+    """The environment that sshd gives a command (misc.c, subprocess), and the mark of a chained command."""
     entry = pwd.getpwuid(os.geteuid())
     return {
         **({} if language is None else {"LANG": language}),
@@ -180,10 +180,10 @@ def _environment(language: Optional[str]) -> Dict[str, str]:
 
 
 def _collect(pid: int, read: int, until: float) -> bytes:
-    """All that is printed, until nobody can print any more, as sshd reads it.
+    """All that is printed until the last writer closes the pipe, as sshd reads it.
 
-    Where the process has ended and something that it started holds on to the pipe, that is given the time there is, and
-    what was printed is taken. Raises _Failed where the process itself did not end.
+    If the process has ended and another that it started keeps the pipe open, this waits until `until`, and returns what
+    was printed. Raises _Failed if the process itself did not end.
     """
     output = bytearray()
     process = os.pidfd_open(pid)
@@ -212,7 +212,7 @@ def _collect(pid: int, read: int, until: float) -> bytes:
 
 
 def _drain(read: int, output: bytearray) -> bool:
-    """Take what is in the pipe; whether anybody still has its other end."""
+    """Read what is in the pipe; whether a process still has its other end open."""
     while len(output) <= _LIMIT:
         try:
             data = os.read(read, 65536)

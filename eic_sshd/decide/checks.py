@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of a pushed key that need nothing but the key, its block and the time.
 
-Each raises NotGranted with the reason that it is there for.
+Each raises NotGranted with its own reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ USER_NAME = re.compile(
     r"|(?=.{2,32}$)[0-9]{1,32}[A-Za-z@._-][A-Za-z0-9@._-]*[A-Za-z0-9$_-]?"
 )
 """The whole of an OS user's name that EC2 Instance Connect can carry: InstanceOSUser in the service model of
-SendSSHPublicKey (version 2018-04-02). A name of digits only is none: it would pass for a uid."""
+SendSSHPublicKey (version 2018-04-02). A name of digits only is not one: it could be mistaken for a uid."""
 
 
 def require_user_name(user: str) -> None:
@@ -38,7 +38,7 @@ def require_instance(block: Block, instance_id: str) -> None:
 
 
 def require_region(region: str, allowed: Sequence[str]) -> None:
-    """The site allows the region; where it names none, every region is allowed."""
+    """The site allows the region; if it lists none, every region is allowed."""
     if allowed and region not in allowed:
         raise NotGranted(
             Reason.REGION_MISMATCH,
@@ -65,9 +65,9 @@ def require_not_ended(until: float, monotonic: float) -> None:
 
 
 def seconds_valid(block: Block, now: float, keys: KeysSettings) -> float:
-    """For how long, from `now` on, the block may be granted at the most.
+    """For how many seconds from `now` on the block may be granted at most.
 
-    A block that is not valid at `now` may be so later: NTP steps a clock. It is for one window at the most, whatever
+    A block that is not valid at `now` may become valid later, since NTP steps a clock: for one window at most, whatever
     the clock shows then.
     """
     left = block.timestamp - now

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On-disk keys, for sites that set `AuthorizedKeysFile none` and still want a way in when pushed keys can't be had."""
+"""On-disk keys, for sites with `AuthorizedKeysFile none` that need a login method when pushed keys are unavailable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..model.public_key import KeyPolicy, PublicKey
 from ..model.reasons import NotGranted, Reason
 
 _LIMIT = 256 * 1024
-# Seconds for the disk to give the file: it may be a network's, and nothing else would end the wait for that.
+# Seconds for the file to be read: it may be on a network file system, and nothing else limits that.
 _TIMEOUT = 1.0
 _reads = TimedCalls(16)
 
@@ -23,11 +23,11 @@ Read = Callable[[str], bytes]
 
 
 class NoKeys(Exception):
-    """The keys file has no key that may be handed out; says why."""
+    """The keys file has no key for this login; the message has the reason."""
 
 
 KeysOnDisk = Callable[[str, Optional[str], NotGranted], Tuple[PublicKey, ...]]
-"""Gives the keys on disk for (user, fingerprint) where a decision came to nothing; raises NoKeys."""
+"""Gives the keys on disk for (user, fingerprint) where no pushed key is granted; raises NoKeys."""
 
 
 class KeysFile:
@@ -50,10 +50,10 @@ class KeysFile:
         except trusted_files.Unsafe as error:
             raise NoKeys(f"fallback: {error}") from error
         keys = [key for line in content.split(b"\n") for key in self._allowed(line)]
-        asked = [key for key in keys if fingerprint is None or key.has_fingerprint(fingerprint)]
-        if not asked:
+        wanted = [key for key in keys if fingerprint is None or key.has_fingerprint(fingerprint)]
+        if not wanted:
             raise NoKeys(f"fallback {path} has no such key without options")
-        return tuple(dict.fromkeys(asked))
+        return tuple(dict.fromkeys(wanted))
 
     def _applies(self, reason: Reason) -> bool:
         if self._settings.when == "no-key":
@@ -61,7 +61,7 @@ class KeysFile:
         return self._settings.when == "unavailable" and reason.unavailable
 
     def _allowed(self, line: bytes) -> List[PublicKey]:
-        """The key on `line`, if it is one. A key with options is none: handed out without them it would allow more."""
+        """The key on `line`, if it has one. Keys with options are skipped: without these they would allow more."""
         try:
             key = public_key.parse(line.strip())
             self._policy.verify(key)
@@ -71,7 +71,7 @@ class KeysFile:
 
 
 def configured(config: Config) -> KeysFile:
-    """The fallback that `config` asks for."""
+    """The fallback that `config` sets."""
     return KeysFile(config.fallback, config.keys.policy)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenSSH public keys: reading one strictly, naming it by fingerprint, writing it anew.
+"""OpenSSH public keys: strict parsing, fingerprints, encoding.
 
 The blob's layouts are those of RFC 4253 section 6.6 (RSA), RFC 5656 section 3.1 (ECDSA), RFC 8709 section 4
 (Ed25519) and OpenSSH's PROTOCOL.u2f (security keys). A string is a uint32 length and that many bytes, an mpint a
@@ -49,7 +49,7 @@ class PublicKey(NamedTuple):
 
     @property
     def authorized_keys_line(self) -> str:
-        """The key written anew: type and base64, no options, no comment, no newline."""
+        """The key, encoded again: type and base64, no options, no comment, no newline."""
         return f"{self.key_type} {base64.b64encode(self.blob).decode()}"
 
 
@@ -64,7 +64,7 @@ def has_fingerprint(blob: bytes, fingerprint: str) -> bool:
 
 
 def _sha256_fingerprint(blob: bytes) -> str:
-    import hashlib  # imported late: it is slow to load, and a question without keys needs none of it
+    import hashlib  # imported late: it is slow to load, and an invocation without keys does not need it
 
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
@@ -185,7 +185,7 @@ class ForbiddenType(ValueError):
 
 
 class TooShort(ValueError):
-    """The policy asks for a longer RSA key."""
+    """The policy requires a longer RSA key."""
 
 
 class KeyPolicy(NamedTuple):
@@ -199,4 +199,4 @@ class KeyPolicy(NamedTuple):
         if key.key_type not in _CHECKS or key.key_type not in self.types:
             raise ForbiddenType(f"keys of type {key.key_type} are not allowed")
         if key.key_type == RSA and key.bits < self.min_rsa_bits:
-            raise TooShort(f"the RSA key has {key.bits} bits, at least {self.min_rsa_bits} are asked for")
+            raise TooShort(f"the RSA key has {key.bits} bits, at least {self.min_rsa_bits} are required")

@@ -58,7 +58,7 @@ class Reason(enum.Enum):
     GRANTED = (
         "granted", Outcome.GRANTED, NOTICE, False,
         "A pushed key passed every check and was handed to sshd.",
-        "Nothing: this is a login through EC2 Instance Connect. EIC_CALLER says who pushed the key.",
+        "Nothing: this is a login through EC2 Instance Connect. EIC_CALLER names who pushed the key.",
     )  # fmt: skip
     NO_ACTIVE_KEYS = (
         "no-active-keys", Outcome.NONE, INFO, False,
@@ -130,8 +130,8 @@ class Reason(enum.Enum):
     )  # fmt: skip
     SIGNER_REVOKED = (
         "signer-revoked", Outcome.REFUSED, ERR, True,
-        "A staple says that a certificate in the signer's chain is revoked. It counts however old it is, whatever "
-        "other staples say.",
+        "A staple reports that a certificate in the signer's chain is revoked. It counts however old it is, whatever "
+        "other staples report.",
         "Wait for AWS to rotate the signer, and use an on-disk key meanwhile.",
     )  # fmt: skip
     STAPLE_MISSING = (
@@ -143,7 +143,7 @@ class Reason(enum.Enum):
     STAPLE_INVALID = (
         "staple-invalid", Outcome.REFUSED, WARNING, True,
         "A certificate's OCSP staple is unreadable, stale, not GOOD, or not made by its issuer or by a delegated "
-        "responder of the issuer that is valid and not revoked; or a staple that may say REVOKED cannot be read or "
+        "responder of the issuer that is valid and not revoked; or a staple that may report REVOKED cannot be read or "
         "verified, or there are more or longer staples than are read.",
         "Check the instance's clock first; then try again in a minute.",
     )  # fmt: skip
@@ -195,35 +195,35 @@ class Reason(enum.Enum):
     )  # fmt: skip
     IMDS_ERROR = (
         "imds-error", Outcome.ERROR, WARNING, True,
-        "IMDS answered with an error, with something that no IMDS says, or by closing the connection.",
+        "IMDS answered with an error or with something invalid, or closed the connection.",
         "Try again; the message names the path and the answer. If it stays, what answers is not EC2's IMDS.",
     )  # fmt: skip
     DEADLINE_EXCEEDED = (
         "deadline-exceeded", Outcome.ERROR, WARNING, True,
         "The decision took longer than `[imds] deadline` in all.",
-        "The message says which step was under way, and how much of the time this process could compute. If that is "
+        "The message names the step that was under way, and for how long this process could compute. If that is "
         "little, the machine is busy with other work; otherwise look at what the step waits for.",
     )  # fmt: skip
     CONFIG_INVALID = (
         "config-invalid", Outcome.ERROR, ERR, True,
         "The configuration is invalid. No pushed keys are granted until it is fixed.",
-        "`eic-sshd check-config` says what is wrong, and where.",
+        "`eic-sshd check-config` reports what is wrong, and where.",
     )  # fmt: skip
     AUTHORIZER_FAILED = (
         "authorizer-failed", Outcome.ERROR, ERR, True,
-        "The resident authorizer took the question on and then gave no whole answer in time.",
-        "Look at `systemctl status eic-sshd.service`; restart it if it hangs. Once it is stopped, each question is "
-        "decided all the same, only slower.",
+        "The resident daemon accepted the request, but gave no whole answer in time.",
+        "Look at `systemctl status eic-sshd.service`; restart it if it hangs. While it is stopped, each login is "
+        "decided without it: slower, never different.",
     )  # fmt: skip
     INTERNAL_ERROR = (
         "internal-error", Outcome.ERROR, ERR, True,
-        "Something happened that eic-sshd did not foresee; no pushed key was handed out.",
-        "Report it with the record's message. On-disk keys go on working.",
+        "An unforeseen error occurred; no pushed key was granted.",
+        "Report it with the record's message. On-disk keys keep working.",
     )  # fmt: skip
     FALLBACK_FILE = (
         "fallback-file", Outcome.FALLBACK, NOTICE, False,
         "Keys from `[fallback] keys_file` were handed to sshd, since no pushed key could be.",
-        "Nothing, if on-disk keys are meant to work; the message says why pushed keys were not used.",
+        "Nothing, if on-disk keys are meant to work; the message has the reason why pushed keys were not used.",
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ class MalformedBlock(ValueError):
 
 
 class Block(NamedTuple):
-    """One pushed key as IMDS gives it, nothing of it verified.
+    """One pushed key as IMDS gives it, not verified.
 
     `timestamp` is when the key stops being valid, in seconds since the epoch; `signed` the exact bytes under the
     signature; `key_line` the key as it was written.
@@ -70,17 +70,17 @@ def split(blob: bytes) -> Iterator[bytes]:
             at = blank.end() if blank else len(blob)  # what is left of it is no block of its own
 
 
-def carrying(blob: bytes, is_asked: Callable[[bytes], bool]) -> Iterator[bytes]:
-    """The bytes of each block whose key (as its type's bytes, RFC 4253 section 6.6) `is_asked` for.
+def carrying(blob: bytes, is_wanted: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """The bytes of each block whose key (as its type's bytes, RFC 4253 section 6.6) `is_wanted` for.
 
     All others cost a search and a hash, however many there are: IMDS may list the keys of many callers.
     """
     for line in _KEY_LINE.finditer(blob):
-        if not is_asked(_decoded(line.group("key"))):
+        if not is_wanted(_decoded(line.group("key"))):
             continue
         start = _first_field(blob, line.start())
         if start == line.start():
-            continue  # it has no fields: it stands where a signature should
+            continue  # it has no fields: it is where a signature should be
         block = _block_at(blob, start)
         if block.end("fields") == line.start():
             yield block.group()

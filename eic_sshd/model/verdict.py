@@ -12,7 +12,7 @@ from .signed_key import Block
 
 
 class Rule(enum.IntEnum):
-    """The rules of a decision, by their numbers in docs/architecture.md and in decide/authorizer.py."""
+    """The rules of a decision, by their numbers in decide/authorizer.py and in the README."""
 
     USER_NAME = 1
     HARDWARE = 2

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates as values: what cryptography parses only when it is first used is parsed here, once and completely.
+"""Certificates as values, parsed once and completely, where cryptography parses each part when it is first used.
 
-Certificates and OCSP responses come from the network, and cryptography raises whatever it likes over those that it
-cannot parse: ValueError and its own errors, KeyError for an unknown string type, a panic of its Rust part, which is a
-BaseException. `parsed` makes all of them Unusable.
+Certificates and OCSP responses come from the network. For those that it cannot parse, cryptography raises ValueError,
+its own errors, KeyError (an unknown string type), or a panic of its Rust part, which is a BaseException. `parsed` turns
+all of them into Unusable.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ warnings.filterwarnings("ignore", message="Parsed a (negative )?serial number")
 
 
 class Unusable(Exception):
-    """A certificate or an OCSP response cannot be parsed or does not verify; says why."""
+    """A certificate or an OCSP response cannot be parsed or verified; the message has the reason."""
 
 
 def parsed(parse: Callable[..., T], *arguments: object) -> T:
-    """What `parse` returns. Raises Unusable for whatever it raises.
+    """The result of `parse`. Any exception that it raises becomes Unusable.
 
-    KeyboardInterrupt and SystemExit pass, and ImportError, which is about the library and not about what is parsed.
+    Except KeyboardInterrupt and SystemExit, and ImportError, which is about the library and not about the data.
     """
     try:
         return parse(*arguments)
@@ -48,7 +48,7 @@ def parsed(parse: Callable[..., T], *arguments: object) -> T:
 
 
 class Certificate(NamedTuple):
-    """A certificate that was parsed completely. Times are seconds since the epoch; `label` names it in messages."""
+    """A completely parsed certificate. Times are seconds since the epoch; `label` names it in messages."""
 
     der: bytes
     version: int
@@ -72,12 +72,12 @@ class Certificate(NamedTuple):
 
 
 def read(der: bytes) -> Certificate:
-    """Raises Unusable if `der` is no certificate that cryptography parses in every part."""
+    """Parse a certificate. Raises Unusable if cryptography cannot parse every part of it."""
     return parsed(_read, der)
 
 
 def subject(der: bytes) -> x509.Name:
-    """Only the subject, which is much faster to read. Raises Unusable."""
+    """The subject alone, which is much faster to parse. Raises Unusable."""
     return parsed(lambda: _load(der).subject)
 
 

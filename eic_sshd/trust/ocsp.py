@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OCSP staples (RFC 6960): which certificate one covers, who made it, and what it says.
+"""OCSP staples (RFC 6960): which certificate a staple covers, who made it, and the status that it reports.
 
-A staple is matched to a certificate by the CertID within it, never by the name under which IMDS lists it. That a
-certificate is revoked counts from whoever its issuer ever let say so, however long ago. That it is good counts only
-while the answer is fresh and its maker is, at this moment, one that OpenSSL would believe.
+A staple is matched to a certificate by the CertID in it, never by the name under which IMDS lists it. A status REVOKED
+counts, however old it is, if its maker is or ever was authorized by the certificate's issuer. A status GOOD counts only
+while it is fresh and OpenSSL accepts its maker now.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from .openssl import OpenSsl
 from .responders import Responders
 from .signatures import is_strong
 
-# Delegated responders that OpenSSL is asked about in all.
+# Delegated responders that OpenSSL validates, over all staples.
 _MAX_DELEGATES = 4
 
 
 class _Unread(NamedTuple):
-    """A staple that cannot be looked at whole, and why."""
+    """A staple that cannot be parsed as a whole, and why."""
 
     der: bytes
     problem: str
 
 
 class Staples:
-    """The staples of a chain, whose responders are held to `openssl`; times are seconds since the epoch."""
+    """The staples of a chain; `openssl` validates their responders. Times are in seconds since the epoch."""
 
     def __init__(self, ders: Sequence[bytes], openssl: OpenSsl, clock_skew: int) -> None:
         self._openssl = openssl
@@ -49,7 +49,7 @@ class Staples:
         self._responders = Responders(self._responses)
 
     def verify_status(self, path: Sequence[Certificate]) -> int:
-        """Until when (seconds since the epoch) staples vouch for every certificate of `path` but the root.
+        """Until when (seconds since the epoch) staples report GOOD for every certificate of `path` but the root.
 
         Raises:
             NotGranted: signer-revoked, staple-missing, staple-invalid (with the reason), deadline-exceeded,
@@ -64,7 +64,7 @@ class Staples:
         return min(self._good_until(path[at:]) for at in range(len(path) - 1))
 
     def _is_revoked(self, certificate: Certificate, issuer: Certificate, doubts: List[str]) -> bool:
-        """Whether anyone who ever could says that `certificate` is revoked; to `doubts` goes why one may say so."""
+        """Whether an authorized maker reports that `certificate` is revoked; `doubts` gets why it may be."""
         for unread in self._unread:
             if may_concern(unread.der, certificate):
                 doubts.append(f"{certificate.label} may be revoked: {unread.problem}")
@@ -76,16 +76,16 @@ class Staples:
                 answer.require_revoked()
                 return True
             except Undecided as problem:
-                doubts.append(f"{certificate.label} may be revoked: a staple that says so cannot be used: {problem}")
+                doubts.append(f"{certificate.label} may be revoked: a staple that reports it cannot be used: {problem}")
             except Unusable:
-                continue  # whoever made it has no say
+                continue  # its maker is not authorized
         return False
 
     def _answers(self, certificate: Certificate, issuer: Certificate) -> List[Answer]:
         return [one for response in self._responses for one in response.answers(certificate, issuer, self._ids)]
 
     def _good_until(self, path: Sequence[Certificate]) -> int:
-        """Until when a staple vouches for `path[0]`."""
+        """Until when a staple reports GOOD for `path[0]`."""
         problems: List[str] = []
         answers: List[Tuple[int, Answer]] = []
         for answer in self._answers(path[0], path[1]):
@@ -95,7 +95,7 @@ class Staples:
                 problems.append(f"the staple cannot be used: {problem}")
         for until, answer in sorted(answers, key=lambda one: one[0], reverse=True):
             try:
-                return self._vouches_until(until, answer, path[1:])
+                return self._holds_until(until, answer, path[1:])
             except Unusable as problem:
                 problems.append(f"the staple cannot be used: {problem}")
         problems += [unread.problem for unread in self._unread]
@@ -104,7 +104,7 @@ class Staples:
         raise NotGranted(Reason.STAPLE_MISSING, f"no staple covers {path[0].label}")
 
     def _fresh_until(self, answer: Answer) -> int:
-        """Until when an answer says good, if it does so now. Raises Unusable."""
+        """Until when an answer reports GOOD, if it does so now. Raises Unusable."""
         if answer.problem is not None:
             raise Unusable(answer.problem)
         now = self._openssl.now
@@ -116,10 +116,10 @@ class Staples:
         if next_update < this_update:
             raise Unusable("its nextUpdate is before its thisUpdate")
         if not answer.is_good:
-            raise Unusable("it does not say that the certificate is good")
+            raise Unusable("its status is not GOOD")
         return next_update
 
-    def _vouches_until(self, until: int, answer: Answer, issuers: Sequence[Certificate]) -> int:
+    def _holds_until(self, until: int, answer: Answer, issuers: Sequence[Certificate]) -> int:
         """`until`, or the end of the answer's maker: `issuers[0]` or a delegate of it. Raises Unusable."""
         maker = self._responders.maker(answer.response, issuers[0])
         if not is_strong(maker.key, answer.response.signature().hash):
@@ -132,7 +132,7 @@ class Staples:
         return min(until, maker.not_after)
 
     def _problem_of(self, delegate: Certificate, issuers: Sequence[Certificate]) -> Optional[str]:
-        """Why the responder may not say that a certificate is good; None if it may. Found out once for each."""
+        """Why the responder may not report GOOD; None if it may. Determined once for each responder."""
         if delegate.der not in self._delegates:
             if len(self._delegates) >= _MAX_DELEGATES:
                 return f"more than {_MAX_DELEGATES} responders made the staples"

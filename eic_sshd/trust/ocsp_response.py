@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OCSP responses (RFC 6960) as values: their answers, and which certificate each answer is about.
 
-Nothing here is believed yet: `responders` finds out who made a response.
+Nothing here is verified: responders.py determines who made a response.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_REVOKED = (ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.UNKNOWN)
 
 
 class Undecided(Unusable):
-    """Whether an authorized responder says that a certificate is revoked cannot be found out."""
+    """It cannot be determined whether an authorized responder reports that a certificate is revoked."""
 
 
 class Signature(NamedTuple):
@@ -37,7 +37,7 @@ class Signature(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a response says of one certificate. `problem` is why it may be about another one of the same serial."""
+    """The status of one certificate in a response. `problem` is why it may be that of another with the same serial."""
 
     response: Response
     single: _Single
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether its status is GOOD, and nothing is wrong with it otherwise."""
+        """Whether its status is GOOD, and it is certain whose status it is."""
         return self.problem is None and self._status is ocsp.OCSPCertStatus.GOOD
 
     @property
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
         return self._status not in _NOT_REVOKED
 
     def require_revoked(self) -> None:
-        """Raises Undecided where one that may be REVOKED cannot be read well enough to know, its times apart."""
+        """Raises Undecided if its parts, apart from its times, do not show for certain that it reports REVOKED."""
         if self.problem is not None:
             raise Undecided(self.problem)
         if self._status is None:
@@ -106,7 +106,7 @@ class Response:
             raise Unusable(f"it has more than {MAX_ANSWERS} answers")
 
     def answers(self, certificate: Certificate, issuer: Certificate, ids: CertIds) -> Iterator[Answer]:
-        """What it says of `certificate`: nothing, if it covers others only."""
+        """Its answers about `certificate`; none if it covers only others."""
         for serial, single in self._singles:
             if serial != certificate.serial:
                 continue
@@ -117,7 +117,7 @@ class Response:
                 yield Answer(self, single, str(problem))
 
     def signature(self) -> Signature:
-        """Raises Unusable where its algorithm is none that is verified here."""
+        """The maker's signature. Raises Unusable if its algorithm is not supported."""
         response = self._response
         parsed(lambda: require_verifiable(response.signature_algorithm_oid))
         return parsed(
@@ -133,7 +133,7 @@ class Response:
         return parsed(lambda: self._response.responder_name)
 
     def certificates(self) -> List[x509.Certificate]:
-        """What may be its maker's, unread. Raises Unusable."""
+        """The certificates in it, of which one may be its maker's, not parsed further. Raises Unusable."""
         return parsed(lambda: list(self._response.certificates))
 
     def _read_singles(self) -> List[Tuple[int, _Single]]:
@@ -144,7 +144,7 @@ class Response:
 
 
 def may_concern(der: bytes, certificate: Certificate) -> bool:
-    """Whether a response that cannot be looked at whole may be about `certificate`: its serial number is in there."""
+    """Whether a response that cannot be parsed may be about `certificate`: it contains its serial number."""
     serial = certificate.serial
     content = serial.to_bytes((serial + (serial < 0)).bit_length() // 8 + 1, "big", signed=True)
     # A DER INTEGER; RFC 5280 allows 20 bytes, and longer ones have more than one byte of length.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificate path validation, by OpenSSL: `openssl verify` is given one path and says whether it is valid.
+"""Certificate path validation by OpenSSL: `openssl verify` gets one path and reports whether it is valid.
 
 Certificates go to it through memory files, so nothing is written to disk, and it gets an empty environment and no
 store of the machine's, so that neither OPENSSL_CONF nor SSL_CERT_FILE nor a folder can add a root.
@@ -29,7 +29,7 @@ _UNTRUSTED = re.compile(r"^depth=[0-9]+: .*\(untrusted\)$", re.MULTILINE)
 class OpenSsl(NamedTuple):
     """The command `program`, run at the time `now` (seconds since the epoch); it must end by `deadline`.
 
-    `private` says that the root is a site's own and not a public PKI's.
+    With `private` the root is a site's own and not a public PKI's.
     """
 
     private: bool
@@ -40,7 +40,7 @@ class OpenSsl(NamedTuple):
     def require_server(self, path: Sequence[Certificate], name: str) -> None:
         """`path`, the server's certificate first and the trusted root last, is valid for the TLS server `name`.
 
-        Raises NotGranted: signer-untrusted, with what OpenSSL said; deadline-exceeded; openssl-missing.
+        Raises NotGranted: signer-untrusted, with OpenSSL's message; deadline-exceeded; openssl-missing.
         """
         options = ["-purpose", "sslserver", "-verify_hostname", name, "-policy_check", "-policy", _ANY_POLICY]
         # EC2's public chains meet the strict profile of RFC 5280.
@@ -49,7 +49,7 @@ class OpenSsl(NamedTuple):
     def require_responder(self, path: Sequence[Certificate]) -> None:
         """`path`, a delegated OCSP responder's certificate first, is valid. Raises as `require_server`.
 
-        OpenSSL's purpose `ocsphelper` asks nothing of the responder's own certificate; its caller must.
+        OpenSSL's purpose `ocsphelper` checks nothing of the responder's own certificate; the caller must.
         """
         self._require(path, [])
 

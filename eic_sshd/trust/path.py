@@ -3,7 +3,7 @@
 
 OpenSSL decides whether a path is valid. Which paths there are is found here, since `openssl verify` tries only one:
 with cross-signed and self-issued certificates that may be a wrong one (RFC 4158 is about finding them). Signatures are
-checked from the trusted roots downwards, so a key that no root vouches for verifies nothing, and costs nothing.
+checked from the trusted roots downwards, so no time is spent with a key that no root leads to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .signatures import issued
 _MAX_CERTIFICATES = 10
 # Certificates between the signer and the root, self-issued ones not counted (RFC 5280 section 4.2.1.9).
 MAX_DEPTH = 6
-# Paths that OpenSSL is asked about, and ways to one certificate that are followed to find them.
+# Paths that OpenSSL validates, and partial paths to one certificate that the search follows.
 _MAX_PATHS = 4
 
 Path = List[Certificate]
@@ -42,7 +42,7 @@ def parse_chain(pem: bytes) -> List[Certificate]:
         signer = read(ders[0])
     except Unusable as problem:
         raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the signer's certificate: {problem}") from problem
-    # Behind the signer, what cannot be parsed cannot be part of a path either, and need not be.
+    # A later certificate that cannot be parsed is skipped: it cannot be part of a path.
     return [signer, *_readable(ders[1:])]
 
 
@@ -52,7 +52,7 @@ def path_to_root(
     """The shortest path from the signer `chain[0]` to a root that is valid for the TLS server `name`.
 
     Raises:
-        NotGranted: signer-name-mismatch; signer-untrusted, with what OpenSSL said; deadline-exceeded; openssl-missing.
+        NotGranted: signer-name-mismatch; signer-untrusted, with OpenSSL's message; deadline-exceeded; openssl-missing.
     """
     _require_server(chain[0], name)
     search = _Search(chain, trusted)
@@ -93,13 +93,13 @@ class _Search:
         self._link(authorities)
 
     def paths(self, max_depth: int) -> Iterator[Path]:
-        """The paths to a root, the shortest first; no certificate is in one twice."""
+        """The paths to a root, the shortest first; a path has each certificate once."""
         waiting: List[Path] = [[self._signer]]
-        ways: Counter[bytes] = Counter()
+        partial: Counter[bytes] = Counter()
         while waiting:
             path = waiting.pop(0)
-            ways[path[-1].der] += 1
-            if ways[path[-1].der] > _MAX_PATHS:
+            partial[path[-1].der] += 1
+            if partial[path[-1].der] > _MAX_PATHS:
                 continue
             for issuer in self._issuers[path[-1].der]:
                 if issuer.der in self._roots:
@@ -121,7 +121,7 @@ class _Search:
     def _link(self, authorities: Sequence[Certificate]) -> None:
         """Fill in the issuers of each certificate, from the roots downwards."""
         genuine = list(self._roots.values())
-        for issuer in genuine:  # grows while it is walked
+        for issuer in genuine:  # it grows meanwhile
             for certificate in [self._signer, *authorities]:
                 if issued(issuer, certificate):
                     self._issuers[certificate.der].append(issuer)
@@ -147,9 +147,9 @@ def _depth(path: Path) -> int:
 
 
 def _readable(ders: Sequence[bytes], subjects: Optional[Container[x509.Name]] = None) -> Iterator[Certificate]:
-    """The certificates that can be parsed (those of `subjects`, if they are given), skipping the others.
+    """The certificates that can be parsed (those of `subjects`, if these are given).
 
-    One bad entry must not disable a bundle of a hundred, or a good chain that it stands behind.
+    The others are skipped, so that one bad entry does not disable the bundle, or a good chain before it.
     """
     for der in ders:
         with contextlib.suppress(Unusable):

@@ -31,7 +31,7 @@ _HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
 
 
 def require_sound(certificate: Certificate) -> None:
-    """`certificate`, a root's as well as the signer's, has a version and a key that may be used. Raises Unusable."""
+    """`certificate` (any on the path) has a version and a key that may be used. Raises Unusable."""
     if certificate.version != 3:
         raise Unusable(f"it is an X.509 certificate of version {certificate.version}, not 3")
     _require_key(certificate.key)

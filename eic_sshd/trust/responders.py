@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who made an OCSP response: the certificate's issuer, or a responder that it delegated to (RFC 6960 section 4.2.2.2).
 
-A delegate's certificate may be in any of the responses at hand. It is read only once the issuer's signature on it was
-verified, and a responder's name only once the responder's: what nobody signed costs no more than that check.
+A delegate's certificate may be in any of the responses. It is parsed only after the issuer's signature on it is
+verified, and a responder's name only after the responder's signature: unsigned data costs no more than that check.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Responders:
         self._unread: Optional[str] = None
 
     def maker(self, response: Response, issuer: Certificate) -> Certificate:
-        """Who made it: `issuer`, or a responder to which it once delegated that.
+        """The maker: `issuer`, or a responder that it ever authorized.
 
-        Raises Unusable if neither did, Undecided if that is not known.
+        Raises Unusable if it is neither, Undecided if that cannot be determined.
         """
         key = (response.der, issuer.der)
         if key not in self._makers:
@@ -58,14 +58,14 @@ class Responders:
                 if self._is_signed(maker.key, signature) and (key_hash is not None or response.name() == maker.subject):
                     return maker
         except Unusable as problem:
-            raise Undecided(f"its maker cannot be found out: {problem}") from problem
+            raise Undecided(f"its maker cannot be determined: {problem}") from problem
         if self._unread is not None:
             raise Undecided(f"it was not made by the certificate's issuer, and {self._unread}")
         raise Unusable("it was made neither by the certificate's issuer nor by a responder of the issuer's")
 
     def _possible_makers(self, issuer: Certificate) -> Iterator[Certificate]:
         yield issuer
-        if issuer.der not in self._delegates:  # only once the issuer itself is not the maker
+        if issuer.der not in self._delegates:  # only if the issuer itself is not the maker
             self._delegates[issuer.der] = list(self._find_delegates(issuer))
         yield from self._delegates[issuer.der]
 

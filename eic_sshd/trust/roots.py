@@ -29,7 +29,7 @@ AMAZON_ROOTS = frozenset({
 
 
 class Roots(NamedTuple):
-    """Trusted certificates, DER. `private` says that they are a site's own and not a public PKI's."""
+    """Trusted certificates, DER. With `private` they are a site's own and not a public PKI's."""
 
     certificates: Sequence[bytes]
     private: bool
@@ -40,13 +40,13 @@ RootsFor = Callable[[str], Roots]
 
 
 def pem_certificates(text: bytes) -> List[bytes]:
-    """The DER of each certificate of a PEM text, in order and each once; whatever stands between is passed over."""
+    """The DER of each certificate in a PEM text, in order and each once; other text is skipped."""
     found = []
     for match in _CERTIFICATE.finditer(text):
         try:
             found.append(base64.b64decode(b"".join(match.group(1).split()), validate=True))
         except ValueError:  # binascii.Error is one
-            continue  # no certificate: the chain will lack it, and say so
+            continue  # not base64: the chain lacks it, which is reported
     return list(dict.fromkeys(found))
 
 
@@ -58,7 +58,7 @@ def is_amazon(der: bytes) -> bool:
 def configured(settings: TrustSettings, bundles: Sequence[str] = SYSTEM_BUNDLES, owner: int = 0) -> RootsFor:
     """The roots that `[trust]` names, the system's from a bundle that `owner` (a uid) must own.
 
-    Files are read at each call, so a changed bundle counts at once.
+    Files are read at each call, so a changed bundle takes effect at once.
     """
 
     def roots_for(domain: str) -> Roots:

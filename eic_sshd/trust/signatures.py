@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether one key signed something: certificates and OCSP responses, with hashes that still count."""
+"""Verifies signatures of certificates and OCSP responses, with hashes that are still strong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID as Oid
 from .certificate import Certificate, PublicKey, Unusable, parsed
 
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-# Signature algorithms that `_verify` can say both yes and no about (RFC 4055, RFC 5758, RFC 8410).
+# Signature algorithms that `_verify` supports (RFC 4055, RFC 5758, RFC 8410).
 _VERIFIABLE = (
     Oid.RSA_WITH_SHA1, Oid.RSA_WITH_SHA224, Oid.RSA_WITH_SHA256, Oid.RSA_WITH_SHA384, Oid.RSA_WITH_SHA512,
     Oid.ECDSA_WITH_SHA1, Oid.ECDSA_WITH_SHA224, Oid.ECDSA_WITH_SHA256, Oid.ECDSA_WITH_SHA384, Oid.ECDSA_WITH_SHA512,
@@ -40,13 +40,13 @@ def is_strong(key: PublicKey, algorithm: Optional[hashes.HashAlgorithm]) -> bool
 
 
 def require_verifiable(algorithm: ObjectIdentifier) -> None:
-    """Raises Unusable for a signature algorithm that is not verified here, whoever signed."""
+    """Raises Unusable for a signature algorithm that is not supported."""
     if algorithm not in _VERIFIABLE:
         raise Unusable(f"it is signed with an algorithm that is not supported ({algorithm.dotted_string})")
 
 
 def is_signed_by(key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional[hashes.HashAlgorithm]) -> bool:
-    """Whether `key` made `signature`, with whatever hash. Raises Unusable where this machine cannot verify that."""
+    """Whether `key` made `signature`, with any hash. Raises Unusable if this machine cannot verify it."""
     try:
         parsed(_verify, key, signature, signed, algorithm)
     except Unusable as problem:
@@ -70,7 +70,7 @@ def _verify(key: PublicKey, signature: bytes, signed: bytes, algorithm: Optional
 
 
 def issued(issuer: Certificate, certificate: Certificate, *, weak: bool = False) -> bool:
-    """Whether `certificate` is in the name of `issuer` and has its signature (not that it may issue any)."""
+    """Whether `certificate` is in the name of `issuer` and has its signature (not whether it may issue any)."""
     if certificate.issuer != issuer.subject:
         return False
     try:

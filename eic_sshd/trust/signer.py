@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signer of pushed keys: that it is who it says, and that it signed a block."""
+"""The signer of pushed keys: verifies who it is, and that it signed a block."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SALT_BYTES = 32
 
 
 class Signer(NamedTuple):
-    """A signer whose name, chain and staples were verified; that holds until `valid_until` (seconds since epoch)."""
+    """A signer whose name, chain and staples are verified, until `valid_until` (seconds since the epoch)."""
 
     key: rsa.RSAPublicKey
     valid_until: int
@@ -39,7 +39,7 @@ class Signer(NamedTuple):
 
 
 class SignerVerifier:
-    """Verifies a chain as `[trust]` asks: `roots_for` gives the roots of a domain."""
+    """Verifies a chain by the settings of `[trust]`; `roots_for` gives the roots of a domain."""
 
     def __init__(self, config: Config, roots_for: RootsFor, program: str = openssl.PROGRAM) -> None:
         self._require_ocsp = config.trust.require_ocsp
@@ -58,7 +58,7 @@ class SignerVerifier:
     ) -> Signer:
         """The signer of `region` and `domain` that the chain `pem` (signer first) proves at `now`.
 
-        `staples` is called only once the chain is known to be good.
+        `staples` is called only after the chain is verified.
 
         Raises:
             NotGranted: signer-name-mismatch, signer-untrusted, signer-revoked, staple-missing, staple-invalid,

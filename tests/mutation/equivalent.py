@@ -230,15 +230,15 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     Equivalent(
         "eic_sshd/trust/path.py",
         "_Search.paths",
-        "ways[path[-1].der] += 1",
-        ("pass", "ways[path[-(0)].der] += 1", "ways[path[-1].der] += (0)"),
+        "partial[path[-1].der] += 1",
+        ("pass", "partial[path[-(0)].der] += 1", "partial[path[-1].der] += (0)"),
         "bounds the search: the paths beyond the fourth that it finds are not put to OpenSSL",
     ),
     Equivalent(
         "eic_sshd/trust/path.py",
         "_Search.paths",
-        "if ways[path[-1].der] > _MAX_PATHS:",
-        ("if False:", "if ways[path[-(0)].der] > _MAX_PATHS:"),
+        "if partial[path[-1].der] > _MAX_PATHS:",
+        ("if False:", "if partial[path[-(0)].der] > _MAX_PATHS:"),
         "as above",
     ),
     Equivalent(
