@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m tests.instance [--release SUITE] [PYTEST ARGUMENTS]`: each Debian release's tests in a pytest of its own.
+"""Runs the tests on booted machines, those of each Debian release in a pytest of its own.
+
+    python -m tests.instance [--release SUITE]... [--upgrade-from DEB] [PYTEST ARGUMENTS]
+
+--upgrade-from names eic-sshd's package of an older commit: upgrades begin with it in place of today's.
 
 All of it runs in mount and PID namespaces. The kernel removes them, with every machine in them, when this process ends
 for any reason. Exit status 0 also where no machine can be booted: the output says so, and why.
@@ -15,6 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional
 
 from testbed import namespaces
@@ -68,7 +73,10 @@ def _skip(reason: str) -> int:
 def _inside(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--release", action="append", type=images.suite)
+    parser.add_argument("--upgrade-from", type=Path, metavar="DEB")
     chosen, rest = parser.parse_known_args(arguments)
+    if chosen.upgrade_from is not None:
+        packages.upgrade_from(chosen.upgrade_from)
     releases = chosen.release or list(images.RELEASES)
     if not any(argument.startswith("tests/") for argument in rest):
         rest.append("tests/instance")

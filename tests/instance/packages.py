@@ -8,12 +8,18 @@ import shutil
 import subprocess
 from pathlib import Path
 from types import MappingProxyType
-from typing import Mapping
+from typing import Mapping, Optional
 
 from tools.documents import ROOT
 
 PREVIOUS = "0.1.0~previous"
 _COPIES = "EIC_SSHD_PACKAGES"  # the environment variable that names the folder they are in
+_OLDER = "EIC_SSHD_OLDER_DEB"  # the environment variable that names the package of an older commit, if there is one
+
+
+def upgrade_from(path: Path) -> None:
+    """Have `previous_deb` make its package from this one, which an older commit built."""
+    os.environ[_OLDER] = str(path.resolve(strict=True))
 
 
 def build() -> None:
@@ -45,15 +51,19 @@ def _only(kind: str, pattern: str) -> Path:
 
 
 def previous_deb(folder: Path) -> Path:
-    """The instance's package again, of a lower version."""
-    return deb_of_version(PREVIOUS, folder)
+    """The instance's package, of a lower version: today's, or the one that `upgrade_from` named."""
+    return deb_of_version(PREVIOUS, folder, base=Path(os.environ[_OLDER]) if _OLDER in os.environ else deb())
 
 
-def deb_of_version(version: str, folder: Path, files: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """The instance's package again, of another version and with a module that says so, made in `folder`; `files` are
-    paths in it with other texts than they have."""
+def deb_of_version(
+    version: str, folder: Path, files: Mapping[str, str] = MappingProxyType({}), base: Optional[Path] = None
+) -> Path:
+    """The package `base` (None: the instance's) with another version, in its `__version__` too, made in `folder`.
+
+    `files` are paths in it with other texts than they have.
+    """
     tree = folder / version
-    subprocess.run(["dpkg-deb", "--raw-extract", str(deb()), str(tree)], check=True)
+    subprocess.run(["dpkg-deb", "--raw-extract", str(base or deb()), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
     lines = control.read_text().splitlines(keepends=True)
     control.write_text("".join(f"Version: {version}-1\n" if line.startswith("Version:") else line for line in lines))
