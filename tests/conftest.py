@@ -24,7 +24,7 @@ def pytest_configure() -> None:
     for folder in (private_host.HOME, os.path.expanduser("~"), os.environ.get("XDG_RUNTIME_DIR", ""), "/run"):
         try:
             trusted_files.names(folder, owners=(os.geteuid(),))
-        except (OSError, trusted_files.Unsafe):
+        except (OSError, trusted_files.UntrustedFile):
             continue
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
         return

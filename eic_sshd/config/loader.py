@@ -104,7 +104,7 @@ def _drop_ins(path: str, reading: _Reading) -> List[str]:
     except OSError as error:
         _invalidate_file(f"{folder}: {error.strerror}", b"", reading)
         return []
-    except trusted_files.Unsafe as error:
+    except trusted_files.UntrustedFile as error:
         _invalidate_file(str(error), b"", reading)
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
@@ -124,7 +124,7 @@ def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
             _invalidate_file(f"{file}: there is no such file", content, reading)
     except OSError as error:
         _invalidate_file(f"{file}: {error.strerror}", content, reading)
-    except trusted_files.Unsafe as error:
+    except trusted_files.UntrustedFile as error:
         _invalidate_file(str(error), content, reading)
     except UnicodeDecodeError as error:
         _invalidate_file(f"{file}: byte {error.start} is not UTF-8", content, reading)

@@ -62,7 +62,7 @@ def run(command: str, invocation: Invocation, seconds: float) -> CommandResult:
         argv = _arguments(command, invocation)
         trusted_files.require_safe(argv[0])
         output, status = _run(argv, _environment(invocation.language), begun + seconds)
-    except (_Failed, trusted_files.Unsafe) as failure:
+    except (_Failed, trusted_files.UntrustedFile) as failure:
         problem = str(failure)
     except OSError as error:
         problem = f"it can't be run: {error.strerror or error}"

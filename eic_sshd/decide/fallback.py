@@ -19,7 +19,7 @@ _TIMEOUT = 1.0
 _reads = TimedCalls(16)
 
 Read = Callable[[str], bytes]
-"""Gives the content of the file at a path; raises OSError, trusted_files.Unsafe."""
+"""Gives the content of the file at a path; raises OSError, trusted_files.UntrustedFile."""
 
 
 class NoKeys(Exception):
@@ -47,7 +47,7 @@ class KeysFile:
             content = _reads.call(lambda: self._read(path), _TIMEOUT)
         except OSError as error:
             raise NoKeys(f"fallback {path}: {error.strerror or error}") from error
-        except trusted_files.Unsafe as error:
+        except trusted_files.UntrustedFile as error:
             raise NoKeys(f"fallback: {error}") from error
         keys = [key for line in content.split(b"\n") for key in self._allowed(line)]
         wanted = [key for key in keys if fingerprint is None or key.has_fingerprint(fingerprint)]

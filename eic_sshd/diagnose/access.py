@@ -71,13 +71,12 @@ def program_problems(site: Site, user: str) -> Iterator[Finding]:
 
     try:
         trusted_files.require_safe(path)
-    except trusted_files.Unsafe as unsafe:
-        problem, _, command = str(unsafe).partition(". Run: ")
+    except trusted_files.UntrustedFile as untrusted:
         yield error(
             "program-unsafe",
             path,
-            f"it is not safe to run, whether or not this sshd accepts it ({problem})",
-            f"Run `{command}`" if command else "",
+            f"it is not safe to run, whether or not this sshd accepts it ({untrusted.path}: {untrusted.problem})",
+            untrusted.remedy,
         )
         return
     except OSError as failure:

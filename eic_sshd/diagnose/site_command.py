@@ -21,7 +21,7 @@ def chain_problem(command: SiteCommand) -> Optional[str]:
         return "it is none"
     try:
         trusted_files.require_safe(keys_command.split(command.command)[0])
-    except (ValueError, trusted_files.Unsafe) as problem:
+    except (ValueError, trusted_files.UntrustedFile) as problem:
         return str(problem)
     except OSError as failure:
         return str(failure.strerror)

@@ -80,7 +80,7 @@ def _private(path: str) -> Roots:
         certificates = pem_certificates(trusted_files.read(path, _BUNDLE_LIMIT, owners=(0, os.geteuid())))
     except OSError as error:
         raise NotGranted(Reason.CONFIG_INVALID, f"[trust] ca_file {path}: {error.strerror}") from error
-    except trusted_files.Unsafe as error:
+    except trusted_files.UntrustedFile as error:
         raise NotGranted(Reason.CONFIG_INVALID, f"[trust] ca_file: {error}") from error
     if not certificates:
         raise NotGranted(Reason.CONFIG_INVALID, f"[trust] ca_file {path} has no certificate in it")
@@ -97,6 +97,6 @@ def _system(bundles: Sequence[str], owner: int) -> List[bytes]:
             raise NotGranted(
                 Reason.SIGNER_UNTRUSTED, f"the system's roots cannot be read: {path}: {error.strerror}"
             ) from error
-        except trusted_files.Unsafe as error:
+        except trusted_files.UntrustedFile as error:
             raise NotGranted(Reason.SIGNER_UNTRUSTED, f"the system's roots cannot be read: {error}") from error
     raise NotGranted(Reason.SIGNER_UNTRUSTED, f"there are no system roots at {' or '.join(bundles)}")

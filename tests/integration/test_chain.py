@@ -239,7 +239,7 @@ def test_a_file_that_does_not_read_and_is_about_it_is_not_guessed_at(door: Door)
 def test_a_program_that_others_may_write_to_is_not_run(site: Site) -> None:
     answer = site(PRINT, mode=0o777).ask()
     assert answer.printed == ""
-    assert "writable by others (mode 0777). Run: chmod go-w" in chained(answer)["message"]
+    assert "writable by others (mode 0777). Run `chmod go-w" in chained(answer)["message"]
 
 
 def test_a_program_that_may_not_be_run_is_said(site: Site) -> None:

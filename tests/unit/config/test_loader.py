@@ -195,7 +195,7 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
 def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path, "")
     os.chmod(path, mode)
-    assert f"(mode {mode:04o}). Run: chmod go-w {path}" in problem(path)
+    assert f"(mode {mode:04o}). Run `chmod go-w {path}`" in problem(path)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o1773])
@@ -223,7 +223,7 @@ def test_a_missing_file_in_a_folder_that_others_can_write_is_not_believed(tmp_pa
 def test_a_file_of_another_user_is_not_believed(tmp_path: Path) -> None:
     path = write(tmp_path, "")
     os.chown(path, 12345, 12345)
-    assert "owned by uid 12345, not by root. Run: chown root" in problem(path)
+    assert "owned by uid 12345, not by root. Run `chown root" in problem(path)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])

@@ -10,7 +10,7 @@ import pytest
 
 from eic_sshd.config.schema import FallbackSettings
 from eic_sshd.decide.fallback import KeysFile, NoKeys, Read
-from eic_sshd.host.trusted_files import Unsafe
+from eic_sshd.host.trusted_files import UntrustedFile
 from eic_sshd.model.public_key import KeyPolicy, parse
 from eic_sshd.model.reasons import NotGranted, Reason
 from testbed import keys
@@ -66,7 +66,7 @@ def test_what_reading_raises_is_raised(error: Exception) -> None:
 
 def test_what_reading_refuses_is_why_there_are_no_keys() -> None:
     def refuse(path: str) -> bytes:
-        raise Unsafe(f"{path}: writable by others")
+        raise UntrustedFile(path, "writable by others")
 
     assert problem(keys_file(refuse)) == "fallback: /keys/root: writable by others"
 

@@ -17,7 +17,7 @@ from typing import Callable, Collection, Iterator, List, Tuple
 import pytest
 
 from eic_sshd.host import trusted_files
-from eic_sshd.host.trusted_files import Unsafe
+from eic_sshd.host.trusted_files import UntrustedFile
 
 ME = os.geteuid()
 OTHER = 12345
@@ -48,7 +48,7 @@ def problem(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] =
     """What is wrong with the file at `path`, whichever way it is asked for."""
     said = set()
     for ask in (lambda: read(root, path, owners), lambda: trusted_files.require_safe(path, owners, str(root))):
-        with pytest.raises(Unsafe) as unsafe:
+        with pytest.raises(UntrustedFile) as unsafe:
             ask()
         said.add(str(unsafe.value))
     (one,) = said
@@ -85,7 +85,12 @@ def test_a_relative_path_begins_at_the_working_folder(root: Path, monkeypatch: p
 def test_a_file_that_others_may_write_is_refused(root: Path, mode: int) -> None:
     (root / "etc/keys/alice").chmod(mode)
     who = "others" if mode & 0o002 else "its group"
-    assert problem(root) == (f"/etc/keys/alice: writable by {who} (mode {mode:04o}). Run: chmod go-w /etc/keys/alice")
+    with pytest.raises(UntrustedFile) as refused:
+        read(root)
+    assert refused.value.path == "/etc/keys/alice"
+    assert refused.value.problem == f"writable by {who} (mode {mode:04o})"
+    assert refused.value.remedy == "Run `chmod go-w /etc/keys/alice`"
+    assert problem(root) == f"/etc/keys/alice: {refused.value.problem}. {refused.value.remedy}"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o755, 0o4755, 0o644])
@@ -115,7 +120,7 @@ def test_other_modes_of_a_folder_are_fine(root: Path, mode: int) -> None:
 @pytest.mark.parametrize("path", ["", "etc", "etc/keys", "etc/keys/alice"])
 def test_all_that_leads_to_a_file_must_belong_to_an_owner(root: Path, path: str) -> None:
     os.chown(root / path, OTHER, 0)
-    assert f"owned by uid {OTHER}, not by root. Run: chown root /{path}" in problem(root)
+    assert f"owned by uid {OTHER}, not by root. Run `chown root /{path}`" in problem(root)
     assert read(root, owners=(0, OTHER)) == KEYS
 
 
@@ -123,7 +128,7 @@ def test_all_that_leads_to_a_file_must_belong_to_an_owner(root: Path, path: str)
 def test_a_program_is_to_be_roots_unless_owners_are_named(root: Path) -> None:
     trusted_files.require_safe("/etc/keys/alice", root=str(root))
     os.chown(root / "etc/keys/alice", 1, 1)
-    with pytest.raises(Unsafe, match="owned by uid 1, not by root"):
+    with pytest.raises(UntrustedFile, match="owned by uid 1, not by root"):
         trusted_files.require_safe("/etc/keys/alice", root=str(root))
 
 
@@ -165,7 +170,7 @@ def test_a_link_of_an_owner_is_followed(root: Path, linked: str) -> None:
 def test_a_link_of_another_user_is_not_followed(root: Path, linked: str) -> None:
     at = linked if linked.endswith("bob") else os.path.dirname(linked)
     os.chown(root / at[1:], OTHER, OTHER, follow_symlinks=False)
-    remedy = f"Remove it, or run: chown -h root {at}"
+    remedy = f"Remove it, or run `chown -h root {at}`"
     assert problem(root, linked) == f"{at}: symbolic link owned by uid {OTHER}, not by root. {remedy}"
     assert read(root, linked, owners=(0, OTHER)) == KEYS
 
@@ -284,9 +289,9 @@ def test_whether_a_file_is_there_is_not_asked_in_a_folder_that_others_may_write_
 def test_what_is_no_regular_file_is_refused(root: Path, path: str) -> None:
     link(root, "etc/up", "..")
     os.mknod(root / "etc/socket", stat.S_IFSOCK | 0o600)
-    with pytest.raises(Unsafe, match="not a regular file"):
+    with pytest.raises(UntrustedFile, match="not a regular file"):
         trusted_files.require_safe(path, (ME,), str(root))
-    with pytest.raises((Unsafe, OSError), match=r"not a regular file|No such device"):
+    with pytest.raises((UntrustedFile, OSError), match=r"not a regular file|No such device"):
         read(root, path)
 
 
@@ -302,7 +307,7 @@ def test_a_fifo_is_not_waited_at(root: Path) -> None:
 
 def test_a_file_is_read_up_to_the_limit_and_never_in_part(root: Path) -> None:
     assert read(root, limit=LIMIT) == KEYS
-    with pytest.raises(Unsafe, match=f"/etc/keys/alice: longer than {LIMIT - 1} bytes"):
+    with pytest.raises(UntrustedFile, match=f"/etc/keys/alice: longer than {LIMIT - 1} bytes"):
         read(root, limit=LIMIT - 1)
     (root / "etc/keys/alice").write_bytes(b"")
     assert read(root, limit=0) == b""
@@ -311,7 +316,7 @@ def test_a_file_is_read_up_to_the_limit_and_never_in_part(root: Path) -> None:
 def test_a_file_that_grows_without_end_is_not_read_beyond_the_limit(root: Path) -> None:
     with open(root / "etc/keys/alice", "wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(Unsafe, match="longer than"):
+    with pytest.raises(UntrustedFile, match="longer than"):
         read(root)
 
 
@@ -375,7 +380,7 @@ def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], faul
     for _ in range(3):
         try:
             ask("/etc/keys/bob", *limit, (ME,), str(root))
-        except (Unsafe, OSError):
+        except (UntrustedFile, OSError):
             assert fault != "none" or ask is trusted_files.names
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
@@ -383,7 +388,7 @@ def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], faul
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
 def test_a_folder_that_others_may_write_to_is_not_listed(root: Path, mode: int) -> None:
     (root / "etc/keys").chmod(mode)
-    with pytest.raises(Unsafe, match="/etc/keys: folder writable"):
+    with pytest.raises(UntrustedFile, match="/etc/keys: folder writable"):
         trusted_files.names("/etc/keys", (ME,), str(root))
 
 
@@ -398,7 +403,7 @@ def test_the_names_in_a_folder_come_in_order(root: Path) -> None:
 @only_root
 def test_a_folder_of_another_user_is_not_listed(root: Path) -> None:
     os.chown(root / "etc/keys", OTHER, OTHER)
-    with pytest.raises(Unsafe, match="owned by uid 12345, not by root"):
+    with pytest.raises(UntrustedFile, match="owned by uid 12345, not by root"):
         trusted_files.names("/etc/keys", (0,), str(root))
     assert trusted_files.names("/etc/keys", (OTHER,), str(root)) == ["alice"]
 
