@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes eic-sshd.conf(5) from the settings, in mdoc(7)."""
+"""Makes eic-sshd.conf(5) from the schema, in mdoc(7)."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import textwrap
-from typing import Iterator, List
+from typing import Iterator, List, Sequence, Type
 
-from eic_sshd.config.schema import SETTINGS, Setting
+from eic_sshd.config.schema import SECTIONS
+from eic_sshd.config.section import Section, Setting
 
 _HEAD = r"""
 .\" SPDX-License-Identifier: Apache-2.0
@@ -99,52 +101,46 @@ types = ssh-ed25519 sk-ssh-ed25519@openssh.com
 """
 
 _WIDTH = 78
-_ABOUT = {
-    "imds": "The instance metadata service.",
-    "instance": "The identity of this instance.",
-    "keys": "Which keys may log in.",
-    "trust": "Which signers of pushed keys are trusted.",
-    "service": "The resident daemon.",
-    "fallback": "Keys on disk, for sites whose sshd reads none itself. Keys with options are skipped: printed without "
-    "them they would allow more.",
-    "chain": "The site's own AuthorizedKeysCommand. It runs after eic-sshd has decided, as sshd would run it: "
-    "as the AuthorizedKeysCommandUser, with PATH, USER, LOGNAME, HOME and sshd's LANG in its environment. "
-    "EIC_SSHD_CHAINED is set too, by which eic-sshd detects that it chains to itself. Its parent process is "
-    "eic-sshd. sshd receives its output if its exit status is 0. It may use the rest of the deadline, at least a "
-    "third of it, and print 16 MiB: for a slow directory service, increase the deadline. If the resident daemon "
-    "hangs, both together may take a second more. It does not run if the key that sshd asks for is granted "
-    "already.",
-    "log": "Where decisions and their reasons are recorded.",
-}
 
 
-def conf_manual() -> str:
+def conf_manual(sections: Sequence[Type[Section]] = SECTIONS) -> str:
     """The text of docs/man/eic-sshd.conf.5."""
     lines: List[str] = [_HEAD.strip()]
-    for section in dict.fromkeys(setting.section for setting in SETTINGS):
-        lines += [f".Ss {section}", *_sentences(_ABOUT[section]), ".Bl -tag -width Ds"]
-        for setting in SETTINGS:
-            if setting.section == section:
-                lines += _item(setting)
+    for section in sections:
+        about = " ".join((inspect.getdoc(section) or "").split())
+        lines += [f".Ss {_escaped(section.header('NAME'))}", *_sentences(about), ".Bl -tag -width Ds"]
+        for setting in section.settings:
+            lines += _item(setting)
         lines.append(".El")
     return "\n".join([*lines, _TAIL.strip()]) + "\n"
 
 
-def _item(setting: Setting) -> Iterator[str]:
-    yield f".It Cm {setting.key}"
+def _item(setting: Setting[object]) -> Iterator[str]:
+    yield f".It Cm {setting.name}"
     yield from _sentences(setting.help)
-    if setting.default:
-        yield "The default is"
-        yield f".Ql {setting.default} ."
-    else:
+    if setting.several_lines:
+        yield "The value may continue on further lines, which are indented."
+    if not setting.default:
         yield "There is no default."
+        return
+    yield "The default is"
+    if setting.unit:
+        yield f".Ql {setting.default}"
+        yield f"{setting.unit}."
+    else:
+        yield f".Ql {setting.default} ."
 
 
 def _sentences(text: str) -> Iterator[str]:
     """The sentences of `text`, each on a line of its own (mdoc(7)); text in backquotes becomes literal."""
-    for sentence in re.split(r"(?<=[.]) (?=[A-Z0-9`])", text.replace("\\", "\\e")):
+    for sentence in re.split(r"(?<=[.]) (?=[A-Z0-9`])", _escaped(text)):
         parts = re.split(r" ?`([^`]*)`([.,;:)]*) ?", sentence)
         for index in range(0, len(parts) - 1, 3):
             yield from textwrap.wrap(parts[index], _WIDTH)
             yield f".Ql {parts[index + 1]} {parts[index + 2]}".rstrip()
         yield from textwrap.wrap(parts[-1], _WIDTH)
+
+
+def _escaped(text: str) -> str:
+    """`text` with the characters that mdoc(7) would interpret."""
+    return text.replace("\\", "\\e").replace('"', "\\(dq")

@@ -10,10 +10,10 @@ from typing import Dict
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from eic_sshd.config.loader import commented_file  # noqa: E402
 from eic_sshd.decide.chained_command import MESSAGE_ID  # noqa: E402
 from eic_sshd.model.reasons import Outcome, Reason  # noqa: E402
-from tools.conf_manual import conf_manual  # noqa: E402 - imported from the repository
+from tools.conf_example import conf_example  # noqa: E402 - imported from the repository
+from tools.conf_manual import conf_manual  # noqa: E402
 
 _SEVERITIES = {3: "err", 4: "warning", 5: "notice", 6: "info", 7: "debug"}
 
@@ -78,7 +78,7 @@ def generated() -> Dict[str, str]:
     return {
         "docs/reasons.md": reasons(),
         "docs/man/eic-sshd.conf.5": conf_manual(),
-        "etc/eic-sshd.conf": commented_file(),
+        "etc/eic-sshd.conf": conf_example(),
     }
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Dict, Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 from ..config.loader import ConfigError, load
-from ..config.schema import LEVELS, Config
+from ..config.schema import Config
+from ..config.values import LEVELS
 from ..diagnose import configuration
 from ..diagnose.finding import Finding, Severity, error
 from ..paths import OUR_CONFIG
@@ -45,11 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in sorted(findings, key=lambda one: one.severity is not Severity.ERROR):
         kind = "" if finding.severity is Severity.ERROR else f"{finding.severity.value}: "
         print(f"eic-sshd: {kind}{finding.text()}", file=sys.stderr)
-    settings: Dict[str, Dict[str, object]] = {name: keys._asdict() for name, keys in config._asdict().items()}
-    for section, keys in settings.items():
-        print(f"[{section}]")
-        for key, value in keys.items():
-            print(f"{key} = {_text(key, value)}".rstrip())
+    for section in config:
+        print(f"[{section.name}]")
+        for setting in section.settings:
+            print(f"{setting.name} = {_text(setting.name, getattr(section, setting.name))}".rstrip())
     return exit_status(arguments.fail_on, findings)
 
 

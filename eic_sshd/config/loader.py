@@ -1,51 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading eic-sshd.conf and its drop-ins (INI), naming file and line of whatever does not read."""
+"""Reads eic-sshd.conf and its drop-ins. Every problem is reported with its file and line."""
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Type
 
 from ..host import trusted_files
+from ..host.errors import message
 from ..model.reasons import NotGranted, Reason
 from ..paths import OUR_CONFIG
-from .schema import SETTINGS, Config, build
+from . import ini
+from .schema import SECTIONS, Config, build
+from .section import Section, Setting
 
-_LIMIT = 256 * 1024
-_KNOWN = {(setting.section, setting.key): setting for setting in SETTINGS}
-_SECTIONS = sorted({setting.section for setting in SETTINGS})
-_SEVERAL_LINES = ("types", "region")
-# No section is special to us, so the parser's name for the one that is special to it can't be written in a file.
-_NO_SECTION = "\0"
+_LIMIT = 256 * 1024  # bytes of one file
+# What a file of another kind, in place of a configuration, may add to a record: characters of a value and of a problem,
+# and problems. `eic-sshd check-config` prints all problems.
+_MAX_VALUE, _MAX_PROBLEM, _MAX_PROBLEMS = 200, 400, 10
 
 
 class ConfigError(Exception):
-    """The configuration does not read.
+    """The configuration is invalid.
 
-    `problems` says, a line each, what is wrong and in which file and line. `salvaged` has the sections that read
-    without a fault, the others at their defaults: enough to write a record where the site looks for it, and for the
-    on-disk fallback where neither it nor the policy for its keys is touched.
+    `problems` are sentences that each name what is wrong, its file and line, and the remedy. `salvaged` has the values
+    of the sections without a problem, and the defaults of the others: enough to record a decision where the site
+    expects it, and for the fallback to keys on disk, if neither it nor the policy for its keys has a problem.
     """
 
     def __init__(self, problems: List[str], salvaged: Config) -> None:
-        super().__init__("; ".join(problems))
+        shown = problems[:_MAX_PROBLEMS]
+        if len(problems) > len(shown):
+            shown.append(f"There are {len(problems) - len(shown)} more problems: run `eic-sshd check-config`.")
+        super().__init__(" ".join(shown)[:-1])  # without the last full stop, to be part of other messages
         self.problems = problems
         self.salvaged = salvaged
 
 
-class _Reading:
-    """What has been read so far: values, problems, and the sections that have a problem."""
+class Reading:
+    """What has been read so far: the values, where they are set, the problems, and the sections that have one.
 
-    def __init__(self) -> None:
-        self.values: Dict[str, Dict[str, Any]] = {}
-        self.origins: Dict[Tuple[str, str], Tuple[str, str]] = {}  # the file that a value is from, and its text
+    Values and origins are by header, such as `keys` or `policy "x"`, and by setting. An origin is FILE:LINE.
+    """
+
+    def __init__(self, sections: Sequence[Type[Section]]) -> None:
+        self.sections = {section.name: section for section in sections}
+        self.values: Dict[str, Dict[str, object]] = {}
+        self.origins: Dict[Tuple[str, str], str] = {}
+        self.headers: Dict[str, str] = {}  # FILE:LINE of each header with a name
         self.problems: List[str] = []
         self.invalid_sections: List[str] = []
 
-    def add_problem(self, problem: str, sections: List[str]) -> None:
-        self.problems.append(problem)
+    def add_problem(self, sections: Sequence[str], subject: str, problem: str, remedy: str = "") -> None:
+        """`sections` are invalid, because of the `problem`."""
+        self.problems.append(message(subject, problem[:_MAX_PROBLEM], remedy))
         self.invalid_sections += sections
 
 
@@ -53,26 +62,25 @@ def load(path: str = OUR_CONFIG, *, missing_ok: bool = False) -> Config:
     """The configuration of `path` and, on top and in name order, of `conf.d/*.conf` beside it.
 
     Raises:
-        ConfigError: if any of it does not read, or (unless `missing_ok`) there is no file at `path`.
+        ConfigError: if any of it is invalid, or (unless `missing_ok`) there is no file at `path`.
     """
-    reading = _read(path, missing_ok)
+    reading = read(path, SECTIONS, missing_ok=missing_ok)
     if "chain" in reading.invalid_sections:
-        reading.problems.append("a chained command is not run either")
+        reading.problems.append("A chained command does not run either.")
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)
 
 
 def where_set(path: str, section: str, key: str) -> Optional[str]:
-    """What sets `key` in [section], FILE:LINE, in the configuration of `path`; None where it is left at its default."""
-    place = _read(path, missing_ok=True).origins.get((section, key))
-    return f"{place[0]}:{_line(place[1], section, key)}" if place else None
+    """What sets `key` in [section], FILE:LINE, in the configuration of `path`; None if it has its default."""
+    return read(path, SECTIONS, missing_ok=True).origins.get((section, key))
 
 
 def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGranted]]:
     """The configuration of `config_file` (None: the packaged one, which may be missing).
 
-    Where it does not read: what of it does, and the refusal that follows.
+    If it is invalid: its valid sections, and the refusal of every pushed key.
     """
     try:
         return load(config_file or OUR_CONFIG, missing_ok=config_file is None), None
@@ -80,132 +88,110 @@ def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGran
         return error.salvaged, NotGranted(Reason.CONFIG_INVALID, str(error))
 
 
-def _read(path: str, missing_ok: bool) -> _Reading:
-    reading = _Reading()
+def read(path: str, sections: Sequence[Type[Section]], *, missing_ok: bool = False) -> Reading:
+    """The values of `sections` in the file `path` and its drop-ins, and all problems."""
+    reading = Reading(sections)
     for file in [path, *_drop_ins(path, reading)]:
-        _read_file(file, reading, missing_ok and file == path)
+        text = _text(file, reading, missing_ok and file == path)
+        if text is not None:
+            _read_file(file, text, reading)
     return reading
 
 
-def _salvaged(reading: _Reading) -> Config:
-    """The sections without a fault; no fallback where it, or the policy for its keys, has one."""
+def _salvaged(reading: Reading) -> Config:
+    """The sections without a problem; no fallback if it, or the policy for its keys, has one."""
     lost = set(reading.invalid_sections)
     if "keys" in lost:
         lost.add("fallback")
-    return build({name: keys for name, keys in reading.values.items() if name not in lost})
+    return build({header: values for header, values in reading.values.items() if header.split()[0] not in lost})
 
 
-def _drop_ins(path: str, reading: _Reading) -> List[str]:
+def _drop_ins(path: str, reading: Reading) -> List[str]:
     folder = os.path.join(os.path.dirname(path), "conf.d")
     try:
         names = trusted_files.names(folder, owners=(0, os.geteuid()))
     except FileNotFoundError:
         return []
     except OSError as error:
-        _invalidate_file(f"{folder}: {error.strerror}", b"", reading)
+        _invalidate_file("", reading, folder, str(error.strerror))
         return []
     except trusted_files.UntrustedFile as error:
-        _invalidate_file(str(error), b"", reading)
+        _invalidate_file("", reading, error.path, error.problem, error.remedy)
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(".conf") and not name.startswith(".")]
 
 
-def _read_file(file: str, reading: _Reading, missing_ok: bool) -> None:
+def _text(file: str, reading: Reading, missing_ok: bool) -> Optional[str]:
+    """The text of `file`; None, with a problem added, if it has none."""
     content = b""
     try:
         content = trusted_files.read(file, _LIMIT, owners=(0, os.geteuid()))
-        parser = configparser.ConfigParser(
-            delimiters=("=",), interpolation=None, default_section=_NO_SECTION, empty_lines_in_values=False
-        )
-        text = content.decode()
-        parser.read_string(text, file)
+        return content.decode()
     except FileNotFoundError:
         if not missing_ok:
-            _invalidate_file(f"{file}: there is no such file", content, reading)
+            _invalidate_file("", reading, file, "it does not exist")
     except OSError as error:
-        _invalidate_file(f"{file}: {error.strerror}", content, reading)
+        _invalidate_file("", reading, file, str(error.strerror))
     except trusted_files.UntrustedFile as error:
-        _invalidate_file(str(error), content, reading)
+        _invalidate_file("", reading, error.path, error.problem, error.remedy)
     except UnicodeDecodeError as error:
-        _invalidate_file(f"{file}: byte {error.start} is not UTF-8", content, reading)
-    except configparser.Error as error:
-        _invalidate_file(_syntax(file, error), content, reading)
-    else:
-        for section in parser.sections():
-            _read_section(file, text, section, dict(parser.items(section)), reading)
+        problem = f"it is not UTF-8 (byte {error.start})"
+        _invalidate_file(content.decode(errors="replace"), reading, file, problem)
+    return None
 
 
-def _invalidate_file(problem: str, content: bytes, reading: _Reading) -> None:
-    """A file without a meaning spoils what it may have been about. That is everything, but for the chained command
-    where its `content` has none: whose keys are in no way ours to withhold."""
-    about_chain = re.search(rb"(?m)^\s*command\s*=", content)
-    reading.add_problem(problem, [section for section in _SECTIONS if section != "chain" or about_chain])
+def _invalidate_file(text: str, reading: Reading, subject: str, problem: str, remedy: str = "") -> None:
+    """An unreadable or unparsable file invalidates every section, except [chain] when its `text` sets no command.
+
+    The chained command's keys are the site's: eic-sshd withholds them only if it cannot know the command.
+    """
+    sets_command = re.search(r"(?m)^\s*command\s*=", text)
+    invalid = [name for name in reading.sections if name != "chain" or sets_command]
+    reading.add_problem(invalid, subject, problem, remedy)
 
 
-def _syntax(file: str, error: configparser.Error) -> str:
-    if isinstance(error, configparser.DuplicateOptionError):
-        return f"{file}:{error.lineno}: [{error.section}] {error.option} is set twice"
-    if isinstance(error, configparser.DuplicateSectionError):
-        return f"{file}:{error.lineno}: section [{error.section}] begins twice"
-    if isinstance(error, configparser.MissingSectionHeaderError):
-        return f"{file}:{error.lineno}: a line before the first [section]"
-    if isinstance(error, configparser.ParsingError) and error.errors:
-        return f"{file}:{error.errors[0][0]}: not `key = value`, [section] or a comment"
-    return f"{file}: {error}"
+def _read_file(file: str, text: str, reading: Reading) -> None:
+    parsed = ini.parse(text)
+    for problem in parsed.problems:
+        _invalidate_file(text, reading, f"{file}:{problem.line}", problem.text)
+    if not parsed.problems:
+        for section in parsed.sections:
+            _read_section(file, section, reading)
 
 
-def _read_section(file: str, text: str, section: str, keys: Dict[str, str], reading: _Reading) -> None:
-    if section not in _SECTIONS:
-        where = f"{file}:{_line(text, section)}"
-        reading.add_problem(f"{where}: unknown section [{section}]; there are: {', '.join(_SECTIONS)}", [section])
+def _read_section(file: str, found: ini.IniSection, reading: Reading) -> None:
+    place = f"{file}:{found.line}"
+    name = found.header.partition(" ")[0]
+    section = reading.sections.get(name)
+    if section is None:
+        remedy = f"Use one of: {', '.join(sorted(reading.sections))}"
+        reading.add_problem([found.header], place, f"unknown section [{found.header}]", remedy)
         return
-    for key, value in keys.items():
-        setting = _KNOWN.get((section, key))
-        if setting is None:
-            known = ", ".join(s.key for s in SETTINGS if s.section == section)
-            where = f"{file}:{_line(text, section, key)}"
-            reading.add_problem(f"{where}: unknown key {key} in [{section}]; there are: {known}", [section])
-            continue
-        try:
-            if re.search(r"[\0-\x08\x0a-\x1f\x7f]", value) and key not in _SEVERAL_LINES:
-                raise ValueError("it takes one line; was the next one indented?")
-            reading.values.setdefault(section, {})[key] = setting.read(value.strip())
-            reading.origins[section, key] = file, text
-        except ValueError as error:
-            where = f"{file}:{_line(text, section, key)}"
-            reading.add_problem(f"{where}: [{section}] {key} = {value!r}: {error}", [section])
+    try:
+        header = section.header(section.name_in(found.header))
+    except ValueError as error:
+        reading.add_problem([name], place, f"invalid section [{found.header}]", str(error))
+        return
+    if section.repeats and reading.headers.setdefault(header, place) != place:
+        first = reading.headers[header]
+        reading.add_problem([name], place, f"section [{header}] is there already ({first})", "Rename or remove one")
+    reading.values.setdefault(header, {})
+    settings = {setting.name: setting for setting in section.settings}
+    for key, entry in found.entries.items():
+        if key in settings:
+            _read_setting(file, header, settings[key], entry, reading)
+        else:
+            remedy = f"Use one of: {', '.join(settings)}"
+            reading.add_problem([name], f"{file}:{entry.line}", f"unknown key {key} in [{header}]", remedy)
 
 
-def _line(text: str, section: str, key: str = "") -> int:
-    """The number of the line where `section`, or `key` in it, stands (configparser keeps none)."""
-    current = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\[(?P<name>.+)\]", line.strip())
-        if header:
-            current = header.group("name")
-            if current == section and not key:
-                return number
-        elif current == section and key and line.partition("=")[0].strip().lower() == key:
-            return number
-    return 1
-
-
-def commented_file() -> str:
-    """What the packages install as eic-sshd.conf: every key with its default, as comments."""
-    parts: List[str] = [
-        "# eic-sshd.conf: see eic-sshd.conf(5). Every key stands here with its default;\n"
-        "# to change one, take its `#` away, or write it to a file of its own in conf.d/.\n"
-    ]
-    for section in dict.fromkeys(setting.section for setting in SETTINGS):
-        parts.append(f"\n[{section}]\n")
-        parts += [_commented(s.help, s.key, s.default) for s in SETTINGS if s.section == section]
-    return "".join(parts)
-
-
-def _commented(text: str, key: str, default: str) -> str:
-    lines: List[Tuple[str, ...]] = [()]
-    for word in text.split():
-        if len(" ".join((*lines[-1], word))) > 76:
-            lines.append(())
-        lines[-1] += (word,)
-    return "".join(f"# {' '.join(line)}\n" for line in lines) + f"#{key} = {default}".rstrip() + "\n"
+def _read_setting(file: str, header: str, setting: Setting[object], entry: ini.Entry, reading: Reading) -> None:
+    place = f"{file}:{entry.line}"
+    try:
+        value = setting.parse(entry.text)
+    except ValueError as error:
+        problem = f"[{header}] {setting.name} is invalid ({entry.text[:_MAX_VALUE]!r})"
+        reading.add_problem([header.split()[0]], place, problem, str(error))
+        return
+    reading.values[header][setting.name] = value
+    reading.origins[header, setting.name] = place

@@ -21,7 +21,7 @@ def problems(config: Config) -> Iterator[Finding]:
             roots_for(domain)
         except NotGranted as problem:
             yield error("roots-unusable", "[trust] roots", problem.detail.rstrip("."))
-    keys_file, when = config.fallback
+    keys_file, when = config.fallback.keys_file, config.fallback.when
     if keys_file is None and when != "never":
         remedy = "Set [fallback] keys_file, or set when = never"
         yield error("fallback-without-file", "[fallback] when", f"{when} has no effect without keys_file", remedy)

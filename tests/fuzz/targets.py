@@ -18,7 +18,7 @@ from eic_sandbox.pki.ocsp import StapleKind
 from eic_sandbox.pki.ocsp import staple as make_staple
 from eic_sshd import client
 from eic_sshd.config import loader
-from eic_sshd.config.schema import SETTINGS, build
+from eic_sshd.config.schema import SECTIONS, build
 from eic_sshd.daemon import protocol
 from eic_sshd.decide import pushed
 from eic_sshd.imds.client import Imds
@@ -163,9 +163,9 @@ def _read_arguments(arguments: Sequence[str]) -> None:
 
 
 def _configurations() -> st.SearchStrategy[bytes]:
-    sections = sorted({setting.section for setting in SETTINGS})
-    names = sorted({setting.key for setting in SETTINGS})
-    pieces = [*(f"[{name}]\n" for name in [*sections, "DEFAULT", "policy"]), *(f"{name} = " for name in names)]
+    headers = [*(section.name for section in SECTIONS), "DEFAULT", "policy", 'policy "x"', 'keys "x"']
+    names = [setting.name for section in SECTIONS for setting in section.settings]
+    pieces = [*(f"[{header}]\n" for header in headers), *(f"{name} = " for name in names)]
     pieces += ["\n", "#", ";", " ", "=", ":", "[", "]", "\0", "\r", "60", "yes", "/a/%u", "http://[::1", "%", "\u2028"]
     pieces += ["http://127.0.0.1:1\n", "1e9", "9" * 30, "0x10", "\u0661", "-1", "inf", "nan", "'", '"', "'\n", "\\"]
     text = st.lists(st.sampled_from(pieces) | st.text(max_size=6), max_size=30).map("".join)

@@ -231,7 +231,7 @@ def test_a_file_that_does_not_read_takes_none_of_their_keys_away(site: Site, fau
 
 def test_a_file_that_does_not_read_and_is_about_it_is_not_guessed_at(door: Door) -> None:
     door.configure(extra="[chain]\ncommand = /usr/bin/true\nstray\n")
-    with pytest.raises(ConfigError, match="a chained command is not run either") as error:
+    with pytest.raises(ConfigError, match="A chained command does not run either") as error:
         load(str(door.config))
     assert error.value.salvaged.chain.command is None
 

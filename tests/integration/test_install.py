@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eic_sshd.config.schema import SETTINGS
+from eic_sshd.config.schema import SECTIONS
 from testbed import private_host
 from tools.documents import ROOT
 
@@ -75,8 +75,9 @@ def test_the_command_runs_from_there_with_the_systems_python(tree: Path) -> None
 def test_the_installed_configuration_reads_and_every_setting_is_shown(tree: Path) -> None:
     done = run(tree, "check-config", "--config", str(tree / "etc/eic-sshd/eic-sshd.conf"))
     assert (done.returncode, done.stderr) == (0, "")
-    for setting in SETTINGS:
-        assert f"\n{setting.key} =" in done.stdout
+    for section in SECTIONS:
+        for setting in section.settings:
+            assert f"\n{setting.name} =" in done.stdout
 
 
 def test_a_bad_configuration_is_said_with_its_line(tree: Path, tmp_path: Path) -> None:
@@ -84,7 +85,8 @@ def test_a_bad_configuration_is_said_with_its_line(tree: Path, tmp_path: Path) -
     bad.write_text("[keys]\nwindow = soon\n")
     done = run(tree, "check-config", "--config", str(bad))
     assert done.returncode == 1
-    assert f"eic-sshd: {bad}:2: [keys] window = 'soon': it takes a whole number from 1 to 3600" in done.stderr
+    problem = "[keys] window is invalid ('soon'). Use a whole number from 1 to 3600 (seconds)."
+    assert f"eic-sshd: {bad}:2: {problem}\n" in done.stderr
     assert "Traceback" not in done.stderr
 
 

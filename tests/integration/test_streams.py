@@ -97,7 +97,7 @@ def test_a_path_in_any_encoding_can_be_printed(tmp_path: Path) -> None:
         env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0].endswith(b": there is no such file")
+    assert done.stderr.splitlines()[0].endswith(b": it does not exist.")
     assert b"Traceback" not in done.stderr
 
 

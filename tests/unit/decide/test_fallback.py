@@ -20,7 +20,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be ro
 
 
 def keys_file(read: Read, when: str = "no-key") -> KeysFile:
-    return KeysFile(FallbackSettings("/keys/%u", when), KeyPolicy(), read)
+    return KeysFile(FallbackSettings(keys_file="/keys/%u", when=when), KeyPolicy(), read)
 
 
 def problem(file: KeysFile, fingerprint: Optional[str] = None) -> str:
@@ -92,7 +92,7 @@ def test_keys_on_disk_are_read_only_where_the_site_wants_them(
         paths.append(path)
         return b""
 
-    file = KeysFile(FallbackSettings(pattern, when), KeyPolicy(), content)
+    file = KeysFile(FallbackSettings(keys_file=pattern, when=when), KeyPolicy(), content)
     with pytest.raises(NoKeys) as caught:
         file("root", None, NotGranted(reason, ""))
     assert paths == (["/keys/root"] if read else [])
@@ -111,7 +111,7 @@ def test_the_path_is_the_pattern_with_the_user_name(pattern: str, path: str) -> 
         return b""
 
     with pytest.raises(NoKeys):
-        KeysFile(FallbackSettings(pattern, "no-key"), KeyPolicy(), content)("al", None, NO_KEY)
+        KeysFile(FallbackSettings(keys_file=pattern, when="no-key"), KeyPolicy(), content)("al", None, NO_KEY)
     assert paths == [path]
 
 
@@ -134,7 +134,7 @@ def on_disk(folder: Path, content: bytes) -> KeysFile:
     """A keys file below `folder`, which is read as it is without a test."""
     (folder / "root").write_bytes(content)
     (folder / "root").chmod(0o600)
-    return KeysFile(FallbackSettings(f"{folder}/%u", "no-key"), KeyPolicy())
+    return KeysFile(FallbackSettings(keys_file=f"{folder}/%u", when="no-key"), KeyPolicy())
 
 
 @only_root

@@ -67,7 +67,7 @@ def scene(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
         imds=imds,
         hardware=AnyHardware(),
         verifier=lambda: AlreadyVerified(pki),
-        keys_on_disk=KeysFile(FallbackSettings(None, "never"), KeyPolicy()),
+        keys_on_disk=KeysFile(FallbackSettings(), KeyPolicy()),
         now=lambda: begun,
         monotonic=time.monotonic,
     )

@@ -98,7 +98,7 @@ def test_arguments_that_are_not_utf_8_can_be_recorded(tmp_path: Path) -> None:
 
 def test_json_lines_are_appended_and_private(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    write = sinks.writer(LogSettings(str(path), INFO))
+    write = sinks.writer(LogSettings(destination=str(path)))
     write(record.of(GRANTED))
     write(record.of(GRANTED))
     first, second = map(json.loads, path.read_text().splitlines())
@@ -117,7 +117,7 @@ def test_no_record_is_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_stderr_gets_the_json_line(capfd: pytest.CaptureFixture[str]) -> None:
-    sinks.writer(LogSettings("stderr", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination="stderr"))(record.of(GRANTED))
     assert json.loads(capfd.readouterr().err)["reason"] == "granted"
 
 
@@ -137,7 +137,7 @@ def test_only_records_of_the_level_or_more_severe_are_written(
     tmp_path: Path, level: int, reason: Reason, written: bool
 ) -> None:
     path = tmp_path / "log"
-    sinks.writer(LogSettings(str(path), level))(record.of(Decision(REQUEST, reason, "")))
+    sinks.writer(LogSettings(destination=str(path), level=level))(record.of(Decision(REQUEST, reason, "")))
     assert path.exists() == written
 
 
@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_written_is_reported_to_syslog(
         path = tmp_path / "none" / "log"
     reported = []
     monkeypatch.setattr(sinks, "to_syslog", lambda decision, note="": reported.append(note))
-    sinks.writer(LogSettings(str(path), INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination=str(path)))(record.of(GRANTED))
     assert len(reported) == 1
     assert str(path) in reported[0]
     assert not (tmp_path / "elsewhere").exists()
@@ -177,7 +177,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dict[str, 
 
 
 def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.socket]) -> None:
-    sinks.writer(LogSettings("syslog", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination="syslog"))(record.of(GRANTED))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.startswith(f"<{10 * 8 + Reason.GRANTED.severity}>eic-sshd[{os.getpid()}]: {record.sentence(GRANTED)} ")
     assert f'fingerprint="{KEY.fingerprint}"' in line
@@ -186,14 +186,14 @@ def test_syslog_gets_one_line_of_sentence_and_fields(logs: Dict[str, socket.sock
 
 def test_no_value_can_imitate_a_field_in_syslog(logs: Dict[str, socket.socket]) -> None:
     decision = Decision(Invocation(HOSTILE, begun=0.0), Reason.DOMAIN_UNKNOWN, HOSTILE)
-    sinks.writer(LogSettings("syslog", INFO))(record.of(decision))
+    sinks.writer(LogSettings(destination="syslog"))(record.of(decision))
     line = logs["_SYSLOG_SOCKET"].recv(65536).decode()
     assert line.count('decision="') == 1
     assert 'decision="refused"' in line
 
 
 def test_the_journal_gets_every_field_and_the_outcomes_message_id(logs: Dict[str, socket.socket]) -> None:
-    sinks.writer(LogSettings("journal", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination="journal"))(record.of(GRANTED))
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
     fields = dict(line.split("=", 1) for line in entry.splitlines())
     assert fields["MESSAGE"] == record.sentence(GRANTED)
@@ -210,7 +210,7 @@ def test_the_journal_gets_every_field_and_the_outcomes_message_id(logs: Dict[str
 
 def test_no_value_can_add_a_field_to_a_journal_entry(logs: Dict[str, socket.socket]) -> None:
     hostile = "x\nEIC_DECISION=granted\n\nMESSAGE=granted"
-    sinks.writer(LogSettings("journal", INFO))(
+    sinks.writer(LogSettings(destination="journal"))(
         record.of(Decision(Invocation(hostile, begun=0.0), Reason.IMDS_ERROR, hostile))
     )
     entry = logs["_JOURNAL_SOCKET"].recv(65536).decode()
@@ -222,7 +222,7 @@ def test_without_a_journal_the_record_goes_to_syslog(
     logs: Dict[str, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sinks, "_JOURNAL_SOCKET", "/nonexistent/socket")
-    sinks.writer(LogSettings("journal", INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination="journal"))(record.of(GRANTED))
     assert b"granted" in logs["_SYSLOG_SOCKET"].recv(65536)
 
 
@@ -235,7 +235,7 @@ def test_a_stuck_log_does_not_delay_a_login(logs: Dict[str, socket.socket], dest
             for _ in range(10_000):
                 filler.send(b"x" * 100)
     begun = time.monotonic()
-    sinks.writer(LogSettings(destination, INFO))(record.of(GRANTED))
+    sinks.writer(LogSettings(destination=destination))(record.of(GRANTED))
     assert time.monotonic() - begun < 1
 
 

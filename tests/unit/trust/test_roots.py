@@ -23,7 +23,7 @@ def bundle(path: Path, *identities: Identity) -> str:
 
 def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "bundle.pem", pki.root)
-    auto = roots.configured(TrustSettings("auto", None, True), [path], os.geteuid())
+    auto = roots.configured(TrustSettings(roots="auto"), [path], os.geteuid())
     assert auto("amazonaws.com.cn") == ([pki.root.der], False)
     with pytest.raises(NotGranted) as caught:
         auto("amazonaws.com")
@@ -32,9 +32,7 @@ def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki
 
 @pytest.mark.parametrize(("setting", "domain", "trusted"), [("amazon", "amazonaws.com.cn", 0), ("system", DOMAIN, 1)])
 def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int) -> None:
-    made = roots.configured(
-        TrustSettings(setting, None, True), [bundle(tmp_path / "bundle.pem", pki.root)], os.geteuid()
-    )
+    made = roots.configured(TrustSettings(roots=setting), [bundle(tmp_path / "bundle.pem", pki.root)], os.geteuid())
     if trusted:
         assert made(domain).certificates == [pki.root.der]
     else:
@@ -44,8 +42,8 @@ def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str
 
 @pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
 def test_the_distribution_has_amazons_roots() -> None:
-    found = roots.configured(TrustSettings("amazon", None, True))("amazonaws.com").certificates
-    assert not roots.configured(TrustSettings("amazon", None, True))("amazonaws.com").private
+    found = roots.configured(TrustSettings(roots="amazon"))("amazonaws.com").certificates
+    assert not roots.configured(TrustSettings(roots="amazon"))("amazonaws.com").private
     digests = {hashlib.sha256(der).hexdigest() for der in found}
     assert len(digests) >= 4
     assert digests <= roots.AMAZON_ROOTS
@@ -53,7 +51,7 @@ def test_the_distribution_has_amazons_roots() -> None:
 
 def test_a_ca_file_is_then_all_that_is_trusted(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "ca.pem", pki.root, pki.old_root)
-    assert roots.configured(TrustSettings("auto", path, True), [])(DOMAIN) == (
+    assert roots.configured(TrustSettings(ca_file=path), [])(DOMAIN) == (
         [pki.root.der, pki.old_root.der],
         True,
     )
@@ -68,14 +66,14 @@ def test_a_ca_file_that_is_no_good_is_said(pki: Pki, tmp_path: Path, fault: str)
         bundle(path, pki.root)
         os.chmod(path, 0o666)
     with pytest.raises(NotGranted) as caught:
-        roots.configured(TrustSettings("auto", str(path), True), [])(DOMAIN)
+        roots.configured(TrustSettings(ca_file=str(path)), [])(DOMAIN)
     assert caught.value.reason is Reason.CONFIG_INVALID
     assert str(path) in caught.value.detail
 
 
 def test_no_system_bundle_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotGranted) as caught:
-        roots.configured(TrustSettings("system", None, True), [str(tmp_path / "none")])(DOMAIN)
+        roots.configured(TrustSettings(roots="system"), [str(tmp_path / "none")])(DOMAIN)
     assert caught.value.reason is Reason.SIGNER_UNTRUSTED
 
 
@@ -94,7 +92,7 @@ def test_a_system_bundle_that_is_not_the_systems_is_refused_and_the_next_one_is_
     elif fault == "of another":
         owner += 1
     with pytest.raises(NotGranted) as caught:
-        roots.configured(TrustSettings("system", None, True), [str(path), other], owner)(DOMAIN)
+        roots.configured(TrustSettings(roots="system"), [str(path), other], owner)(DOMAIN)
     assert caught.value.reason is Reason.SIGNER_UNTRUSTED
     assert str(path) in caught.value.detail
 
@@ -104,12 +102,12 @@ def test_a_ca_file_of_another_user_is_refused(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "ca.pem", pki.root)
     os.chown(path, 1, 1)
     with pytest.raises(NotGranted) as caught:
-        roots.configured(TrustSettings("auto", path, True), [])(DOMAIN)
+        roots.configured(TrustSettings(ca_file=path), [])(DOMAIN)
     assert caught.value.reason is Reason.CONFIG_INVALID
 
 
 def test_the_first_bundle_that_there_is_is_the_systems(pki: Pki, tmp_path: Path) -> None:
     first, second = bundle(tmp_path / "first.pem", pki.root), bundle(tmp_path / "second.pem", pki.old_root)
     for paths, root in (([str(tmp_path / "none"), second], pki.old_root), ([first, second], pki.root)):
-        made = roots.configured(TrustSettings("system", None, True), paths, os.geteuid())
+        made = roots.configured(TrustSettings(roots="system"), paths, os.geteuid())
         assert made(DOMAIN).certificates == [root.der]

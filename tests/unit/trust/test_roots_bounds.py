@@ -25,11 +25,11 @@ needs_bundle = pytest.mark.skipif(not HERE, reason="needs ca-certificates")
 
 
 def as_ca_file(path: str) -> roots.Roots:
-    return roots.configured(TrustSettings("auto", path, True), [])(DOMAIN)
+    return roots.configured(TrustSettings(ca_file=path), [])(DOMAIN)
 
 
 def as_bundle(*paths: str) -> roots.Roots:
-    return roots.configured(TrustSettings("system", None, True), paths, os.geteuid())(DOMAIN)
+    return roots.configured(TrustSettings(roots="system"), paths, os.geteuid())(DOMAIN)
 
 
 # update-ca-certificates(8) of Debian; update-ca-trust(8) of Fedora.
@@ -62,10 +62,10 @@ def test_each_root_of_amazon_trust_services_is_known(name: str, fingerprint: str
 @needs_bundle
 def test_of_the_distributions_roots_those_with_amazons_names_are_amazons_and_no_others() -> None:
     names = (*(b"Amazon Root CA %d" % number for number in (1, 2, 3, 4)), b"Starfield Services Root Certificate Auth")
-    every = roots.configured(TrustSettings("system", None, True))("amazonaws.com").certificates
+    every = roots.configured(TrustSettings(roots="system"))("amazonaws.com").certificates
     named = [der for der in every if any(name in der for name in names)]
     assert named
-    assert roots.configured(TrustSettings("amazon", None, True))("amazonaws.com").certificates == named
+    assert roots.configured(TrustSettings(roots="amazon"))("amazonaws.com").certificates == named
 
 
 @pytest.mark.parametrize("read", [as_ca_file, as_bundle])
