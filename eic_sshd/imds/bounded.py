@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bounded transport: a requests session that uses nothing of the environment and limits each exchange.
+"""The bounded transport: HTTP by requests, with nothing of the environment, and with a limit on each exchange.
 
 The timeout of requests is for each read, so that a peer which sends a byte now and then could hold a caller for ever;
 and http.client reads as many bytes as a chunk claims to have. Here the socket itself enforces the end of the request's
@@ -11,11 +11,12 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional, Type
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -29,6 +30,8 @@ _MAX_LINES = 512
 _MAX_PIECES = 4096
 # The headers that are kept. requests would parse some of the others, and raise any exception over a malformed one.
 _HEADERS = frozenset({"content-length", "content-encoding"})
+# An answer may be compressed unless the request says otherwise (RFC 9110 section 12.5.3).
+_REQUEST_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "eic-sshd"}
 # Bytes that may frame a chunked body.
 _MAX_FRAMING_BYTES = 8 * 1024
 # What requests raises when an exchange fails: requests.RequestException is an OSError.
@@ -133,13 +136,33 @@ class LimitedSocket(socket.socket):
         return reader
 
 
-def _no_redirect(resp: requests.Response) -> Optional[str]:  # noqa: ARG001 - the shape that requests calls
-    return None
+class HttpClient:
+    """Sends requests over plain HTTP, within `limit`, by one kept-alive connection.
+
+    It uses an adapter of requests without a session: no redirect, no proxy, no .netrc, nothing of the environment.
+    """
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._adapter = HTTPAdapter()  # requests retries nothing by default
+        self._adapter.poolmanager.pool_classes_by_scheme = {"http": _pool_class(limit)}
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        self._adapter.close()  # type: ignore[no-untyped-call,unused-ignore] # as the stubs of requests have it
+
+    def request(self, method: str, url: str, headers: Dict[str, str]) -> requests.Response:
+        """The answer, its body not read yet. Raises one of EXCHANGE_ERRORS."""
+        if not url.startswith("http://"):
+            raise requests.exceptions.InvalidSchema(f"{url}: only http:// is possible")
+        request = requests.PreparedRequest()  # filled in here: the paths need no quoting, and this is the warm path
+        request.method, request.url = method, url
+        request.headers = CaseInsensitiveDict({**_REQUEST_HEADERS, **headers})
+        request.prepare_cookies({})
+        return self._adapter.send(request, stream=True, timeout=self._limit.require_time())
 
 
-def http_session(limit: Limit) -> requests.Session:
-    """A session for plain HTTP within `limit`; it follows no redirect and uses no proxy."""
-
+def _pool_class(limit: Limit) -> Type[HTTPConnectionPool]:
     class Connection(HTTPConnection):
         def connect(self) -> None:
             limit.connecting, limit.connected = True, False
@@ -161,17 +184,7 @@ def http_session(limit: Limit) -> requests.Session:
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
 
-    session = requests.Session()
-    session.trust_env = False
-    session.headers.clear()
-    session.headers.update({"Accept-Encoding": "identity", "User-Agent": "eic-sshd"})
-    adapter = HTTPAdapter()  # requests retries nothing by default
-    adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
-    # Even a redirect that is not followed would be read whole, decompressed and parsed.
-    session.get_redirect_target = _no_redirect  # type: ignore[method-assign]
-    session.adapters.clear()
-    session.mount("http://", adapter)
-    return session
+    return Pool
 
 
 def _causes(error: BaseException) -> List[BaseException]:

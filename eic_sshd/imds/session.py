@@ -77,7 +77,7 @@ class Session:
         self._state = state
         self._kept_until = 0.0
         self._limit = Limit()
-        self._http = bounded.http_session(self._limit)
+        self._http = bounded.HttpClient(self._limit)
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
@@ -152,14 +152,8 @@ class Session:
         if clock() >= self._kept_until:
             self.close()
         self._limit.begin(read.until, request.limit)
-        with self._http.request(
-            request.method,
-            f"{self._endpoint}/latest/{request.path}",
-            headers=request.headers,
-            timeout=self._limit.require_time(),
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
+        url = f"{self._endpoint}/latest/{request.path}"
+        with self._http.request(request.method, url, request.headers) as answer:
             response = _Response(answer.status_code, self._body(answer, request))
         self._kept_until = clock() + _CONNECTION_LIFETIME
         return response

@@ -46,10 +46,6 @@ _NAMES_WITHOUT = (
     "if identifier is not None and ( "
     "((own is None) or (identifier.value.key_identifier != own.value.digest) or (%s)) ):"
 )
-_REQUEST = (
-    'request.method, f"{self._endpoint}/latest/{request.path}", headers=request.headers, '
-    "timeout=self._limit.require_time()"
-)
 _UNDER_WAY = "self._under_way[peer.fileno()] = ends + %s"
 
 EQUIVALENT: Tuple[Equivalent, ...] = (
@@ -441,16 +437,6 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "self._kept_until = 0.0",
         ("self._kept_until = 1.0",),
         "a connection that was never opened is closed, or not",
-    ),
-    Equivalent(
-        "eic_sshd/imds/session.py",
-        "Session._request",
-        f"with self._http.request( {_REQUEST}, allow_redirects=False, stream=True, ) as answer:",
-        (
-            f"with self._http.request({_REQUEST}, stream=True) as answer:",
-            f"with self._http.request( {_REQUEST}, allow_redirects=True, stream=True, ) as answer:",
-        ),
-        "the session finds no redirect in any answer (bounded.py), so there is none to follow",
     ),
     Equivalent(
         "eic_sshd/imds/session.py",

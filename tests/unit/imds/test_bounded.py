@@ -11,7 +11,7 @@ from typing import Iterator, List, Tuple
 import pytest
 import requests
 
-from eic_sshd.imds.bounded import Limit, LimitedSocket, TooLong, http_session
+from eic_sshd.imds.bounded import HttpClient, Limit, LimitedSocket, TooLong
 from eic_sshd.model.deadline import Deadline
 from testbed.raw_http_server import response, serving
 
@@ -49,8 +49,8 @@ def test_the_lines_of_chunks_count_as_those_of_the_head_do(chunks: int, accepted
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
     with contextlib.ExitStack() as opened:
         endpoint = opened.enter_context(serving(lambda peer, head: peer.sendall(answer)))
-        made = opened.enter_context(http_session(begun(body=1024)))
-        got = opened.enter_context(made.get(endpoint, timeout=LONG, stream=True))
+        made = opened.enter_context(contextlib.closing(HttpClient(begun(body=1024))))
+        got = opened.enter_context(made.request("GET", endpoint, {}))
         if accepted:
             assert got.raw.read(1024, decode_content=False) == b"x" * chunks
         else:
@@ -128,7 +128,7 @@ def test_once_the_time_is_over_nothing_is_sent(pair: Pair, moment: float) -> Non
     assert peer.recv(100) == b"before"
 
 
-# The session, over loopback.
+# The client, over loopback.
 
 
 def test_a_request_says_only_what_it_must() -> None:
@@ -138,8 +138,8 @@ def test_a_request_says_only_what_it_must() -> None:
         heads.append(head)
         peer.sendall(response(200, b"ok"))
 
-    with serving(talk) as endpoint, http_session(begun(body=100)) as made:
-        assert made.get(f"{endpoint}/path", headers={"X-One": "1"}, timeout=LONG).content == b"ok"
+    with serving(talk) as endpoint, contextlib.closing(HttpClient(begun(body=100))) as made:
+        assert made.request("GET", f"{endpoint}/path", {"X-One": "1"}).content == b"ok"
     (head,) = heads
     request, *headers = head[: -len(b"\r\n\r\n")].split(b"\r\n")
     host = endpoint.partition("://")[2].encode()
@@ -161,8 +161,12 @@ def test_nothing_is_sent_before_a_request_has_begun() -> None:
 
     limit = Limit()
     assert limit.remaining() == 0
-    with serving(talk) as endpoint, http_session(limit) as made, pytest.raises(requests.RequestException):
-        made.get(endpoint, timeout=LONG)
+    with (
+        serving(talk) as endpoint,
+        contextlib.closing(HttpClient(limit)) as made,
+        pytest.raises(socket.timeout),
+    ):
+        made.request("GET", endpoint, {})
     assert heads == []
 
 
@@ -173,8 +177,12 @@ def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
         heads.append(head)
         peer.shutdown(socket.SHUT_RDWR)
 
-    with serving(talk) as endpoint, http_session(begun()) as made, pytest.raises(requests.ConnectionError):
-        made.get(endpoint, timeout=LONG)
+    with (
+        serving(talk) as endpoint,
+        contextlib.closing(HttpClient(begun())) as made,
+        pytest.raises(requests.ConnectionError),
+    ):
+        made.request("GET", endpoint, {})
     assert len(heads) == 1
 
 
@@ -182,28 +190,35 @@ def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
 def test_only_plain_http_is_spoken(scheme: str) -> None:
     peers: List[bytes] = []
     refusal = pytest.raises(requests.exceptions.InvalidSchema)
-    with serving(lambda peer, head: peers.append(head)) as endpoint, http_session(begun()) as made, refusal:
-        made.get(endpoint.replace("http", scheme), timeout=1)
+    with (
+        serving(lambda peer, head: peers.append(head)) as endpoint,
+        contextlib.closing(HttpClient(begun())) as made,
+        refusal,
+    ):
+        made.request("GET", endpoint.replace("http", scheme), {})
     assert peers == []
 
 
 def test_the_limit_tells_whether_a_connection_was_opened_and_whether_there_is_one() -> None:
     limit = Limit()
     assert (limit.connecting, limit.connected) == (False, True)
-    with serving(lambda peer, head: peer.sendall(response(200, b"ok"))) as endpoint, http_session(limit) as made:
+    with (
+        serving(lambda peer, head: peer.sendall(response(200, b"ok"))) as endpoint,
+        contextlib.closing(HttpClient(limit)) as made,
+    ):
         for opens in (True, False):
             limit.begin(Deadline.after(LONG, time.monotonic), 100)
             assert (limit.connecting, limit.connected) == (False, True)
-            made.get(endpoint, timeout=LONG)
+            assert made.request("GET", endpoint, {}).content == b"ok"
             assert (limit.connecting, limit.connected) == (opens, True)
 
 
 def test_the_limit_tells_of_a_connection_that_could_not_be_opened() -> None:
     limit = begun()
-    with socket.socket() as unused, http_session(limit) as made:
+    with socket.socket() as unused, contextlib.closing(HttpClient(limit)) as made:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(requests.ConnectionError):
-            made.get("http://127.0.0.1:%d" % unused.getsockname()[1], timeout=LONG)
+            made.request("GET", "http://127.0.0.1:%d" % unused.getsockname()[1], {})
     assert (limit.connecting, limit.connected) == (True, False)
 
 
@@ -211,7 +226,7 @@ def test_the_limit_tells_of_a_connection_that_could_not_be_opened() -> None:
 def test_cookies_are_neither_kept_nor_parsed(name: bytes) -> None:
     limit = Limit()
     answer = response(200, b"ok", name.decode() + ": a=b")
-    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, http_session(limit) as made:
+    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, contextlib.closing(HttpClient(limit)) as made:
         limit.begin(Deadline.after(LONG, time.monotonic), 100)
-        got = made.get(endpoint, timeout=LONG)
-        assert (got.content, list(got.cookies), list(made.cookies)) == (b"ok", [], [])
+        got = made.request("GET", endpoint, {})
+        assert (got.content, list(got.cookies)) == (b"ok", [])

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
-import requests
 
+from eic_sshd.imds import bounded
 from eic_sshd.imds.client import Imds
 from eic_sshd.imds.session import Session, SessionState
 from eic_sshd.model.deadline import Deadline
@@ -355,7 +355,7 @@ def test_any_exception_of_a_library_over_an_answer_is_an_imds_error(monkeypatch:
         raise AttributeError("'bool' object has no attribute 'strip'")
 
     with serving(answering(response(200, b"ok"))) as endpoint, Imds(endpoint, 3) as imds:
-        monkeypatch.setattr(requests.Session, "request", fail)
+        monkeypatch.setattr(bounded.HttpClient, "request", fail)
         with pytest.raises(NotGranted, match="api/token cannot be read: AttributeError") as caught:
             imds.active_keys("root", deadline())
     assert caught.value.reason is Reason.IMDS_ERROR
@@ -366,7 +366,7 @@ def test_an_import_error_is_not_taken_for_an_error_of_imds(monkeypatch: pytest.M
         raise ImportError("no such module")
 
     with Imds("http://127.0.0.1:1", SOON) as imds:
-        monkeypatch.setattr(requests.Session, "request", fail)
+        monkeypatch.setattr(bounded.HttpClient, "request", fail)
         with pytest.raises(ImportError):
             imds.active_keys("root", deadline())
 
@@ -378,7 +378,7 @@ def test_an_error_that_is_its_own_cause_is_reported(monkeypatch: pytest.MonkeyPa
         raise error
 
     with Imds("http://127.0.0.1:1", SOON) as imds:
-        monkeypatch.setattr(requests.Session, "request", fail)
+        monkeypatch.setattr(bounded.HttpClient, "request", fail)
         with pytest.raises(NotGranted) as caught:
             imds.active_keys("root", deadline())
     assert caught.value.detail == "the request to http://127.0.0.1:1 for api/token failed: OSError"
