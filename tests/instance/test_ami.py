@@ -52,14 +52,14 @@ def run_steps(machine: Machine, scripts: List[str], check: bool = True) -> List[
     return [machine.run(*bash, script, timeout=300, check=check).returncode for script in scripts]
 
 
-def test_cloud_inits_recipe_does_what_it_says(release: str) -> None:
+def test_cloud_init_recipe_enables_eic_sshd(release: str) -> None:
     with instance(release, boot=False) as built:
         put_bucket(built.machine)
         run_steps(built.machine, cloud_init())
         assert "authorizedkeyscommand /usr/lib/eic-sshd/" in built.machine.run("sshd", "-T").stdout.lower()
 
 
-def test_the_image_builders_component_builds_an_image_and_tests_what_boots_from_it(release: str) -> None:
+def test_image_builder_component_builds_and_tests_an_image(release: str) -> None:
     phases = component()
     assert list(phases) == ["build", "validate", "test"]
     with instance(release, boot=False) as built:
@@ -83,9 +83,7 @@ def test_the_image_builders_component_builds_an_image_and_tests_what_boots_from_
         assert 0 not in run_steps(built.machine, phases["validate"], check=False)
 
 
-def test_the_image_builders_script_in_an_image_with_an_older_build_keeps_edited_configuration_and_adds_the_policy(
-    release: str, tmp_path: Path
-) -> None:
+def test_image_builder_script_keeps_edited_configuration_of_an_older_build(release: str, tmp_path: Path) -> None:
     """dpkg would ask which configuration to keep: the package's changed as well."""
     conf = "/etc/eic-sshd/eic-sshd.conf"
     edited = "# edited\n[keys]\nwindow = 50\n"
@@ -120,7 +118,7 @@ dpkg -i p.deb
 """
 
 
-def test_the_image_builders_script_installs_it_in_place_of_the_shell_helper(release: str) -> None:
+def test_image_builder_script_replaces_the_shell_helper(release: str) -> None:
     with instance(release, boot=False) as built:
         built.machine.shell(f"cd /tmp; {SHELL_HELPER}")
         assert "ssh.service.d/ec2-instance-connect.conf:3" in built.install(packages.deb())
@@ -135,7 +133,7 @@ def test_the_image_builders_script_installs_it_in_place_of_the_shell_helper(rele
         assert built.client.login(key).output == USER
 
 
-def test_the_image_builders_script_fails_where_sshd_would_not_ask(release: str) -> None:
+def test_image_builder_script_fails_where_sshd_would_not_run_eic_sshd(release: str) -> None:
     with instance(release, boot=False) as built:
         built.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "AuthorizedKeysCommand none\n")
         built.machine.copy_in(packages.deb())

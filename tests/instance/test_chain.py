@@ -59,7 +59,7 @@ def chain_statuses(at: Instance, cursor: str) -> Set[str]:
     return {record["EIC_CHAIN_STATUS"] for record in at.machine.records(cursor) if "EIC_CHAIN_STATUS" in record}
 
 
-def test_both_keys_log_in(chained: Instance, sites: Key, pushed: Key) -> None:
+def test_pushed_key_and_the_sites_key_log_in(chained: Instance, sites: Key, pushed: Key) -> None:
     chained.sshd_test()
     assert site.COMMAND in chained.machine.read(CHAIN)
     before = chained.machine.cursor()
@@ -71,13 +71,13 @@ def test_both_keys_log_in(chained: Instance, sites: Key, pushed: Key) -> None:
     assert chain_statuses(chained, before) == {"0"}
 
 
-def test_the_resident_authorizer_answers_the_sites_user(chained: Instance, pushed: Key) -> None:
+def test_daemon_answers_the_sites_user(chained: Instance, pushed: Key) -> None:
     chained.machine.run("systemctl", "stop", "eic-sshd.service")
     assert chained.client.login(pushed).output == USER
     assert chained.machine.run("systemctl", "is-active", "eic-sshd.service", check=False).stdout == "active\n"
 
 
-def test_systemd_has_nothing_to_say_of_the_sites_user(chained: Instance) -> None:
+def test_systemd_reports_nothing_about_the_sites_user(chained: Instance) -> None:
     assert "SocketUser=65534" in chained.machine.read("/etc/systemd/system/eic-sshd.socket.d/60-chain.conf")
     before = chained.machine.cursor()
     chained.machine.run("systemctl", "daemon-reload")
@@ -86,7 +86,7 @@ def test_systemd_has_nothing_to_say_of_the_sites_user(chained: Instance) -> None
     assert "60-chain.conf" not in said
 
 
-def test_what_is_done_already_is_done_no_second_time(chained: Instance) -> None:
+def test_enable_chain_changes_nothing_when_repeated(chained: Instance) -> None:
     before = snapshot(chained.machine)
     chained.eic_sshd("enable", "--chain")
     chained.eic_sshd("enable")
@@ -94,7 +94,7 @@ def test_what_is_done_already_is_done_no_second_time(chained: Instance) -> None:
 
 
 @pytest.mark.parametrize("mode", ["fail", "hang"])
-def test_a_command_that_does_not_work_takes_no_pushed_key_away(chained: Instance, pushed: Key, mode: str) -> None:
+def test_pushed_key_logs_in_while_the_sites_command_fails(chained: Instance, pushed: Key, mode: str) -> None:
     site.set_mode(chained.machine, mode)
     assert chained.client.login(pushed).output == USER
     other = chained.client.key()
@@ -102,7 +102,7 @@ def test_a_command_that_does_not_work_takes_no_pushed_key_away(chained: Instance
 
 
 @pytest.mark.parametrize("fault", ["hang", "error-500", "drop"])
-def test_an_imds_that_does_not_work_takes_no_chained_key_away(chained: Instance, sites: Key, fault: str) -> None:
+def test_sites_key_logs_in_while_imds_fails(chained: Instance, sites: Key, fault: str) -> None:
     chained.aws.fault(fault)
     assert chained.client.login(sites).output == USER
     chained.machine.run("systemctl", "stop", "eic-sshd.socket", "eic-sshd.service")
@@ -110,7 +110,7 @@ def test_an_imds_that_does_not_work_takes_no_chained_key_away(chained: Instance,
     chained.machine.run("systemctl", "start", "eic-sshd.socket")
 
 
-def test_disable_gives_the_site_back_exactly_what_it_had(
+def test_disable_restores_the_sites_configuration_exactly(
     chained: Instance, chained_machine: Tuple[Instance, Key, Dict[str, str]], sites: Key, pushed: Key
 ) -> None:
     chained.eic_sshd("disable")
@@ -123,7 +123,7 @@ def test_disable_gives_the_site_back_exactly_what_it_had(
 
 
 @pytest.mark.parametrize("place", ["10-site.conf", "90-site.conf", "sshd_config"])
-def test_wherever_the_sites_command_stands_it_is_chained_and_given_back(release: str, place: str) -> None:
+def test_sites_command_in_any_file_is_chained_and_restored(release: str, place: str) -> None:
     with instance(release) as made:
         sites, pushed = made.client.key(), made.client.key()
         path = "/etc/ssh/sshd_config" if place == "sshd_config" else f"/etc/ssh/sshd_config.d/{place}"
@@ -143,7 +143,7 @@ def test_wherever_the_sites_command_stands_it_is_chained_and_given_back(release:
         assert made.client.login(sites).output == USER
 
 
-def test_an_upgrade_and_the_return_after_a_removal_keep_the_chain(release: str) -> None:
+def test_upgrade_and_reinstallation_keep_the_chain(release: str) -> None:
     with instance(release) as made:
         sites, pushed = made.client.key(), made.client.key()
         site.put(made.machine, sites)
@@ -200,7 +200,7 @@ def put_sssd(at: Instance) -> Key:
     return Key(str(private), at.machine.run("sss_ssh_authorizedkeys", USER).stdout.strip())
 
 
-def test_it_lives_beside_sssd(bare: Instance) -> None:
+def test_chain_works_with_sssd(bare: Instance) -> None:
     sssds = put_sssd(bare)
     assert bare.client.login(sssds).output == USER
     said = bare.install(packages.deb())

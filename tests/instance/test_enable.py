@@ -40,7 +40,7 @@ def on_disk(bare: Instance) -> Iterator[Key]:
     assert bare.client.login(made).output == USER
 
 
-def test_disable_and_enable_take_effect_at_once_and_leave_nothing_else_behind(installed: Instance, key: Key) -> None:
+def test_disable_and_enable_take_effect_at_once_and_restore_etc(installed: Instance, key: Key) -> None:
     before = snapshot(installed.machine)
     installed.eic_sshd("disable")
     installed.sshd_test()
@@ -70,7 +70,7 @@ done
 """
 
 
-def test_after_enabling_and_disabling_on_a_busy_machine_whoever_comes_next_finds_sshd(own: Instance) -> None:
+def test_sshd_accepts_connections_after_each_change_on_a_busy_machine(own: Instance) -> None:
     own.machine.run("bash", "-euc", BUSY, timeout=600)
 
 
@@ -88,7 +88,7 @@ eic-sshd disable
 """
 
 
-def test_an_sshd_that_dies_at_its_reload_is_reported_while_clients_wait_to_log_in(own: Instance) -> None:
+def test_sshd_that_dies_at_its_reload_is_reported(own: Instance) -> None:
     own.machine.write("/etc/systemd/system/ssh.service.d/dies.conf", DIES)
     own.machine.run("systemctl", "daemon-reload")
     said = own.machine.run("bash", "-c", CROWD, check=False, timeout=300)
@@ -97,7 +97,7 @@ def test_an_sshd_that_dies_at_its_reload_is_reported_while_clients_wait_to_log_i
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
-def test_closed_streams_keep_nothing_from_being_done(installed: Instance, closed: str) -> None:
+def test_closed_streams_do_not_stop_enable_and_disable(installed: Instance, closed: str) -> None:
     before = snapshot(installed.machine)
     for verb in ("disable", "enable", "enable", "check-config"):
         done = installed.machine.run("sh", "-c", f"eic-sshd {verb} {closed}", check=False)
@@ -107,7 +107,7 @@ def test_closed_streams_keep_nothing_from_being_done(installed: Instance, closed
     assert changes(before, snapshot(installed.machine)) == {}
 
 
-def test_whatever_prevents_the_daemon_from_answering_is_a_finding(own: Instance) -> None:
+def test_every_cause_of_an_unanswering_daemon_is_a_finding(own: Instance) -> None:
     own.eic_sshd("check-config")
     own.machine.write("/etc/eic-sshd/conf.d/20-imds.conf", "[imds]\nendpoint = http://127.0.0.1:8080\n")
     assert "add IPAddressAllow=127.0.0.1 under [Service]" in own.eic_sshd("check-config", status=1)
@@ -124,7 +124,7 @@ def test_whatever_prevents_the_daemon_from_answering_is_a_finding(own: Instance)
     assert "eic-sshd.service: the unit has failed" in own.eic_sshd("check-config", status=1)
 
 
-def test_what_is_done_already_is_done_no_second_time(installed: Instance) -> None:
+def test_enable_and_disable_change_nothing_when_repeated(installed: Instance) -> None:
     before = snapshot(installed.machine)
     installed.eic_sshd("enable")
     assert changes(before, snapshot(installed.machine)) == {}
@@ -135,7 +135,7 @@ def test_what_is_done_already_is_done_no_second_time(installed: Instance) -> Non
     installed.eic_sshd("enable")
 
 
-def test_a_dry_run_says_what_it_would_do_and_changes_nothing(installed: Instance, key: Key) -> None:
+def test_dry_run_reports_its_changes_and_makes_none(installed: Instance, key: Key) -> None:
     before = snapshot(installed.machine)
     assert OURS in installed.eic_sshd("disable", "--dry-run")
     assert changes(before, snapshot(installed.machine)) == {}
@@ -148,7 +148,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(installed: Instance
     installed.eic_sshd("enable")
 
 
-def test_only_root_may(installed: Instance) -> None:
+def test_enable_and_disable_need_root(installed: Instance) -> None:
     before = snapshot(installed.machine)
     for verb in ("disable", "enable"):
         done = installed.machine.run("setpriv", "--reuid=nobody", "--clear-groups", "eic-sshd", verb, check=False)
@@ -157,7 +157,7 @@ def test_only_root_may(installed: Instance) -> None:
 
 
 @pytest.mark.parametrize("disk", ["ro,size=1m", "size=4k"])
-def test_a_disk_that_takes_nothing_is_said_and_changes_nothing(installed: Instance, key: Key, disk: str) -> None:
+def test_full_disk_is_reported_and_nothing_changes(installed: Instance, key: Key, disk: str) -> None:
     folder = "/etc/ssh/sshd_config.d"
     installed.eic_sshd("disable")
     installed.machine.run("mount", "-t", "tmpfs", "-o", disk, "tmpfs", folder)
@@ -175,7 +175,7 @@ def test_a_disk_that_takes_nothing_is_said_and_changes_nothing(installed: Instan
     assert installed.client.login(key).output == USER
 
 
-def test_an_sshd_that_does_not_run_is_not_started(installed: Instance) -> None:
+def test_stopped_sshd_is_not_started(installed: Instance) -> None:
     installed.machine.run("systemctl", "stop", "ssh.service")
     try:
         for verb in ("disable", "enable"):
@@ -209,7 +209,7 @@ OTHER_SSHDS = {
 
 
 @pytest.mark.parametrize("how", OTHER_SSHDS)
-def test_an_sshd_that_somebody_else_started_is_told_as_well(own: Instance, how: str) -> None:
+def test_sshd_started_outside_systemd_is_reloaded(own: Instance, how: str) -> None:
     own.machine.shell(f"systemctl disable -q --now ssh.service; {OTHER_SSHDS[how]}")
     key = own.client.key()
     own.aws.push(USER, key.line)
@@ -218,7 +218,7 @@ def test_an_sshd_that_somebody_else_started_is_told_as_well(own: Instance, how: 
         assert held.lives()
 
 
-def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key) -> None:
+def test_socket_activated_sshd_runs_eic_sshd(bare: Instance, on_disk: Key) -> None:
     """Also where somebody is logged in while it is installed, as those who build images are."""
     bare.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
     with session(bare.client, on_disk) as held:
@@ -231,7 +231,7 @@ def test_a_socket_activated_sshd_asks_too(bare: Instance, on_disk: Key) -> None:
         assert held.lives()
 
 
-def test_a_socket_activated_sshd_lives_through_any_number_of_changes(bare: Instance, on_disk: Key) -> None:
+def test_socket_activated_sshd_survives_repeated_changes(bare: Instance, on_disk: Key) -> None:
     """systemd gives up what is started five times in ten seconds, and with it the socket."""
     bare.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
     assert bare.client.login(on_disk).output == USER
@@ -241,7 +241,7 @@ def test_a_socket_activated_sshd_lives_through_any_number_of_changes(bare: Insta
         assert bare.client.login(on_disk).output == USER
 
 
-def test_a_broken_sshd_config_is_left_as_it_is_and_installing_goes_on(bare: Instance, on_disk: Key) -> None:
+def test_installation_succeeds_and_leaves_an_invalid_sshd_config_unchanged(bare: Instance, on_disk: Key) -> None:
     with_mistake = bare.machine.read(SSHD_CONFIG) + "NoSuchOption yes\n"
     bare.machine.write(SSHD_CONFIG, with_mistake)
     before = snapshot(bare.machine)
@@ -260,7 +260,7 @@ def test_a_broken_sshd_config_is_left_as_it_is_and_installing_goes_on(bare: Inst
     assert bare.client.login(key).output == USER
 
 
-def test_without_an_include_line_the_line_to_add_is_named(bare: Instance, on_disk: Key) -> None:
+def test_missing_include_line_is_reported_with_the_line_to_add(bare: Instance, on_disk: Key) -> None:
     bare.machine.shell(f"sed -i 's/^Include/#Include/' {SSHD_CONFIG}")
     bare.machine.reload_sshd()
     before = snapshot(bare.machine)
@@ -275,7 +275,7 @@ def test_without_an_include_line_the_line_to_add_is_named(bare: Instance, on_dis
     assert effective(bare)["authorizedkeyscommand"].startswith("/usr/lib/eic-sshd/authorized-keys ")
 
 
-def test_a_match_block_keeps_its_own_command_and_all_others_get_pushed_keys(bare: Instance, on_disk: Key) -> None:
+def test_match_block_keeps_its_command_and_other_users_get_pushed_keys(bare: Instance, on_disk: Key) -> None:
     sites, pushed = bare.client.key(), bare.client.key()
     site.put_command(bare.machine, sites, OTHER)
     block = f"Match User {OTHER}\n    " + site.SETTINGS.replace("\n", "\n    ").rstrip() + "\n"
@@ -290,7 +290,7 @@ def test_a_match_block_keeps_its_own_command_and_all_others_get_pushed_keys(bare
     assert bare.client.login(sites, user=OTHER).output == OTHER
 
 
-def test_another_authorized_keys_command_is_not_overridden(bare: Instance, on_disk: Key) -> None:
+def test_sites_authorized_keys_command_is_not_overridden(bare: Instance, on_disk: Key) -> None:
     key = bare.client.key()
     site.put(bare.machine, key)
     before, settings = snapshot(bare.machine), effective(bare)
@@ -306,7 +306,7 @@ def test_another_authorized_keys_command_is_not_overridden(bare: Instance, on_di
     assert bare.client.login(key).output == USER
 
 
-def test_a_command_on_sshds_command_line_is_noticed(bare: Instance, on_disk: Key) -> None:
+def test_command_among_sshds_start_options_is_a_finding(bare: Instance, on_disk: Key) -> None:
     key = bare.client.key()
     site.put_command(bare.machine, key)
     options = f"-o AuthorizedKeysCommand={site.COMMAND} -o AuthorizedKeysCommandUser=nobody"
@@ -321,7 +321,7 @@ def test_a_command_on_sshds_command_line_is_noticed(bare: Instance, on_disk: Key
 
 
 @pytest.mark.parametrize("host_keys", ["there", "absent"])
-def test_a_machine_whose_image_was_built_in_a_chroot_works_from_its_first_boot(release: str, host_keys: str) -> None:
+def test_image_built_in_a_chroot_works_from_its_first_boot(release: str, host_keys: str) -> None:
     with instance(release, boot=False) as built:
         if host_keys == "absent":
             built.machine.shell("rm /etc/ssh/ssh_host_*")

@@ -19,7 +19,7 @@ from .instances import Instance
 _FALLBACK = "[fallback]\nkeys_file = /etc/eic-sshd/keys/%u\nwhen = unavailable\n"
 
 
-def test_on_a_bare_machine_the_package_and_a_push_are_all_that_a_login_takes(bare: Instance) -> None:
+def test_pushed_key_logs_in_right_after_the_installation(bare: Instance) -> None:
     bare.sshd_test()
     bare.install(packages.deb())
     bare.sshd_test()
@@ -31,7 +31,7 @@ def test_on_a_bare_machine_the_package_and_a_push_are_all_that_a_login_takes(bar
     assert (login.output, login.errors) == (USER, "")
 
 
-def test_both_records_of_a_login_say_all_there_is_to_say(installed: Instance) -> None:
+def test_records_of_a_login_have_all_fields(installed: Instance) -> None:
     key = installed.client.key()
     request_id = installed.aws.push(USER, key.line)
     before, pushed = installed.machine.cursor(), time.time()
@@ -59,7 +59,7 @@ def test_both_records_of_a_login_say_all_there_is_to_say(installed: Instance) ->
         assert fingerprint(key.line) in record["MESSAGE"]
 
 
-def test_records_are_joined_to_sshds_own_line_by_its_pid(installed: Instance) -> None:
+def test_record_has_the_pid_of_sshds_own_log_line(installed: Instance) -> None:
     key = installed.client.key()
     installed.aws.push(USER, key.line)
     before = installed.machine.cursor()
@@ -73,7 +73,7 @@ def test_records_are_joined_to_sshds_own_line_by_its_pid(installed: Instance) ->
     assert asked == {accepted[0]["_PID"]}
 
 
-def test_people_who_come_at_once_while_the_service_starts_all_get_in(installed: Instance) -> None:
+def test_simultaneous_logins_while_the_service_starts_succeed(installed: Instance) -> None:
     """No more than sshd itself takes at once (MaxStartups)."""
     keys = [installed.client.key() for _ in range(8)]
     for key in keys:
@@ -83,14 +83,14 @@ def test_people_who_come_at_once_while_the_service_starts_all_get_in(installed: 
     assert [login.output for login in logins] == [USER] * len(keys), logins
 
 
-def test_a_key_pushed_for_one_user_is_no_way_in_for_another(installed: Instance) -> None:
+def test_key_pushed_for_one_user_does_not_log_in_another(installed: Instance) -> None:
     key = installed.client.key()
     installed.aws.push(OTHER, key.line)
     assert not installed.client.login(key, user=USER).ok
     assert installed.client.login(key, user=OTHER).output == OTHER
 
 
-def test_a_key_is_refused_once_its_window_is_over(own: Instance) -> None:
+def test_key_is_refused_after_its_window(own: Instance) -> None:
     own.aws.stop()
     own.aws.window = 20
     own.aws.start()
@@ -105,7 +105,7 @@ def test_a_key_is_refused_once_its_window_is_over(own: Instance) -> None:
     assert [record["EIC_REASON"] for record in own.machine.records(before)] == ["no-active-keys"]
 
 
-def test_a_key_that_imds_lists_past_its_time_is_refused_as_expired(installed: Instance) -> None:
+def test_key_that_imds_still_lists_after_its_expiry_is_refused(installed: Instance) -> None:
     key = installed.client.key()
     installed.aws.push(USER, key.line)
     installed.aws.fault("past-timestamp")
@@ -116,7 +116,7 @@ def test_a_key_that_imds_lists_past_its_time_is_refused_as_expired(installed: In
 
 
 @pytest.mark.parametrize("fault", ["hang", "error-500", "drop", "forbidden", "garbage"])
-def test_a_key_on_disk_logs_in_whatever_imds_does(installed: Instance, fault: str) -> None:
+def test_key_on_disk_logs_in_with_any_fault_of_imds_on_a_machine(installed: Instance, fault: str) -> None:
     unknown, on_disk = installed.client.key(), installed.client.key()
     installed.client.put_on_disk(on_disk)
     installed.aws.fault(fault)
@@ -124,7 +124,7 @@ def test_a_key_on_disk_logs_in_whatever_imds_does(installed: Instance, fault: st
     assert installed.client.login(on_disk).output == USER
 
 
-def test_a_key_on_disk_logs_in_with_imds_dead(own: Instance) -> None:
+def test_key_on_disk_logs_in_with_imds_dead(own: Instance) -> None:
     unknown, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
     own.aws.stop()
@@ -134,7 +134,7 @@ def test_a_key_on_disk_logs_in_with_imds_dead(own: Instance) -> None:
     assert {record["EIC_REASON"] for record in own.machine.records(before)} == {"imds-unreachable"}
 
 
-def test_where_sshd_reads_no_files_the_fallback_is_the_way_in_while_imds_is_dead(own: Instance) -> None:
+def test_fallback_key_logs_in_while_imds_is_dead(own: Instance) -> None:
     kept, other = own.client.key(), own.client.key()
     own.client.put_on_disk(other)
     own.machine.write(f"/etc/eic-sshd/keys/{USER}", f"{kept.line}\n")
@@ -151,7 +151,7 @@ def test_where_sshd_reads_no_files_the_fallback_is_the_way_in_while_imds_is_dead
 
 
 @pytest.mark.parametrize("kind", ["on disk", "pushed"])
-def test_a_login_leaves_no_error_in_sshds_log(installed: Instance, kind: str) -> None:
+def test_login_causes_no_error_in_sshds_log(installed: Instance, kind: str) -> None:
     key = installed.client.key()
     if kind == "pushed":
         installed.aws.push(USER, key.line)
@@ -169,7 +169,7 @@ def test_a_login_leaves_no_error_in_sshds_log(installed: Instance, kind: str) ->
     assert wrong == []
 
 
-def test_the_service_has_no_privileges(installed: Instance) -> None:
+def test_service_has_no_privileges(installed: Instance) -> None:
     key = installed.client.key()
     installed.aws.push(USER, key.line)
     assert installed.client.login(key).ok
@@ -180,7 +180,7 @@ def test_the_service_has_no_privileges(installed: Instance) -> None:
     assert found == {"CapEff": 0, "CapPrm": 0, "CapBnd": 0, "NoNewPrivs": 1, "Seccomp": 2}
 
 
-def test_what_is_on_the_disk_is_what_the_package_brought(installed: Instance) -> None:
+def test_installed_files_are_those_of_the_deb(installed: Instance) -> None:
     assert installed.machine.run("dpkg", "--verify", "eic-sshd").stdout == ""
     sources = installed.machine.shell("find /usr/lib/eic-sshd/eic_sshd -name '*.py'").splitlines()
     compiled = installed.machine.shell("find /usr/lib/eic-sshd/eic_sshd -name '*.pyc'").splitlines()
@@ -189,7 +189,7 @@ def test_what_is_on_the_disk_is_what_the_package_brought(installed: Instance) ->
     assert written == ""
 
 
-def test_the_service_reaches_imds_and_nothing_else(installed: Instance) -> None:
+def test_service_reaches_only_imds(installed: Instance) -> None:
     """systemd says so, and the kernel keeps it: this machine has what IPAddressDeny= takes."""
     properties = ["-p", "IPAddressDeny=any", "-p", "IPAddressAllow=169.254.169.254"]
     connect = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"

@@ -30,7 +30,7 @@ def check_without(at: Instance, pushed: Key, on_disk: Key) -> None:
     assert failed == ""
 
 
-def test_removed_reinstalled_and_purged_with_sshd_serving(own: Instance) -> None:
+def test_deb_is_removed_reinstalled_and_purged_while_sshd_serves(own: Instance) -> None:
     pushed, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
     own.aws.push(USER, pushed.line)
@@ -53,7 +53,7 @@ def test_removed_reinstalled_and_purged_with_sshd_serving(own: Instance) -> None
     check_without(own, pushed, on_disk)
 
 
-def test_purging_leaves_the_system_user_and_nothing_else(bare: Instance) -> None:
+def test_purged_deb_leaves_only_the_system_user(bare: Instance) -> None:
     before = files(bare)
     bare.install(packages.deb())
     bare.apt("purge", "eic-sshd")
@@ -62,7 +62,7 @@ def test_purging_leaves_the_system_user_and_nothing_else(bare: Instance) -> None
     assert bare.machine.run("getent", "passwd", "eic-sshd").stdout.endswith(":/usr/sbin/nologin\n")
 
 
-def test_while_sshd_cannot_be_told_the_package_stays_and_nobody_is_locked_out(bare: Instance) -> None:
+def test_deb_is_not_removed_while_sshd_cannot_be_reloaded(bare: Instance) -> None:
     """A running sshd goes on asking, whatever becomes of its configuration."""
     before = files(bare)
     sites, pushed = bare.client.key(), bare.client.key()
@@ -87,7 +87,7 @@ def test_while_sshd_cannot_be_told_the_package_stays_and_nobody_is_locked_out(ba
     assert bare.client.login(sites).output == USER
 
 
-def test_a_package_that_comes_back_says_so_if_it_was_not_enabled_before(bare: Instance) -> None:
+def test_reinstalled_deb_reports_that_it_was_disabled(bare: Instance) -> None:
     """Whether the administrator had disabled it or could not have it enabled: that may have changed meanwhile."""
     bare.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "AuthorizedKeysCommand none\n")
     bare.install(packages.deb())
@@ -101,7 +101,7 @@ def test_a_package_that_comes_back_says_so_if_it_was_not_enabled_before(bare: In
     assert command(bare).startswith("/usr/lib/eic-sshd/")
 
 
-def test_a_package_that_comes_back_replaces_the_sites_command_as_it_did_before(bare: Instance) -> None:
+def test_reinstalled_deb_replaces_the_same_command(bare: Instance) -> None:
     """By the same option, which the administrator gave once: in the meantime the site's command is in force."""
     sites, pushed = bare.client.key(), bare.client.key()
     site.put(bare.machine, sites)
@@ -118,7 +118,7 @@ def test_a_package_that_comes_back_replaces_the_sites_command_as_it_did_before(b
     assert bare.client.login(sites).output == USER
 
 
-def test_it_is_not_removed_where_what_it_was_cannot_be_kept(own: Instance) -> None:
+def test_deb_is_not_removed_when_its_state_cannot_be_saved(own: Instance) -> None:
     pushed = own.client.key()
     own.machine.shell("rm -rf /var/lib/eic-sshd; echo >/var/lib/eic-sshd")
     done = own.machine.run("apt-get", "-y", "remove", "eic-sshd", check=False)
@@ -131,7 +131,7 @@ def test_it_is_not_removed_where_what_it_was_cannot_be_kept(own: Instance) -> No
     own.sshd_test()
 
 
-def test_a_distribution_that_disables_units_by_default_leaves_the_socket_enabled(own: Instance) -> None:
+def test_deb_leaves_the_socket_enabled_where_presets_disable_units(own: Instance) -> None:
     own.machine.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
     own.machine.run("systemctl", "preset-all", check=False)
     assert own.machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"

@@ -43,12 +43,12 @@ def rpm(at: Instance, *arguments: str) -> str:
     return at.machine.run("rpm", *arguments).stdout
 
 
-def test_what_is_installed_is_what_the_package_says(machine_with_rpm: Instance) -> None:
+def test_installed_files_are_those_of_the_rpm(machine_with_rpm: Instance) -> None:
     changed = [line for line in rpm(machine_with_rpm, "-V", "--nodeps", "eic-sshd").splitlines() if line]
     assert changed == []
 
 
-def test_every_file_is_roots_and_nobody_elses_to_write(machine_with_rpm: Instance) -> None:
+def test_installed_files_belong_to_root_and_only_root_may_write_them(machine_with_rpm: Instance) -> None:
     paths = rpm(machine_with_rpm, "-ql", "--noghost", "eic-sshd").splitlines()
     assert "/usr/lib/eic-sshd/authorized-keys" in paths
     shown = machine_with_rpm.machine.run("stat", "-c", "%U:%G %A %n", *paths).stdout
@@ -60,7 +60,7 @@ def test_every_file_is_roots_and_nobody_elses_to_write(machine_with_rpm: Instanc
         assert mode == wanted, path
 
 
-def test_its_scriptlets_made_the_user_the_byte_code_and_the_socket(machine_with_rpm: Instance) -> None:
+def test_scriptlets_create_user_byte_code_and_socket(machine_with_rpm: Instance) -> None:
     machine = machine_with_rpm.machine
     assert ":/usr/sbin/nologin" in machine.run("getent", "passwd", "eic-sshd").stdout
     assert machine.shell("find /usr/lib/eic-sshd -name '*.pyc' | head -n 1") != ""
@@ -70,7 +70,7 @@ def test_its_scriptlets_made_the_user_the_byte_code_and_the_socket(machine_with_
     machine_with_rpm.sshd_test()
 
 
-def test_its_commands_run_and_a_pushed_key_logs_in(machine_with_rpm: Instance) -> None:
+def test_installed_rpm_runs_and_a_pushed_key_logs_in(machine_with_rpm: Instance) -> None:
     machine = machine_with_rpm.machine
     assert machine.run("eic-sshd", "--version").stdout.strip() != ""
     key = machine_with_rpm.client.key()
@@ -81,7 +81,7 @@ def test_its_commands_run_and_a_pushed_key_logs_in(machine_with_rpm: Instance) -
 
 
 @pytest.mark.parametrize("kind", ["an upgrade", "a reinstallation", "going back"])
-def test_the_service_is_another_one_behind_the_same_socket_after(
+def test_rpm_operation_restarts_the_service_behind_the_same_socket(
     machine_with_rpm: Instance, previous: Path, kind: str
 ) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
@@ -101,7 +101,7 @@ def test_the_service_is_another_one_behind_the_same_socket_after(
     assert machine_with_rpm.service_pid() not in ("0", resident)
 
 
-def test_while_sshd_cannot_be_told_the_package_stays(machine_with_rpm: Instance) -> None:
+def test_rpm_is_not_removed_while_sshd_cannot_be_reloaded(machine_with_rpm: Instance) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
     machine.shell("echo NoSuchOption yes >>/etc/ssh/sshd_config")
     done = machine.run("rpm", "-e", *FORCE[:1], "eic-sshd", check=False)
@@ -133,11 +133,11 @@ def effective(at: Instance, keyword: str) -> str:
     return found[0] if found else ""
 
 
-def test_sshds_drop_in_is_the_packages(machine_with_rpm: Instance) -> None:
+def test_drop_in_of_sshd_belongs_to_the_rpm(machine_with_rpm: Instance) -> None:
     assert rpm(machine_with_rpm, "-qf", OURS).startswith("eic-sshd-")
 
 
-def test_a_distribution_that_disables_units_by_default_leaves_the_socket_enabled(machine_with_rpm: Instance) -> None:
+def test_rpm_leaves_the_socket_enabled_where_presets_disable_units(machine_with_rpm: Instance) -> None:
     machine = machine_with_rpm.machine
     machine.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
     machine.run("systemctl", "preset-all", "--preset-mode=full", check=False)
@@ -145,7 +145,7 @@ def test_a_distribution_that_disables_units_by_default_leaves_the_socket_enabled
     machine.run("systemctl", "enable", "ssh.service", "dbus.socket")
 
 
-def test_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
+def test_removed_rpm_leaves_a_valid_sshd_configuration(machine_with_rpm: Instance) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
     on_disk, pushed = client.key(), client.key()
     client.put_on_disk(on_disk)
@@ -161,14 +161,14 @@ def test_removed_it_leaves_sshd_in_order(machine_with_rpm: Instance) -> None:
     assert machine.shell("find /etc -name '*eic?sshd*'") == ""
 
 
-def test_back_after_it_was_removed_it_is_enabled(machine_with_rpm: Instance) -> None:
+def test_reinstalled_rpm_is_enabled(machine_with_rpm: Instance) -> None:
     install(machine_with_rpm)
     assert effective(machine_with_rpm, "AuthorizedKeysCommand").startswith("/usr/lib/eic-sshd/")
     assert machine_with_rpm.machine.run("systemctl", "is-enabled", "eic-sshd.socket").stdout == "enabled\n"
     assert not machine_with_rpm.machine.exists("/var/lib/eic-sshd/enabled-before-removal")
 
 
-def test_back_after_it_was_removed_it_chains_or_replaces_the_same_command(
+def test_reinstalled_rpm_chains_or_replaces_the_same_command(
     machine_with_rpm: Instance,
 ) -> None:
     machine, client = machine_with_rpm.machine, machine_with_rpm.client
@@ -190,7 +190,7 @@ def test_back_after_it_was_removed_it_chains_or_replaces_the_same_command(
     assert not client.login(sites).ok
 
 
-def test_back_after_it_was_disabled_and_removed_it_is_disabled(machine_with_rpm: Instance) -> None:
+def test_reinstalled_rpm_is_disabled_after_disable(machine_with_rpm: Instance) -> None:
     machine = machine_with_rpm.machine
     machine.run("rm", site.DROP_IN)
     machine.run("eic-sshd", "disable")
@@ -204,7 +204,7 @@ def test_back_after_it_was_disabled_and_removed_it_is_disabled(machine_with_rpm:
     assert machine.exists(OURS)
 
 
-def test_the_administrators_lines_in_sshds_drop_in_stay_when_it_is_removed(machine_with_rpm: Instance) -> None:
+def test_foreign_lines_in_the_drop_in_stay_when_the_rpm_is_removed(machine_with_rpm: Instance) -> None:
     machine = machine_with_rpm.machine
     theirs = "# theirs\nMaxAuthTries 3\n"
     machine.write(OURS, machine.read(OURS) + theirs)
@@ -214,7 +214,7 @@ def test_the_administrators_lines_in_sshds_drop_in_stay_when_it_is_removed(machi
     machine_with_rpm.sshd_test()
 
 
-def test_it_is_not_removed_where_what_it_was_cannot_be_kept(machine_with_rpm: Instance) -> None:
+def test_rpm_is_not_removed_when_its_state_cannot_be_saved(machine_with_rpm: Instance) -> None:
     machine = machine_with_rpm.machine
     machine.run("rm", OURS)
     install(machine_with_rpm)

@@ -13,7 +13,7 @@ from . import packages
 from .instances import Instance
 
 
-def test_the_sandbox_runs_from_its_package_and_a_key_pushed_there_is_handed_out(bare: Instance) -> None:
+def test_packaged_sandbox_runs_and_a_key_pushed_to_it_is_granted(bare: Instance) -> None:
     debs = [bare.machine.copy_in(packages.deb(name)) for name in ("eic-sshd", "eic-sandbox")]
     bare.apt("install", *debs)
     bare.sshd_test()
@@ -30,7 +30,7 @@ def test_the_sandbox_runs_from_its_package_and_a_key_pushed_there_is_handed_out(
     bare.machine.run("eic-sshd", "--version")
 
 
-def test_an_image_is_tried_without_aws_as_the_manual_says(bare: Instance) -> None:
+def test_image_can_be_tested_without_aws_as_documented(bare: Instance) -> None:
     """The commands of docs/ami.md, word for word."""
     section = (Path(ROOT) / "docs/ami.md").read_text().split("## Testing an image without AWS\n")[1].split("\n## ")[0]
     commands = [line.strip() for line in section.splitlines() if line.startswith("    ")]
@@ -47,7 +47,7 @@ def test_an_image_is_tried_without_aws_as_the_manual_says(bare: Instance) -> Non
     assert f" to {USER}, pushed by " in bare.machine.shell(script)
 
 
-def test_the_instances_package_has_none_of_it(installed: Instance) -> None:
+def test_package_of_the_instance_contains_nothing_of_the_sandbox(installed: Instance) -> None:
     assert "sandbox" not in installed.machine.run("dpkg", "-L", "eic-sshd").stdout
     done = installed.machine.run("eic-sshd", "sandbox", "status", check=False)
     assert "Traceback" not in done.stderr

@@ -43,7 +43,7 @@ def modules(at: Instance) -> List[str]:
     return [" ".join(line.split()) for line in lines if "eic_sshd" in line]
 
 
-def test_sshds_sessions_may_ask_where_they_have_a_domain_of_their_own(with_policy: Instance, tmp_path: Path) -> None:
+def test_sessions_with_a_domain_of_their_own_may_connect_to_the_daemon(with_policy: Instance, tmp_path: Path) -> None:
     if shutil.which("checkpolicy") is None:
         pytest.skip("not installed: checkpolicy (make setup installs it)")
     machine = with_policy.machine
@@ -57,9 +57,7 @@ def test_sshds_sessions_may_ask_where_they_have_a_domain_of_their_own(with_polic
     machine.run("semodule", "-r", "session")
 
 
-def test_the_policy_stays_while_the_package_is_upgraded_and_goes_with_its_own(
-    with_policy: Instance, tmp_path: Path
-) -> None:
+def test_policy_survives_an_upgrade_and_is_removed_with_its_own_package(with_policy: Instance, tmp_path: Path) -> None:
     assert modules(with_policy) == ["200 eic_sshd pp"]
     with_policy.install(packages.deb_of_version("9", tmp_path))
     assert modules(with_policy) == ["200 eic_sshd pp"]

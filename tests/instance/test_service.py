@@ -27,7 +27,7 @@ def unit_state(instance: Instance, unit: str) -> str:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_pushed_and_on_disk_keys_log_in_with_the(installed: Instance, state: str) -> None:
+def test_pushed_and_on_disk_keys_log_in_with_the_service_in_any_state(installed: Instance, state: str) -> None:
     pushed, on_disk = installed.client.key(), installed.client.key()
     installed.client.put_on_disk(on_disk)
     installed.aws.push(USER, pushed.line)
@@ -43,7 +43,7 @@ def test_pushed_and_on_disk_keys_log_in_with_the(installed: Instance, state: str
     assert {record["_PID"] == installed.service_pid() for record in records} == {resident}
 
 
-def test_a_key_on_disk_logs_in_with_the_service_hung(installed: Instance) -> None:
+def test_key_on_disk_logs_in_while_the_service_hangs(installed: Instance) -> None:
     pushed, on_disk = installed.client.key(), installed.client.key()
     installed.client.put_on_disk(on_disk)
     installed.aws.push(USER, pushed.line)
@@ -61,7 +61,7 @@ def questions(number: int, pause: float = 0) -> str:
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle cores", "busy cores"])
-def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance, busy: bool) -> None:
+def test_callers_waiting_when_the_service_dies_are_answered(own: Instance, busy: bool) -> None:
     key = own.client.key()
     own.aws.push(USER, key.line)
     assert own.client.login(key).output == USER
@@ -73,7 +73,7 @@ def test_all_who_wait_when_the_service_dies_get_their_answer(own: Instance, busy
     assert said.split() == key.line.split()[:2] * 40
 
 
-def test_a_service_that_dies_of_each_question_keeps_nobody_out(own: Instance) -> None:
+def test_logins_succeed_while_the_service_dies_at_each_request(own: Instance) -> None:
     key = own.client.key()
     own.aws.push(USER, key.line)
     module = "/usr/lib/eic-sshd/eic_sshd/daemon/resident.py"
@@ -87,7 +87,7 @@ def test_a_service_that_dies_of_each_question_keeps_nobody_out(own: Instance) ->
     assert len(ended) == 18  # each login asks twice, and each question is put to three services
 
 
-def test_libraries_of_another_python_are_the_reason_of_each_refusal(own: Instance) -> None:
+def test_libraries_of_another_python_are_the_recorded_reason(own: Instance) -> None:
     """As where /usr/bin/python3 leads to another version: compiled modules of the libraries do not load."""
     pushed, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
@@ -106,7 +106,7 @@ def test_libraries_of_another_python_are_the_reason_of_each_refusal(own: Instanc
     assert "systemd.daemon: it cannot be loaded" in checked.stderr
 
 
-def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> None:
+def test_service_answers_again_once_its_libraries_are_back(own: Instance) -> None:
     """A library that is gone for a while, as when it is upgraded, with many logins meanwhile."""
     pushed, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
@@ -123,7 +123,7 @@ def test_once_what_it_needs_is_back_the_service_answers_again(own: Instance) -> 
     assert {record["_PID"] for record in own.machine.records(before)} == {own.service_pid()}
 
 
-def test_a_service_that_systemd_gives_up_keeps_nobody_out(installed: Instance) -> None:
+def test_logins_succeed_with_a_service_that_systemd_has_given_up(installed: Instance) -> None:
     pushed, on_disk = installed.client.key(), installed.client.key()
     installed.client.put_on_disk(on_disk)
     installed.aws.push(USER, pushed.line)
@@ -138,7 +138,7 @@ def test_a_service_that_systemd_gives_up_keeps_nobody_out(installed: Instance) -
     assert installed.client.login(on_disk).output == USER
 
 
-def test_an_idle_service_ends_and_the_next_login_starts_it_again(own: Instance) -> None:
+def test_idle_service_exits_and_the_next_login_starts_it(own: Instance) -> None:
     own.machine.write("/etc/eic-sshd/conf.d/20-idle.conf", "[service]\nidle_exit = 1\n")
     key = own.client.key()
     own.aws.push(USER, key.line)
@@ -154,7 +154,7 @@ def test_an_idle_service_ends_and_the_next_login_starts_it_again(own: Instance) 
     assert shown == "success"
 
 
-def test_a_broken_configuration_keeps_nobody_out_who_has_a_key_on_disk(own: Instance) -> None:
+def test_key_on_disk_logs_in_with_an_invalid_configuration_on_a_machine(own: Instance) -> None:
     pushed, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
     own.aws.push(USER, pushed.line)

@@ -22,7 +22,7 @@ def others(at: Instance) -> list[str]:
     return [line for line in shown if not line.lower().startswith("authorizedkeyscommand")]
 
 
-def test_certificates_log_in_as_before_or_the_line_to_move_is_named(bare: Instance) -> None:
+def test_certificates_still_log_in_or_the_line_to_move_is_named(bare: Instance) -> None:
     own = bare.machine.read(SSHD_CONFIG)
     bare.machine.write(SSHD_CONFIG, own + PRINCIPALS)
     before = others(bare)
@@ -44,7 +44,7 @@ def test_certificates_log_in_as_before_or_the_line_to_move_is_named(bare: Instan
 
 
 @pytest.mark.parametrize("match", ["LocalPort 22", "RDomain mgmt"])
-def test_a_match_block_of_any_kind_stops_neither_installation_nor_removal(bare: Instance, match: str) -> None:
+def test_installation_and_removal_succeed_with_a_match_block_of_any_kind(bare: Instance, match: str) -> None:
     block = f"Match {match}\n    X11Forwarding no\n"
     bare.machine.write(SSHD_CONFIG, bare.machine.read(SSHD_CONFIG) + block)
     bare.machine.reload_sshd()
@@ -61,7 +61,7 @@ def test_a_match_block_of_any_kind_stops_neither_installation_nor_removal(bare: 
     bare.sshd_test()
 
 
-def test_a_command_of_roots_is_replaced_through_a_removal_and_given_back(bare: Instance) -> None:
+def test_replaced_command_stays_replaced_through_a_removal_and_is_restored(bare: Instance) -> None:
     bare.machine.write(USERDB, LIKE_USERDB)
     said = bare.install(packages.deb())
     assert "20-systemd-userdb.conf:1" in said
@@ -81,7 +81,7 @@ def test_a_command_of_roots_is_replaced_through_a_removal_and_given_back(bare: I
     assert not bare.client.login(key).ok
 
 
-def test_a_socket_that_will_not_listen_is_a_finding_with_a_remedy_that_lasts(bare: Instance) -> None:
+def test_socket_that_does_not_listen_is_a_finding_with_a_lasting_remedy(bare: Instance) -> None:
     bare.install(packages.deb())
     socket = "eic-sshd.socket"
     for break_it, problem in (
@@ -100,7 +100,7 @@ def test_a_socket_that_will_not_listen_is_a_finding_with_a_remedy_that_lasts(bar
         assert bare.machine.run("systemctl", "is-enabled", socket).stdout == "enabled\n"
 
 
-def test_where_no_pushed_key_could_log_in_the_gate_is_shut(bare: Instance) -> None:
+def test_check_config_fails_where_no_pushed_key_can_log_in(bare: Instance) -> None:
     bare.machine.write("/etc/ssh/sshd_config.d/10-site.conf", "PubkeyAuthentication no\n")
     assert "10-site.conf:1: no key logs in" in bare.install(packages.deb())
     assert "warning: /etc/ssh/sshd_config.d/10-site.conf:1" in bare.eic_sshd("check-config")

@@ -64,7 +64,7 @@ def on_disk_key(at: Instance) -> Key:
 
 
 @pytest.mark.parametrize("service", ["warm", "masked"])
-def test_an_upgrade_costs_not_one_login(old: Instance, service: str) -> None:
+def test_every_login_during_an_upgrade_succeeds(old: Instance, service: str) -> None:
     on_disk = on_disk_key(old)
     pushing = pushed_logins(old)
     assert "previous" in old.machine.run("eic-sshd", "--version").stdout
@@ -96,7 +96,7 @@ def wait_for_logins(watch: Background, count: int) -> None:
     watch.wait_for(watch.done + count)
 
 
-def test_an_upgrade_that_is_broken_off_costs_no_login(old: Instance) -> None:
+def test_every_login_during_an_interrupted_upgrade_succeeds(old: Instance) -> None:
     on_disk, pushed = on_disk_key(old), old.client.key()
     old.machine.run("dpkg", "--unpack", old.machine.copy_in(packages.deb()))
     for mend in ("true", "dpkg --configure --pending", "dpkg --remove eic-sshd"):
@@ -107,7 +107,7 @@ def test_an_upgrade_that_is_broken_off_costs_no_login(old: Instance) -> None:
         assert old.client.login(pushed).ok == ("remove" not in mend)
 
 
-def test_a_package_that_was_only_unpacked_can_be_removed(bare: Instance) -> None:
+def test_unpacked_package_can_be_removed(bare: Instance) -> None:
     on_disk = on_disk_key(bare)
     package = bare.machine.copy_in(packages.deb())
     bare.apt("install", package)
@@ -120,7 +120,7 @@ def test_a_package_that_was_only_unpacked_can_be_removed(bare: Instance) -> None
         assert bare.client.login(on_disk).output == USER
 
 
-def test_removed_after_an_upgrade_that_was_broken_off_only_our_lines_go(own: Instance) -> None:
+def test_removal_after_an_interrupted_upgrade_removes_only_our_lines(own: Instance) -> None:
     """dpkg then calls no prerm, so nobody has disabled it."""
     drop_in = "/etc/ssh/sshd_config.d/60-eic-sshd.conf"
     on_disk = on_disk_key(own)
@@ -134,7 +134,7 @@ def test_removed_after_an_upgrade_that_was_broken_off_only_our_lines_go(own: Ins
 
 
 @pytest.mark.parametrize("library", ["python3-cryptography", "python3-requests", "openssl"])
-def test_without_a_library_a_key_on_disk_logs_in(own: Instance, library: str) -> None:
+def test_key_on_disk_logs_in_without_a_library(own: Instance, library: str) -> None:
     on_disk, pushed = on_disk_key(own), own.client.key()
     own.aws.push(USER, pushed.line)
     own.machine.run("dpkg", "--remove", "--force-depends", library)
@@ -146,14 +146,14 @@ def test_without_a_library_a_key_on_disk_logs_in(own: Instance, library: str) ->
     assert [entry["MESSAGE"] for entry in own.machine.sshd_entries(before) if "rror" in entry["MESSAGE"]] == []
 
 
-def test_an_upgrade_leaves_alone_what_the_administrator_switched_off(old: Instance) -> None:
+def test_upgrade_keeps_what_the_administrator_disabled(old: Instance) -> None:
     old.machine.run("eic-sshd", "disable")
     old.install(packages.deb())
     assert not old.machine.exists("/etc/ssh/sshd_config.d/60-eic-sshd.conf")
     old.sshd_test()
 
 
-def test_no_step_from_installation_to_purge_ends_a_session_or_refuses_a_login(bare: Instance, previous: Path) -> None:
+def test_sessions_and_logins_survive_every_step_from_installation_to_purge(bare: Instance, previous: Path) -> None:
     on_disk = on_disk_key(bare)
     package = bare.machine.copy_in(packages.deb())
     port = ReloadWindow()

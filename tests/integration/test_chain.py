@@ -69,7 +69,7 @@ def chained(answer: Answer) -> Dict[str, Any]:
     return record
 
 
-def test_both_answers_are_printed_ours_first(site: Site, ed25519: str) -> None:
+def test_client_prints_pushed_keys_before_those_of_the_chained_command(site: Site, ed25519: str) -> None:
     door = site(PRINT)
     door.sandbox.instance.push(USER, ed25519, CALLER)
     answer = door.ask()
@@ -82,13 +82,13 @@ def test_both_answers_are_printed_ours_first(site: Site, ed25519: str) -> None:
     assert record["message"].endswith("for root: exit status 0, 1 line")
 
 
-def test_where_no_key_is_pushed_theirs_is_printed(site: Site, ed25519: str) -> None:
+def test_client_prints_the_chained_commands_keys_when_no_key_is_pushed(site: Site, ed25519: str) -> None:
     answer = site(PRINT).ask(fingerprint=fingerprint(ed25519))
     assert answer.printed == THEIRS
     assert chained(answer)["fingerprint"] == fingerprint(ed25519)
 
 
-def test_a_granted_key_that_was_asked_for_needs_no_other_and_waits_for_none(site: Site, ed25519: str) -> None:
+def test_chained_command_is_not_run_when_the_named_key_is_granted(site: Site, ed25519: str) -> None:
     door = site("sleep 60")
     door.sandbox.instance.push(USER, ed25519, CALLER)
     answer = door.ask(fingerprint=fingerprint(ed25519))
@@ -96,7 +96,7 @@ def test_a_granted_key_that_was_asked_for_needs_no_other_and_waits_for_none(site
     assert answer.seconds < 1 + STARTING
 
 
-def test_it_gets_tokens_environment_and_streams_as_sshd_gives_them(site: Site, tmp_path: Path) -> None:
+def test_chained_command_gets_tokens_environment_and_streams_as_from_sshd(site: Site, tmp_path: Path) -> None:
     door = site(
         'echo "$#:$1:$2:$3"; env | grep -Ev "^(_|PWD)=" | sort; readlink /proc/self/fd/0 /proc/self/fd/2',
         arguments="'a b %u' %f%%",
@@ -117,13 +117,13 @@ def test_it_gets_tokens_environment_and_streams_as_sshd_gives_them(site: Site, t
     ]
 
 
-def test_what_only_sshd_knows_is_passed_on(site: Site) -> None:
+def test_tokens_that_only_sshd_knows_reach_the_chained_command(site: Site) -> None:
     door = site('printf "%s\\n" "$@"', arguments="%k '%h %t'")
     more = ["--token", "k=AAAA==", "--token", "h=/home/a b", "--token", "t=ssh-ed25519"]
     assert door.ask(user=USER, more=more).printed == "AAAA==\n/home/a b ssh-ed25519\n"
 
 
-def test_a_token_that_sshd_does_not_pass_is_named(site: Site) -> None:
+def test_token_that_sshd_does_not_pass_is_named(site: Site) -> None:
     answer = site(PRINT, arguments="%k").ask()
     assert answer.printed == ""
     assert "sshd does not say what %k is: run `eic-sshd enable --chain` again" in chained(answer)["message"]
@@ -138,7 +138,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_one_that_fails_takes_no_pushed_key_away(site: Site, ed25519: str, ending: str) -> None:
+def test_failing_chained_command_does_not_suppress_a_pushed_key(site: Site, ed25519: str, ending: str) -> None:
     lines, says = ENDINGS[ending]
     door = site(lines)
     door.sandbox.instance.push(USER, ed25519, CALLER)
@@ -149,13 +149,13 @@ def test_one_that_fails_takes_no_pushed_key_away(site: Site, ed25519: str, endin
 
 
 @pytest.mark.parametrize("fault", ["hang", "error-500", "garbage", "forbidden"])
-def test_imds_failing_takes_none_of_their_keys_away(site: Site, fault: str) -> None:
+def test_failing_imds_does_not_suppress_the_chained_commands_keys(site: Site, fault: str) -> None:
     door = site(PRINT)
     door.sandbox.instance.faults.set(fault)
     assert door.ask(fingerprint="SHA256:x").printed == THEIRS
 
 
-def test_a_decision_that_takes_all_of_its_time_leaves_them_their_share(site: Site) -> None:
+def test_slow_decision_leaves_time_for_the_chained_command(site: Site) -> None:
     door = site(f"sleep 0.3; {PRINT}")
     door.config.write_text(
         door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 1.5\nrequest_timeout = 1.4\n")
@@ -164,30 +164,30 @@ def test_a_decision_that_takes_all_of_its_time_leaves_them_their_share(site: Sit
     assert door.ask(fingerprint="SHA256:x").printed == THEIRS
 
 
-def test_a_broken_setting_elsewhere_takes_none_of_their_keys_away(site: Site) -> None:
+def test_invalid_setting_of_another_section_does_not_stop_the_chained_command(site: Site) -> None:
     answer = site(PRINT, extra="[keys]\nwindow = soon\n").ask()
     assert answer.printed == THEIRS
     assert answer.records[0]["reason"] == "config-invalid"
 
 
-def test_one_that_leaves_a_child_behind_is_waited_for_no_longer_than_there_is_time(site: Site) -> None:
+def test_chained_command_with_a_remaining_child_ends_at_the_deadline(site: Site) -> None:
     answer = site(f"sleep 20 & {PRINT}").ask()
     assert answer.printed == THEIRS
     assert answer.seconds < 3 + STARTING
 
 
-def test_what_is_printed_after_the_process_itself_has_ended_counts_as_with_sshd(site: Site) -> None:
+def test_output_of_the_chained_commands_child_counts_as_with_sshd(site: Site) -> None:
     assert site(f"(sleep 0.2; {PRINT}\n) &").ask().printed == THEIRS
 
 
-def test_one_that_asks_the_front_door_again_is_not_run_again(site: Site, tmp_path: Path) -> None:
+def test_chained_command_that_runs_the_client_is_not_run_again(site: Site, tmp_path: Path) -> None:
     door = site(f"echo >>{tmp_path}/runs; exec sh {tmp_path}/again")
     (tmp_path / "again").write_text(shlex.join(door.arguments(USER)))
     door.ask()
     assert (tmp_path / "runs").read_text() == "\n"
 
 
-def test_it_neither_ignores_nor_blocks_what_we_do(door: Door) -> None:
+def test_chained_command_has_default_signal_handling(door: Door) -> None:
     door.configure(extra='[chain]\ncommand = /usr/bin/grep -E "^Sig(Blk|Ign)" /proc/self/status\n')
     found = [line.split() for line in door.ask().printed.splitlines()]
     masks = {name: int(mask, 16) for name, mask in found}
@@ -195,7 +195,7 @@ def test_it_neither_ignores_nor_blocks_what_we_do(door: Door) -> None:
     assert (ignored, masks["SigBlk:"]) == ([], 0)
 
 
-def test_it_ends_when_sshd_ends_its_children(site: Site, tmp_path: Path) -> None:
+def test_chained_command_ends_when_sshd_ends_its_children(site: Site, tmp_path: Path) -> None:
     door = site(f"echo $$ >{tmp_path}/pid; sleep 30")
     with subprocess.Popen(door.arguments(USER), stdout=subprocess.PIPE) as asking:
         pid = int(wait_for(tmp_path / "pid"))
@@ -205,11 +205,11 @@ def test_it_ends_when_sshd_ends_its_children(site: Site, tmp_path: Path) -> None
     assert "sshd gave up waiting" in door.log.read_text()
 
 
-def test_a_last_line_without_its_end_is_a_line(site: Site) -> None:
+def test_last_line_of_the_chained_command_may_lack_its_newline(site: Site) -> None:
     assert site("printf 'ssh-ed25519 AAAA'").ask().printed == "ssh-ed25519 AAAA\n"
 
 
-def test_a_program_in_a_folder_that_others_may_write_to_is_not_run_sticky_or_not(door: Door) -> None:
+def test_chained_command_in_a_folder_that_others_may_write_to_is_not_run(door: Door) -> None:
     program = Path("/tmp/eic-sshd-chained")
     program.write_text("#!/bin/sh\necho never\n")
     program.chmod(0o755)
@@ -221,7 +221,7 @@ def test_a_program_in_a_folder_that_others_may_write_to_is_not_run_sticky_or_not
 
 
 @pytest.mark.parametrize("fault", ["stray\n", "[keys\n", "[keys]\nwindow = 60\nwindow = 61\n"])
-def test_a_file_that_does_not_read_takes_none_of_their_keys_away(site: Site, fault: str) -> None:
+def test_invalid_file_without_a_command_does_not_stop_the_chained_command(site: Site, fault: str) -> None:
     door = site(PRINT)
     drop_in = door.config.parent / "conf.d/70-broken.conf"
     drop_in.parent.mkdir()
@@ -229,26 +229,26 @@ def test_a_file_that_does_not_read_takes_none_of_their_keys_away(site: Site, fau
     assert door.ask().printed == THEIRS
 
 
-def test_a_file_that_does_not_read_and_is_about_it_is_not_guessed_at(door: Door) -> None:
+def test_invalid_file_with_a_command_stops_the_chained_command(door: Door) -> None:
     door.configure(extra="[chain]\ncommand = /usr/bin/true\nstray\n")
     with pytest.raises(ConfigError, match="A chained command does not run either") as error:
         load(str(door.config))
     assert error.value.salvaged.chain.command is None
 
 
-def test_a_program_that_others_may_write_to_is_not_run(site: Site) -> None:
+def test_chained_command_that_others_may_write_to_is_not_run(site: Site) -> None:
     answer = site(PRINT, mode=0o777).ask()
     assert answer.printed == ""
     assert "writable by others (mode 0777). Run `chmod go-w" in chained(answer)["message"]
 
 
-def test_a_program_that_may_not_be_run_is_said(site: Site) -> None:
+def test_chained_command_that_is_not_executable_is_reported(site: Site) -> None:
     answer = site(PRINT, mode=0o644).ask()
     assert answer.printed == ""
     assert "it can't be run: Permission denied" in chained(answer)["message"]
 
 
-def test_a_program_that_is_gone_is_said(site: Site) -> None:
+def test_missing_chained_command_is_reported(site: Site) -> None:
     door = site(PRINT)
     (Path(private_host.HOME) / "chained/command").unlink()
     answer = door.ask()
@@ -256,7 +256,7 @@ def test_a_program_that_is_gone_is_said(site: Site) -> None:
     assert "it can't be run: No such file or directory" in chained(answer)["message"]
 
 
-def test_hostile_output_passes_unread(site: Site) -> None:
+def test_output_of_the_chained_command_is_printed_unparsed(site: Site) -> None:
     hostile = "head -c 300000 /dev/urandom | base64 -w0; printf '\\0\\377\\n'"
     done = subprocess.run(site(hostile).arguments(USER), capture_output=True, timeout=30)
     assert done.stdout.endswith(b"\0\xff\n")

@@ -16,7 +16,7 @@ from testbed.keys import fingerprint
 from .door import CALLER, USER, Door, bare
 
 
-def test_a_pushed_key_is_printed_anew_and_recorded(door: Door, ed25519: str) -> None:
+def test_pushed_key_is_printed_re_encoded_and_recorded(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     answer = door.ask(fingerprint=fingerprint(ed25519))
     assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519), "")
@@ -36,41 +36,41 @@ def test_without_a_fingerprint_every_pushed_key_is_printed(door: Door) -> None:
     assert answer.reason == "granted"
 
 
-def test_a_good_key_among_nine_bad_ones_is_still_printed(door: Door, ed25519: str) -> None:
+def test_valid_key_among_nine_bad_blocks_is_printed(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.sandbox.instance.faults.set("mixed-blocks")
     assert door.ask(fingerprint=fingerprint(ed25519)).printed == bare(ed25519)
     assert door.ask().printed == bare(ed25519)
 
 
-def test_no_key_takes_one_read(door: Door) -> None:
+def test_decision_without_pushed_keys_takes_one_read_of_imds(door: Door) -> None:
     assert door.ask().reason == "no-active-keys"
     reads = [f"GET latest/meta-data/managed-ssh-keys/active-keys/{USER}"]
     assert door.sandbox.imds.requests == ["PUT latest/api/token", *reads]
 
 
-def test_a_key_that_is_not_pushed_takes_one_read(door: Door, ed25519: str) -> None:
+def test_decision_on_a_key_that_is_not_pushed_takes_one_read_of_imds(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     assert door.ask(fingerprint=fingerprint(keys.ed25519_line())).reason == "fingerprint-mismatch"
     assert len(door.sandbox.imds.requests) == 2
 
 
 @pytest.mark.parametrize("user", ["../root", "a b", "x" * 200, "\udcff", "-", "root\n", "root;id"])
-def test_a_name_that_cannot_be_is_refused_unasked(door: Door, user: str) -> None:
+def test_invalid_user_name_is_refused_without_reading_imds(door: Door, user: str) -> None:
     answer = door.ask(user)
     assert (answer.reason, answer.printed) == ("user-name-invalid", "")
     assert door.sandbox.imds.requests == []
 
 
 @pytest.mark.skipif(Path("/sys/hypervisor/uuid").exists(), reason="this machine may be an EC2 instance")
-def test_off_ec2_nothing_is_asked(door: Door) -> None:
+def test_imds_is_not_read_outside_ec2(door: Door) -> None:
     door.config.write_text(door.config.read_text().replace("require_ec2_hardware = no", "require_ec2_hardware = yes"))
     assert door.ask().reason == "not-ec2"
     assert door.sandbox.imds.requests == []
 
 
 @pytest.mark.parametrize("text", ["[keys]\nwindwo = 1\n", "nonsense", "[imds]\nendpoint = x\n", "[nowhere]\n"])
-def test_a_configuration_that_does_not_read_grants_nothing_and_is_told(door: Door, ed25519: str, text: str) -> None:
+def test_invalid_configuration_grants_nothing_and_is_recorded(door: Door, ed25519: str, text: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     drop_in = door.config.parent / "conf.d" / "50-bad.conf"
     drop_in.parent.mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ def test_a_configuration_that_does_not_read_grants_nothing_and_is_told(door: Doo
     assert door.sandbox.imds.requests == []
 
 
-def test_a_ca_file_that_is_gone_is_told(door: Door, ed25519: str) -> None:
+def test_missing_ca_file_is_recorded(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.root_pem.unlink()
     answer = door.ask(fingerprint=fingerprint(ed25519))
@@ -93,7 +93,7 @@ def test_a_ca_file_that_is_gone_is_told(door: Door, ed25519: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")
-def test_a_key_on_disk_is_handed_out_where_the_site_wants_it(door: Door, ed25519: str, tmp_path: Path) -> None:
+def test_key_on_disk_is_printed_as_the_fallback_setting_says(door: Door, ed25519: str, tmp_path: Path) -> None:
     (tmp_path / f"{USER}.keys").write_text(ed25519 + "\n")
     door.configure(f"[fallback]\nkeys_file = {tmp_path}/%u.keys\nwhen = unavailable\n")
     assert door.ask(fingerprint=fingerprint(ed25519)).printed == ""
@@ -105,7 +105,7 @@ def test_a_key_on_disk_is_handed_out_where_the_site_wants_it(door: Door, ed25519
 
 @pytest.mark.skipif(not private_host.is_inside(), reason="needs a /run of its own")
 @pytest.mark.parametrize("mode", [0o1777, 0o1775])
-def test_a_users_link_to_his_own_key_as_another_is_not_followed(
+def test_link_of_a_user_in_place_of_another_users_keys_file_is_not_followed(
     door: Door, ed25519: str, tmp_path: Path, mode: int
 ) -> None:
     keys, theirs = Path("/run/keys"), tmp_path / "theirs"
@@ -127,7 +127,7 @@ def test_a_users_link_to_his_own_key_as_another_is_not_followed(
     assert door.ask(fingerprint=fingerprint(ed25519)).printed == bare(ed25519)
 
 
-def test_many_at_once_are_all_answered_right(door: Door) -> None:
+def test_simultaneous_decisions_are_all_correct(door: Door) -> None:
     lines = [keys.ed25519_line() for _ in range(6)]
     for line in lines[:3]:
         door.sandbox.instance.push(USER, line, CALLER)
@@ -143,7 +143,7 @@ def test_many_at_once_are_all_answered_right(door: Door) -> None:
     assert len(door.log.read_text().splitlines()) == 18
 
 
-def test_a_rotation_while_logins_run_refuses_none(door: Door, ed25519: str) -> None:
+def test_rotation_of_signer_and_staples_refuses_no_login(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     for what in ("rotate_signer", "rotate_staples"):
         getattr(door.sandbox.instance, what)()
@@ -151,7 +151,7 @@ def test_a_rotation_while_logins_run_refuses_none(door: Door, ed25519: str) -> N
 
 
 @pytest.mark.parametrize("names", ["", "\u00e9\n", "x" * 5000])
-def test_a_fingerprint_that_is_none_is_only_a_mismatch(door: Door, ed25519: str, names: str) -> None:
+def test_invalid_fingerprint_is_a_mismatch(door: Door, ed25519: str, names: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     answer = door.ask(fingerprint=names)
     assert answer.reason == ("fingerprint-mismatch" if names else "granted")

@@ -17,7 +17,7 @@ from .door import CALLER, USER, Door, bare
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--config"], ["--wrong", "root"], [""]])
-def test_wrong_arguments_are_the_only_other_exit_status(door: Door, arguments: List[str]) -> None:
+def test_wrong_arguments_are_the_only_nonzero_exit_status(door: Door, arguments: List[str]) -> None:
     done = subprocess.run([door.command, *arguments], capture_output=True, text=True, timeout=10)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: authorized-keys ")
@@ -35,7 +35,7 @@ def run_altered(door: Door, tmp_path: Path, old: str, new: str) -> subprocess.Co
 
 
 @pytest.mark.parametrize("module", ["imds/bounded.py", "trust/signer.py"])
-def test_a_library_that_does_not_load_is_named_as_the_reason(
+def test_library_that_does_not_load_is_named_as_the_reason(
     door: Door, tmp_path: Path, ed25519: str, module: str
 ) -> None:
     here = tmp_path / "eic_sshd"
@@ -49,7 +49,7 @@ def test_a_library_that_does_not_load_is_named_as_the_reason(
     assert "a_library_that_is_not_there" in record["message"]
 
 
-def test_a_missing_package_is_no_traceback(door: Door, tmp_path: Path) -> None:
+def test_missing_package_causes_no_traceback(door: Door, tmp_path: Path) -> None:
     done = run_altered(door, tmp_path, "from eic_sshd import client", "from eic_sshd_gone import client")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -66,7 +66,7 @@ raise {error}("half of it is new")
     "module", ["client.py", "invocation.py", "standalone.py", "imds/bounded.py", "trust/signer.py"]
 )
 @pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
-def test_a_package_that_is_being_replaced_costs_no_login(
+def test_login_succeeds_while_the_package_is_being_replaced(
     door: Door, tmp_path: Path, ed25519: str, module: str, error: str
 ) -> None:
     here = tmp_path / "eic_sshd"
@@ -90,7 +90,7 @@ def main(arguments):
 """
 
 
-def test_a_client_of_another_version_is_run_once_more(door: Door, tmp_path: Path, ed25519: str) -> None:
+def test_client_of_another_version_is_run_once_more(door: Door, tmp_path: Path, ed25519: str) -> None:
     here = tmp_path / "eic_sshd"
     shutil.copytree(Path(door.command).parent / "eic_sshd", here)
     (here / "client.py").rename(here / "client.py.new")
@@ -100,7 +100,7 @@ def test_a_client_of_another_version_is_run_once_more(door: Door, tmp_path: Path
 
 
 @pytest.mark.parametrize("text", ["", "raise KeyboardInterrupt", "syntax error", "def main(a, b): raise SystemExit(1)"])
-def test_a_client_that_stays_unusable_prints_nothing_and_ends_with_0(door: Door, tmp_path: Path, text: str) -> None:
+def test_client_that_stays_unusable_prints_nothing_and_exits_with_0(door: Door, tmp_path: Path, text: str) -> None:
     here = tmp_path / "eic_sshd"
     shutil.copytree(Path(door.command).parent / "eic_sshd", here)
     (here / "client.py").write_text(text)
@@ -120,7 +120,7 @@ HANGING = """
 """
 
 
-def test_a_step_that_hangs_ends_with_the_deadline_and_is_named(door: Door) -> None:
+def test_hanging_step_ends_at_the_deadline_and_is_named(door: Door) -> None:
     door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\n"))
     program = textwrap.dedent(HANGING.format(lib=str(Path(door.command).parent), config=str(door.config)))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)

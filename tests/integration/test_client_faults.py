@@ -61,12 +61,12 @@ FAULTS: Dict[str, str] = {
 }
 
 
-def test_every_fault_of_the_sandbox_is_tried() -> None:
+def test_every_fault_of_the_sandbox_is_in_the_table() -> None:
     assert set(FAULTS) == {*IMDS_FAULTS, *SIGNER_FAULTS, *BLOCK_FAULTS, *METADATA_FAULTS}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_told_by_its_reason_and_prints_nothing(door: Door, ed25519: str, fault: str) -> None:
+def test_each_fault_of_the_sandbox_has_its_reason_and_prints_nothing(door: Door, ed25519: str, fault: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.sandbox.instance.faults.set(fault)
     answer = door.ask(fingerprint=fingerprint(ed25519))
@@ -81,7 +81,7 @@ PATHS = ["api/token", "active-keys", "instance-id", "placement/region", "service
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("fault", ["hang", "slow", "error-500", "drop", "garbage", "huge-body"])
-def test_a_fault_at_any_read_is_told_and_costs_no_more_than_a_request(
+def test_fault_at_any_read_is_recorded_and_takes_at_most_one_requests_time(
     door: Door, ed25519: str, fault: str, path: str
 ) -> None:
     door.configure("[keys]\nwindow = 60\n")
@@ -93,13 +93,13 @@ def test_a_fault_at_any_read_is_told_and_costs_no_more_than_a_request(
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "error-500"])
-def test_one_401_is_mended_by_a_new_token_and_one_500_is_not(door: Door, ed25519: str, fault: str) -> None:
+def test_single_401_is_retried_with_a_new_token_and_a_500_is_not(door: Door, ed25519: str, fault: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.sandbox.instance.faults.set(fault, path="signer-cert", times=1)
     assert door.ask(fingerprint=fingerprint(ed25519)).reason == ("granted" if fault == "unauthorized" else "imds-error")
 
 
-def test_slow_answers_one_after_another_end_with_the_decisions_deadline(door: Door, ed25519: str) -> None:
+def test_slow_answers_end_at_the_decisions_deadline(door: Door, ed25519: str) -> None:
     door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\nrequest_timeout = 5\n"))
     door.sandbox.instance.faults.set("hang")
     answer = door.ask(fingerprint=fingerprint(ed25519))
@@ -107,7 +107,7 @@ def test_slow_answers_one_after_another_end_with_the_decisions_deadline(door: Do
     assert answer.seconds < 0.3 + STARTING
 
 
-def test_without_imds_the_answer_comes_at_once(door: Door) -> None:
+def test_decision_is_immediate_without_imds(door: Door) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
@@ -124,13 +124,13 @@ PUSHED = {
 
 
 @pytest.mark.parametrize("reason", PUSHED)
-def test_a_forbidden_key_is_refused(door: Door, reason: str) -> None:
+def test_pushed_key_that_is_not_allowed_is_refused_with_its_reason(door: Door, reason: str) -> None:
     door.sandbox.instance.push(USER, PUSHED[reason], CALLER)
     answer = door.ask()
     assert (answer.reason, answer.printed) == (reason, "")
 
 
-def test_every_reason_is_produced_somewhere_above() -> None:
+def test_every_reason_is_tested_here_or_listed_as_tested_elsewhere() -> None:
     elsewhere = {
         "granted", "no-active-keys", "fingerprint-mismatch", "user-name-invalid", "not-ec2",
         "deadline-exceeded", "config-invalid", "fallback-file", "internal-error", "imds-unreachable",
@@ -139,6 +139,6 @@ def test_every_reason_is_produced_somewhere_above() -> None:
     assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
 
 
-def test_an_answer_of_another_services_bytes_is_refused(door: Door, sandbox: Sandbox) -> None:
+def test_pushed_bytes_that_are_not_a_key_are_refused(door: Door, sandbox: Sandbox) -> None:
     sandbox.instance.push(USER, base64.b64encode(b"junk").decode(), "arn\n#Instance=i-0")
     assert door.ask().reason in ("block-malformed", "key-malformed")

@@ -18,7 +18,7 @@ from .door import CALLER, USER, Door, bare
 
 
 @pytest.mark.parametrize("closed", ["0>&-", "1>&-", "2>&-", "1>&- 2>&-", "0>&- 1>&- 2>&-"])
-def test_closed_streams_change_no_decision_and_get_nothing(door: Door, ed25519: str, closed: str) -> None:
+def test_closed_streams_change_no_decision(door: Door, ed25519: str, closed: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", *door.arguments(USER, fingerprint(ed25519))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
@@ -28,7 +28,7 @@ def test_closed_streams_change_no_decision_and_get_nothing(door: Door, ed25519: 
     assert json.loads(record)["reason"] == "granted"
 
 
-def test_an_answer_of_many_keys_is_one_write(door: Door) -> None:
+def test_many_keys_are_printed_in_one_write(door: Door) -> None:
     lines = [keys.ed25519_line() for _ in range(50)]
     for line in lines:
         door.sandbox.instance.push(USER, line, CALLER)
@@ -43,7 +43,7 @@ def test_an_answer_of_many_keys_is_one_write(door: Door) -> None:
     assert len(written) == sum(len(bare(line)) for line in lines)
 
 
-def test_an_sshd_that_went_away_is_no_error(door: Door, ed25519: str) -> None:
+def test_closed_pipe_to_sshd_is_not_an_error(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     process = subprocess.Popen(door.arguments(USER), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -54,7 +54,7 @@ def test_an_sshd_that_went_away_is_no_error(door: Door, ed25519: str) -> None:
     assert (process.wait(timeout=20), errors) == (0, b"")
 
 
-def test_nothing_of_the_environment_counts(door: Door, ed25519: str, tmp_path: Path) -> None:
+def test_environment_variables_have_no_effect(door: Door, ed25519: str, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     evil = f"open({str(trap)!r}, 'a').write(__name__ + chr(10))\n"
     modules = tmp_path / "modules"
@@ -91,6 +91,6 @@ def test_nothing_of_the_environment_counts(door: Door, ed25519: str, tmp_path: P
     assert not trap.exists(), trap.read_text()
 
 
-def test_an_empty_environment_is_enough(door: Door, ed25519: str) -> None:
+def test_client_works_with_an_empty_environment(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     assert door.ask(fingerprint=fingerprint(ed25519), env={}).printed == bare(ed25519)

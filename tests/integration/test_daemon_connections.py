@@ -18,7 +18,7 @@ from .door import CALLER, STARTING, USER, Door, bare
 from .service import Service, ask, connected
 
 
-def test_silent_halting_and_endless_peers_cost_nobody_else_anything(service: Service, door: Door, ed25519: str) -> None:
+def test_silent_and_endless_peers_do_not_delay_other_requests(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     half = b"\0\0\0\x10" + b"1\0ro"
     with connected(door, *[b""] * 200, *[half] * 50, b"x" * 1_000_000, b"\xff" * 8, b"\0\0\0\x01x"):
@@ -27,27 +27,27 @@ def test_silent_halting_and_endless_peers_cost_nobody_else_anything(service: Ser
     assert answer.seconds < STARTING
 
 
-def test_more_silent_peers_than_are_kept_make_room(service: Service, door: Door) -> None:
+def test_oldest_silent_peers_are_closed_for_new_ones(service: Service, door: Door) -> None:
     with connected(door, *[b""] * 600):
         assert ask(door).reason == "no-active-keys"
     assert service.process.poll() is None
 
 
 @pytest.mark.parametrize("words", [b"", b"\0\0\0\x10half"])
-def test_a_peer_that_does_not_come_to_the_point_is_dropped(service: Service, door: Door, words: bytes) -> None:
+def test_peer_without_a_complete_request_is_disconnected(service: Service, door: Door, words: bytes) -> None:
     with connected(door, words) as (peer,):
         begun = time.monotonic()
         assert peer.recv(1) == b""
         assert 1 < time.monotonic() - begun < 4
 
 
-def test_one_told_of_another_configuration_is_sent_away_at_once(service: Service, door: Door) -> None:
+def test_request_with_another_configuration_is_declined_at_once(service: Service, door: Door) -> None:
     request = b"\0".join((b"1", USER.encode(), b"", b"1", b"/another.conf"))
     with connected(door, len(request).to_bytes(4, "big") + request) as (peer,):
         assert (peer.recv(100), peer.recv(100)) == (protocol.DECLINED, b"")
 
 
-def test_a_peer_that_goes_away_early_is_no_matter(service: Service, door: Door) -> None:
+def test_peer_that_disconnects_early_does_not_stop_the_daemon(service: Service, door: Door) -> None:
     door.sandbox.instance.faults.set("slow")
     request = b"1\0root\0\x001\0" + str(door.config).encode()
     with connected(door, *[len(request).to_bytes(4, "big") + request] * 5):
@@ -57,7 +57,7 @@ def test_a_peer_that_goes_away_early_is_no_matter(service: Service, door: Door) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_only_root_and_the_commands_user_are_answered(service: Service, door: Door) -> None:
+def test_only_root_and_the_daemons_user_are_answered(service: Service, door: Door) -> None:
     os.chmod(door.socket, 0o666)
     for folder in (door.config.parent, *door.config.parent.parents):
         with contextlib.suppress(PermissionError):
@@ -70,7 +70,7 @@ def test_only_root_and_the_commands_user_are_answered(service: Service, door: Do
     assert done.stdout == "b'N'\n", done.stderr
 
 
-def test_a_service_without_descriptors_left_makes_room_and_goes_on(service: Service, door: Door) -> None:
+def test_daemon_without_free_descriptors_closes_silent_peers(service: Service, door: Door) -> None:
     ask(door)  # all threads and connections that one call needs are there
     used = len(os.listdir(f"/proc/{service.process.pid}/fd"))
     resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (used + 20, 4096))

@@ -16,7 +16,7 @@ from .door import CALLER, USER, Door, bare
 from .service import Service, ask, reads
 
 
-def test_the_service_answers_as_the_front_door_would_by_itself(service: Service, door: Door, ed25519: str) -> None:
+def test_daemon_answers_as_the_client_would_in_its_own_process(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     answer = ask(door, ed25519)
     assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519), "")
@@ -25,7 +25,7 @@ def test_the_service_answers_as_the_front_door_would_by_itself(service: Service,
     assert record["sshd_pid"] == os.getpid()
 
 
-def test_once_warm_a_login_costs_one_request_to_imds(service: Service, door: Door, ed25519: str) -> None:
+def test_warm_daemon_needs_one_request_to_imds_for_a_login(service: Service, door: Door, ed25519: str) -> None:
     first = keys.ed25519_line()
     door.sandbox.instance.push(USER, first, CALLER)
     ask(door, first)
@@ -39,26 +39,26 @@ def test_once_warm_a_login_costs_one_request_to_imds(service: Service, door: Doo
     assert reads(door) == 1
 
 
-def test_once_warm_no_key_costs_one_request(service: Service, door: Door) -> None:
+def test_warm_daemon_needs_one_request_to_imds_without_pushed_keys(service: Service, door: Door) -> None:
     ask(door)
     reads(door)
     assert ask(door).reason == "no-active-keys"
     assert reads(door) == 1
 
 
-def test_a_key_pushed_a_moment_after_there_was_none_works_at_once(service: Service, door: Door, ed25519: str) -> None:
+def test_key_pushed_just_after_an_empty_answer_is_granted(service: Service, door: Door, ed25519: str) -> None:
     assert ask(door, ed25519).printed == ""
     door.sandbox.instance.push(USER, ed25519, CALLER)
     assert ask(door, ed25519).printed == bare(ed25519)
 
 
-def test_a_remembered_key_is_for_its_user_only(service: Service, door: Door, ed25519: str) -> None:
+def test_cached_key_is_granted_to_its_user_only(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     assert ask(door, ed25519).printed == bare(ed25519)
     assert ask(door, ed25519, user="nobody").printed == ""
 
 
-def test_a_remembered_key_expires(service: Service, door: Door, ed25519: str) -> None:
+def test_cached_key_expires(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.window = 2
     try:
         door.sandbox.instance.push(USER, ed25519, CALLER)
@@ -69,7 +69,7 @@ def test_a_remembered_key_expires(service: Service, door: Door, ed25519: str) ->
         door.sandbox.instance.window = 60
 
 
-def test_a_rotated_signer_is_verified_anew_without_a_login_lost(service: Service, door: Door) -> None:
+def test_rotated_signer_is_verified_without_refusing_a_login(service: Service, door: Door) -> None:
     for _ in range(3):
         line = keys.ed25519_line()
         door.sandbox.instance.push(USER, line, CALLER)
@@ -77,7 +77,7 @@ def test_a_rotated_signer_is_verified_anew_without_a_login_lost(service: Service
         door.sandbox.instance.rotate_signer()
 
 
-def test_a_signer_that_is_revoked_after_a_rotation_is_refused(service: Service, door: Door) -> None:
+def test_signer_revoked_after_a_rotation_is_refused(service: Service, door: Door) -> None:
     first, second = keys.ed25519_line(), keys.ed25519_line()
     door.sandbox.instance.push(USER, first, CALLER)
     assert ask(door, first).printed == bare(first)
@@ -87,7 +87,7 @@ def test_a_signer_that_is_revoked_after_a_rotation_is_refused(service: Service, 
     assert ask(door, second).reason == "signer-revoked"
 
 
-def test_expired_tokens_are_renewed(service: Service, door: Door) -> None:
+def test_expired_imds_token_is_renewed(service: Service, door: Door) -> None:
     ask(door)
     door.sandbox.imds.forget_tokens()
     reads(door)
@@ -95,9 +95,7 @@ def test_expired_tokens_are_renewed(service: Service, door: Door) -> None:
     assert reads(door) == 3
 
 
-def test_the_front_door_told_of_another_configuration_decides_by_that(
-    service: Service, door: Door, ed25519: str
-) -> None:
+def test_client_with_another_configuration_decides_by_that(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     other = door.config.with_name("other.conf")
     other.write_text(door.config.read_text() + "[keys]\ntypes = ssh-rsa\n")
@@ -107,7 +105,7 @@ def test_the_front_door_told_of_another_configuration_decides_by_that(
 
 
 @pytest.mark.parametrize(("fact", "reason"), [("region", "signer-name-mismatch"), ("instance_id", "instance-mismatch")])
-def test_a_fact_that_was_wrong_for_a_moment_is_not_kept(
+def test_wrong_region_or_instance_id_is_not_cached(
     service: Service, door: Door, ed25519: str, fact: str, reason: str
 ) -> None:
     instance = door.sandbox.instance

@@ -18,15 +18,13 @@ from .door import CALLER, STARTING, USER, Door, bare
 from .service import Service, ask, asking
 
 
-def test_without_a_service_the_front_door_decides(door: Door, ed25519: str) -> None:
+def test_client_decides_without_a_daemon(door: Door, ed25519: str) -> None:
     door.socket = str(door.config.parent / "nobody.sock")
     door.sandbox.instance.push(USER, ed25519, CALLER)
     assert ask(door, ed25519).printed == bare(ed25519)
 
 
-def test_where_the_service_is_killed_in_the_middle_of_a_call_the_front_door_decides(
-    service: Service, door: Door, ed25519: str
-) -> None:
+def test_client_decides_when_the_daemon_is_killed_during_a_request(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.sandbox.instance.faults.set("hang")
     with asking(door, ed25519) as future:
@@ -37,7 +35,7 @@ def test_where_the_service_is_killed_in_the_middle_of_a_call_the_front_door_deci
     assert [record["reason"] for record in answer.records] == ["granted"]
 
 
-def test_where_the_service_hangs_the_front_door_decides(service: Service, door: Door, ed25519: str) -> None:
+def test_client_decides_when_the_daemon_hangs(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     service.signal(signal.SIGSTOP)
     answer = ask(door, ed25519)
@@ -73,7 +71,7 @@ HALF = protocol.encode_answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
     "spoken",
     [protocol.encode_accepted(1), protocol.encode_accepted(1) + HALF, b"nonsense", protocol.encode_accepted(1)[:3]],
 )
-def test_half_an_answer_is_none_and_the_front_door_decides(door: Door, ed25519: str, spoken: bytes) -> None:
+def test_client_decides_after_an_incomplete_answer(door: Door, ed25519: str, spoken: bytes) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     with pretending(door, lambda peer: peer.sendall(spoken)):
         answer = ask(door, ed25519)
@@ -86,7 +84,7 @@ def hanging(peer: socket.socket) -> None:
     peer.recv(1)
 
 
-def test_an_authorizer_that_hangs_with_the_question_gives_no_keys_and_one_record(door: Door, ed25519: str) -> None:
+def test_daemon_that_hangs_after_accepting_leads_to_no_keys_and_one_record(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     with pretending(door, hanging):
         answer = ask(door, ed25519)
@@ -94,7 +92,7 @@ def test_an_authorizer_that_hangs_with_the_question_gives_no_keys_and_one_record
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")
-def test_where_the_service_fails_the_sites_fallback_still_counts(door: Door, ed25519: str) -> None:
+def test_fallback_is_used_when_the_daemon_fails(door: Door, ed25519: str) -> None:
     (door.config.parent / f"{USER}.keys").write_text(ed25519 + "\n")
     door.configure(f"[fallback]\nkeys_file = {door.config.parent}/%u.keys\nwhen = unavailable\n")
     with pretending(door, hanging):

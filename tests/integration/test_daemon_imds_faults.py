@@ -11,7 +11,7 @@ from .door import CALLER, STARTING, USER, Door, bare
 from .service import Service, ask, asking, reads
 
 
-def test_a_silent_imds_is_waited_for_once_and_not_again_for_a_while(service: Service, door: Door) -> None:
+def test_daemon_does_not_wait_again_for_a_silent_imds(service: Service, door: Door) -> None:
     door.sandbox.instance.faults.set("hang")
     first = ask(door)
     assert (first.reason, first.records[0]["elapsed_us"] > 900_000) == ("imds-unreachable", True)
@@ -23,7 +23,7 @@ def test_a_silent_imds_is_waited_for_once_and_not_again_for_a_while(service: Ser
 
 
 @pytest.mark.parametrize("fault", ["error-500", "drop", "forbidden"])
-def test_an_imds_that_errs_is_asked_each_time_and_a_key_works_as_soon_as_it_is_back(
+def test_daemon_grants_a_key_as_soon_as_imds_recovers_from_an_error(
     service: Service, door: Door, ed25519: str, fault: str
 ) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
@@ -33,7 +33,7 @@ def test_an_imds_that_errs_is_asked_each_time_and_a_key_works_as_soon_as_it_is_b
     assert ask(door, ed25519).printed == bare(ed25519)
 
 
-def test_an_imds_that_refuses_connections_is_asked_each_time(door: Door, ed25519: str) -> None:
+def test_daemon_asks_an_imds_that_refuses_connections_each_time(door: Door, ed25519: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
@@ -47,7 +47,7 @@ def test_an_imds_that_refuses_connections_is_asked_each_time(door: Door, ed25519
             service.stop()
 
 
-def test_a_slow_imds_for_one_user_does_not_hold_another_up(service: Service, door: Door, ed25519: str) -> None:
+def test_slow_imds_for_one_user_does_not_delay_another_user(service: Service, door: Door, ed25519: str) -> None:
     ask(door)  # warm: the token is there
     door.sandbox.instance.push("nobody", ed25519, CALLER)
     door.sandbox.instance.faults.set("hang", path=f"active-keys/{USER}")

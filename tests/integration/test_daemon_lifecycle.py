@@ -19,7 +19,7 @@ from .door import CALLER, USER, Door, bare
 from .service import Service, ask, asking
 
 
-def test_sigterm_finishes_what_is_under_way(service: Service, door: Door, ed25519: str) -> None:
+def test_sigterm_finishes_requests_under_way(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.faults.set("hang")
     with asking(door, ed25519) as future:
         service.signal(signal.SIGTERM)
@@ -28,7 +28,7 @@ def test_sigterm_finishes_what_is_under_way(service: Service, door: Door, ed2551
     assert not os.path.exists(door.socket)
 
 
-def test_sighup_reads_the_configuration_anew(service: Service, door: Door, ed25519: str) -> None:
+def test_sighup_reloads_the_configuration(service: Service, door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     assert ask(door, ed25519).printed == bare(ed25519)
     door.configure("[keys]\ntypes = ssh-rsa\n")
@@ -38,7 +38,7 @@ def test_sighup_reads_the_configuration_anew(service: Service, door: Door, ed255
     assert ask(door, ed25519).reason == "key-type-forbidden"
 
 
-def test_a_bad_configuration_is_said_and_grants_nothing_until_it_is_mended(
+def test_invalid_configuration_is_reported_and_grants_nothing_until_it_is_fixed(
     service: Service, door: Door, ed25519: str
 ) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
@@ -52,7 +52,7 @@ def test_a_bad_configuration_is_said_and_grants_nothing_until_it_is_mended(
     assert ask(door, ed25519).printed == bare(ed25519)
 
 
-def test_a_storm_of_signals_to_reload_is_survived(service: Service, door: Door, ed25519: str) -> None:
+def test_daemon_survives_many_reload_signals(service: Service, door: Door, ed25519: str) -> None:
     door.configure("[keys]\nwindow = soon\n")
     for number in range(300):
         service.signal(signal.SIGHUP)
@@ -65,7 +65,7 @@ def test_a_storm_of_signals_to_reload_is_survived(service: Service, door: Door, 
     assert ask(door, ed25519).printed == bare(ed25519)
 
 
-def test_a_service_started_with_a_bad_configuration_grants_as_soon_as_it_is_mended(door: Door, ed25519: str) -> None:
+def test_daemon_started_with_an_invalid_configuration_grants_once_it_is_fixed(door: Door, ed25519: str) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     good = door.config.read_text()
     door.configure("[keys]\nwindow = soon\n")
@@ -78,7 +78,7 @@ def test_a_service_started_with_a_bad_configuration_grants_as_soon_as_it_is_mend
         service.stop()
 
 
-def test_it_ends_itself_when_idle(door: Door) -> None:
+def test_daemon_exits_when_idle(door: Door) -> None:
     door.configure("[service]\nidle_exit = 1\n")
     service = Service(door)
     assert ask(door).reason == "no-active-keys"
@@ -86,13 +86,13 @@ def test_it_ends_itself_when_idle(door: Door) -> None:
     assert not os.path.exists(door.socket)
 
 
-def test_how_long_it_may_be_idle_is_reloaded_with_the_rest(service: Service, door: Door) -> None:
+def test_idle_time_is_reloaded(service: Service, door: Door) -> None:
     door.configure("[service]\nidle_exit = 1\n")
     service.signal(signal.SIGHUP)
     assert service.process.wait(timeout=10) == 0
 
 
-def test_a_socket_left_behind_is_replaced_and_one_in_use_is_not(service: Service, door: Door) -> None:
+def test_leftover_socket_is_replaced_and_one_in_use_is_not(service: Service, door: Door) -> None:
     command = [str(Path(door.command).parent.parent.parent / "bin/eic-sshd"), "serve", "--socket", door.socket]
     second = subprocess.run(command, capture_output=True, text=True, timeout=10)
     assert second.returncode == 1
@@ -105,7 +105,7 @@ def test_a_socket_left_behind_is_replaced_and_one_in_use_is_not(service: Service
 
 
 @pytest.mark.parametrize("path", ["/nonexistent/sock", "/etc/passwd", "/tmp", "/tmp/" + "x" * 200])
-def test_a_socket_that_cannot_be_had_is_said(door: Door, path: str) -> None:
+def test_socket_that_cannot_be_created_is_reported(door: Door, path: str) -> None:
     command = [str(Path(door.command).parent.parent.parent / "bin/eic-sshd"), "serve", "--socket", path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     assert done.returncode == 1
@@ -114,9 +114,7 @@ def test_a_socket_that_cannot_be_had_is_said(door: Door, path: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="needs systemd")
-def test_it_takes_the_socket_that_systemd_hands_over_and_says_how_it_is(
-    door: Door, ed25519: str, tmp_path: Path
-) -> None:
+def test_daemon_uses_the_socket_from_systemd_and_notifies_its_state(door: Door, ed25519: str, tmp_path: Path) -> None:
     door.sandbox.instance.push(USER, ed25519, CALLER)
     door.socket = str(tmp_path / "activated.sock")
     command = str(Path(door.command).parent.parent.parent / "bin/eic-sshd")

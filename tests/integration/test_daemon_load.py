@@ -14,7 +14,7 @@ from .door import CALLER, USER, Door, bare
 from .service import Service
 
 
-def test_logs_that_nobody_reads_cost_no_login(door: Door) -> None:
+def test_unread_logs_do_not_stop_logins(door: Door) -> None:
     door.configure()
     door.config.write_text(door.config.read_text().replace(str(door.log), "/nonexistent/log"))
     reader, writer = os.pipe()
@@ -40,7 +40,7 @@ def test_logs_that_nobody_reads_cost_no_login(door: Door) -> None:
                 os.close(descriptor)
 
 
-def test_a_hundred_logins_at_once_are_all_answered_right(door: Door) -> None:
+def test_hundred_simultaneous_logins_are_answered_correctly(door: Door) -> None:
     """How fast is a matter of `make bench`: here a busy machine has time."""
     door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 25\nrequest_timeout = 10\n"))
     service = Service(door)

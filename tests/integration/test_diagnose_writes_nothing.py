@@ -104,7 +104,7 @@ def test_the_findings_of_an_enabled_site_are_made_without_writing(machine: Machi
     assert diagnose(machine) == ["command-not-run", "public-keys-disabled"]
 
 
-def test_an_attempt_to_write_is_seen(machine: Machine) -> None:
+def test_attempt_to_write_is_detected(machine: Machine) -> None:
     """The check itself: without a private temporary folder the copies for `sshd -T -f` are attempts."""
     machine.enable()
     text = _AUDITED.replace('("/run/eic-sshd.", scratch)', '("/nowhere",)').format(root=str(ROOT))

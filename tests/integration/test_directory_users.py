@@ -79,7 +79,7 @@ def sshd(directory: None, login_door: Door, folder: Path, request: pytest.Fixtur
             processes.stop(service)
 
 
-def test_the_command_s_user_cannot_look_a_directory_user_up(directory: None) -> None:
+def test_commands_user_cannot_look_up_a_directory_user(directory: None) -> None:
     """What the others rest on."""
     run("getent", "passwd", DIRECTORY_USER)
     asked = ["setpriv", f"--reuid={COMMAND_UID}", "--clear-groups", "getent", "passwd", DIRECTORY_USER]
@@ -87,7 +87,7 @@ def test_the_command_s_user_cannot_look_a_directory_user_up(directory: None) -> 
         subprocess.run(asked, timeout=1)
 
 
-def test_a_key_pushed_for_a_directory_user_logs_in(sshd: Sshd, login_door: Door, key: Callable[..., str]) -> None:
+def test_key_pushed_for_a_directory_user_logs_in(sshd: Sshd, login_door: Door, key: Callable[..., str]) -> None:
     private = key()
     login_door.sandbox.instance.push(DIRECTORY_USER, public(private), CALLER)
     login = sshd.login(DIRECTORY_USER, [private])
@@ -95,7 +95,7 @@ def test_a_key_pushed_for_a_directory_user_logs_in(sshd: Sshd, login_door: Door,
     assert set(reasons(login_door)) == {"granted"}
 
 
-def test_clients_that_name_a_directory_user_keep_no_other_key_out(
+def test_logins_as_a_directory_user_do_not_deny_other_users(
     sshd: Sshd, login_door: Door, key: Callable[..., str]
 ) -> None:
     private, stranger = key(), key()

@@ -20,7 +20,7 @@ from .sites import INCLUDE, OTHER, Machine
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root can enable (needs root)")
 
 
-def test_without_an_include_line_the_line_to_add_is_named(machine: Machine) -> None:
+def test_enable_without_an_include_line_names_the_line_to_add(machine: Machine) -> None:
     machine.sshd_config("PermitRootLogin no\n")
     include = f"Include {machine.folder}/sshd_config.d/*.conf"
     assert machine.refusal().endswith(f"Add `{include}` as the first line of {machine.site.sshd.config}.")
@@ -156,7 +156,7 @@ def test_a_match_block_without_any_command_is_a_warning(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("folder", ["eic_sshd", "docs", "etc", "packaging", "README.md"])
-def test_nothing_recommends_a_command_that_is_none(folder: str) -> None:
+def test_no_message_recommends_a_missing_command(folder: str) -> None:
     recommended = re.compile(r"(?:add|set|write|put|use)\W{1,6}AuthorizedKeysCommand none", re.IGNORECASE)
     paths = [Path(ROOT) / folder, *(Path(ROOT) / folder).rglob("*")]
     texts = {path: path.read_text(errors="replace") for path in paths if path.is_file() and path.suffix != ".pyc"}

@@ -65,14 +65,14 @@ def test_the_layout_is_that_of_the_packages(tree: Path, path: str) -> None:
     assert (tree / path).exists()
 
 
-def test_the_command_runs_from_there_with_the_systems_python(tree: Path) -> None:
+def test_installed_command_runs_with_the_systems_python(tree: Path) -> None:
     done = run(tree, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "check-config" in done.stdout
     assert "sandbox" not in done.stdout
 
 
-def test_the_installed_configuration_reads_and_every_setting_is_shown(tree: Path) -> None:
+def test_installed_configuration_is_valid_and_shows_every_setting(tree: Path) -> None:
     done = run(tree, "check-config", "--config", str(tree / "etc/eic-sshd/eic-sshd.conf"))
     assert (done.returncode, done.stderr) == (0, "")
     for section in SECTIONS:
@@ -80,7 +80,7 @@ def test_the_installed_configuration_reads_and_every_setting_is_shown(tree: Path
             assert f"\n{setting.name} =" in done.stdout
 
 
-def test_a_bad_configuration_is_said_with_its_line(tree: Path, tmp_path: Path) -> None:
+def test_invalid_configuration_is_reported_with_its_line(tree: Path, tmp_path: Path) -> None:
     bad = tmp_path / "eic-sshd.conf"
     bad.write_text("[keys]\nwindow = soon\n")
     done = run(tree, "check-config", "--config", str(bad))
@@ -94,7 +94,7 @@ def test_a_bad_configuration_is_said_with_its_line(tree: Path, tmp_path: Path) -
     "arguments", [[], ["nonsense"], ["check-config", "--nonsense"], ["check-config", "--fail-on", "nonsense"],
                   ["enable", "--chain", "--replace"]]
 )  # fmt: skip
-def test_wrong_words_are_usage_errors(tree: Path, arguments: list[str]) -> None:
+def test_unknown_subcommands_and_options_are_usage_errors(tree: Path, arguments: list[str]) -> None:
     done = run(tree, *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -131,7 +131,7 @@ def test_the_installed_sandbox_runs_without_eic_sshd(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_work_is_said_though_it_reads(tree: Path, tmp_path: Path, text: str, says: str) -> None:
+def test_valid_configuration_that_cannot_work_is_reported(tree: Path, tmp_path: Path, text: str, says: str) -> None:
     config = tmp_path / "eic-sshd.conf"
     config.write_text(text)
     done = run(tree, "check-config", "--config", str(config))
@@ -140,7 +140,7 @@ def test_what_cannot_work_is_said_though_it_reads(tree: Path, tmp_path: Path, te
 
 
 @pytest.mark.skipif(not private_host.is_inside(), reason="becomes another user (needs root)")
-def test_a_gate_that_cannot_look_at_sshd_is_not_green(tree: Path) -> None:
+def test_check_config_fails_when_it_cannot_examine_sshd(tree: Path) -> None:
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(tree / "usr/bin/eic-sshd")]
     strict = subprocess.run([*as_nobody, "check-config", "--strict"], capture_output=True, text=True, timeout=20)
     assert strict.returncode == 1
@@ -149,7 +149,7 @@ def test_a_gate_that_cannot_look_at_sshd_is_not_green(tree: Path) -> None:
     assert "run it as root" not in plain.stderr
 
 
-def test_output_that_cannot_be_written_is_no_traceback(tree: Path) -> None:
+def test_unwritable_output_causes_no_traceback(tree: Path) -> None:
     command = [str(tree / "usr/bin/eic-sshd"), "check-config", "--config", str(tree / "etc/eic-sshd/eic-sshd.conf")]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)

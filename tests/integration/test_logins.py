@@ -46,7 +46,7 @@ SECURITY_KEYS = [public_key.SK_ED25519, public_key.SK_ECDSA]
 
 
 @pytest.mark.parametrize("key_type", KEYGEN)
-def test_a_pushed_key_of_each_type_logs_in(sshd: Sshd, login_door: Door, key: Any, key_type: str) -> None:
+def test_pushed_key_of_each_type_logs_in(sshd: Sshd, login_door: Door, key: Any, key_type: str) -> None:
     private = key(*KEYGEN[key_type])
     login_door.sandbox.instance.push(USER, public(private), CALLER)
     login = sshd.login(USER, [private])
@@ -55,7 +55,7 @@ def test_a_pushed_key_of_each_type_logs_in(sshd: Sshd, login_door: Door, key: An
 
 
 @pytest.mark.parametrize("key_type", SECURITY_KEYS)
-def test_a_pushed_security_key_logs_in(sshd: Sshd, login_door: Door, folder: Path, key_type: str) -> None:
+def test_pushed_security_key_logs_in(sshd: Sshd, login_door: Door, folder: Path, key_type: str) -> None:
     security_key = SoftwareSecurityKey(key_type)
     login_door.sandbox.instance.push(USER, security_key.line, CALLER)
     with agent(security_key, str(folder / "agent")) as path:
@@ -63,11 +63,11 @@ def test_a_pushed_security_key_logs_in(sshd: Sshd, login_door: Door, folder: Pat
     assert (login.ok, login.output) == (True, USER), login.errors
 
 
-def test_every_type_that_a_policy_can_allow_has_logged_in() -> None:
+def test_every_supported_key_type_has_a_login_test() -> None:
     assert {*KEYGEN, *SECURITY_KEYS} == set(public_key.SUPPORTED_TYPES)
 
 
-def test_paramiko_logs_in_too(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_paramiko_logs_in_with_a_pushed_key(sshd: Sshd, login_door: Door, key: Any) -> None:
     private = key()
     login_door.sandbox.instance.push(USER, public(private), CALLER)
     with paramiko.SSHClient() as client:
@@ -78,14 +78,14 @@ def test_paramiko_logs_in_too(sshd: Sshd, login_door: Door, key: Any) -> None:
         assert output.read().decode().strip() == USER
 
 
-def test_a_client_that_offers_four_keys_logs_in_with_the_pushed_one(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_client_that_offers_four_keys_logs_in_with_the_pushed_one(sshd: Sshd, login_door: Door, key: Any) -> None:
     offered = [key() for _ in range(4)]
     login_door.sandbox.instance.push(USER, public(offered[3]), CALLER)
     assert sshd.login(USER, offered).ok
     assert reasons(login_door) == ["fingerprint-mismatch"] * 3 + ["granted"] * 2
 
 
-def test_records_name_the_sshd_process_that_asked(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_record_has_the_pid_of_the_sshd_that_asked(sshd: Sshd, login_door: Door, key: Any) -> None:
     private = key()
     login_door.sandbox.instance.push(USER, public(private), CALLER)
     # The shell's parent, or its parent's parent, is the sshd process whose record says "Accepted publickey".
@@ -95,19 +95,19 @@ def test_records_name_the_sshd_process_that_asked(sshd: Sshd, login_door: Door, 
     assert {record["sshd_pid"] for record in records(login_door)} <= set(map(int, login.output.split()))
 
 
-def test_a_key_that_is_not_pushed_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_that_is_not_pushed_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
     assert not sshd.login(USER, [key()]).ok
     assert reasons(login_door) == ["no-active-keys"]
 
 
-def test_a_key_pushed_for_another_user_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_pushed_for_another_user_does_not_log_in(sshd: Sshd, login_door: Door, key: Any) -> None:
     private = key()
     login_door.sandbox.instance.push(OTHER, public(private), CALLER)
     assert not sshd.login(USER, [private]).ok
     assert sshd.login(OTHER, [private]).output == OTHER
 
 
-def test_a_key_is_refused_once_it_is_gone(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_that_is_no_longer_pushed_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
     private = key()
     login_door.sandbox.instance.push(USER, public(private), CALLER)
     assert sshd.login(USER, [private]).ok
@@ -116,14 +116,14 @@ def test_a_key_is_refused_once_it_is_gone(sshd: Sshd, login_door: Door, key: Any
 
 
 @pytest.mark.parametrize("fault", ["other-root", "bad-signature", "past-timestamp", "far-future-timestamp", "revoked"])
-def test_a_key_that_cannot_be_believed_is_refused(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+def test_key_with_an_invalid_block_or_signer_is_refused(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
     private = key()
     login_door.sandbox.instance.push(USER, public(private), CALLER)
     login_door.sandbox.instance.faults.set(fault)
     assert not sshd.login(USER, [private]).ok
 
 
-def test_a_key_pushed_between_two_attempts_works_at_once(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_pushed_between_two_attempts_logs_in(sshd: Sshd, login_door: Door, key: Any) -> None:
     private = key()
     assert not sshd.login(USER, [private]).ok
     login_door.sandbox.instance.push(USER, public(private), CALLER)
@@ -136,7 +136,7 @@ WAYS_TO_FAIL = ["", "hang", "error-500", "garbage", "slow", "huge-body", "forbid
 
 
 @pytest.mark.parametrize("fault", WAYS_TO_FAIL)
-def test_a_key_on_disk_logs_in_whatever_imds_does(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+def test_key_on_disk_logs_in_with_any_fault_of_imds(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
     on_disk = key()
     sshd.authorize(USER, public(on_disk))
     if fault:
@@ -145,7 +145,9 @@ def test_a_key_on_disk_logs_in_whatever_imds_does(sshd: Sshd, login_door: Door, 
 
 
 @pytest.mark.parametrize("fault", WAYS_TO_FAIL)
-def test_so_it_does_behind_a_key_that_sshd_had_to_ask_for(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+def test_key_on_disk_logs_in_after_another_key_with_any_fault_of_imds(
+    sshd: Sshd, login_door: Door, key: Any, fault: str
+) -> None:
     unknown, on_disk = key(), key()
     sshd.authorize(USER, public(on_disk))
     if fault:
@@ -154,7 +156,7 @@ def test_so_it_does_behind_a_key_that_sshd_had_to_ask_for(sshd: Sshd, login_door
     assert len(records(login_door)) >= 1
 
 
-def test_without_imds_a_key_on_disk_logs_in(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_on_disk_logs_in_without_imds(sshd: Sshd, login_door: Door, key: Any) -> None:
     unknown, on_disk = key(), key()
     sshd.authorize(USER, public(on_disk))
     with socket.socket() as unused:
@@ -164,7 +166,7 @@ def test_without_imds_a_key_on_disk_logs_in(sshd: Sshd, login_door: Door, key: A
     assert "imds-unreachable" in reasons(login_door)
 
 
-def test_a_broken_configuration_keeps_nobody_out_who_has_a_key_on_disk(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_on_disk_logs_in_with_an_invalid_configuration(sshd: Sshd, login_door: Door, key: Any) -> None:
     unknown, on_disk = key(), key()
     sshd.authorize(USER, public(on_disk))
     login_door.configure("[keys]\nwindow = x\n")
@@ -172,14 +174,14 @@ def test_a_broken_configuration_keeps_nobody_out_who_has_a_key_on_disk(sshd: Ssh
     assert "config-invalid" in reasons(login_door)
 
 
-def test_a_front_door_that_is_gone_keeps_nobody_out_who_has_a_key_on_disk(folder: Path, key: Any) -> None:
+def test_key_on_disk_logs_in_without_the_command(folder: Path, key: Any) -> None:
     on_disk = key()
     with Sshd(str(folder), "/nonexistent/authorized-keys") as sshd:
         sshd.authorize(USER, public(on_disk))
         assert sshd.login(USER, [key(), on_disk]).output == USER
 
 
-def test_where_sshd_reads_no_files_the_fallback_is_the_way_in(login_door: Door, folder: Path, key: Any) -> None:
+def test_fallback_key_logs_in_where_sshd_reads_no_keys_files(login_door: Door, folder: Path, key: Any) -> None:
     on_disk, unknown = key(), key()
     (folder / "keys").mkdir()
     (folder / "keys" / USER).write_text(public(on_disk))
@@ -231,7 +233,7 @@ def warm_sshd(resident: Resident, login_door: Door, folder: Path) -> Iterator[Ss
         yield running
 
 
-def test_a_pushed_key_logs_in_through_the_service(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_pushed_key_logs_in_through_the_daemon(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
     for _ in range(2):
         private = key()
         login_door.sandbox.instance.push(USER, public(private), CALLER)
@@ -239,7 +241,7 @@ def test_a_pushed_key_logs_in_through_the_service(warm_sshd: Sshd, login_door: D
     assert [record["source"] for record in records(login_door)] == ["imds", "cache"] * 2
 
 
-def test_a_warm_login_costs_one_request_to_imds(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_login_through_a_warm_daemon_needs_one_request_to_imds(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
     first, second = key(), key()
     login_door.sandbox.instance.push(USER, public(first), CALLER)
     assert warm_sshd.login(USER, [first]).ok
@@ -250,7 +252,7 @@ def test_a_warm_login_costs_one_request_to_imds(warm_sshd: Sshd, login_door: Doo
 
 
 @pytest.mark.parametrize("state", ["killed", "stopped", "hung", "socket removed"])
-def test_whatever_the_service_is_in_some_key_logs_in(
+def test_pushed_key_logs_in_whatever_the_state_of_the_daemon(
     warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any, state: str
 ) -> None:
     pushed, on_disk = key(), key()
@@ -274,7 +276,7 @@ def test_whatever_the_service_is_in_some_key_logs_in(
     assert reasons(login_door) == ["granted", "granted"]
 
 
-def test_a_service_killed_in_the_middle_of_a_call_keeps_nobody_out_who_has_a_key_on_disk(
+def test_key_on_disk_logs_in_when_the_daemon_is_killed_during_a_request(
     warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any
 ) -> None:
     pushed, on_disk = key(), key()
@@ -291,7 +293,7 @@ def test_a_service_killed_in_the_middle_of_a_call_keeps_nobody_out_who_has_a_key
     assert warm_sshd.login(USER, [pushed]).output == USER
 
 
-def test_a_service_started_again_answers_the_next_login(
+def test_restarted_daemon_answers_the_next_login(
     warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any
 ) -> None:
     private = key()

@@ -44,7 +44,7 @@ def among_others(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_its_accounts_replace_those_of_the_same_names_and_numbers(tmp_path: Path) -> None:
+def test_private_hosts_accounts_replace_those_of_the_same_names_and_numbers(tmp_path: Path) -> None:
     ask = "for name in ec2-user deploy eic-sshd; do getent passwd $name; getent group $name; getent shadow $name; done"
     said = among_others(
         tmp_path, "sh", "-c", f"{ask}; getent passwd 59981; getent group 59982; id another"
@@ -61,5 +61,5 @@ def test_its_accounts_replace_those_of_the_same_names_and_numbers(tmp_path: Path
     assert said[10].startswith("deploy:")
 
 
-def test_the_demo_works_among_them(tmp_path: Path) -> None:
+def test_demo_works_on_a_private_host(tmp_path: Path) -> None:
     assert "the demo failed" not in among_others(tmp_path, sys.executable, "-m", "testbed.demo", "--fast")

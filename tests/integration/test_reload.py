@@ -171,7 +171,9 @@ def test_disable_reloads_sshd_only_after_enable(machine: Machine, running: Runni
     assert not Path(machine.site.reloaded_note).parent.exists()
 
 
-def test_a_disable_that_was_broken_off_before_it_reload_sent_is_made_up_for(machine: Machine, running: Running) -> None:
+def test_disable_reloads_sshd_after_one_that_was_interrupted_before_its_reload(
+    machine: Machine, running: Running
+) -> None:
     machine.enable()
     os.unlink(machine.site.drop_in)
     append(running, "NoSuchKeyword yes\n")

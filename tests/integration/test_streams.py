@@ -57,7 +57,7 @@ def configuration(tmp_path: Path) -> str:
         (["serve", "--socket", "/nonexistent/socket", "--config", "CONFIGURATION"], 1),
     ],
 )
-def test_the_state_of_a_stream_does_not_decide_how_a_command_ends(
+def test_state_of_a_stream_does_not_change_the_exit_status(
     configuration: str, redirected: str, arguments: List[str], status: int
 ) -> None:
     command = [configuration if word == "CONFIGURATION" else word for word in arguments]
@@ -71,7 +71,7 @@ def test_the_state_of_a_stream_does_not_decide_how_a_command_ends(
     ("redirected", "problem"), [(">/dev/full", "No space left on device"), ("1</dev/null", "Bad file descriptor")]
 )
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["check-config", "--config", "CONFIGURATION"]])
-def test_what_cannot_be_printed_is_a_fault_that_is_named(
+def test_unprintable_output_is_a_named_error(
     configuration: str, redirected: str, problem: str, arguments: List[str]
 ) -> None:
     command = [configuration if word == "CONFIGURATION" else word for word in arguments]
@@ -79,7 +79,7 @@ def test_what_cannot_be_printed_is_a_fault_that_is_named(
     assert (status, errors.splitlines()[-1]) == (1, f"eic-sshd: standard output: {problem}")
 
 
-def test_a_reader_that_went_away_is_no_traceback() -> None:
+def test_closed_pipe_causes_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([*EIC_SSHD, "--help"], stdout=write, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60)
@@ -87,7 +87,7 @@ def test_a_reader_that_went_away_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, "eic-sshd: standard output: Broken pipe\n")
 
 
-def test_a_path_in_any_encoding_can_be_printed(tmp_path: Path) -> None:
+def test_path_in_any_encoding_can_be_printed(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff\xc3\xbc"
     done = subprocess.run(
         [*EIC_SSHD, "check-config", "--config", path],
@@ -101,7 +101,7 @@ def test_a_path_in_any_encoding_can_be_printed(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_all_streams_in_order_are_left_as_they_are() -> None:
+def test_open_streams_are_not_changed() -> None:
     assert run([*EIC_SSHD, "--version"], "") == (0, f"eic-sshd {__version__}\n", "")
 
 
@@ -118,7 +118,7 @@ with open({found!r}, "w") as file:
 
 
 @pytest.mark.parametrize("closed", CLOSED)
-def test_the_front_door_opens_nothing_in_a_closed_streams_place(tmp_path: Path, closed: str) -> None:
+def test_client_opens_no_file_in_place_of_a_closed_stream(tmp_path: Path, closed: str) -> None:
     found = tmp_path / "found"
     run([sys.executable, "-c", ASK.format(root=ROOT, found=str(found))], closed)
     in_place, *streams = found.read_text().split()

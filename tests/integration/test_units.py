@@ -14,7 +14,7 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 @needs_systemd
-def test_the_service_is_exposed_to_at_most_1_5() -> None:
+def test_exposure_of_the_service_is_at_most_1_5() -> None:
     # systemd-analyze(1): the threshold is in tenths.
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15"]
     done = subprocess.run([*command, str(UNITS / "eic-sshd.service")], capture_output=True, text=True, timeout=60)
@@ -22,13 +22,13 @@ def test_the_service_is_exposed_to_at_most_1_5() -> None:
     assert "Overall exposure level" in done.stdout
 
 
-def test_the_service_needs_nothing_that_hardened_images_forbid() -> None:
+def test_service_needs_no_user_namespace() -> None:
     """A user namespace of its own, which would also hide from it who asks."""
     assert "\nPrivateUsers=" not in (UNITS / "eic-sshd.service").read_text()
 
 
 @needs_systemd
-def test_the_units_are_what_systemd_understands(tree: Path, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tree: Path, tmp_path: Path) -> None:
     for name in ("eic-sshd.socket", "eic-sshd.service"):
         text = (tree / "usr/lib/systemd/system" / name).read_text()
         (tmp_path / name).write_text(text.replace("/usr/bin/eic-sshd", str(tree / "usr/bin/eic-sshd")))
@@ -38,7 +38,7 @@ def test_the_units_are_what_systemd_understands(tree: Path, tmp_path: Path) -> N
     assert complaints == []
 
 
-def test_the_socket_is_where_the_front_door_looks() -> None:
+def test_unit_of_the_socket_names_the_clients_socket() -> None:
     from eic_sshd import client, paths
 
     listens = f"ListenStream={client.SOCKET}\n"

@@ -49,7 +49,9 @@ def copy(source: str, target: Path, umask: str) -> Path:
         (["build-source-deb.sh"], "tar.?z", 2),
     ],
 )
-def test_a_build_elsewhere_gives_the_same_bytes(builder: List[str], kind: str, count: int, tmp_path: Path) -> None:
+def test_build_in_another_folder_gives_the_same_bytes(
+    builder: List[str], kind: str, count: int, tmp_path: Path
+) -> None:
     """Another folder, another time, another umask, other files' dates and modes, another locale and time zone."""
     need(*TOOLS)
     here = copy(ROOT, tmp_path / "here", "0022")
@@ -85,13 +87,13 @@ def test_the_source_rpm_builds_the_same_packages(build: Path, rpms: Dict[str, Pa
         assert contents.of_rpm(built[path.name]) == contents.of_rpm(path)
 
 
-def test_lintian_rpmlint_and_mandoc_have_nothing_to_say(build: Path) -> None:
+def test_lintian_rpmlint_and_mandoc_report_nothing(build: Path) -> None:
     need("lintian", "rpmlint", "mandoc")
     done = subprocess.run([f"{ROOT}/packaging/lint.sh", str(build)], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_nothing_is_built_anew_while_nothing_changed(build: Path) -> None:
+def test_packages_are_not_rebuilt_while_nothing_changed(build: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in build.glob("*/*.[dr][ep][bm]")}
     subprocess.run(["make", "-s", "-C", ROOT, "deb", "rpm"], check=True)
     assert {path: path.stat().st_mtime_ns for path in build.glob("*/*.[dr][ep][bm]")} == before

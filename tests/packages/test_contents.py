@@ -47,7 +47,7 @@ def without(table: Dict[str, str], found: Contents, other: Contents) -> Contents
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_deb_and_rpm_hold_the_same(name: str, debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+def test_deb_and_rpm_have_the_same_contents(name: str, debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     deb, rpm = contents.of_deb(debs[name]), contents.of_rpm(rpms[name])
     assert without(ONLY_DEBIAN, deb, rpm) == without(ONLY_RED_HAT, rpm, deb)
 
@@ -60,14 +60,14 @@ def test_rpm_erases_sshds_drop_in_by_any_of_its_names_and_no_other_file_that_it_
     assert ghosts == {"eic-sshd": set(site.our_drop_ins), "eic-sandbox": set(), "eic-sshd-selinux": set()}
 
 
-def test_each_place_where_the_distributions_differ_is_there(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+def test_paths_that_differ_between_distributions_are_present(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     for table, of, packages in ((ONLY_DEBIAN, contents.of_deb, debs), (ONLY_RED_HAT, contents.of_rpm, rpms)):
         paths = [path for package in packages.values() for path in of(package)]
         for pattern in table:
             assert any(re.fullmatch(pattern, path) for path in paths), pattern
 
 
-def test_make_install_lays_out_what_the_packages_hold(debs: Dict[str, Path], tmp_path: Path) -> None:
+def test_make_install_installs_the_contents_of_the_packages(debs: Dict[str, Path], tmp_path: Path) -> None:
     for target in ("install", "install-sandbox"):
         run("make", "-s", "-C", ROOT, target, "COMPILE=no", f"DESTDIR={tmp_path}")
     by_hand = contents.of_tree(tmp_path)
@@ -82,14 +82,14 @@ def test_make_install_lays_out_what_the_packages_hold(debs: Dict[str, Path], tmp
 
 
 @pytest.mark.parametrize("umask", ["0022", "0077"])
-def test_what_make_install_lays_out_does_not_hang_on_the_umask(umask: str, tmp_path: Path) -> None:
+def test_make_install_does_not_depend_on_the_umask(umask: str, tmp_path: Path) -> None:
     run("sh", "-c", f"umask {umask} && make -s -C '{ROOT}' install DESTDIR='{tmp_path}/tree'")
     for path, entry in contents.of_tree(tmp_path / "tree").items():
         runs = path in ("/usr/bin/eic-sshd", "/usr/lib/eic-sshd/authorized-keys")
         assert entry.mode == ("0o40755" if not entry.sha256 else "0o100755" if runs else "0o100644"), path
 
 
-def test_instance_and_sandbox_are_apart(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+def test_packages_of_instance_and_sandbox_share_no_file(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     for of, packages in ((contents.of_deb, debs), (contents.of_rpm, rpms)):
         instance, sandbox = of(packages["eic-sshd"]), of(packages["eic-sandbox"])
         assert not [path for path in instance if "sandbox" in path]
@@ -103,7 +103,7 @@ def test_no_byte_code_and_nothing_of_the_build_is_shipped(debs: Dict[str, Path],
             assert not [path for path in of(package) if re.search(r"\.pyc$|__pycache__|/build/|tests", path)]
 
 
-def test_all_files_are_roots_and_only_commands_can_be_run(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+def test_files_belong_to_root_and_only_commands_are_executable(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     may_run = r"/usr/bin/eic-sandbox|/usr/bin/eic-sshd|/usr/lib/eic-sshd/authorized-keys|.*\.rtupdate"
     for of, packages in ((contents.of_deb, debs), (contents.of_rpm, rpms)):
         for package in packages.values():
@@ -112,13 +112,13 @@ def test_all_files_are_roots_and_only_commands_can_be_run(debs: Dict[str, Path],
                 assert (entry.mode, entry.owner) == (expected, "root:root"), path
 
 
-def test_the_configuration_is_the_administrators(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+def test_configuration_files_are_conffiles(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     conffiles = run("dpkg-deb", "--info", str(debs["eic-sshd"]), "conffiles").splitlines()
     assert conffiles == ["/etc/eic-sshd/eic-sshd.conf"]
     assert run("rpm", "-qp", "--nosignature", "--configfiles", str(rpms["eic-sshd"])).splitlines() == conffiles
 
 
-def test_the_shebang_that_keeps_the_environment_out_is_shipped(debs: Dict[str, Path], tmp_path: Path) -> None:
+def test_shipped_command_ignores_the_environment(debs: Dict[str, Path], tmp_path: Path) -> None:
     run("dpkg-deb", "--extract", str(debs["eic-sshd"]), str(tmp_path))
     for command in ("usr/bin/eic-sshd", "usr/lib/eic-sshd/authorized-keys"):
         assert (tmp_path / command).read_text().startswith("#!/usr/bin/python3 -IS\n")

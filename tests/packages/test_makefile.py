@@ -32,7 +32,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def test_uninstall_removes_all_that_install_laid_out(installed: Path) -> None:
+def test_uninstall_removes_all_that_install_installed(installed: Path) -> None:
     assert "usr/bin/eic-sshd" in paths(installed)
     done = make("uninstall", f"DESTDIR={installed}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -58,7 +58,7 @@ def test_uninstall_leaves_configuration_that_was_edited(installed: Path) -> None
     assert [path for path in paths(installed) if (installed / path).is_file()] == [CONFIG]
 
 
-def test_uninstall_and_install_can_be_run_again(installed: Path) -> None:
+def test_uninstall_and_install_can_be_repeated(installed: Path) -> None:
     before = paths(installed)
     for _ in range(2):
         assert make("uninstall", f"DESTDIR={installed}").returncode == 0
@@ -66,7 +66,7 @@ def test_uninstall_and_install_can_be_run_again(installed: Path) -> None:
     assert paths(installed) == before
 
 
-def test_the_sandbox_laid_on_top_can_be_taken_away_alone(installed: Path) -> None:
+def test_sandbox_can_be_uninstalled_alone(installed: Path) -> None:
     before = paths(installed)
     make("install-sandbox", f"DESTDIR={installed}")
     assert paths(installed) != before
@@ -92,14 +92,14 @@ def test_uninstall_refuses_while_sshd_is_configured_to_run_it(installed: Path, f
 
 
 @pytest.mark.parametrize("argument", ["PREFIX=/usr/local", "prefix=/opt"])
-def test_another_prefix_is_refused_for_what_is_installed_names_paths_below_usr(argument: str, tmp_path: Path) -> None:
+def test_another_prefix_than_usr_is_refused(argument: str, tmp_path: Path) -> None:
     done = make("install", argument, f"DESTDIR={tmp_path}")
     assert done.returncode != 0
     assert f"only /usr is possible ({argument.partition('=')[2]}). DESTDIR installs below" in done.stderr
     assert paths(tmp_path) == set()
 
 
-def test_the_environments_prefix_does_not_count(tmp_path: Path) -> None:
+def test_prefix_in_the_environment_is_ignored(tmp_path: Path) -> None:
     run("make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}", PREFIX="/opt")
     assert "usr/bin/eic-sshd" in paths(tmp_path)
 
@@ -133,7 +133,7 @@ def test_building_the_rpm_without_apt_names_what_is_missing_as_that_distribution
     assert not (tmp_path / target).exists()
 
 
-def test_building_the_deb_says_what_is_missing(tmp_path: Path) -> None:
+def test_building_the_deb_names_what_is_missing(tmp_path: Path) -> None:
     command = [f"{ROOT}/packaging/build-deb.sh", f"{tmp_path}/deb"]
     (tmp_path / "debian").mkdir()
     path = without(tmp_path / "debian", ["dh"], ["apt-get"])

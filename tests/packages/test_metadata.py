@@ -48,7 +48,7 @@ RED_HAT_REQUIRES = {
 }  # fmt: skip
 
 
-def test_both_are_of_the_version_that_the_command_says(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
+def test_packages_have_the_version_of_the_command(debs: Dict[str, Path], rpms: Dict[str, Path]) -> None:
     assert set(debs) == set(rpms) == set(DEBIAN_DEPENDS)
     for deb in debs.values():
         assert run("dpkg-deb", "--field", str(deb), "Version", "Architecture").split() == [
@@ -80,7 +80,7 @@ def test_dependencies_of_the_rpm(name: str, rpms: Dict[str, Path]) -> None:
         ("eic_sandbox/__init__.py", r'__version__ = ".*"', '__version__ = "9.9.9"'),
     ],
 )
-def test_a_version_that_was_forgotten_stops_the_build(file: str, pattern: str, wrong: str, tmp_path: Path) -> None:
+def test_inconsistent_version_stops_the_build(file: str, pattern: str, wrong: str, tmp_path: Path) -> None:
     for folder in ("packaging", "eic_sshd", "eic_sandbox"):
         shutil.copytree(Path(ROOT) / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / file
@@ -139,7 +139,7 @@ def test_the_distributions_scriptlet_macros_are_used_where_they_exist() -> None:
     assert not [text for text in found.values() if re.search("systemctl (.* )?(preset|disable|try-restart)", text)]
 
 
-def test_where_the_distribution_has_no_scriptlet_macros_the_scriptlets_do_the_same() -> None:
+def test_scriptlets_do_the_same_without_the_distributions_macros() -> None:
     found = scriptlets(*(option for name in MACROS for option in ("--undefine", name)))
     for command in ("systemd-sysusers", "systemd-tmpfiles --create"):
         assert f"{command} eic-sshd.conf" in found["%post"]
@@ -148,21 +148,21 @@ def test_where_the_distribution_has_no_scriptlet_macros_the_scriptlets_do_the_sa
     assert "systemctl try-restart eic-sshd.service" in found["%postun"]
 
 
-def test_scripts_are_sound_shell(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
+def test_maintainer_scripts_are_valid_shell(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
     found = dict(scripts(debs, rpms, tmp_path))
     assert len([name for name in found if ".rpm" in name]) == 10
     for file in found.values():
         run("sh", "-n", str(file))
 
 
-def test_shellcheck_has_nothing_to_say(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
+def test_shellcheck_reports_nothing(debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path) -> None:
     need("shellcheck")
     files = [str(file) for _, file in scripts(debs, rpms, tmp_path)]
     run("shellcheck", "--shell=sh", "--severity=warning", *files)
     run("shellcheck", *(str(path) for path in Path(ROOT).glob("packaging/*.sh")))
 
 
-def test_an_upgrade_neither_stops_nor_restarts_the_socket(
+def test_upgrade_neither_stops_nor_restarts_the_socket(
     debs: Dict[str, Path], rpms: Dict[str, Path], tmp_path: Path
 ) -> None:
     texts = {name: file.read_text() for name, file in scripts(debs, rpms, tmp_path)}
@@ -178,7 +178,7 @@ def test_an_upgrade_neither_stops_nor_restarts_the_socket(
         assert guard in texts[name], name
 
 
-def test_sshd_is_enabled_once_all_else_is_done(debs: Dict[str, Path], tmp_path: Path) -> None:
+def test_enabling_is_the_last_step_of_the_installation(debs: Dict[str, Path], tmp_path: Path) -> None:
     found = dict(scripts(debs, {}, tmp_path))
     steps = ["py3compile -p", "systemd-sysusers", "systemd-tmpfiles", "deb-systemd-invoke start", "eic-sshd enable"]
     postinst = found["eic-sshd.deb postinst"].read_text()

@@ -55,12 +55,12 @@ def policy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ("eic_sshd_t", "init_t", "unix_dgram_socket", "sendto"),
     ],
 )
-def test_what_is_needed_is_allowed(source: str, target: str, kind: str, permission: str, policy: str) -> None:
+def test_policy_allows_what_is_needed(source: str, target: str, kind: str, permission: str, policy: str) -> None:
     rules = [line for line in policy.splitlines() if line.startswith(f"(allow {source} {target} ({kind} (")]
     assert any(permission in rule.replace(")", " ").replace("(", " ").split() for rule in rules)
 
 
-def test_the_service_writes_nothing_but_its_memory_files_and_the_logs(policy: str) -> None:
+def test_policy_lets_the_service_write_only_memory_files_and_logs(policy: str) -> None:
     written = {
         line.split()[2]
         for line in policy.splitlines()
@@ -70,20 +70,20 @@ def test_the_service_writes_nothing_but_its_memory_files_and_the_logs(policy: st
     assert written - {"init_tmpfs_t"} == {"eic_sshd_tmpfs_t"}
 
 
-def test_sshd_is_who_asks_by_either_of_its_domains(policy: str) -> None:
+def test_policy_lets_both_domains_of_sshd_connect(policy: str) -> None:
     always, _, if_known = policy.partition("(optional ")
     assert "(typeattributeset eic_sshd_client (sshd_t ))" in always
     assert "(typeattributeset eic_sshd_client (sshd_session_t ))" in if_known
 
 
-def test_sshd_may_decide_by_itself_unless_a_site_says_otherwise(policy: str) -> None:
+def test_policy_lets_sshd_decide_in_process_unless_a_boolean_forbids_it(policy: str) -> None:
     assert "(boolean sshd_eic_imds true)" in policy
     conditional = policy.partition("(booleanif (sshd_eic_imds)")[2]
     assert "(allow eic_sshd_client http_port_t (tcp_socket (name_connect)))" in conditional
     assert "(allow eic_sshd_client http_port_t" not in policy.partition("(booleanif (sshd_eic_imds)")[0]
 
 
-def test_paths_are_labelled(policy: str) -> None:
+def test_policy_labels_the_paths(policy: str) -> None:
     for path, label in (
         ("/usr/bin/eic-sshd", "eic_sshd_exec_t"),
         ("/usr/lib/eic-sshd/authorized-keys", "bin_t"),

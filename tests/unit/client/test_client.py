@@ -40,12 +40,12 @@ ARGUMENTS: List[Tuple[List[str], Parsed]] = [
 
 
 @pytest.mark.parametrize(("arguments", "parsed"), ARGUMENTS)
-def test_arguments_are_those_of_the_interface(arguments: List[str], parsed: Parsed) -> None:
+def test_arguments_are_parsed_as_documented(arguments: List[str], parsed: Parsed) -> None:
     found = parse(arguments, 0.0)
     assert (found and (found.user, found.fingerprint, found.config_file, found.socket_path)) == parsed
 
 
-def test_what_sshd_alone_knows_comes_as_tokens() -> None:
+def test_values_that_only_sshd_knows_are_passed_as_tokens() -> None:
     arguments = ["--token", "k=AAAA==", "--token=t=ssh-ed25519", "--token", "D=", "root", "f"]
     parsed = parse(arguments, 0.0)
     assert parsed is not None
@@ -76,5 +76,5 @@ def test_command_stays_small() -> None:
     assert len(SHIM.read_text().splitlines()) <= 35  # Python compiles it at each login
 
 
-def test_the_front_door_keeps_the_environment_and_the_site_out() -> None:
+def test_command_ignores_environment_and_site_packages() -> None:
     assert SHIM.read_text().startswith("#!/usr/bin/python3 -IS\n")

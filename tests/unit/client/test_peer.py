@@ -46,7 +46,7 @@ def answer(path: str, uid: int) -> bytes | None:
 
 
 @pytest.mark.parametrize(("uid", "owner", "heard"), [(OTHER, 0, None), (OTHER, OTHER, b"x\n"), (0, OTHER, b"x\n")])
-def test_only_root_this_user_and_the_folders_owner_are_believed(
+def test_client_accepts_answers_only_of_root_this_user_and_the_folders_owner(
     tmp_path: Path, uid: int, owner: int, heard: bytes | None
 ) -> None:
     os.chown(tmp_path, owner, 0)
@@ -54,7 +54,7 @@ def test_only_root_this_user_and_the_folders_owner_are_believed(
 
 
 @pytest.mark.parametrize(("owner", "heard"), [(0, None), (OTHER, b"x\n")])
-def test_the_folder_of_a_bare_name_is_the_working_one(
+def test_folder_of_a_bare_socket_name_is_the_working_folder(
     tmp_path: Path, owner: int, heard: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.chown(tmp_path, owner, 0)

@@ -62,16 +62,16 @@ def silent(*pieces: bytes) -> Talk:
     return talk
 
 
-def test_its_types_are_not_loaded() -> None:
+def test_client_does_not_load_typing() -> None:
     assert client.TYPE_CHECKING is False
 
 
-def test_the_time_to_reach_an_authorizer_leaves_one_for_a_decision_of_its_own() -> None:
+def test_time_to_reach_the_daemon_leaves_time_to_decide_in_process() -> None:
     assert client.ACCEPT_TIMEOUT == 2.0
 
 
 @pytest.mark.parametrize("chained", [True, False])
-def test_whether_a_chained_command_is_to_be_run_is_told_from_the_answer(path: str, chained: bool) -> None:
+def test_client_runs_the_chained_command_as_the_answer_says(path: str, chained: bool) -> None:
     thread = listening(
         path, answering(protocol.encode_accepted(5) + protocol.encode_answer(["ssh-ed25519 AAAA"], chained))
     )
@@ -80,13 +80,13 @@ def test_whether_a_chained_command_is_to_be_run_is_told_from_the_answer(path: st
 
 
 @pytest.mark.parametrize("kind", [b"X", b"k", b"W"])
-def test_an_answer_of_another_kind_is_none(path: str, kind: bytes) -> None:
+def test_answer_of_an_unknown_kind_is_not_an_answer(path: str, kind: bytes) -> None:
     thread = listening(path, answering(protocol.encode_accepted(5) + kind + WHOLE[1:]))
     assert ask(invocation(path)) == (None, False)
     thread.join(10)
 
 
-def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: str) -> None:
+def test_answer_of_more_than_16_mib_is_complete_only_with_all_its_bytes(path: str) -> None:
     length = 0x01000002
     said = protocol.encode_accepted(30) + b"K" + length.to_bytes(4, "big") + b"x\n"
     thread = listening(path, answering(said))
@@ -97,7 +97,7 @@ def test_an_answer_longer_than_16_mib_is_whole_only_with_all_of_its_bytes(path: 
 @pytest.mark.parametrize(
     ("split", "end"), [(0, 8), (1, 8), (3, 8), (4, 8), (5, 8), (7, 8), (1, 5), (2, 5), (3, 5), (4, 5)]
 )
-def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
+def test_client_waits_as_long_as_announced_for_an_answer_in_pieces(
     path: str, split: int, end: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "ACCEPT_TIMEOUT", 0.5)
@@ -109,7 +109,7 @@ def test_an_answer_is_waited_for_as_long_as_it_was_announced_however_it_comes(
 
 
 @pytest.mark.parametrize("more", [b"", b"K", WHOLE[:-1]])
-def test_an_answer_that_does_not_come_as_announced_is_waited_for_no_longer(path: str, more: bytes) -> None:
+def test_client_stops_waiting_when_the_announced_time_is_over(path: str, more: bytes) -> None:
     """Where it is waited for without end, this test does not end either."""
     thread = listening(path, silent(protocol.encode_accepted(0.3) + more))
     with pytest.raises(NoAnswerInTime):
@@ -117,9 +117,7 @@ def test_an_answer_that_does_not_come_as_announced_is_waited_for_no_longer(path:
     thread.join(10)
 
 
-def test_an_authorizer_that_does_not_accept_is_not_waited_for_without_end(
-    path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_client_stops_waiting_for_a_daemon_that_does_not_accept(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "ACCEPT_TIMEOUT", 0.3)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -138,7 +136,7 @@ def test_an_authorizer_that_does_not_accept_is_not_waited_for_without_end(
                 one.close()
 
 
-def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path: str) -> None:
+def test_first_request_has_no_milliseconds_since_sshd_asked(path: str) -> None:
     requests: List[bytes] = []
 
     def talk(peer: socket.socket) -> None:
@@ -158,7 +156,7 @@ def test_who_asks_for_the_first_time_does_not_say_how_long_sshd_has_waited(path:
     raise AssertionError("each request said how long sshd has waited")
 
 
-def test_between_two_services_there_is_a_short_pause(path: str, pauses: List[float]) -> None:
+def test_client_pauses_before_it_asks_again(path: str, pauses: List[float]) -> None:
     thread = listening(path, answering(b""), answering(protocol.encode_accepted(5) + WHOLE))
     assert ask(invocation(path))[0] == b"ssh-ed25519 AAAA\n"
     thread.join(10)
@@ -166,35 +164,35 @@ def test_between_two_services_there_is_a_short_pause(path: str, pauses: List[flo
 
 
 @pytest.mark.parametrize("arguments", [["--other", "x", "root"], ["--other=x", "root"], ["--=x", "root"], ["--config"]])
-def test_an_option_that_there_is_not_is_a_wrong_argument(arguments: List[str]) -> None:
+def test_unknown_option_is_a_wrong_argument(arguments: List[str]) -> None:
     assert parse(arguments, 0.0) is None
 
 
-def test_an_option_may_have_its_value_as_the_last_but_one_argument() -> None:
+def test_option_value_may_be_the_last_argument_but_one() -> None:
     for arguments in (["--config=/c", "root"], ["--config", "/c", "root"]):
         parsed = parse(arguments, 0.0)
         assert parsed is not None
         assert (parsed.socket_path, parsed.user, parsed.config_file) == (client.SOCKET, "root", "/c")
 
 
-def test_one_that_dies_before_it_takes_anything_on_is_asked_twice_and_no_more(path: str) -> None:
+def test_daemon_that_dies_before_accepting_is_asked_twice(path: str) -> None:
     thread = listening(path, answering(b""), answering(b""), answering(protocol.encode_accepted(5) + WHOLE))
     assert ask(invocation(path)) == (None, False)
     thread.join(0.3)
     assert thread.is_alive()
 
 
-def test_where_nobody_listens_no_other_service_is_waited_for(path: str, pauses: List[float]) -> None:
+def test_client_does_not_wait_where_nothing_listens(path: str, pauses: List[float]) -> None:
     assert ask(invocation(path)) == (None, False)
     assert pauses == []
 
 
-def test_the_answer_is_written_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+def test_answer_is_written_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     client.write(b"ssh-ed25519 AAAA\n")
     assert capfd.readouterr() == ("ssh-ed25519 AAAA\n", "")
 
 
-def test_an_sshd_that_has_gone_is_no_error() -> None:
+def test_closed_standard_output_is_not_an_error() -> None:
     read, write = os.pipe()
     os.close(read)
     client.write(b"ssh-ed25519 AAAA\n", write)

@@ -32,9 +32,7 @@ def ask(path: str, talk: Talk, user: str = "root", fingerprint: Optional[str] = 
     ("user", "fingerprint"),
     [("root", "SHA256:x"), ("root", None), ("\udcff\u00e9 x\n", "f\n"), ("u" * 4000, "f" * 3000)],
 )
-def test_the_front_door_and_the_authorizer_speak_the_same_language(
-    path: str, user: str, fingerprint: Optional[str]
-) -> None:
+def test_request_of_the_client_is_parsed_by_the_daemon(path: str, user: str, fingerprint: Optional[str]) -> None:
     heard: List[Invocation] = []
 
     def talk(peer: socket.socket) -> None:
@@ -47,7 +45,7 @@ def test_the_front_door_and_the_authorizer_speak_the_same_language(
     assert parsed.config_file == "/c"
 
 
-def test_an_answer_may_come_byte_by_byte(path: str) -> None:
+def test_answer_may_arrive_byte_by_byte(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         receive_request(peer)
         for byte in protocol.encode_accepted(3) + protocol.encode_answer(["ssh-ed25519 AAAA"]):
@@ -56,7 +54,7 @@ def test_an_answer_may_come_byte_by_byte(path: str) -> None:
     assert ask(path, talk) == b"ssh-ed25519 AAAA\n"
 
 
-def test_no_keys_are_an_answer(path: str) -> None:
+def test_answer_without_keys_is_an_answer(path: str) -> None:
     assert (
         ask(
             path,
@@ -68,7 +66,7 @@ def test_no_keys_are_an_answer(path: str) -> None:
     )
 
 
-def test_where_nobody_listens_there_is_none_to_ask(path: str) -> None:
+def test_client_gets_no_answer_where_nothing_listens(path: str) -> None:
     assert client.ask(invocation(path)) == (None, False)
     with open(path, "w"):
         pass
@@ -83,7 +81,7 @@ def hang_up(peer: socket.socket) -> None:
     peer.recv(1)
 
 
-def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> None:
+def test_client_asks_again_after_a_connection_that_closed_without_an_answer(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         receive_request(peer)
         peer.sendall(WHOLE)
@@ -94,7 +92,7 @@ def test_where_one_hangs_up_without_a_word_the_next_one_is_asked(path: str) -> N
 
 
 @pytest.mark.parametrize("heard", [True, False])
-def test_where_the_next_one_hangs_up_too_there_is_no_answer(path: str, heard: bool) -> None:
+def test_client_gets_no_answer_when_the_second_connection_closes_too(path: str, heard: bool) -> None:
     def hang_up_later(peer: socket.socket) -> None:
         if heard:
             receive_request(peer)
@@ -112,7 +110,7 @@ def answer_whole(peer: socket.socket) -> None:
 
 @pytest.mark.parametrize("spoken", [WHOLE[:5], WHOLE[:-1]], ids=["taken on", "half an answer"])
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: str, spoken: bytes, deaths: int) -> None:
+def test_client_asks_again_when_a_daemon_dies_after_accepting(path: str, spoken: bytes, deaths: int) -> None:
     def die(peer: socket.socket) -> None:
         receive_request(peer)
         peer.sendall(spoken)
@@ -122,7 +120,7 @@ def test_where_one_dies_that_took_the_request_on_the_next_ones_are_asked(path: s
     thread.join(timeout=5)
 
 
-def test_one_that_goes_on_dying_is_asked_three_times_and_no_more(path: str) -> None:
+def test_daemon_that_keeps_dying_is_asked_three_times(path: str) -> None:
     def die(peer: socket.socket) -> None:
         receive_request(peer)
         peer.sendall(WHOLE[:5])
@@ -133,7 +131,7 @@ def test_one_that_goes_on_dying_is_asked_three_times_and_no_more(path: str) -> N
     assert thread.is_alive()
 
 
-def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
+def test_repeated_request_has_the_milliseconds_since_sshd_asked(path: str) -> None:
     heard: List[float] = []
 
     def hear(peer: socket.socket) -> None:
@@ -146,7 +144,7 @@ def test_who_asks_again_says_for_how_long_sshd_has_waited(path: str) -> None:
     assert heard[1] >= 0.1
 
 
-def test_where_the_time_to_reach_an_authorizer_is_over_none_is_waited_for(path: str) -> None:
+def test_client_does_not_wait_after_the_time_to_reach_a_daemon(path: str) -> None:
     begun = time.monotonic() - client.ACCEPT_TIMEOUT
     thread = listening(path, hang_up)
     assert client.ask(invocation(path, begun=begun)) == (None, False)
@@ -156,12 +154,12 @@ def test_where_the_time_to_reach_an_authorizer_is_over_none_is_waited_for(path: 
 @pytest.mark.parametrize(
     ("uid", "may_answer"), [(0, True), (5, True), (6, True), (7, False), (1, False), (4, False), (2**32 - 1, False)]
 )
-def test_who_may_answer_is_root_this_user_or_the_owner_of_the_folder(uid: int, may_answer: bool) -> None:
+def test_answer_must_come_from_root_this_user_or_the_folders_owner(uid: int, may_answer: bool) -> None:
     assert client.may_answer(uid, own=5, folder_owner=6) == may_answer
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
+def test_answer_of_another_user_is_not_accepted(path: str) -> None:
     """The folder is root's, the listener another user's: nothing that it says counts."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -187,7 +185,7 @@ def test_another_user_at_the_socket_is_not_believed(path: str) -> None:
     assert answer == (None, False)
 
 
-def test_one_that_refuses_is_not_asked_again(path: str) -> None:
+def test_daemon_that_declines_is_not_asked_again(path: str) -> None:
     thread = listening(path, lambda peer: peer.sendall(receive_request(peer)[:0] + protocol.DECLINED), hang_up)
     assert client.ask(invocation(path)) == (None, False)
     thread.join(timeout=0.3)
@@ -195,7 +193,7 @@ def test_one_that_refuses_is_not_asked_again(path: str) -> None:
 
 
 @pytest.mark.parametrize("spoken", [WHOLE[:at] for at in range(1, len(WHOLE))] + [WHOLE + b"x", b"X" + WHOLE[1:]])
-def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
+def test_incomplete_answer_is_not_an_answer(path: str, spoken: bytes) -> None:
     def talk(peer: socket.socket) -> None:
         receive_request(peer)
         peer.sendall(spoken)
@@ -203,7 +201,7 @@ def test_an_answer_that_is_not_whole_is_none(path: str, spoken: bytes) -> None:
     assert ask(path, talk) is None
 
 
-def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> None:
+def test_client_waits_for_an_answer_as_long_as_the_daemon_announced(path: str) -> None:
     def talk(peer: socket.socket) -> None:
         receive_request(peer)
         peer.sendall(protocol.encode_accepted(0.2))
@@ -228,19 +226,19 @@ def test_an_answer_is_waited_for_as_long_as_the_authorizer_said(path: str) -> No
         b"\0\0\0\x101\0root\0f\x001\0/c\x001\x002",
     ],
 )
-def test_what_is_no_request_is_malformed(data: bytes) -> None:
+def test_bytes_that_are_not_a_request_are_malformed(data: bytes) -> None:
     with pytest.raises(protocol.MalformedRequest):
         protocol.parse_request(data, 0.0)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\0\0\x20\x01", b"\0\0\0\x01xy"])
-def test_what_is_longer_than_a_request_is_malformed(data: bytes) -> None:
+def test_request_beyond_the_longest_is_malformed(data: bytes) -> None:
     with pytest.raises(protocol.MalformedRequest):
         protocol.complete(data)
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_make_the_parser_raise_anything_else(data: bytes) -> None:
+def test_request_parser_raises_only_malformed_request_for_any_bytes(data: bytes) -> None:
     try:
         if protocol.complete(data):
             protocol.parse_request(data, 0.0)
@@ -257,7 +255,7 @@ def request_of(*fields: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("length", "good"), [(protocol.LONGEST_REQUEST, True), (protocol.LONGEST_REQUEST + 1, False)])
-def test_a_request_is_at_most_as_long_as_one_may_be(length: int, good: bool) -> None:
+def test_request_of_the_maximum_length_is_accepted(length: int, good: bool) -> None:
     data = length.to_bytes(4, "big") + b"x" * length
     assert protocol.LONGEST_REQUEST == 8192
     if good:
@@ -268,14 +266,14 @@ def test_a_request_is_at_most_as_long_as_one_may_be(length: int, good: bool) -> 
             protocol.complete(data)
 
 
-def test_a_request_is_whole_with_its_last_byte_and_no_earlier() -> None:
+def test_request_is_complete_with_its_last_byte() -> None:
     data = request_of(b"1", b"u", b"", b"1", b"")
     for length in range(len(data)):
         assert protocol.complete(data[:length]) is False
     assert protocol.complete(data) is True
 
 
-def test_a_request_with_more_behind_it_is_none() -> None:
+def test_request_with_bytes_behind_it_is_malformed() -> None:
     with pytest.raises(protocol.MalformedRequest):
         protocol.complete(request_of(b"1", b"u", b"", b"1", b"") + b"x")
 
@@ -295,12 +293,12 @@ def test_a_request_with_more_behind_it_is_none() -> None:
         [b"1", b"u", b"f", b"1", b"", b"1" * 6],
     ],
 )
-def test_fields_that_are_no_request_are_malformed(fields: List[bytes]) -> None:
+def test_request_with_malformed_fields_is_malformed(fields: List[bytes]) -> None:
     with pytest.raises(protocol.MalformedRequest):
         protocol.parse_request(request_of(*fields), 0.0)
 
 
-def test_the_fields_of_a_request_are_read_as_they_are() -> None:
+def test_fields_of_a_request_are_parsed_unchanged() -> None:
     parsed = protocol.parse_request(request_of(b"1", b"u", b"", b"1" * 10, b""), 7.0)
     assert (parsed.user, parsed.fingerprint, parsed.sshd_pid) == ("u", None, 1111111111)
     assert (parsed.config_file, parsed.begun, parsed.tokens) == (None, 7.0, {})
@@ -310,10 +308,10 @@ def test_the_fields_of_a_request_are_read_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(3.25, 3250), (0.0, 1), (-5.0, 1), (0.002, 2)])
-def test_how_long_to_wait_is_said_in_milliseconds(seconds: float, milliseconds: int) -> None:
+def test_acceptance_has_the_wait_in_milliseconds(seconds: float, milliseconds: int) -> None:
     assert protocol.encode_accepted(seconds) == b"W" + milliseconds.to_bytes(4, "big")
 
 
-def test_an_answer_says_whether_a_chained_command_is_to_be_run() -> None:
+def test_answer_shows_whether_the_client_runs_the_chained_command() -> None:
     assert protocol.encode_answer(["a", "b"]) == b"K\0\0\0\4a\nb\n"
     assert protocol.encode_answer([], chained=True) == b"C\0\0\0\0"

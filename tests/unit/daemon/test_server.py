@@ -21,13 +21,13 @@ from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
     ("allowed", "said"),
     [({os.geteuid()}, WHOLE), ({os.geteuid() + 1}, protocol.DECLINED), (set(), protocol.DECLINED), (None, WHOLE)],
 )
-def test_only_who_may_ask_is_answered(path: str, allowed: Optional[Container[int]], said: bytes) -> None:
+def test_only_an_allowed_uid_is_answered(path: str, allowed: Optional[Container[int]], said: bytes) -> None:
     heard: List[bytes] = []
     serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), allowed)
     assert heard == [said]
 
 
-def test_a_request_counts_from_when_sshd_asked(path: str) -> None:
+def test_time_of_a_request_runs_from_when_sshd_asked(path: str) -> None:
     asked_at: Dict[str, float] = {}
     begun = time.monotonic()
 

@@ -22,7 +22,7 @@ OTHER = 0x01020304
     ("mode", "allowed"),
     [(0o600, True), (0o700, True), (0o601, False), (0o610, False), (0o620, False), (0o604, False), (0o666, False)],
 )
-def test_the_owner_of_a_socket_may_ask_if_nobody_else_can_reach_it(tmp_path: Path, mode: int, allowed: bool) -> None:
+def test_owner_of_a_socket_is_allowed_if_no_other_user_can_connect(tmp_path: Path, mode: int, allowed: bool) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a socket away")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -32,13 +32,13 @@ def test_the_owner_of_a_socket_may_ask_if_nobody_else_can_reach_it(tmp_path: Pat
         assert allowed_peer_uids(listener) == ({0, OTHER} if allowed else {0})
 
 
-def test_a_socket_without_a_name_belongs_to_root_and_this_user() -> None:
+def test_unnamed_socket_accepts_root_and_this_user() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         assert allowed_peer_uids(listener) == {0, os.geteuid()}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_root_may_ask_whoever_serves() -> None:
+def test_root_is_allowed_whatever_user_serves() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         os.seteuid(OTHER)
         try:
@@ -47,7 +47,7 @@ def test_root_may_ask_whoever_serves() -> None:
             os.seteuid(0)
 
 
-def test_a_front_door_with_another_configuration_decides_by_itself(path: str) -> None:
+def test_request_with_another_configuration_file_is_declined(path: str) -> None:
     heard: List[bytes] = []
     other = NOTHING_CACHED._replace(config_file="/other.conf")
     serve(path, other, lambda: heard.append(answer(path, request("root"))))
@@ -64,7 +64,7 @@ def test_a_front_door_with_another_configuration_decides_by_itself(path: str) ->
         (request("") + b"",),
     ],
 )
-def test_what_is_no_request_costs_its_connection_and_nothing_more(path: str, words: tuple[bytes, ...]) -> None:
+def test_malformed_request_closes_only_its_own_connection(path: str, words: tuple[bytes, ...]) -> None:
     heard: List[bytes] = []
 
     def talk() -> None:

@@ -61,7 +61,7 @@ def connected(path: str) -> Iterator[socket.socket]:
         yield peer
 
 
-def test_no_connection_is_waited_for(path: str) -> None:
+def test_server_never_blocks_on_a_connection(path: str) -> None:
     listener, heard = Listener(), []
     serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), None, listener)
     assert heard == [WHOLE]
@@ -111,29 +111,29 @@ def closed_at_once(
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_connection_that_comes_to_nothing_is_closed_at_once(path: str, end: str) -> None:
+def test_connection_without_a_request_is_closed_at_once(path: str, end: str) -> None:
     assert closed_at_once(path, ENDS[end])
 
 
-def test_a_front_door_that_is_sent_away_is_left_at_once(path: str) -> None:
+def test_declined_connection_is_closed_at_once(path: str) -> None:
     other = NOTHING_CACHED._replace(config_file="/other.conf")
     assert closed_at_once(path, send(request("root")), handler=other)
     assert closed_at_once(f"{path}2", lambda peer: None, allowed=set())
 
 
-def test_a_connection_that_breaks_is_closed_at_once_and_costs_nothing_more(path: str) -> None:
+def test_broken_connection_is_closed_at_once(path: str) -> None:
     broken = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
     assert closed_at_once(path, send(request("root")), first_read=broken)
 
 
-def test_a_connection_that_has_nothing_to_read_after_all_is_read_again(path: str) -> None:
+def test_connection_whose_read_would_block_is_read_again(path: str) -> None:
     heard: List[bytes] = []
     listener = Listener(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))
     serve(path, NOTHING_CACHED, lambda: heard.append(answer(path, request("root"))), None, listener)
     assert heard == [WHOLE]
 
 
-def test_who_may_not_ask_and_has_gone_costs_nothing(path: str) -> None:
+def test_denied_peer_that_has_gone_does_not_stop_the_server(path: str) -> None:
     listener = Listener()
     listener.bind(path)
     listener.listen(64)
@@ -144,7 +144,7 @@ def test_who_may_not_ask_and_has_gone_costs_nothing(path: str) -> None:
     assert heard == [protocol.DECLINED]
 
 
-def test_where_descriptors_run_out_the_oldest_connection_that_says_nothing_makes_room(path: str) -> None:
+def test_oldest_silent_connection_is_closed_when_descriptors_run_out(path: str) -> None:
     listener, heard, closed = Listener(), [], []
 
     def talk() -> None:
@@ -158,7 +158,7 @@ def test_where_descriptors_run_out_the_oldest_connection_that_says_nothing_makes
     assert (heard, closed) == ([WHOLE], [True])
 
 
-def test_where_descriptors_run_out_and_nobody_is_silent_the_next_one_is_answered(path: str) -> None:
+def test_next_connection_is_answered_when_descriptors_run_out_and_none_is_silent(path: str) -> None:
     listener, heard = Listener(), []
 
     def talk() -> None:
@@ -169,7 +169,7 @@ def test_where_descriptors_run_out_and_nobody_is_silent_the_next_one_is_answered
     assert heard == [WHOLE]
 
 
-def test_only_so_many_connections_may_say_nothing(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_silent_connections_is_limited(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert server._MAX_PENDING == 512
     monkeypatch.setattr(server, "_MAX_PENDING", 3)
     listener, closed = Listener(), []
@@ -218,7 +218,7 @@ class Turns:
 
 
 @pytest.mark.parametrize(("deadline", "well"), [(3.0, True), (-0.5, True), (-1000.0, False)])
-def test_the_service_is_well_until_ten_seconds_after_an_answer_was_due(path: str, deadline: float, well: bool) -> None:
+def test_watchdog_is_notified_until_ten_seconds_after_an_answer_was_due(path: str, deadline: float, well: bool) -> None:
     turns, beats = Turns(path), []
 
     def decide(_: Invocation) -> bytes:
@@ -239,7 +239,7 @@ def test_the_service_is_well_until_ten_seconds_after_an_answer_was_due(path: str
     assert (beats[0] > 0) == well
 
 
-def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the_request(
+def test_existing_worker_takes_the_request_when_no_thread_can_be_started(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns, leave, begun = Turns(path), threading.Event(), threading.Event()
@@ -278,7 +278,7 @@ def test_where_no_further_thread_can_be_started_one_of_those_there_are_takes_the
     assert heard == [WHOLE, WHOLE]
 
 
-def test_a_socket_without_a_file_belongs_to_root_and_this_user() -> None:
+def test_abstract_socket_accepts_root_and_this_user() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"\0eic-sshd-test-{os.getpid()}")  # unix(7), an abstract one
         assert allowed_peer_uids(listener) == {0, os.geteuid()}

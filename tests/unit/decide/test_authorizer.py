@@ -36,7 +36,7 @@ def scene(instance: Instance) -> Scene:
     return Scene(instance)
 
 
-def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(scene: Scene, ed25519: str) -> None:
+def test_pushed_key_is_granted_with_its_caller_request_id_and_expiry(scene: Scene, ed25519: str) -> None:
     request_id = scene.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Admin/alice")
     decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert decision.reason is Reason.GRANTED
@@ -50,13 +50,13 @@ def test_a_pushed_key_is_granted_with_all_that_is_known_of_it(scene: Scene, ed25
 
 
 @pytest.mark.parametrize("key_type", sorted(keys.every_type()))
-def test_keys_of_every_allowed_type_are_granted(scene: Scene, key_type: str) -> None:
+def test_pushed_key_of_every_allowed_type_is_granted(scene: Scene, key_type: str) -> None:
     line = keys.every_type()[key_type].decode()
     scene.instance.push(USER, line, "arn")
     assert scene.ask(fingerprint=fingerprint(line)).keys == (parse(line.encode()),)
 
 
-def test_without_a_fingerprint_every_good_key_is_granted_once(scene: Scene) -> None:
+def test_every_valid_key_is_granted_once_when_sshd_names_no_fingerprint(scene: Scene) -> None:
     lines = [keys.ed25519_line() for _ in range(3)]
     for line in [*lines, lines[0]]:
         scene.instance.push(USER, line, "arn")
@@ -65,7 +65,7 @@ def test_without_a_fingerprint_every_good_key_is_granted_once(scene: Scene) -> N
     assert {key.fingerprint for key in granted} == {fingerprint(line) for line in lines}
 
 
-def test_the_md5_fingerprint_of_a_site_with_that_fingerprinthash_is_known(scene: Scene, ed25519: str) -> None:
+def test_md5_fingerprint_selects_its_key(scene: Scene, ed25519: str) -> None:
     import hashlib
 
     scene.instance.push(USER, ed25519, "arn")
@@ -114,7 +114,7 @@ FAULTS: Dict[str, Reason] = {
 
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_of_the_sandbox_is_told_by_its_reason(scene: Scene, ed25519: str, fault: str, named: bool) -> None:
+def test_each_fault_of_the_sandbox_leads_to_its_reason(scene: Scene, ed25519: str, fault: str, named: bool) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.instance.faults.set(fault)
     decision = scene.ask(fingerprint=fingerprint(ed25519) if named else None)
@@ -122,7 +122,7 @@ def test_each_fault_of_the_sandbox_is_told_by_its_reason(scene: Scene, ed25519: 
     assert bool(decision.keys) == (decision.reason is Reason.GRANTED)
 
 
-def test_every_fault_of_the_sandbox_that_is_no_matter_of_the_wire_is_tried_here() -> None:
+def test_every_fault_that_is_not_one_of_the_connection_is_in_the_table() -> None:
     assert set(FAULTS) == set(SIGNER_FAULTS) | set(BLOCK_FAULTS) | set(METADATA_FAULTS)
     assert not set(FAULTS) & set(API_FAULTS)
 
@@ -141,31 +141,33 @@ PUSHED: Dict[str, Tuple[str, Reason]] = {
 
 
 @pytest.mark.parametrize("pushed", PUSHED)
-def test_a_signed_key_that_the_policy_forbids_is_refused(scene: Scene, pushed: str) -> None:
+def test_signed_key_that_the_policy_forbids_is_refused(scene: Scene, pushed: str) -> None:
     line, reason = PUSHED[pushed]
     scene.instance.push(USER, line, "arn")
     assert scene.ask().reason is reason
 
 
 @pytest.mark.parametrize("pushed", ["dsa", "certificate", "short rsa"])
-def test_so_it_is_where_sshd_names_its_fingerprint(scene: Scene, pushed: str) -> None:
+def test_signed_key_that_the_policy_forbids_is_refused_when_sshd_names_its_fingerprint(
+    scene: Scene, pushed: str
+) -> None:
     line, reason = PUSHED[pushed]
     scene.instance.push(USER, line, "arn")
     assert scene.ask(fingerprint=fingerprint(line)).reason is reason
 
 
-def test_a_type_that_the_site_took_off_its_list_is_refused(scene: Scene, ed25519: str) -> None:
+def test_key_type_that_the_site_does_not_list_is_refused(scene: Scene, ed25519: str) -> None:
     scene.settings = {"keys": {"types": frozenset(["ssh-rsa"])}}
     scene.instance.push(USER, ed25519, "arn")
     assert scene.ask().reason is Reason.KEY_TYPE_FORBIDDEN
 
 
-def test_a_key_of_another_fingerprint_is_refused(scene: Scene, ed25519: str) -> None:
+def test_key_with_another_fingerprint_is_refused(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     assert scene.ask(fingerprint=fingerprint(keys.ed25519_line())).reason is Reason.FINGERPRINT_MISMATCH
 
 
-def test_a_key_pushed_for_another_user_is_not_given_out(scene: Scene, ed25519: str) -> None:
+def test_key_pushed_for_another_user_is_refused(scene: Scene, ed25519: str) -> None:
     scene.instance.push("root", ed25519, "arn")
     decision = scene.ask()
     assert (decision.reason, decision.outcome, decision.keys) == (Reason.NO_ACTIVE_KEYS, Outcome.NONE, ())
@@ -173,7 +175,7 @@ def test_a_key_pushed_for_another_user_is_not_given_out(scene: Scene, ed25519: s
 
 @pytest.mark.parametrize("ahead", [0, 1, 59, 60, 61, 120, 121, 200])
 @pytest.mark.parametrize(("window", "clock_skew"), [(60, 60), (60, 0), (30, 30)])
-def test_a_key_is_good_until_its_timestamp_and_no_further_ahead_than_allowed(
+def test_key_is_granted_until_its_timestamp_and_at_most_window_and_skew_ahead(
     pki: Pki, ed25519: str, ahead: int, window: int, clock_skew: int
 ) -> None:
     pushed_at = int(time.time())
@@ -231,13 +233,15 @@ NAMES_ALLOWED = [
 
 
 @pytest.mark.parametrize("name", NAMES_REFUSED)
-def test_a_name_that_ec2_instance_connect_cannot_carry_is_refused(scene: Scene, name: str) -> None:
+def test_user_name_that_ec2_instance_connect_cannot_carry_is_refused(scene: Scene, name: str) -> None:
     assert scene.ask(name).reason is Reason.USER_NAME_INVALID
     assert scene.imds.reads == []
 
 
 @pytest.mark.parametrize("name", NAMES_ALLOWED)
-def test_a_name_that_it_can_carry_is_asked_for(scene: Scene, name: str, ed25519: str) -> None:
+def test_keys_are_read_for_a_user_name_that_ec2_instance_connect_can_carry(
+    scene: Scene, name: str, ed25519: str
+) -> None:
     scene.instance.push(name, ed25519, "arn")
     assert scene.ask(name).reason is Reason.GRANTED
 
@@ -267,7 +271,7 @@ def xen(folder: Path, uuid: str) -> Ec2Hardware:
         (xen, "45e12aec-dcd1-b213-94ed-012345abcdef", False),
     ],
 )
-def test_the_hardware_must_be_the_instance(
+def test_hardware_of_another_instance_is_refused(
     scene: Scene, ed25519: str, tmp_path: Path, make: Callable[[Path, str], Ec2Hardware], text: str, granted: bool
 ) -> None:
     scene.hardware = make(tmp_path, text)
@@ -275,7 +279,7 @@ def test_the_hardware_must_be_the_instance(
     assert scene.ask().reason is (Reason.GRANTED if granted else Reason.NOT_EC2)
 
 
-def test_off_ec2_imds_is_not_even_asked(scene: Scene, tmp_path: Path) -> None:
+def test_imds_is_not_read_on_other_hardware_than_ec2(scene: Scene, tmp_path: Path) -> None:
     scene.hardware = Ec2Hardware(str(tmp_path))
     assert scene.ask().reason is Reason.NOT_EC2
     assert scene.imds.reads == []
@@ -284,12 +288,12 @@ def test_off_ec2_imds_is_not_even_asked(scene: Scene, tmp_path: Path) -> None:
 # No work that the answer does not need.
 
 
-def test_no_key_for_the_user_ends_after_one_read(scene: Scene) -> None:
+def test_decision_without_pushed_keys_takes_one_read(scene: Scene) -> None:
     scene.ask()
     assert scene.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
 
 
-def test_where_no_block_carries_the_fingerprint_nothing_more_is_read(scene: Scene, ed25519: str) -> None:
+def test_nothing_more_is_read_when_no_block_has_the_fingerprint(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.ask(fingerprint=fingerprint(keys.ed25519_line()))
     assert scene.imds.reads == [f"managed-ssh-keys/active-keys/{USER}"]
@@ -299,7 +303,7 @@ def test_where_no_block_carries_the_fingerprint_nothing_more_is_read(scene: Scen
 # Which refusal is told, where several blocks are refused.
 
 
-def test_a_broken_block_is_told_rather_than_that_another_key_is_pushed(scene: Scene, ed25519: str) -> None:
+def test_malformed_block_is_reported_rather_than_a_fingerprint_mismatch(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.instance.push(USER, "broken", "arn")
     decision = scene.ask(fingerprint=fingerprint(keys.ed25519_line()))
@@ -307,13 +311,15 @@ def test_a_broken_block_is_told_rather_than_that_another_key_is_pushed(scene: Sc
     assert "1 more" in decision.detail
 
 
-def test_an_empty_answer_means_no_keys(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_answer_of_active_keys_means_no_keys(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene.imds, "active_keys", lambda user, deadline: b"\n \n")
     assert scene.ask().reason is Reason.NO_ACTIVE_KEYS
 
 
 @pytest.mark.parametrize("blob", [b"\0" * 1000, b"#\n" * 1000, b"<html>", b"\xff\xfe\n\n\xff"])
-def test_an_answer_that_is_no_blocks_is_refused(scene: Scene, blob: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_of_active_keys_that_is_not_blocks_is_refused(
+    scene: Scene, blob: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scene.imds, "active_keys", lambda user, deadline: blob)
     assert scene.ask().reason is Reason.BLOCK_MALFORMED
 
@@ -321,7 +327,7 @@ def test_an_answer_that_is_no_blocks_is_refused(scene: Scene, blob: bytes, monke
 # Rotation between two reads.
 
 
-def test_a_rotation_between_reading_keys_and_signer_costs_no_login(scene: Scene, ed25519: str) -> None:
+def test_signer_rotation_between_two_reads_does_not_refuse_a_login(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     read = scene.instance.read
     rotated: List[str] = []
@@ -337,7 +343,7 @@ def test_a_rotation_between_reading_keys_and_signer_costs_no_login(scene: Scene,
     assert rotated
 
 
-def test_a_chain_that_is_refused_is_read_once_more(scene: Scene, ed25519: str) -> None:
+def test_refused_chain_is_read_once_more(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.instance.faults.set("other-root")
     assert scene.ask().reason is Reason.SIGNER_UNTRUSTED
@@ -345,7 +351,7 @@ def test_a_chain_that_is_refused_is_read_once_more(scene: Scene, ed25519: str) -
     assert scene.imds.reads.count("placement/region") == 2
 
 
-def test_what_stays_wrong_is_read_twice_and_no_more(scene: Scene, ed25519: str) -> None:
+def test_lasting_fault_is_read_only_twice(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.instance.faults.set("bad-signature")
     assert scene.ask().reason is Reason.BAD_SIGNATURE
@@ -359,7 +365,7 @@ def test_what_stays_wrong_is_read_twice_and_no_more(scene: Scene, ed25519: str) 
     "reason", [Reason.IMDS_UNREACHABLE, Reason.IMDS_DISABLED, Reason.IMDS_ERROR, Reason.DEADLINE_EXCEEDED]
 )
 @pytest.mark.parametrize("after", range(6))
-def test_imds_failing_at_any_read_is_told(
+def test_imds_failure_at_any_read_is_reported(
     scene: Scene, ed25519: str, reason: Reason, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.instance.push(USER, ed25519, "arn")
@@ -377,7 +383,7 @@ def test_imds_failing_at_any_read_is_told(
 
 @pytest.mark.parametrize("place", ["hardware", "imds", "verifier"])
 @pytest.mark.parametrize("error", [RuntimeError("odd"), OSError(5, "odd"), RecursionError(), UnicodeError("odd")])
-def test_what_nobody_foresaw_is_an_internal_error(
+def test_unforeseen_exception_is_an_internal_error(
     scene: Scene, ed25519: str, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -394,7 +400,7 @@ def test_what_nobody_foresaw_is_an_internal_error(
     assert (decision.reason, decision.keys) == (Reason.INTERNAL_ERROR, ())
 
 
-def test_a_library_that_does_not_load_when_it_is_first_used_is_named(scene: Scene, ed25519: str) -> None:
+def test_library_that_fails_to_load_at_first_use_is_named(scene: Scene, ed25519: str) -> None:
     def fail(domain: str) -> Roots:
         raise ModuleNotFoundError("No module named '_cffi_backend'")
 
@@ -405,7 +411,7 @@ def test_a_library_that_does_not_load_when_it_is_first_used_is_named(scene: Scen
     assert "_cffi_backend" in decision.detail
 
 
-def test_an_answer_that_comes_after_the_deadline_is_none(scene: Scene, ed25519: str) -> None:
+def test_decision_after_the_deadline_grants_nothing(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     ticks = iter(range(0, 10_000, 1))
     scene.monotonic = lambda: float(next(ticks))
@@ -416,7 +422,7 @@ def test_an_answer_that_comes_after_the_deadline_is_none(scene: Scene, ed25519: 
 # A mutation of any check in the story must show.
 
 
-def test_each_check_of_a_block_is_made_on_verified_bytes_only(scene: Scene, ed25519: str) -> None:
+def test_block_is_checked_only_after_its_signature(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     seen: List[Block] = []
 
@@ -434,7 +440,7 @@ def test_each_check_of_a_block_is_made_on_verified_bytes_only(scene: Scene, ed25
     assert seen
 
 
-def test_what_a_signed_block_says_is_not_trusted_when_its_signature_is_not(scene: Scene, ed25519: str) -> None:
+def test_fields_of_a_block_with_a_bad_signature_are_not_trusted(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn:aws:sts::1:assumed-role/Forged/name")
     scene.instance.faults.set("bad-signature")
     decision = scene.ask()
@@ -469,7 +475,7 @@ def reinstate(scene: Scene, blob: Optional[bytes]) -> None:
 
 @pytest.mark.parametrize("named", [True, False], ids=["sshd names the key", "sshd names none"])
 @pytest.mark.parametrize("seen_after", [0, 30])
-def test_a_clock_set_back_revives_no_key_that_was_seen_to_expire(
+def test_expired_key_is_not_granted_again_after_the_clock_is_set_back(
     scene: Scene, ed25519: str, named: bool, seen_after: int
 ) -> None:
     clocks = Clocks(scene)
@@ -489,7 +495,7 @@ def test_a_clock_set_back_revives_no_key_that_was_seen_to_expire(
 
 
 @pytest.mark.parametrize("off", [-86400, -3 * 3600, 3 * 3600, 86400])
-def test_a_key_that_was_first_seen_while_the_clock_was_wrong_is_granted_once_it_is_right(
+def test_key_first_seen_with_a_wrong_clock_is_granted_when_the_clock_is_right(
     scene: Scene, ed25519: str, off: int
 ) -> None:
     clocks = Clocks(scene)
@@ -505,7 +511,7 @@ def test_a_key_that_was_first_seen_while_the_clock_was_wrong_is_granted_once_it_
     assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
 
 
-def test_a_key_first_seen_expired_is_not_granted_later_than_a_window_from_then(scene: Scene, ed25519: str) -> None:
+def test_key_first_seen_expired_is_not_granted_after_one_window(scene: Scene, ed25519: str) -> None:
     clocks = Clocks(scene)
     scene.instance.push(USER, ed25519, "arn")
     reinstate(scene, scene.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
@@ -520,9 +526,7 @@ def test_a_key_first_seen_expired_is_not_granted_later_than_a_window_from_then(s
 
 
 @pytest.mark.parametrize("step", [-7 * 3600, 7 * 3600])
-def test_a_clock_stepped_by_hours_keeps_no_key_out_that_is_pushed_after_it(
-    scene: Scene, ed25519: str, step: int
-) -> None:
+def test_key_pushed_after_a_large_clock_step_is_granted(scene: Scene, ed25519: str, step: int) -> None:
     clocks = Clocks(scene)
     scene.instance.push(USER, ed25519, "arn")
     assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
@@ -534,7 +538,7 @@ def test_a_clock_stepped_by_hours_keeps_no_key_out_that_is_pushed_after_it(
     assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.GRANTED
 
 
-def test_a_remembered_key_is_held_to_the_clock_as_it_is_set_now(scene: Scene, ed25519: str) -> None:
+def test_cached_key_is_checked_against_the_present_clock(scene: Scene, ed25519: str) -> None:
     clocks = Clocks(scene)
     scene.instance.push(USER, ed25519, "arn")
     reinstate(scene, scene.instance.read(f"managed-ssh-keys/active-keys/{USER}"))
@@ -547,9 +551,7 @@ def test_a_remembered_key_is_held_to_the_clock_as_it_is_set_now(scene: Scene, ed
     assert scene.ask(fingerprint=asked).reason is Reason.EXPIRED
 
 
-def test_a_remembered_key_is_held_to_the_hardware_and_the_name_again(
-    scene: Scene, ed25519: str, tmp_path: Path
-) -> None:
+def test_cached_key_is_checked_against_hardware_and_user_name_again(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     Clocks(scene)
     scene.instance.push(USER, ed25519, "arn")
     asked = fingerprint(ed25519)
@@ -559,7 +561,7 @@ def test_a_remembered_key_is_held_to_the_hardware_and_the_name_again(
         assert scene.ask(fingerprint=asked).reason is Reason.NOT_EC2
 
 
-def test_every_caller_who_pushed_the_key_is_named_from_imds_and_from_memory(scene: Scene, ed25519: str) -> None:
+def test_every_caller_of_a_key_is_recorded_from_imds_and_from_the_cache(scene: Scene, ed25519: str) -> None:
     clocks = Clocks(scene)
     pushes = []
     for caller in ("arn:aws:iam::1:user/alice", "arn:aws:iam::1:user/bob"):
@@ -577,7 +579,7 @@ def test_every_caller_who_pushed_the_key_is_named_from_imds_and_from_memory(scen
     assert scene.ask(fingerprint=asked).callers == ("arn:aws:iam::1:user/bob",)
 
 
-def test_how_many_blocks_were_not_looked_at_is_recorded(scene: Scene, ed25519: str) -> None:
+def test_number_of_unjudged_blocks_is_recorded(scene: Scene, ed25519: str) -> None:
     Clocks(scene)
     scene.instance.push(USER, ed25519, "arn")
     blob = scene.instance.read(f"managed-ssh-keys/active-keys/{USER}") or b""
@@ -590,7 +592,7 @@ def test_how_many_blocks_were_not_looked_at_is_recorded(scene: Scene, ed25519: s
         assert "4 more" in record.sentence(decision)
 
 
-def test_an_answer_that_is_ready_after_the_deadline_is_not_given(scene: Scene, ed25519: str) -> None:
+def test_grant_that_is_ready_after_the_deadline_is_refused(scene: Scene, ed25519: str) -> None:
     clocks = Clocks(scene)
     scene.settings["imds"] = {"deadline": 3.0}
     scene.instance.push(USER, ed25519, "arn")
@@ -640,7 +642,7 @@ UNAVAILABLE = ["other-root", "missing-staples", "unknown-domain", "bad-instance-
         ("no-key", "past-timestamp", True),
     ],
 )
-def test_keys_on_disk_are_given_out_when_the_site_says_so(
+def test_keys_on_disk_are_granted_as_the_fallback_setting_says(
     scene: Scene, ed25519: str, tmp_path: Path, when: str, fault: str, given: bool
 ) -> None:
     fallback(scene, tmp_path, when, ed25519)
@@ -655,21 +657,19 @@ def test_keys_on_disk_are_given_out_when_the_site_says_so(
         assert decision.source.value == "file"
 
 
-def test_a_pushed_key_goes_before_the_ones_on_disk(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+def test_pushed_key_takes_precedence_over_keys_on_disk(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     fallback(scene, tmp_path, "no-key", keys.ed25519_line())
     scene.instance.push(USER, ed25519, "arn")
     assert scene.ask().reason is Reason.GRANTED
 
 
-def test_another_key_pushed_for_the_user_does_not_lock_the_one_on_disk_out(
-    scene: Scene, ed25519: str, tmp_path: Path
-) -> None:
+def test_key_on_disk_is_granted_although_another_key_is_pushed(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     fallback(scene, tmp_path, "no-key", ed25519)
     scene.instance.push(USER, keys.ed25519_line(), "arn")
     assert scene.ask(fingerprint=fingerprint(ed25519)).reason is Reason.FALLBACK_FILE
 
 
-def test_keys_on_disk_pass_the_same_checks(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+def test_keys_on_disk_must_be_of_an_allowed_type_and_length(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     refused = [
         keys.dsa_line(),
         keys.certificate_line(),
@@ -682,7 +682,7 @@ def test_keys_on_disk_pass_the_same_checks(scene: Scene, ed25519: str, tmp_path:
     assert scene.ask().keys == (parse(ed25519.encode()),)
 
 
-def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+def test_key_on_disk_with_another_fingerprint_is_refused(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     fallback(scene, tmp_path, "no-key", keys.ed25519_line())
     decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert (decision.reason, decision.keys) == (Reason.NO_ACTIVE_KEYS, ())
@@ -690,9 +690,7 @@ def test_a_key_of_another_fingerprint_on_disk_is_not_given_out(scene: Scene, ed2
 
 
 @pytest.mark.parametrize("fault", ["missing", "writable", "folder", "fifo"])
-def test_a_keys_file_that_is_no_good_is_told_and_not_used(
-    scene: Scene, ed25519: str, tmp_path: Path, fault: str
-) -> None:
+def test_unusable_keys_file_is_reported_and_not_used(scene: Scene, ed25519: str, tmp_path: Path, fault: str) -> None:
     fallback(scene, tmp_path, "no-key", ed25519)
     path = tmp_path / USER
     if fault == "writable":
@@ -709,7 +707,7 @@ def test_a_keys_file_that_is_no_good_is_told_and_not_used(
 
 
 @pytest.mark.parametrize("name", ["../" + USER, "a/b", ".", "..", ".hidden"])
-def test_a_user_name_does_not_leave_the_folder_of_the_keys_file(
+def test_user_name_cannot_lead_out_of_the_folder_of_keys_files(
     scene: Scene, ed25519: str, tmp_path: Path, name: str
 ) -> None:
     fallback(scene, tmp_path, "no-key", ed25519)
@@ -720,7 +718,7 @@ def test_a_user_name_does_not_leave_the_folder_of_the_keys_file(
     assert scene.ask(name).keys == ()
 
 
-def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+def test_user_whose_name_cannot_be_pushed_for_has_keys_on_disk(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     name = "1a-name-that-is-longer-than-thirty-two-characters"
     fallback(scene, tmp_path, "no-key", ed25519)
     (tmp_path / name).write_text(ed25519)
@@ -730,7 +728,7 @@ def test_a_name_that_cannot_be_pushed_for_still_has_its_key_on_disk(scene: Scene
 # Every reason.
 
 
-def test_the_sandbox_speaks_for_other_partitions_too(pki: Pki, ed25519: str) -> None:
+def test_key_is_granted_in_another_partition(pki: Pki, ed25519: str) -> None:
     facts = InstanceMetadata(region="cn-north-1", zone="cn-north-1a", domain="amazonaws.com.cn")
     scene = Scene(Instance(facts, Pki(facts.region, facts.domain, intermediates=1)))
     scene.instance.push(USER, ed25519, "arn")
@@ -738,7 +736,7 @@ def test_the_sandbox_speaks_for_other_partitions_too(pki: Pki, ed25519: str) -> 
 
 
 @pytest.mark.parametrize("domain", ["amazonaws.com.cn", "amazonaws.eu", "c2s.ic.gov"])
-def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
+def test_domain_of_another_partition_is_refused_before_roots_are_read(
     scene: Scene, pki: Pki, ed25519: str, domain: str
 ) -> None:
     asked: List[str] = []
@@ -764,7 +762,7 @@ def test_a_domain_of_another_partition_than_the_regions_reaches_no_root(
         (("us-west-21", "us-west"), Reason.REGION_MISMATCH),
     ],
 )
-def test_the_instance_may_run_in_the_regions_that_are_configured(
+def test_key_is_granted_only_in_the_configured_regions(
     scene: Scene, ed25519: str, allowed: Tuple[str, ...], reason: Reason
 ) -> None:
     scene.settings["instance"] = {"region": allowed}
@@ -777,7 +775,7 @@ def test_the_instance_may_run_in_the_regions_that_are_configured(
         assert "services/domain" not in scene.imds.reads
 
 
-def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(scene: Scene, ed25519: str) -> None:
+def test_region_taken_from_the_zone_must_be_configured(scene: Scene, ed25519: str) -> None:
     scene.settings["instance"] = {"region": ("us-west-1",)}
     scene.instance.faults.set("no-region")
     scene.instance.push(USER, ed25519, "arn")
@@ -794,7 +792,7 @@ def test_a_region_of_the_zone_is_held_to_the_configured_ones_too(scene: Scene, e
         ("ap-southeast-2-akl-1a", "ap-southeast-2"),
     ],
 )
-def test_the_region_is_cut_out_of_the_zone_only_without_placement_region(zone: str, region: str) -> None:
+def test_region_is_taken_from_the_zone_only_without_placement_region(zone: str, region: str) -> None:
     from eic_sshd.model.deadline import Deadline
 
     instance = Instance(InstanceMetadata(region="eu-central-1", zone=zone), None)  # type: ignore[arg-type]
@@ -813,7 +811,7 @@ def remembered(scene: Scene, user: str, asked: Optional[str]) -> Optional[Decisi
     return scene.authorizer().cached(Invocation(user, asked, sshd_pid=42, begun=scene.monotonic()))
 
 
-def test_what_is_remembered_is_decided_without_imds_and_only_that(scene: Scene, ed25519: str) -> None:
+def test_cached_answers_only_for_a_granted_key_and_without_imds(scene: Scene, ed25519: str) -> None:
     clocks = Clocks(scene)
     asked = fingerprint(ed25519)
     scene.instance.push(USER, ed25519, "arn")
@@ -833,7 +831,7 @@ def test_what_is_remembered_is_decided_without_imds_and_only_that(scene: Scene, 
     assert scene.imds.reads == []
 
 
-def test_what_is_remembered_passes_name_hardware_and_clock_again(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+def test_cached_checks_user_name_hardware_and_clock_again(scene: Scene, ed25519: str, tmp_path: Path) -> None:
     clocks = Clocks(scene)
     asked = fingerprint(ed25519)
     scene.instance.push(USER, ed25519, "arn")
@@ -859,9 +857,7 @@ def test_what_is_remembered_passes_name_hardware_and_clock_again(scene: Scene, e
 # A rotation of the signer, whatever else IMDS lists.
 
 
-def test_a_rotation_costs_no_login_beside_a_block_that_is_refused_for_another_reason(
-    scene: Scene, ed25519: str
-) -> None:
+def test_signer_rotation_refuses_no_login_beside_a_block_refused_for_another_reason(scene: Scene, ed25519: str) -> None:
     clocks = Clocks(scene)
     own = scene.instance
     warm = keys.ed25519_line()
@@ -882,7 +878,7 @@ def test_a_rotation_costs_no_login_beside_a_block_that_is_refused_for_another_re
     ("second", "reason"),
     [(Reason.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED), (Reason.IMDS_UNREACHABLE, Reason.BAD_SIGNATURE)],
 )
-def test_a_second_reading_that_fails_is_said_with_what_led_to_it(
+def test_failed_second_read_is_reported_with_the_first_refusal(
     scene: Scene, ed25519: str, second: Reason, reason: Reason, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.instance.push(USER, ed25519, "arn")
@@ -901,7 +897,7 @@ def test_a_second_reading_that_fails_is_said_with_what_led_to_it(
         assert part in decision.detail
 
 
-def test_a_staple_that_is_listed_and_cannot_be_read_is_the_reason_where_it_is_missing(
+def test_unreadable_staple_is_the_reason_when_that_staple_is_missing(
     scene: Scene, ed25519: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.instance.push(USER, ed25519, "arn")
@@ -916,7 +912,7 @@ def test_a_staple_that_is_listed_and_cannot_be_read_is_the_reason_where_it_is_mi
     assert scene.ask().reason is Reason.IMDS_UNREACHABLE
 
 
-def test_a_signer_that_is_known_is_used_while_another_login_holds_the_lock(scene: Scene, ed25519: str) -> None:
+def test_cached_signer_is_used_while_another_login_holds_the_lock(scene: Scene, ed25519: str) -> None:
     Clocks(scene)
     other = keys.ed25519_line()
     scene.instance.push(USER, ed25519, "arn")
@@ -928,7 +924,7 @@ def test_a_signer_that_is_known_is_used_while_another_login_holds_the_lock(scene
         assert scene.ask(fingerprint=fingerprint(other)).reason is Reason.GRANTED
 
 
-def test_a_signer_that_another_login_verified_meanwhile_is_not_verified_again(scene: Scene, ed25519: str) -> None:
+def test_signer_verified_by_another_login_meanwhile_is_not_verified_again(scene: Scene, ed25519: str) -> None:
     class Meanwhile(Cache):
         @contextlib.contextmanager
         def signer_lock(self, deadline: Deadline) -> Iterator[None]:
@@ -943,7 +939,7 @@ def test_a_signer_that_another_login_verified_meanwhile_is_not_verified_again(sc
     assert "managed-ssh-keys/signer-cert" not in scene.imds.reads
 
 
-def test_a_staple_that_cannot_be_read_is_not_the_reason_where_another_one_is_invalid(
+def test_unreadable_staple_is_not_the_reason_when_another_staple_is_invalid(
     scene: Scene, ed25519: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.instance.push(USER, ed25519, "arn")

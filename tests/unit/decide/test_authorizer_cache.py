@@ -53,7 +53,7 @@ def refusing(scene: Scene, *reasons: Reason) -> None:
     scene._verifier = lambda config: verifier  # type: ignore[method-assign]
 
 
-def test_a_second_login_reads_the_keys_and_nothing_else(scene: Scene) -> None:
+def test_second_login_reads_only_the_keys(scene: Scene) -> None:
     first, second = keys.ed25519_line(), keys.ed25519_line()
     for line in (first, second):
         scene.instance.push(USER, line, "arn")
@@ -65,7 +65,7 @@ def test_a_second_login_reads_the_keys_and_nothing_else(scene: Scene) -> None:
     assert scene.verified == 1
 
 
-def test_a_new_chain_of_the_same_place_is_verified_without_asking_where_that_is(scene: Scene, ed25519: str) -> None:
+def test_new_chain_is_verified_without_reading_the_region_again(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.ask()
     scene.instance.rotate_signer()
@@ -78,7 +78,7 @@ def test_a_new_chain_of_the_same_place_is_verified_without_asking_where_that_is(
     assert scene.verified == 2
 
 
-def test_the_same_chain_read_again_is_not_verified_again(scene: Scene, ed25519: str) -> None:
+def test_unchanged_chain_is_not_verified_again(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     scene.instance.faults.set("bad-signature")
     assert scene.ask().reason is Reason.BAD_SIGNATURE
@@ -86,7 +86,7 @@ def test_the_same_chain_read_again_is_not_verified_again(scene: Scene, ed25519: 
     assert scene.verified == 1
 
 
-def test_a_remembered_instance_id_that_is_wrong_is_read_again(scene: Scene, ed25519: str) -> None:
+def test_wrong_cached_instance_id_is_read_again(scene: Scene, ed25519: str) -> None:
     assert scene.cache is not None
     scene.cache.instance_id = "i-0fedcba9876543210"
     scene.instance.push(USER, ed25519, "arn")
@@ -94,7 +94,7 @@ def test_a_remembered_instance_id_that_is_wrong_is_read_again(scene: Scene, ed25
     assert scene.cache.instance_id == scene.instance.metadata.instance_id
 
 
-def test_a_remembered_place_that_is_wrong_is_read_again(scene: Scene, ed25519: str) -> None:
+def test_wrong_cached_region_is_read_again(scene: Scene, ed25519: str) -> None:
     assert scene.cache is not None
     scene.cache.location = Location("eu-central-1", "amazonaws.com")
     scene.instance.push(USER, ed25519, "arn")
@@ -108,14 +108,14 @@ RETRIED = [
 
 
 @pytest.mark.parametrize("reason", RETRIED)
-def test_what_a_rotation_looks_like_is_tried_once_more(scene: Scene, ed25519: str, reason: Reason) -> None:
+def test_refusal_that_a_rotation_can_cause_is_retried_once(scene: Scene, ed25519: str, reason: Reason) -> None:
     scene.instance.push(USER, ed25519, "arn")
     refusing(scene, reason)
     assert scene.ask().reason is Reason.GRANTED
 
 
 @pytest.mark.parametrize("reason", [Reason.SIGNER_REVOKED, Reason.CONFIG_INVALID, Reason.DEADLINE_EXCEEDED])
-def test_what_it_does_not_look_like_is_not(scene: Scene, ed25519: str, reason: Reason) -> None:
+def test_refusal_that_no_rotation_causes_is_not_retried(scene: Scene, ed25519: str, reason: Reason) -> None:
     scene.instance.push(USER, ed25519, "arn")
     refusing(scene, reason)
     assert scene.ask().reason is reason
@@ -125,7 +125,7 @@ def test_what_it_does_not_look_like_is_not(scene: Scene, ed25519: str, reason: R
     ("second", "reported"),
     [(Reason.IMDS_UNREACHABLE, Reason.STAPLE_MISSING), (Reason.SIGNER_REVOKED, Reason.SIGNER_REVOKED)],
 )
-def test_where_the_second_try_only_fails_the_first_refusal_is_reported(
+def test_first_refusal_is_reported_when_the_retry_ends_in_an_error(
     scene: Scene, ed25519: str, second: Reason, reported: Reason
 ) -> None:
     scene.instance.push(USER, ed25519, "arn")
@@ -141,13 +141,13 @@ def md5(line: str) -> str:
 
 
 @pytest.mark.parametrize("form", [md5, fingerprint])
-def test_a_granted_key_is_remembered_in_the_form_that_sshd_asks_in(scene: Scene, ed25519: str, form: Any) -> None:
+def test_granted_key_is_cached_under_the_fingerprint_that_sshd_named(scene: Scene, ed25519: str, form: Any) -> None:
     scene.instance.push(USER, ed25519, "arn")
     assert scene.ask(fingerprint=form(ed25519)).source is Source.IMDS
     assert scene.ask(fingerprint=form(ed25519)).source is Source.CACHE
 
 
-def test_a_key_that_was_granted_to_a_question_about_any_is_remembered(scene: Scene, ed25519: str) -> None:
+def test_key_granted_without_a_fingerprint_is_cached(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     assert scene.ask().source is Source.IMDS
     assert scene.ask(fingerprint=fingerprint(ed25519)).source is Source.CACHE
@@ -164,14 +164,16 @@ def stopped(scene: Scene, at: float) -> Authorizer:
 @pytest.mark.parametrize(
     ("ago", "reason"), [(2.9, Reason.GRANTED), (3.0, Reason.DEADLINE_EXCEEDED), (9.0, Reason.DEADLINE_EXCEEDED)]
 )
-def test_a_decisions_time_runs_from_when_it_was_asked(scene: Scene, ed25519: str, ago: float, reason: Reason) -> None:
+def test_deadline_runs_from_the_beginning_of_the_invocation(
+    scene: Scene, ed25519: str, ago: float, reason: Reason
+) -> None:
     scene.instance.push(USER, ed25519, "arn")
     decision = stopped(scene, 100.0).decide(Invocation(USER, begun=100.0 - ago))
     assert decision.reason is reason
     assert decision.elapsed_us == pytest.approx(ago * 1_000_000, abs=1)
 
 
-def test_a_remembered_answer_says_what_it_took_from_when_it_was_asked(scene: Scene, ed25519: str) -> None:
+def test_elapsed_time_of_a_cached_answer_runs_from_the_invocation(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     authorizer = stopped(scene, 100.0)
     invocation = Invocation(USER, fingerprint(ed25519), begun=100.0)
@@ -203,20 +205,20 @@ class Disk:
         (RuntimeError("odd"), "why; fallback: RuntimeError: odd"),
     ],
 )
-def test_a_refusal_stands_whatever_the_fallback_says(error: Exception, detail: str) -> None:
+def test_refusal_is_reported_whatever_the_fallback_raises(error: Exception, detail: str) -> None:
     from eic_sshd.decide.authorizer import refuse
 
     decision = refuse(Invocation(USER, begun=0.0), NotGranted(Reason.EXPIRED, "why"), Disk(error))
     assert (decision.reason, decision.detail, decision.keys) == (Reason.EXPIRED, detail, ())
 
 
-def test_a_refusal_without_a_detail_says_what_the_fallback_says() -> None:
+def test_refusal_without_a_detail_has_that_of_the_fallback() -> None:
     from eic_sshd.decide.authorizer import refuse
 
     assert refuse(Invocation(USER, begun=0.0), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
 
 
-def test_of_several_keys_the_latest_push_comes_last_and_the_first_end_counts(scene: Scene) -> None:
+def test_last_of_several_granted_keys_is_the_latest_push_and_the_first_expiry_counts(scene: Scene) -> None:
     # Their bytes are in the other order than their pushes.
     late, early = sorted([keys.ed25519_line(), keys.ed25519_line()], key=lambda line: parse(line.encode()))
     now = 1_700_000_000
@@ -242,7 +244,7 @@ def _base64(raw: bytes) -> bytes:
     return base64.b64encode(raw)
 
 
-def test_blocks_are_what_the_signer_signed_to_the_byte(scene: Scene, ed25519: str) -> None:
+def test_authorizer_verifies_the_exact_bytes_of_a_block(scene: Scene, ed25519: str) -> None:
     scene.instance.push(USER, ed25519, "arn")
     seen: List[Block] = []
 

@@ -38,7 +38,7 @@ def lookup(cache: Cache, user: str, grant: Grant, monotonic: float) -> Optional[
     return cache.grant(user, grant.key.fingerprint, monotonic)
 
 
-def test_a_grant_is_remembered_for_its_user_and_fingerprint_until_its_block_ends() -> None:
+def test_grant_is_cached_for_its_user_and_fingerprint_until_its_block_ends() -> None:
     cache = Cache()
     one, other = store(cache, "root", 10.0), store(Cache(), "root", 10.0)
     assert lookup(cache, "root", one, 9.9) == one
@@ -47,7 +47,7 @@ def test_a_grant_is_remembered_for_its_user_and_fingerprint_until_its_block_ends
     assert lookup(cache, "root", other, 0.0) is None
 
 
-def test_a_remembered_key_has_only_its_blocks_that_have_not_ended() -> None:
+def test_cached_grant_has_only_blocks_that_have_not_ended() -> None:
     cache = Cache()
     grant = store(cache, "root", 10.0, 20.0, 30.0)
     found = lookup(cache, "root", grant, 10.0)
@@ -55,7 +55,7 @@ def test_a_remembered_key_has_only_its_blocks_that_have_not_ended() -> None:
     assert found.blocks == grant.blocks[1:]
 
 
-def test_a_block_ends_where_it_was_to_end_when_it_was_first_seen() -> None:
+def test_end_of_a_block_is_that_of_its_first_sight() -> None:
     cache = Cache()
     assert cache.block_end(block(), 100.0, 60.0) == 160.0
     assert cache.block_end(block(), 150.0, 119.0) == 160.0
@@ -63,13 +63,13 @@ def test_a_block_ends_where_it_was_to_end_when_it_was_first_seen() -> None:
     assert cache.block_end(block(b"another"), 5000.0, 60.0) == 5060.0
 
 
-def test_a_block_is_known_by_its_signed_bytes_whatever_its_signature() -> None:
+def test_block_is_identified_by_its_signed_bytes_without_the_signature() -> None:
     cache = Cache()
     cache.block_end(block(), 100.0, 60.0)
     assert cache.block_end(block()._replace(signature=b"another"), 200.0, 60.0) == 160.0
 
 
-def test_when_there_is_no_room_a_new_block_is_granted_and_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_is_granted_but_not_cached_when_the_cache_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "_MAX_BLOCKS", 2)
     cache = Cache()
     kept = store(cache, "root", 10.0)
@@ -82,21 +82,21 @@ def test_when_there_is_no_room_a_new_block_is_granted_and_not_remembered(monkeyp
     assert cache.block_end(kept.blocks[0].block, 50.0, 10.0) == 10.0
 
 
-def test_a_key_of_which_one_block_is_not_remembered_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grant_with_an_uncached_block_is_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_module, "_MAX_BLOCKS", 1)
     cache = Cache()
     grant = store(cache, "root", 10.0, 20.0)
     assert lookup(cache, "root", grant, 0.0) is None
 
 
-def test_thousands_of_blocks_are_remembered_and_no_more_than_fit() -> None:
+def test_cache_keeps_thousands_of_blocks_within_its_bound() -> None:
     cache = Cache()
     for number in range(10_000):
         cache.block_end(block(str(number).encode()), 0.0, 60.0)
     assert len(cache._ends) == memory_module._MAX_BLOCKS == 8192
 
 
-def test_ended_grants_make_room_and_the_memory_is_bounded() -> None:
+def test_ended_grants_are_dropped_and_the_cache_stays_bounded() -> None:
     cache = Cache()
     grants = [store(cache, f"user{number}", 10.0) for number in range(5)]
     for number in range(memory_module._MAX_GRANTS):
@@ -114,7 +114,7 @@ def signer(pki: Pki, valid_until: float) -> Signer:
 
 
 @pytest.mark.parametrize(("valid_for", "holds_for"), [(100, 100), (7200, 3600)])
-def test_a_signer_holds_for_an_hour_or_as_long_as_its_certificates_and_staples(
+def test_signer_is_cached_for_an_hour_or_until_its_certificates_and_staples_end(
     pki: Pki, valid_for: int, holds_for: int
 ) -> None:
     cache, one = Cache(), signer(pki, NOW + valid_for)
@@ -125,26 +125,26 @@ def test_a_signer_holds_for_an_hour_or_as_long_as_its_certificates_and_staples(
     assert cache.signer(NOW + holds_for, 0.0) is None
 
 
-def test_a_signer_is_known_by_the_exact_bytes_of_its_chain(pki: Pki) -> None:
+def test_cached_signer_is_identified_by_the_bytes_of_its_chain(pki: Pki) -> None:
     cache = Cache()
     cache.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
     assert cache.signer(NOW, 0.0, b"chain\n") is None
 
 
-def test_a_clock_set_back_by_a_day_makes_no_signer_last_longer(pki: Pki) -> None:
+def test_signer_is_not_cached_longer_after_the_clock_is_set_back(pki: Pki) -> None:
     cache = Cache()
     cache.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)
     assert cache.signer(NOW - 86400, 0.0) is None
 
 
-def test_a_clock_that_stands_still_makes_no_signer_last_longer(pki: Pki) -> None:
+def test_signer_is_not_cached_longer_while_the_clock_stands_still(pki: Pki) -> None:
     cache, one = Cache(), signer(pki, 2**40)
     cache.store_signer(b"chain", one, NOW, 500.0)
     assert cache.signer(NOW + 1, 500.0 + 3599) is one
     assert cache.signer(NOW + 1, 500.0 + 3600) is None
 
 
-def test_one_thread_at_a_time_verifies_and_none_waits_past_its_deadline() -> None:
+def test_one_thread_verifies_the_signer_and_no_thread_waits_beyond_its_deadline() -> None:
     cache = Cache()
     entered, leave = threading.Event(), threading.Event()
 
@@ -167,7 +167,7 @@ def test_one_thread_at_a_time_verifies_and_none_waits_past_its_deadline() -> Non
         pass
 
 
-def test_a_reload_forgets_keys_and_signer_and_keeps_when_blocks_end(pki: Pki) -> None:
+def test_reload_drops_keys_and_signer_but_keeps_the_ends_of_blocks(pki: Pki) -> None:
     before = Cache()
     grant = store(before, "root", 10.0)
     before.store_signer(b"chain", signer(pki, 2**40), NOW, 0.0)

@@ -19,7 +19,7 @@ KEY = PublicKey("ssh-ed25519", b"blob")
 CONFIG = build({"chain": {"command": "/usr/bin/true"}, "imds": {"deadline": 3.0}})
 
 
-def test_a_user_without_an_entry_takes_no_key_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chained_command_is_not_run_by_a_uid_without_a_passwd_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
     ended = chained_command.run("/usr/bin/true", REQUEST, 1)
     assert (ended.output, ended.status) == (b"", None)
@@ -31,7 +31,7 @@ def test_a_user_without_an_entry_takes_no_key_away(monkeypatch: pytest.MonkeyPat
     ("keys", "fingerprint", "wanted"),
     [((), "SHA256:x", True), ((KEY,), None, True), ((KEY,), "SHA256:x", False), ((), None, True)],
 )
-def test_it_is_wanted_unless_the_key_that_was_asked_for_is_granted(
+def test_chained_command_runs_unless_the_key_that_sshd_named_is_granted(
     keys: tuple[PublicKey, ...], fingerprint: str | None, wanted: bool
 ) -> None:
     decision = Decision(Invocation("alice", fingerprint, begun=0.0), Reason.GRANTED, "", keys)
@@ -40,10 +40,10 @@ def test_it_is_wanted_unless_the_key_that_was_asked_for_is_granted(
 
 
 @pytest.mark.parametrize(("elapsed", "left"), [(0, 3), (1, 2), (2, 1), (2.9, 1), (60, 1)])
-def test_it_has_what_is_left_and_never_less_than_a_third(elapsed: float, left: float) -> None:
+def test_chained_command_gets_the_remaining_time_and_at_least_a_third(elapsed: float, left: float) -> None:
     assert chained_command.seconds_left(CONFIG, begun=100, now=100 + elapsed) == pytest.approx(left)
 
 
-def test_a_decision_leaves_it_its_share() -> None:
+def test_decision_leaves_the_chained_command_a_third_of_the_time() -> None:
     assert CONFIG.decision_deadline == pytest.approx(2)
     assert build({}).decision_deadline == 3

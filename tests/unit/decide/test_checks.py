@@ -39,13 +39,13 @@ def reason(check: object, *arguments: object) -> Optional[Reason]:
     "other",
     ["i-0123456789abcdef", "i-0123456789abcdef00", "i-", "", "I-0123456789ABCDEF0", f" {INSTANCE}", f"{INSTANCE}\n"],
 )
-def test_a_key_is_for_the_instance_of_exactly_its_id(other: str) -> None:
+def test_block_for_another_instance_id_is_refused(other: str) -> None:
     assert reason(checks.require_instance, block(), INSTANCE) is None
     assert reason(checks.require_instance, block(instance=other), INSTANCE) is Reason.INSTANCE_MISMATCH
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "", "us-east-11", "us-east", "eu-central-1 us-east-1"])
-def test_a_region_is_one_of_those_that_the_site_names_whole(region: str) -> None:
+def test_region_must_equal_one_that_the_site_allows(region: str) -> None:
     assert reason(checks.require_region, "us-east-1", ["eu-central-1", "us-east-1"]) is None
     assert reason(checks.require_region, region, ["eu-central-1", "us-east-1"]) is Reason.REGION_MISMATCH
     assert reason(checks.require_region, region, []) is None
@@ -61,14 +61,14 @@ def test_a_region_is_one_of_those_that_the_site_names_whole(region: str) -> None
         (LONGEST + 1, Reason.EXPIRY_BEYOND_WINDOW),
     ],
 )
-def test_a_key_is_fresh_before_its_timestamp_and_no_further_ahead_than_allowed(
+def test_block_is_fresh_before_its_timestamp_and_at_most_window_and_skew_ahead(
     ahead: int, expected: Optional[Reason]
 ) -> None:
     assert reason(checks.require_fresh, block(NOW + ahead), float(NOW), KEYS) is expected
 
 
 @pytest.mark.parametrize(("monotonic", "expected"), [(99.9, None), (100.0, Reason.EXPIRED), (100.1, Reason.EXPIRED)])
-def test_a_block_that_was_seen_before_ends_on_the_monotonic_clock(monotonic: float, expected: Optional[Reason]) -> None:
+def test_block_seen_before_ends_on_the_monotonic_clock(monotonic: float, expected: Optional[Reason]) -> None:
     assert reason(checks.require_not_ended, 100.0, monotonic) is expected
 
 
@@ -76,11 +76,11 @@ def test_a_block_that_was_seen_before_ends_on_the_monotonic_clock(monotonic: flo
     ("ahead", "seconds"),
     [(-1, LONGEST), (0, LONGEST), (0.5, 0.5), (1, 1), (LONGEST, LONGEST), (LONGEST + 1, LONGEST), (10**9, LONGEST)],
 )
-def test_a_block_is_valid_for_what_it_has_left_and_never_longer_than_a_window(ahead: float, seconds: float) -> None:
+def test_block_is_valid_for_its_remaining_time_and_at_most_one_window(ahead: float, seconds: float) -> None:
     assert checks.seconds_valid(block(NOW), NOW - ahead, KEYS) == seconds
 
 
-def test_a_key_has_the_fingerprint_that_is_asked_for_or_none_is() -> None:
+def test_key_must_have_the_fingerprint_that_sshd_named() -> None:
     key = parse(keys.ed25519_line().encode())
     assert reason(checks.require_fingerprint, key, None) is None
     assert reason(checks.require_fingerprint, key, key.fingerprint) is None
@@ -88,7 +88,7 @@ def test_a_key_has_the_fingerprint_that_is_asked_for_or_none_is() -> None:
     assert reason(checks.require_fingerprint, key, "") is Reason.FINGERPRINT_MISMATCH
 
 
-def test_a_blocks_key_may_have_blanks_behind_it_and_must_be_a_key() -> None:
+def test_key_line_of_a_block_may_end_with_blanks_and_must_be_a_key() -> None:
     line = keys.ed25519_line().encode()
     assert checks.key_of(block(key_line=line + b" \r")) == parse(line)
     assert reason(checks.key_of, block(key_line=b"ssh-ed25519 AAAA")) is Reason.KEY_MALFORMED
@@ -103,7 +103,7 @@ def test_a_blocks_key_may_have_blanks_behind_it_and_must_be_a_key() -> None:
         (PublicKey("ssh-dss", b""), Reason.KEY_TYPE_FORBIDDEN),
     ],
 )
-def test_a_key_is_of_a_type_and_a_length_that_the_policy_allows(key: PublicKey, expected: Optional[Reason]) -> None:
+def test_key_of_a_forbidden_type_or_length_is_refused(key: PublicKey, expected: Optional[Reason]) -> None:
     assert reason(checks.require_allowed, key, KeyPolicy()) is expected
 
 
@@ -128,17 +128,17 @@ def reported(reasons: List[Reason], not_judged: int = 0) -> NotGranted:
 
 
 @pytest.mark.parametrize("at", range(1, len(BY_WHAT_THEY_SAY)))
-def test_of_two_refusals_the_one_that_says_more_is_reported(at: int) -> None:
+def test_more_specific_of_two_refusals_is_reported(at: int) -> None:
     less, more = BY_WHAT_THEY_SAY[at - 1 : at + 1]
     assert reported([less, more]).reason is more
     assert reported([more, less]).reason is more
 
 
-def test_of_two_refusals_that_say_as_much_the_first_is_reported() -> None:
+def test_first_of_two_equally_specific_refusals_is_reported() -> None:
     assert reported([Reason.EXPIRED, Reason.EXPIRED]).detail == "detail 0 (1 more refused)"
 
 
-def test_a_refusal_says_how_many_others_there_were() -> None:
+def test_reported_refusal_has_the_number_of_other_refusals() -> None:
     assert reported([Reason.EXPIRED]).detail == "detail 0"
     assert reported([Reason.EXPIRED], 1).detail == "detail 0 (1 more not looked at)"
     assert reported([Reason.EXPIRED] * 3, 7).detail == "detail 0 (2 more refused, 7 more not looked at)"

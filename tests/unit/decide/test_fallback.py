@@ -29,7 +29,7 @@ def problem(file: KeysFile, fingerprint: Optional[str] = None) -> str:
     return str(caught.value)
 
 
-def test_the_file_of_the_user_is_read() -> None:
+def test_keys_file_of_the_user_is_read() -> None:
     line = keys.ed25519_line()
     read = []
 
@@ -41,7 +41,7 @@ def test_the_file_of_the_user_is_read() -> None:
     assert read == ["/keys/root"]
 
 
-def test_a_disk_that_hangs_is_given_up_in_time() -> None:
+def test_hanging_keys_file_is_abandoned_in_time() -> None:
     leave = threading.Event()
 
     def hang(path: str) -> bytes:
@@ -55,7 +55,7 @@ def test_a_disk_that_hangs_is_given_up_in_time() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("odd")])
-def test_what_reading_raises_is_raised(error: Exception) -> None:
+def test_exception_while_a_keys_file_is_read_is_raised(error: Exception) -> None:
     def fail(path: str) -> bytes:
         raise error
 
@@ -64,7 +64,7 @@ def test_what_reading_raises_is_raised(error: Exception) -> None:
     assert ("Input/output error" if isinstance(error, OSError) else "odd") in str(caught.value)
 
 
-def test_what_reading_refuses_is_why_there_are_no_keys() -> None:
+def test_error_of_a_keys_file_is_the_detail_of_the_refusal() -> None:
     def refuse(path: str) -> bytes:
         raise UntrustedFile(path, "writable by others")
 
@@ -83,7 +83,7 @@ def test_what_reading_refuses_is_why_there_are_no_keys() -> None:
         (None, "unavailable", Reason.IMDS_UNREACHABLE, False),
     ],
 )
-def test_keys_on_disk_are_read_only_where_the_site_wants_them(
+def test_keys_file_is_read_only_as_the_setting_says(
     pattern: Optional[str], when: str, reason: Reason, read: bool
 ) -> None:
     paths: List[str] = []
@@ -103,7 +103,7 @@ def test_keys_on_disk_are_read_only_where_the_site_wants_them(
     ("pattern", "path"),
     [("/keys/%u", "/keys/al"), ("/keys/%u/%u", "/keys/al/al"), ("/50%%/%u", "/50%/al"), ("/%%u/%x", "/%u/%x")],
 )
-def test_the_path_is_the_pattern_with_the_user_name(pattern: str, path: str) -> None:
+def test_path_of_a_keys_file_has_the_user_name(pattern: str, path: str) -> None:
     paths: List[str] = []
 
     def content(path: str) -> bytes:
@@ -116,7 +116,7 @@ def test_the_path_is_the_pattern_with_the_user_name(pattern: str, path: str) -> 
 
 
 @pytest.mark.parametrize("user", ["a/b", "/", "a\0", "\0", ".", "..", ".ssh", "../root"])
-def test_a_user_name_that_would_lead_elsewhere_is_no_part_of_a_path(user: str) -> None:
+def test_user_name_that_leads_out_of_the_folder_is_refused(user: str) -> None:
     def content(path: str) -> bytes:
         raise AssertionError(f"{path} is read")
 
@@ -138,20 +138,20 @@ def on_disk(folder: Path, content: bytes) -> KeysFile:
 
 
 @only_root
-def test_a_keys_file_has_256_kib_at_the_most(tmp_path: Path) -> None:
+def test_keys_file_of_more_than_256_kib_is_refused(tmp_path: Path) -> None:
     assert len(on_disk(tmp_path, padded(256 * 1024))("root", None, NO_KEY)) == 1
     assert "longer than 262144 bytes" in problem(on_disk(tmp_path, padded(256 * 1024 + 1)))
 
 
 @only_root
 @pytest.mark.parametrize("uid", [1, 12345])
-def test_a_keys_file_of_another_user_than_root_is_not_read(tmp_path: Path, uid: int) -> None:
+def test_keys_file_of_another_user_than_root_is_refused(tmp_path: Path, uid: int) -> None:
     file = on_disk(tmp_path, padded(200))
     os.chown(tmp_path / "root", uid, 0)
     assert f"owned by uid {uid}, not by root" in problem(file)
 
 
-def test_sixteen_reads_may_hang_and_no_further_one_begins() -> None:
+def test_at_most_16_reads_of_keys_files_hang_at_one_time() -> None:
     leave = threading.Event()
     problems: List[str] = []
 

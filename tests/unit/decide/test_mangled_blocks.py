@@ -79,7 +79,7 @@ quick = settings(
 )
 
 
-def test_the_block_as_it_is_is_granted(scene: tuple[Authorizer, Answering, bytes, str]) -> None:
+def test_unaltered_block_is_granted(scene: tuple[Authorizer, Answering, bytes, str]) -> None:
     authorizer, imds, blob, line = scene
     imds.blob = blob
     decision = authorizer.decide(Invocation(USER, parse(line.encode()).fingerprint, begun=time.monotonic()))
@@ -88,7 +88,7 @@ def test_the_block_as_it_is_is_granted(scene: tuple[Authorizer, Answering, bytes
 
 @quick
 @given(st.data())
-def test_a_change_anywhere_grants_nothing_but_the_signed_key(
+def test_altered_block_grants_nothing_but_the_signed_key(
     scene: tuple[Authorizer, Answering, bytes, str], data: st.DataObject
 ) -> None:
     authorizer, imds, blob, line = scene
@@ -115,7 +115,7 @@ def test_a_change_anywhere_grants_nothing_but_the_signed_key(
 
 @quick
 @given(st.binary(max_size=500), st.sampled_from([None, "SHA256:x"]))
-def test_no_bytes_are_granted(
+def test_random_bytes_are_never_granted(
     scene: tuple[Authorizer, Answering, bytes, str], blob: bytes, fingerprint: str | None
 ) -> None:
     authorizer, imds, _, _ = scene
@@ -126,7 +126,7 @@ def test_no_bytes_are_granted(
 
 
 @pytest.mark.parametrize("signed_for", ["i-0fedcba9876543210", ""])
-def test_a_signed_header_twice_does_not_choose_the_better_one(
+def test_repeated_signed_field_is_refused(
     scene: tuple[Authorizer, Answering, bytes, str], pki: Pki, signed_for: str
 ) -> None:
     import base64
@@ -138,5 +138,5 @@ def test_a_signed_header_twice_does_not_choose_the_better_one(
     assert authorizer.decide(Invocation(USER, begun=time.monotonic())).reason is Reason.BLOCK_MALFORMED
 
 
-def test_not_granted_names_its_reason() -> None:
+def test_refusal_of_an_altered_block_has_its_reason() -> None:
     assert str(NotGranted(Reason.EXPIRED, "the key expired")) == "expired: the key expired"

@@ -52,14 +52,14 @@ def test_blocks_with_other_keys_are_dropped_and_not_counted() -> None:
     assert (found.malformed, found.not_judged) == ([], 0)
 
 
-def test_of_the_blocks_with_the_key_the_first_256_are_judged_and_the_others_counted() -> None:
+def test_only_the_first_256_blocks_with_the_key_are_judged() -> None:
     blob = b"".join(block(WANTED, f"caller{number}") for number in range(300))
     found = pushed.read(blob, fingerprint(WANTED))
     assert [one.caller for one in found.blocks] == [f"caller{number}" for number in range(256)]
     assert found.not_judged == 44
 
 
-def test_without_a_fingerprint_so_it_is_for_all_blocks() -> None:
+def test_only_the_first_256_blocks_are_judged_when_sshd_names_no_fingerprint() -> None:
     blob = b"".join(block(key_line(number)) for number in range(257))
     found = pushed.read(blob, None)
     assert (len(found.blocks), found.not_judged) == (256, 1)
@@ -70,7 +70,7 @@ def test_no_more_than_4096_further_blocks_are_counted() -> None:
     assert "255 more refused, 4095 more not looked at" in refusal(b"x\n\n" * (256 + 4095)).detail
 
 
-def test_malformed_blocks_of_other_callers_use_up_nothing() -> None:
+def test_malformed_blocks_with_other_keys_do_not_count() -> None:
     malformed = [b"x\n\n", b"#\n", b"#Timestamp=1\n", block(b"ssh-ed25519 AAAA"), block(key_line(7), timestamp=b"soon")]
     blob = b"\n".join(malformed * 500) + b"\n" + block(WANTED, "last")
     assert callers(blob, fingerprint(WANTED)) == ["last"]
@@ -78,7 +78,7 @@ def test_malformed_blocks_of_other_callers_use_up_nothing() -> None:
 
 @pytest.mark.parametrize("between", [b"", b"\n", b" \t\n\n"])
 @pytest.mark.parametrize("ending", [b"", b"\r", b" comment of it", b"\t\t# odd"])
-def test_a_block_is_found_by_its_key_wherever_it_is(between: bytes, ending: bytes) -> None:
+def test_block_with_the_key_is_found_at_any_position(between: bytes, ending: bytes) -> None:
     blob = between.join([block(key_line(1)), block(WANTED + ending, "this"), block(key_line(2)), b""])
     (found,) = pushed.read(blob, fingerprint(WANTED)).blocks
     assert found.caller == "this"
@@ -86,19 +86,19 @@ def test_a_block_is_found_by_its_key_wherever_it_is(between: bytes, ending: byte
     assert found.signed.endswith(WANTED + ending + b"\n")
 
 
-def test_md5_fingerprints_find_their_block_too() -> None:
+def test_block_is_found_by_an_md5_fingerprint() -> None:
     digest = hashlib.new("md5", public_key.parse(WANTED).blob, usedforsecurity=False).hexdigest()
     md5 = "MD5:" + ":".join(digest[at : at + 2] for at in range(0, 32, 2))
     assert callers(block(key_line(1)) + block(WANTED, "this"), md5) == ["this"]
 
 
-def test_a_key_that_stands_where_a_signature_should_is_not_pushed() -> None:
+def test_key_in_place_of_a_signature_is_not_pushed() -> None:
     blob = block(key_line(1)) + WANTED + b"\n" + base64.b64encode(b"s" * 256) + b"\n"
     assert refusal(blob, fingerprint(WANTED)).reason is not Reason.GRANTED
     assert refusal(WANTED + b"\n", fingerprint(WANTED)).reason is Reason.BLOCK_MALFORMED
 
 
-def test_a_malformed_block_with_the_key_is_refused_as_such() -> None:
+def test_malformed_block_with_the_key_is_reported_as_malformed() -> None:
     one = refusal(block(key_line(1)) + block(WANTED, timestamp=b"soon"), fingerprint(WANTED))
     assert one.reason is Reason.BLOCK_MALFORMED
     assert "Timestamp" in one.detail
@@ -109,11 +109,11 @@ def test_many_malformed_blocks_with_the_key_are_counted() -> None:
     assert "255 more refused, 44 more not looked at" in one.detail
 
 
-def test_where_other_keys_are_pushed_the_refusal_says_so() -> None:
+def test_other_pushed_keys_are_reported_as_a_fingerprint_mismatch() -> None:
     assert refusal(block(key_line(1)), fingerprint(WANTED)).reason is Reason.FINGERPRINT_MISMATCH
 
 
-def test_a_broken_key_among_the_others_is_said() -> None:
+def test_malformed_key_among_other_keys_is_reported() -> None:
     one = refusal(block(key_line(1)) + block(b"ssh-ed25519 AAAA"), fingerprint(WANTED))
     assert one.reason is Reason.KEY_MALFORMED
     assert "1 more refused" in one.detail
@@ -121,17 +121,17 @@ def test_a_broken_key_among_the_others_is_said() -> None:
 
 @pytest.mark.parametrize("blob", [b"", b"\n", b" \n\t\n"])
 @pytest.mark.parametrize("asked", [None, fingerprint(WANTED)])
-def test_nothing_is_no_key(blob: bytes, asked: Optional[str]) -> None:
+def test_empty_answer_has_no_active_keys(blob: bytes, asked: Optional[str]) -> None:
     assert refusal(blob, asked).reason is Reason.NO_ACTIVE_KEYS
 
 
 @pytest.mark.parametrize("field", [b"#Later=" + b"x" * 20_000 + b"\n", b"#\n" * 10_000])
-def test_a_block_of_more_than_16_kib_is_malformed(field: bytes) -> None:
+def test_block_of_more_than_16_kib_is_malformed(field: bytes) -> None:
     for asked in (None, fingerprint(WANTED)):
         assert refusal(field + block(WANTED), asked).reason is Reason.BLOCK_MALFORMED
 
 
-def test_a_block_may_be_16_kib_long() -> None:
+def test_block_of_16_kib_is_accepted() -> None:
     one = block(WANTED, "this")
     filler = b"#" + b"x" * (16 * 1024 - len(one) - 2) + b"\n"
     assert len(filler + one) == 16 * 1024
@@ -156,14 +156,14 @@ def has_wanted_key(block: bytes) -> bool:
 
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25))
-def test_the_blocks_with_the_key_are_those_of_all_blocks_that_have_it(pieces: List[bytes]) -> None:
+def test_search_by_fingerprint_finds_the_same_blocks_as_parsing_all(pieces: List[bytes]) -> None:
     blob = b"".join(pieces)
     wanted = public_key.parse(WANTED).blob
     expected = [block for block in signed_key.split(blob) if has_wanted_key(block)]
     assert list(signed_key.carrying(blob, lambda key: key == wanted)) == expected
 
 
-def test_of_a_malformed_block_with_the_key_others_are_not_counted() -> None:
+def test_blocks_with_other_keys_are_not_counted_beside_a_malformed_one() -> None:
     blob = block(WANTED, timestamp=b"x") + b"\n" + block(key_line(1))
     found = refusal(blob, fingerprint(WANTED))
     assert found.reason is Reason.BLOCK_MALFORMED

@@ -26,7 +26,7 @@ def is_taken_by_the_service(pattern: str, name: str) -> bool:
     return 1 <= len(name) <= 32 and "\n" not in name and re.search(pattern, name) is not None
 
 
-def test_the_names_that_the_service_takes_and_no_others_are_taken() -> None:
+def test_exactly_the_user_names_of_the_services_model_are_accepted() -> None:
     pattern = service_pattern()
 
     @given(st.one_of(st.from_regex(pattern), st.text("aZ09@._-$ /\n\u0661", max_size=34)))
@@ -37,14 +37,14 @@ def test_the_names_that_the_service_takes_and_no_others_are_taken() -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "_", "0day", "9.x", "1_", "A" * 32, "1" * 31 + "a", "machine$", "1a$"])
-def test_a_name_of_one_of_the_services_two_forms_is_taken(name: str) -> None:
+def test_user_name_of_either_form_is_accepted(name: str) -> None:
     require_user_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "1", "1234", "A" * 33, "1" * 32 + "a", "1$", "$", ".", "-a", "a\n", "a b", "\u00e4"]
 )
-def test_a_name_of_neither_form_is_refused(name: str) -> None:
+def test_user_name_of_neither_form_is_refused(name: str) -> None:
     with pytest.raises(NotGranted) as caught:
         require_user_name(name)
     assert caught.value.reason is Reason.USER_NAME_INVALID

@@ -26,7 +26,7 @@ SLOW = {"a chain with a changed certificate": 8}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_parser_raises_its_own_errors_only(pki: Pki, name: str) -> None:
+def test_fuzzed_parser_raises_only_its_own_errors(pki: Pki, name: str) -> None:
     target = next(one for one in targets(pki) if one.name == name)
 
     @settings(max_examples=SLOW.get(name, 40), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -37,5 +37,5 @@ def test_a_parser_raises_its_own_errors_only(pki: Pki, name: str) -> None:
     run()
 
 
-def test_every_target_is_tried(pki: Pki) -> None:
+def test_every_fuzzing_target_is_in_the_test(pki: Pki) -> None:
     assert [target.name for target in targets(pki)] == NAMES

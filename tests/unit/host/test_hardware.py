@@ -51,7 +51,7 @@ def reason(check: Callable[[], None]) -> Optional[Reason]:
         (None, None, False, False),
     ],
 )
-def test_the_hardware_tells_ec2_and_this_instance(
+def test_hardware_shows_ec2_and_this_instance(
     tmp_path: Path, tag: Optional[str], uuid: Optional[str], ec2: bool, this: bool
 ) -> None:
     hardware = machine(tmp_path, tag, uuid)
@@ -60,7 +60,7 @@ def test_the_hardware_tells_ec2_and_this_instance(
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_the_whole_instance_id_is_compared_with_the_boards(tmp_path: Path, other: str) -> None:
+def test_instance_id_must_equal_the_board_asset_tag(tmp_path: Path, other: str) -> None:
     hardware = machine(tmp_path, ID, None)
     hardware.require_instance(ID)
     with pytest.raises(NotGranted, match=f"board asset tag is '{ID}'"):
@@ -68,7 +68,7 @@ def test_the_whole_instance_id_is_compared_with_the_boards(tmp_path: Path, other
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_the_whole_instance_id_is_compared_with_the_blocks(other: str) -> None:
+def test_instance_of_a_block_must_equal_this_instance(other: str) -> None:
     def block(instance: str) -> Block:
         return Block(1, instance, None, None, b"", b"", b"")
 
@@ -79,12 +79,14 @@ def test_the_whole_instance_id_is_compared_with_the_blocks(other: str) -> None:
         assert caught.value.reason is Reason.INSTANCE_MISMATCH
 
 
-def test_any_hardware_is_any_instance() -> None:
+def test_any_hardware_accepts_every_instance() -> None:
     AnyHardware().require_ec2()
     AnyHardware().require_instance(ID)
 
 
 @pytest.mark.parametrize(("length", "expected"), [(256, None), (257, Reason.NOT_EC2)])
-def test_of_a_tag_no_more_than_256_bytes_are_read(tmp_path: Path, length: int, expected: Optional[Reason]) -> None:
+def test_at_most_256_bytes_of_the_board_asset_tag_are_read(
+    tmp_path: Path, length: int, expected: Optional[Reason]
+) -> None:
     hardware = machine(tmp_path, ID.rjust(length), None)
     assert reason(lambda: hardware.require_instance(ID)) is expected

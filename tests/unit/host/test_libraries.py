@@ -26,7 +26,7 @@ class Panic(BaseException):
         Panic("Python API call failed"),
     ],
 )
-def test_a_library_that_does_not_load_is_a_refusal_that_names_the_interpreter(error: BaseException) -> None:
+def test_library_that_does_not_load_is_a_refusal_that_names_the_interpreter(error: BaseException) -> None:
     with pytest.raises(NotGranted) as caught, libraries.loading():
         raise error
     assert caught.value.reason is Reason.LIBRARY_UNUSABLE
@@ -36,13 +36,13 @@ def test_a_library_that_does_not_load_is_a_refusal_that_names_the_interpreter(er
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), NotGranted(Reason.CONFIG_INVALID, "x")])
-def test_what_is_no_fault_of_a_library_passes(error: BaseException) -> None:
+def test_exceptions_that_no_library_caused_are_not_converted(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, libraries.loading():
         raise error
     assert caught.value is error
 
 
-def test_one_thread_at_a_time_loads() -> None:
+def test_only_one_thread_at_a_time_loads_libraries() -> None:
     inside, leave, second = threading.Event(), threading.Event(), threading.Event()
 
     def first() -> None:
@@ -65,7 +65,7 @@ def test_one_thread_at_a_time_loads() -> None:
         thread.join()
 
 
-def test_a_missing_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "systemd", None)
     (finding,) = diagnose_libraries.problems()
     assert finding.code == "library-unusable"

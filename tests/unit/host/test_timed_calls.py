@@ -8,13 +8,13 @@ import pytest
 from eic_sshd.host.timed_calls import TimedCalls
 
 
-def test_what_a_call_gives_is_given() -> None:
+def test_result_of_a_timed_call_is_returned() -> None:
     assert TimedCalls(1).call(lambda: "given", 60) == "given"
     assert TimedCalls(1).call(lambda: None, 60) is None
 
 
 @pytest.mark.parametrize("error", [OSError(5, "odd"), ValueError("odd"), SystemExit(1)])
-def test_what_a_call_raises_is_raised(error: BaseException) -> None:
+def test_exception_of_a_timed_call_is_raised(error: BaseException) -> None:
     def fail() -> None:
         raise error
 
@@ -23,7 +23,7 @@ def test_what_a_call_raises_is_raised(error: BaseException) -> None:
     assert caught.value is error
 
 
-def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
+def test_hanging_calls_are_abandoned_up_to_a_limit() -> None:
     limited, leave, made = TimedCalls(2), threading.Event(), []
 
     def hang() -> None:
@@ -46,7 +46,7 @@ def test_a_call_that_hangs_is_given_up_and_only_so_many_at_once() -> None:
     raise AssertionError("calls that have ended still take up room")
 
 
-def test_calls_that_end_are_all_made_however_many_there_are_at_once() -> None:
+def test_calls_that_end_are_not_limited() -> None:
     limited, made = TimedCalls(2), []
 
     def call() -> None:
@@ -60,14 +60,14 @@ def test_calls_that_end_are_all_made_however_many_there_are_at_once() -> None:
     assert len(made) == 40
 
 
-def test_a_thread_is_kept_for_the_next_call_and_does_not_keep_the_process_from_ending() -> None:
+def test_thread_is_reused_and_does_not_delay_the_end_of_the_process() -> None:
     limited = TimedCalls(1)
     first, second = (limited.call(threading.current_thread, 60) for _ in range(2))
     assert first is second
     assert first.daemon
 
 
-def test_where_no_thread_can_be_started_a_call_fails_and_takes_up_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_fails_without_using_a_slot_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 

@@ -60,7 +60,7 @@ def link(root: Path, at: str, to: str) -> None:
     (root / at).symlink_to(to)
 
 
-def test_a_file_that_only_its_owner_controls_is_read(root: Path) -> None:
+def test_file_that_only_its_owner_controls_is_read(root: Path) -> None:
     assert read(root) == KEYS
     trusted_files.require_safe("/etc/keys/alice", (ME,), str(root))
     assert trusted_files.names("/etc/keys", (ME,), str(root)) == ["alice"]
@@ -71,18 +71,18 @@ def test_a_file_that_only_its_owner_controls_is_read(root: Path) -> None:
     ["/etc//keys/./alice", "/etc/keys/../keys/alice", "/../../etc/keys/alice", "//etc/keys/alice/",
      "/etc/keys/./../keys/alice", "/etc/keys//../keys/alice"],
 )  # fmt: skip
-def test_paths_mean_what_they_mean_to_the_kernel(root: Path, path: str) -> None:
+def test_paths_are_resolved_as_the_kernel_resolves_them(root: Path, path: str) -> None:
     assert read(root, path) == KEYS
 
 
-def test_a_relative_path_begins_at_the_working_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_path_begins_at_the_working_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root / "etc")
     assert trusted_files.read("keys/alice", LIMIT, (ME, 0)) == KEYS
     assert trusted_files.read("../srv/keys/alice", LIMIT, (ME, 0)) == KEYS
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o602, 0o620, 0o666])
-def test_a_file_that_others_may_write_is_refused(root: Path, mode: int) -> None:
+def test_file_that_others_may_write_is_refused(root: Path, mode: int) -> None:
     (root / "etc/keys/alice").chmod(mode)
     who = "others" if mode & 0o002 else "its group"
     with pytest.raises(UntrustedFile) as refused:
@@ -94,14 +94,16 @@ def test_a_file_that_others_may_write_is_refused(root: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o755, 0o4755, 0o644])
-def test_other_modes_of_a_file_are_fine(root: Path, mode: int) -> None:
+def test_file_that_only_its_owner_may_write_is_accepted_in_any_mode(root: Path, mode: int) -> None:
     (root / "etc/keys/alice").chmod(mode)
     assert read(root) == KEYS
 
 
 @pytest.mark.parametrize("folder", ["", "etc", "etc/keys"])
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o777, 0o1777, 0o1775, 0o3773, 0o2775])
-def test_a_folder_that_others_may_write_to_is_refused_sticky_or_not(root: Path, folder: str, mode: int) -> None:
+def test_folder_that_others_may_write_to_is_refused_with_or_without_sticky_bit(
+    root: Path, folder: str, mode: int
+) -> None:
     (root / folder).chmod(mode)
     said = problem(root)
     who = "others" if mode & 0o002 else "its group"
@@ -111,21 +113,21 @@ def test_a_folder_that_others_may_write_to_is_refused_sticky_or_not(root: Path, 
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o1755, 0o2755, 0o711])
-def test_other_modes_of_a_folder_are_fine(root: Path, mode: int) -> None:
+def test_folder_that_only_its_owner_may_write_to_is_accepted_in_any_mode(root: Path, mode: int) -> None:
     (root / "etc/keys").chmod(mode)
     assert read(root) == KEYS
 
 
 @only_root
 @pytest.mark.parametrize("path", ["", "etc", "etc/keys", "etc/keys/alice"])
-def test_all_that_leads_to_a_file_must_belong_to_an_owner(root: Path, path: str) -> None:
+def test_every_folder_above_a_file_must_belong_to_an_owner(root: Path, path: str) -> None:
     os.chown(root / path, OTHER, 0)
     assert f"owned by uid {OTHER}, not by root. Run `chown root /{path}`" in problem(root)
     assert read(root, owners=(0, OTHER)) == KEYS
 
 
 @only_root
-def test_a_program_is_to_be_roots_unless_owners_are_named(root: Path) -> None:
+def test_program_must_belong_to_root_unless_owners_are_named(root: Path) -> None:
     trusted_files.require_safe("/etc/keys/alice", root=str(root))
     os.chown(root / "etc/keys/alice", 1, 1)
     with pytest.raises(UntrustedFile, match="owned by uid 1, not by root"):
@@ -133,7 +135,7 @@ def test_a_program_is_to_be_roots_unless_owners_are_named(root: Path) -> None:
 
 
 @only_root
-def test_folders_and_links_may_be_roots_but_the_file_is_to_be_an_owners(root: Path) -> None:
+def test_folders_and_links_may_belong_to_root_but_the_file_must_belong_to_an_owner(root: Path) -> None:
     link(root, "etc/link", "keys/alice")
     assert "/etc/keys/alice: owned by uid 0, not by uid 12345." in problem(root, "/etc/link", owners=(OTHER,))
     os.chown(root / "etc/keys/alice", OTHER, OTHER)
@@ -161,13 +163,13 @@ def linked(request: pytest.FixtureRequest, root: Path) -> str:
     return at if at.endswith("bob") else f"{at}/alice"
 
 
-def test_a_link_of_an_owner_is_followed(root: Path, linked: str) -> None:
+def test_symbolic_link_of_an_owner_is_followed(root: Path, linked: str) -> None:
     assert read(root, linked) == KEYS
     trusted_files.require_safe(linked, (ME,), str(root))
 
 
 @only_root
-def test_a_link_of_another_user_is_not_followed(root: Path, linked: str) -> None:
+def test_symbolic_link_of_another_user_is_refused(root: Path, linked: str) -> None:
     at = linked if linked.endswith("bob") else os.path.dirname(linked)
     os.chown(root / at[1:], OTHER, OTHER, follow_symlinks=False)
     remedy = f"Remove it, or run `chown -h root {at}`"
@@ -189,7 +191,7 @@ def spoil(root: Path, folder: str) -> None:
         ("etc/keys/bob", "/run/one/../../srv/keys/alice", "run/one"),
     ],
 )
-def test_each_folder_along_a_link_is_held_to_the_same(root: Path, at: str, to: str, folder: str) -> None:
+def test_every_folder_on_the_way_of_a_link_is_checked(root: Path, at: str, to: str, folder: str) -> None:
     (root / "run/one").mkdir(parents=True)
     for made in ("run", "run/one"):
         (root / made).chmod(0o755)
@@ -214,7 +216,7 @@ def test_each_name_on_the_way_to_a_file_is_looked_up_once_in_an_open_folder(root
 
 
 @only_root
-def test_each_link_of_a_chain_is_held_to_the_same(root: Path) -> None:
+def test_every_link_of_a_chain_of_links_is_checked(root: Path) -> None:
     link(root, "etc/keys/bob", "/etc/second")
     link(root, "etc/second", "third")
     link(root, "etc/third", "/srv/keys/alice")
@@ -226,7 +228,7 @@ def test_each_link_of_a_chain_is_held_to_the_same(root: Path) -> None:
 
 
 @only_root
-def test_a_user_who_links_a_key_of_his_own_as_another_is_refused(root: Path) -> None:
+def test_link_by_which_a_user_offers_his_key_as_that_of_another_user_is_refused(root: Path) -> None:
     """keys_file = /run/keys/%u, where any user may make what is not there yet."""
     (root / "run/keys").mkdir(parents=True)
     (root / "run").chmod(0o755)
@@ -241,7 +243,7 @@ def test_a_user_who_links_a_key_of_his_own_as_another_is_refused(root: Path) -> 
     assert "/home/mallory: folder owned by uid" in problem(root, "/run/keys/root")
 
 
-def test_as_many_links_are_followed_as_the_kernel_follows(root: Path) -> None:
+def test_at_most_40_links_are_followed_as_by_the_kernel(root: Path) -> None:
     link(root, "etc/link0", "keys/alice")
     for number in range(1, 41):
         link(root, f"etc/link{number}", f"link{number - 1}")
@@ -254,7 +256,7 @@ def test_as_many_links_are_followed_as_the_kernel_follows(root: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["loop", "/etc/loop", "loop/x"])
-def test_a_link_that_leads_to_itself_ends(root: Path, to: str) -> None:
+def test_link_to_itself_is_an_error(root: Path, to: str) -> None:
     link(root, "etc/loop", to)
     with pytest.raises(OSError, match="symbolic links"):
         read(root, "/etc/loop")
@@ -271,7 +273,7 @@ def test_a_link_that_leads_to_itself_ends(root: Path, to: str) -> None:
         ("/etc/" + "x" * 300, errno.ENAMETOOLONG),
     ],
 )
-def test_what_is_not_there_is_an_error_of_the_system(root: Path, path: str, number: int) -> None:
+def test_missing_file_is_an_os_error(root: Path, path: str, number: int) -> None:
     link(root, "etc/dangling", "/none")
     for ask in (lambda: read(root, path), lambda: trusted_files.require_safe(path, (ME,), str(root))):
         with pytest.raises(OSError) as error:  # noqa: PT011 - its number is what is asked for
@@ -279,14 +281,14 @@ def test_what_is_not_there_is_an_error_of_the_system(root: Path, path: str, numb
         assert error.value.errno == number
 
 
-def test_whether_a_file_is_there_is_not_asked_in_a_folder_that_others_may_write_to(root: Path) -> None:
+def test_untrusted_folder_is_refused_before_the_file_in_it_is_looked_up(root: Path) -> None:
     """It may be that another user has taken it away."""
     spoil(root, "etc")
     assert "/etc: folder writable by others" in problem(root, "/etc/none")
 
 
 @pytest.mark.parametrize("path", ["/", "/..", "/etc", "/etc/keys/..", "/etc/up", "/etc/socket"])
-def test_what_is_no_regular_file_is_refused(root: Path, path: str) -> None:
+def test_file_that_is_not_regular_is_refused(root: Path, path: str) -> None:
     link(root, "etc/up", "..")
     os.mknod(root / "etc/socket", stat.S_IFSOCK | 0o600)
     with pytest.raises(UntrustedFile, match="not a regular file"):
@@ -295,7 +297,7 @@ def test_what_is_no_regular_file_is_refused(root: Path, path: str) -> None:
         read(root, path)
 
 
-def test_a_fifo_is_not_waited_at(root: Path) -> None:
+def test_fifo_is_refused_without_waiting(root: Path) -> None:
     os.mkfifo(root / "etc/fifo")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         asked = pool.submit(problem, root, "/etc/fifo")
@@ -305,7 +307,7 @@ def test_a_fifo_is_not_waited_at(root: Path) -> None:
     assert asked.result() == "/etc/fifo: not a regular file"
 
 
-def test_a_file_is_read_up_to_the_limit_and_never_in_part(root: Path) -> None:
+def test_file_beyond_the_limit_is_refused_and_never_read_in_part(root: Path) -> None:
     assert read(root, limit=LIMIT) == KEYS
     with pytest.raises(UntrustedFile, match=f"/etc/keys/alice: longer than {LIMIT - 1} bytes"):
         read(root, limit=LIMIT - 1)
@@ -313,7 +315,7 @@ def test_a_file_is_read_up_to_the_limit_and_never_in_part(root: Path) -> None:
     assert read(root, limit=0) == b""
 
 
-def test_a_file_that_grows_without_end_is_not_read_beyond_the_limit(root: Path) -> None:
+def test_growing_file_is_not_read_beyond_the_limit(root: Path) -> None:
     with open(root / "etc/keys/alice", "wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(UntrustedFile, match="longer than"):
@@ -329,7 +331,7 @@ def set_acl(path: Path, entries: List[bytes]) -> None:
 
 @pytest.mark.parametrize(("mask", "safe"), [(7, False), (2, False), (5, True)])
 @pytest.mark.parametrize("path", ["etc/keys", "etc/keys/alice"])
-def test_what_an_access_control_list_gives_to_others_counts(root: Path, path: str, mask: int, safe: bool) -> None:
+def test_write_access_by_an_acl_counts_as_writable_by_others(root: Path, path: str, mask: int, safe: bool) -> None:
     # acl(5); linux/posix_acl_xattr.h: tag, permissions, id. The owner, user 12345, the group, the mask, others.
     nobody = 0xFFFFFFFF
     entries = ((1, 7, nobody), (2, 7, OTHER), (4, 5, nobody), (0x10, mask, nobody), (0x20, 5, nobody))
@@ -354,7 +356,7 @@ def as_another_user(root: Path) -> Iterator[None]:
 
 
 @only_root
-def test_folders_need_not_be_readable_and_the_file_must_be(root: Path) -> None:
+def test_folders_need_not_be_readable_but_the_file_must_be(root: Path) -> None:
     for folder in ("", "etc", "etc/keys"):
         (root / folder).chmod(0o711)
     link(root, "etc/link", "/srv/keys/alice")
@@ -369,7 +371,7 @@ def test_folders_need_not_be_readable_and_the_file_must_be(root: Path) -> None:
 
 @pytest.mark.parametrize("ask", [trusted_files.read, trusted_files.require_safe, trusted_files.names])
 @pytest.mark.parametrize("fault", ["none", "mode", "missing"])
-def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], fault: str) -> None:
+def test_reading_a_trusted_file_leaves_no_descriptor_open(root: Path, ask: Callable[..., object], fault: str) -> None:
     link(root, "etc/keys/bob", "../../srv/../etc/keys/alice")
     if fault == "mode":
         spoil(root, "srv")
@@ -386,13 +388,13 @@ def test_no_descriptor_is_left_open(root: Path, ask: Callable[..., object], faul
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775])
-def test_a_folder_that_others_may_write_to_is_not_listed(root: Path, mode: int) -> None:
+def test_folder_that_others_may_write_to_is_not_listed(root: Path, mode: int) -> None:
     (root / "etc/keys").chmod(mode)
     with pytest.raises(UntrustedFile, match="/etc/keys: folder writable"):
         trusted_files.names("/etc/keys", (ME,), str(root))
 
 
-def test_the_names_in_a_folder_come_in_order(root: Path) -> None:
+def test_names_in_a_folder_are_sorted(root: Path) -> None:
     for name in ("20", "10", ".hidden"):
         (root / "etc/keys" / name).touch()
     assert trusted_files.names("/etc/keys", (ME,), str(root)) == [".hidden", "10", "20", "alice"]
@@ -401,7 +403,7 @@ def test_the_names_in_a_folder_come_in_order(root: Path) -> None:
 
 
 @only_root
-def test_a_folder_of_another_user_is_not_listed(root: Path) -> None:
+def test_folder_of_another_user_is_not_listed(root: Path) -> None:
     os.chown(root / "etc/keys", OTHER, OTHER)
     with pytest.raises(UntrustedFile, match="owned by uid 12345, not by root"):
         trusted_files.names("/etc/keys", (0,), str(root))
@@ -409,6 +411,6 @@ def test_a_folder_of_another_user_is_not_listed(root: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/keys/alice", "/etc/none"])
-def test_only_a_folder_has_names(root: Path, path: str) -> None:
+def test_listing_a_file_is_an_os_error(root: Path, path: str) -> None:
     with pytest.raises(OSError, match=r"Not a directory|No such file"):
         trusted_files.names(path, (ME,), str(root))

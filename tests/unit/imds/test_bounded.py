@@ -27,7 +27,7 @@ def begun(body: int = 0, seconds: float = LONG) -> Limit:
     return limit
 
 
-def test_an_answer_may_have_512_lines_outside_of_its_body_and_no_more() -> None:
+def test_answer_with_more_than_512_lines_outside_its_body_is_refused() -> None:
     limit = begun()
     for _ in range(MAX_LINES):
         limit.count_line()
@@ -35,7 +35,7 @@ def test_an_answer_may_have_512_lines_outside_of_its_body_and_no_more() -> None:
         limit.count_line()
 
 
-def test_each_request_may_bring_as_many_lines_as_the_one_before() -> None:
+def test_line_limit_is_per_request() -> None:
     limit = begun()
     for _ in range(3):
         limit.begin(Deadline.after(LONG, time.monotonic), 0)
@@ -45,7 +45,7 @@ def test_each_request_may_bring_as_many_lines_as_the_one_before() -> None:
 
 # A status line, a header and an empty line; one line for each chunk; then the last chunk's, and an empty one.
 @pytest.mark.parametrize(("chunks", "accepted"), [(MAX_LINES - 5, True), (MAX_LINES - 4, False)])
-def test_the_lines_of_chunks_count_as_those_of_the_head_do(chunks: int, accepted: bool) -> None:
+def test_lines_of_chunks_count_like_lines_of_the_head(chunks: int, accepted: bool) -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
     with contextlib.ExitStack() as opened:
         endpoint = opened.enter_context(serving(lambda peer, head: peer.sendall(answer)))
@@ -59,7 +59,7 @@ def test_the_lines_of_chunks_count_as_those_of_the_head_do(chunks: int, accepted
 
 
 @pytest.mark.parametrize("body", [0, 100, 512 * 1024])
-def test_a_body_may_have_its_bytes_and_8_kib_of_framing_and_one_byte_that_tells_of_more(body: int) -> None:
+def test_body_may_have_its_limit_and_8_kib_of_framing(body: int) -> None:
     limit = begun(body)
     assert limit.allowed(10**9) == HEAD_BYTES
     limit.count(HEAD_BYTES)
@@ -72,12 +72,12 @@ def test_a_body_may_have_its_bytes_and_8_kib_of_framing_and_one_byte_that_tells_
         limit.allowed(1)
 
 
-def test_no_more_is_received_than_is_wanted() -> None:
+def test_no_more_is_received_than_was_requested() -> None:
     assert begun(body=100).allowed(7) == 7
 
 
 @pytest.mark.parametrize("already", [0, HEAD_BYTES - 1])
-def test_the_last_byte_of_a_head_is_still_taken(already: int) -> None:
+def test_last_byte_within_the_limit_of_a_head_is_received(already: int) -> None:
     limit = begun()
     limit.count(already)
     assert limit.allowed(HEAD_BYTES) == HEAD_BYTES - already
@@ -101,7 +101,7 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.mark.parametrize("moment", [9.5, 10.0, 10.5, 1000.0])
-def test_what_has_come_is_taken_even_once_the_time_is_over(pair: Pair, moment: float) -> None:
+def test_received_bytes_are_returned_after_the_time_is_over(pair: Pair, moment: float) -> None:
     limited, peer, now = pair
     peer.sendall(b"in time")
     now[0] = moment
@@ -111,7 +111,7 @@ def test_what_has_come_is_taken_even_once_the_time_is_over(pair: Pair, moment: f
 
 
 @pytest.mark.parametrize("moment", [10.0, 10.5, 1000.0])
-def test_once_the_time_is_over_nothing_more_is_waited_for(pair: Pair, moment: float) -> None:
+def test_no_wait_begins_after_the_time_is_over(pair: Pair, moment: float) -> None:
     limited, _peer, now = pair
     now[0] = moment
     with pytest.raises(socket.timeout, match="time is over"):
@@ -119,7 +119,7 @@ def test_once_the_time_is_over_nothing_more_is_waited_for(pair: Pair, moment: fl
 
 
 @pytest.mark.parametrize("moment", [10.0, 10.5, 1000.0])
-def test_once_the_time_is_over_nothing_is_sent(pair: Pair, moment: float) -> None:
+def test_nothing_is_sent_after_the_time_is_over(pair: Pair, moment: float) -> None:
     limited, peer, now = pair
     limited.sendall(b"before")
     now[0] = moment
@@ -131,7 +131,7 @@ def test_once_the_time_is_over_nothing_is_sent(pair: Pair, moment: float) -> Non
 # The client, over loopback.
 
 
-def test_a_request_says_only_what_it_must() -> None:
+def test_request_has_only_the_necessary_headers() -> None:
     heads: List[bytes] = []
 
     def talk(peer: socket.socket, head: bytes) -> None:
@@ -152,7 +152,7 @@ def test_a_request_says_only_what_it_must() -> None:
     ]
 
 
-def test_nothing_is_sent_before_a_request_has_begun() -> None:
+def test_nothing_is_sent_before_a_request_begins() -> None:
     heads: List[bytes] = []
 
     def talk(peer: socket.socket, head: bytes) -> None:
@@ -170,7 +170,7 @@ def test_nothing_is_sent_before_a_request_has_begun() -> None:
     assert heads == []
 
 
-def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
+def test_request_is_sent_only_once() -> None:
     heads: List[bytes] = []
 
     def talk(peer: socket.socket, head: bytes) -> None:
@@ -187,7 +187,7 @@ def test_a_request_is_sent_once_whatever_becomes_of_it() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["https", "ftp", "file"])
-def test_only_plain_http_is_spoken(scheme: str) -> None:
+def test_https_is_not_supported(scheme: str) -> None:
     peers: List[bytes] = []
     refusal = pytest.raises(requests.exceptions.InvalidSchema)
     with (
@@ -199,7 +199,7 @@ def test_only_plain_http_is_spoken(scheme: str) -> None:
     assert peers == []
 
 
-def test_the_limit_tells_whether_a_connection_was_opened_and_whether_there_is_one() -> None:
+def test_limit_shows_whether_a_connection_was_opened_and_whether_one_is_open() -> None:
     limit = Limit()
     assert (limit.connecting, limit.connected) == (False, True)
     with (
@@ -213,7 +213,7 @@ def test_the_limit_tells_whether_a_connection_was_opened_and_whether_there_is_on
             assert (limit.connecting, limit.connected) == (opens, True)
 
 
-def test_the_limit_tells_of_a_connection_that_could_not_be_opened() -> None:
+def test_limit_shows_that_a_connection_could_not_be_opened() -> None:
     limit = begun()
     with socket.socket() as unused, contextlib.closing(HttpClient(limit)) as made:
         unused.bind(("127.0.0.1", 0))

@@ -19,7 +19,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("text", "words"), COMMANDS)
-def test_a_command_is_split_as_sshd_splits_it(text: str, words: Tuple[str, ...]) -> None:
+def test_command_is_split_as_sshd_splits_it(text: str, words: Tuple[str, ...]) -> None:
     assert keys_command.split(text) == words
 
 
@@ -39,21 +39,21 @@ def test_a_command_is_split_as_sshd_splits_it(text: str, words: Tuple[str, ...])
         ("/bin/x %%%", "% is none of sshd's tokens"),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(text: str, says: str) -> None:
+def test_ambiguous_command_is_refused(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         keys_command.split(text)
 
 
-def test_tokens_get_their_values_once() -> None:
+def test_tokens_are_replaced_once() -> None:
     words = ("/bin/%u", "%u", "%%u", "x%h-%f", "%%%U")
     values = {"u": "%f", "h": "/home/a b", "f": "SHA256:x", "U": "1000"}
     assert keys_command.expand(words, values) == ["/bin/%u", "%f", "%u", "x/home/a b-SHA256:x", "%1000"]
 
 
-def test_a_token_without_a_value_is_named() -> None:
+def test_token_without_a_value_is_named() -> None:
     with pytest.raises(KeyError, match="k"):
         keys_command.expand(("/bin/x", "%k"), {"u": "root"})
 
 
-def test_what_only_sshd_knows_is_told_apart() -> None:
+def test_tokens_that_only_sshd_knows_are_listed() -> None:
     assert keys_command.only_sshd_knows(("/bin/%t", "%u%f%%k", "--home=%h%U", "%k")) == {"h", "U", "k"}

@@ -12,7 +12,7 @@ from tests.unit.regions import REGIONS
 
 
 @pytest.mark.parametrize(("region", "domain"), REGIONS.items())
-def test_the_prefix_of_a_region_decides_its_domain(region: str, domain: str) -> None:
+def test_prefix_of_a_region_determines_its_domain(region: str, domain: str) -> None:
     assert partition.domain_of(region) == domain
     assert re.fullmatch(partition.REGION, region)
 
@@ -20,7 +20,7 @@ def test_the_prefix_of_a_region_decides_its_domain(region: str, domain: str) -> 
 @pytest.mark.parametrize(
     "region", ["us-isox-east-1", "us-isobx-east-1", "cnx-north-1", "euscx-de-1", "xcn-north-1", "us-east-1cn-"]
 )
-def test_only_a_whole_prefix_counts(region: str) -> None:
+def test_region_with_only_part_of_a_prefix_is_commercial(region: str) -> None:
     assert partition.domain_of(region) == "amazonaws.com"
 
 
@@ -58,5 +58,5 @@ def test_every_region_of_botocore_has_its_partitions_domain() -> None:
         ("AA-bb-1", False),
     ],
 )
-def test_a_region_has_its_shape_up_to_each_bound(text: str, is_region: bool) -> None:
+def test_region_pattern_accepts_each_bound_and_nothing_beyond(text: str, is_region: bool) -> None:
     assert bool(re.fullmatch(partition.REGION, text)) == is_region

@@ -23,14 +23,14 @@ SK = public_key.SK_ED25519
 
 
 @pytest.mark.parametrize("key_type", WHOLE)
-def test_a_whole_key_of_every_allowed_type_is_read_and_allowed(key_type: str) -> None:
+def test_key_of_every_supported_type_is_parsed_and_allowed(key_type: str) -> None:
     key = public_key.parse(WHOLE[key_type])
     KeyPolicy().verify(key)
     assert key.key_type == key_type
 
 
 @pytest.mark.parametrize("key_type", WHOLE)
-def test_a_key_is_written_anew_without_comment(key_type: str) -> None:
+def test_key_is_encoded_without_its_comment(key_type: str) -> None:
     words = WHOLE[key_type].decode().split()
     assert public_key.parse(WHOLE[key_type]).authorized_keys_line == f"{words[0]} {words[1]}"
 
@@ -38,7 +38,7 @@ def test_a_key_is_written_anew_without_comment(key_type: str) -> None:
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="compares with ssh-keygen")
 @pytest.mark.parametrize("algorithm", ["sha256", "md5"])
 @pytest.mark.parametrize("key_type", WHOLE)
-def test_fingerprints_are_those_of_ssh_keygen(key_type: str, algorithm: str) -> None:
+def test_fingerprint_equals_that_of_ssh_keygen(key_type: str, algorithm: str) -> None:
     command = ["ssh-keygen", "-l", "-E", algorithm, "-f", "-"]
     listed = subprocess.run(command, input=WHOLE[key_type], capture_output=True, check=True)
     assert public_key.parse(WHOLE[key_type]).has_fingerprint(listed.stdout.decode().split()[1])
@@ -91,26 +91,26 @@ BROKEN: Dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_what_is_not_one_whole_key_is_malformed(broken: str) -> None:
+def test_line_that_is_not_one_whole_key_is_malformed(broken: str) -> None:
     with pytest.raises(MalformedKey):
         public_key.parse(BROKEN[broken])
 
 
 @pytest.mark.parametrize("forbidden", [keys.dsa_line(), keys.certificate_line(), line("ssh-unknown", b"x").decode()])
-def test_dsa_certificates_and_unknown_types_are_read_by_name_and_never_allowed(forbidden: str) -> None:
+def test_dsa_keys_certificates_and_unknown_types_are_never_allowed(forbidden: str) -> None:
     key = public_key.parse(forbidden.encode())
     everything = KeyPolicy(types=frozenset([key.key_type, *public_key.SUPPORTED_TYPES]))
     with pytest.raises(public_key.ForbiddenType):
         everything.verify(key)
 
 
-def test_a_type_that_the_site_does_not_list_is_forbidden() -> None:
+def test_key_type_that_the_site_does_not_list_is_forbidden() -> None:
     with pytest.raises(public_key.ForbiddenType):
         KeyPolicy(types=frozenset(["ssh-rsa"])).verify(public_key.parse(WHOLE["ssh-ed25519"]))
 
 
 @pytest.mark.parametrize(("bits", "least", "allowed"), [(2047, 2048, False), (2048, 2048, True), (2048, 3072, False)])
-def test_rsa_keys_need_their_bits(bits: int, least: int, allowed: bool) -> None:
+def test_rsa_key_below_the_minimum_length_is_too_short(bits: int, least: int, allowed: bool) -> None:
     key = public_key.parse(line("ssh-rsa", mpint(65537), mpint((1 << (bits - 1)) + 1)))
     assert key.bits == bits
     if allowed:
@@ -121,12 +121,12 @@ def test_rsa_keys_need_their_bits(bits: int, least: int, allowed: bool) -> None:
 
 
 @pytest.mark.parametrize("fingerprint", ["", "SHA256:", "MD5:", "SHA256:AAAA", "sha256:x", "x"])
-def test_no_key_has_a_fingerprint_that_is_none(fingerprint: str) -> None:
+def test_invalid_fingerprint_matches_no_key(fingerprint: str) -> None:
     assert not public_key.parse(WHOLE["ssh-ed25519"]).has_fingerprint(fingerprint)
 
 
 @given(st.binary(max_size=400))
-def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
+def test_key_parser_raises_only_malformed_key_for_any_bytes(raw: bytes) -> None:
     try:
         public_key.parse(raw)
     except MalformedKey:
@@ -134,7 +134,7 @@ def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.data())
-def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -> None:
+def test_altered_key_is_refused_or_is_a_whole_key(key_type: str, data: st.DataObject) -> None:
     blob = bytearray(base64.b64decode(WHOLE[key_type].split()[1]))
     for _ in range(data.draw(st.integers(1, 3))):
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
@@ -173,7 +173,7 @@ def test_a_mangled_key_is_refused_or_whole(key_type: str, data: st.DataObject) -
         (b"x " + base64.b64encode(string(b"x")), True),
     ],
 )
-def test_a_key_is_whole_up_to_each_bound_and_not_beyond(whole: bytes, is_key: bool) -> None:
+def test_key_parser_accepts_each_bound_and_nothing_beyond(whole: bytes, is_key: bool) -> None:
     if is_key:
         public_key.parse(whole)
     else:
@@ -181,11 +181,11 @@ def test_a_key_is_whole_up_to_each_bound_and_not_beyond(whole: bytes, is_key: bo
             public_key.parse(whole)
 
 
-def test_only_rsa_keys_have_a_length_of_their_own() -> None:
+def test_only_rsa_keys_have_a_length_in_bits() -> None:
     lengths = {key_type: public_key.parse(text).bits for key_type, text in WHOLE.items()}
     assert lengths == {key_type: 2048 if key_type == "ssh-rsa" else 0 for key_type in WHOLE}
     assert public_key.PublicKey("ssh-dss", b"").bits == 0
 
 
-def test_a_policy_that_says_nothing_asks_for_2048_bits_of_rsa() -> None:
+def test_default_policy_requires_rsa_keys_of_2048_bits() -> None:
     assert KeyPolicy().min_rsa_bits == 2048

@@ -21,7 +21,7 @@ def parse(text: bytes) -> signed_key.Block:
     return signed_key.parse(lines)
 
 
-def test_a_block_is_read_whole() -> None:
+def test_block_is_parsed_into_its_fields() -> None:
     assert parse(BLOCK) == signed_key.Block(
         timestamp=1700000060,
         instance="i-0123456789abcdef0",
@@ -33,33 +33,33 @@ def test_a_block_is_read_whole() -> None:
     )
 
 
-def test_a_signature_may_take_several_lines() -> None:
+def test_signature_of_a_block_may_have_several_lines() -> None:
     wrapped = b"\n".join(SIGNATURE[at : at + 64] for at in range(0, len(SIGNATURE), 64))
     assert parse(HEAD + KEY + wrapped).signature == b"s" * 256
 
 
-def test_unknown_headers_are_signed_too() -> None:
+def test_unknown_fields_of_a_block_are_part_of_the_signed_bytes() -> None:
     text = b"#New=1\n#odd\n" + HEAD + b"#Newer\n" + KEY
     assert parse(text + SIGNATURE).signed == text
 
 
-def test_bytes_under_the_signature_are_kept_to_the_letter() -> None:
+def test_signed_bytes_of_a_block_are_kept_exactly() -> None:
     text = b"#Odd=\xff\r\n" + HEAD + b"ssh-ed25519 AAAA \xff\t \n"
     assert parse(text + SIGNATURE).signed == text
 
 
-def test_caller_and_request_may_lack() -> None:
+def test_caller_and_request_of_a_block_are_optional() -> None:
     block = parse(b"#Timestamp=1\n#Instance=i\n" + KEY + SIGNATURE)
     assert (block.caller, block.request_id) == (None, None)
 
 
 @pytest.mark.parametrize("between", [b"", b"\n", b"\n\n\n", b" \n\t\n"])
-def test_blocks_are_told_apart(between: bytes) -> None:
+def test_blank_lines_between_blocks_are_optional(between: bytes) -> None:
     blocks = [signed_key.parse(lines) for lines in signed_key.split(between + BLOCK + between + BLOCK + between)]
     assert blocks == [parse(BLOCK)] * 2
 
 
-def test_a_block_without_signature_does_not_swallow_the_next() -> None:
+def test_block_without_a_signature_ends_where_the_next_block_begins() -> None:
     first, second = signed_key.split(HEAD + KEY + BLOCK)
     with pytest.raises(MalformedBlock):
         signed_key.parse(first)
@@ -94,13 +94,13 @@ def test_a_block_without_signature_does_not_swallow_the_next() -> None:
         b"<html>not found</html>",
     ],
 )
-def test_what_is_not_one_signed_key_is_malformed(text: bytes) -> None:
+def test_bytes_that_are_not_one_signed_key_are_a_malformed_block(text: bytes) -> None:
     with pytest.raises(MalformedBlock):
         parse(text)
 
 
 @given(st.binary(max_size=2000))
-def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
+def test_block_parser_raises_only_malformed_block_for_any_bytes(raw: bytes) -> None:
     for lines in signed_key.split(raw):
         try:
             block = signed_key.parse(lines)
@@ -110,7 +110,7 @@ def test_no_bytes_make_the_parser_raise_anything_else(raw: bytes) -> None:
 
 
 @given(st.lists(st.sampled_from([HEAD, KEY, SIGNATURE, b"\n", b"#Timestamp=5\n", b"#", b"x", b"\r\n"]), max_size=20))
-def test_no_order_of_pieces_makes_the_parser_raise_anything_else(pieces: list[bytes]) -> None:
+def test_block_parser_raises_only_malformed_block_for_pieces_in_any_order(pieces: list[bytes]) -> None:
     for lines in signed_key.split(b"".join(pieces)):
         try:
             block = signed_key.parse(lines)
@@ -124,7 +124,7 @@ def test_no_order_of_pieces_makes_the_parser_raise_anything_else(pieces: list[by
 
 
 @pytest.mark.parametrize(("digits", "is_whole"), [(1, True), (15, True), (16, False)])
-def test_a_timestamp_has_at_most_15_digits(digits: int, is_whole: bool) -> None:
+def test_timestamp_of_a_block_has_at_most_15_digits(digits: int, is_whole: bool) -> None:
     text = b"#Timestamp=" + b"1" * digits + b"\n#Instance=i\n" + KEY + SIGNATURE
     if is_whole:
         assert parse(text).timestamp == int("1" * digits)
@@ -146,11 +146,11 @@ def test_a_timestamp_has_at_most_15_digits(digits: int, is_whole: bool) -> None:
         (b"# " + b"A" * 24, False),
     ],
 )
-def test_a_line_may_be_a_key_if_it_has_a_type_and_enough_base64(line: bytes, is_key: bool) -> None:
+def test_line_with_a_type_and_at_least_24_characters_of_base64_may_be_a_key(line: bytes, is_key: bool) -> None:
     assert bool(list(signed_key.carrying(b"#\n" + line + b"\n", lambda _: True))) == is_key
 
 
-def test_base64_that_is_no_bytes_is_no_key() -> None:
+def test_line_with_undecodable_base64_is_not_a_key() -> None:
     assert list(signed_key.carrying(b"x " + b"A" * 25 + b"\n", bool)) == []
 
 
@@ -159,46 +159,46 @@ LONG = BLOCK.replace(b"AAAA", b"A" * 24)
 
 @pytest.mark.parametrize("before", [b"", b"\n", b"\n\n", LONG, LONG + b"\n", b"#Other=1\n\n"])
 @pytest.mark.parametrize("behind", [b"", b"\n", b"#tail\n", b"\n#tail"])
-def test_a_block_that_carries_a_key_is_found_whole_wherever_it_is(before: bytes, behind: bytes) -> None:
+def test_block_with_the_key_is_found_whole_at_any_position(before: bytes, behind: bytes) -> None:
     found = list(signed_key.carrying(before + LONG + behind, lambda _: True))
     assert set(found) == {LONG}
     assert len(found) == 1 + before.count(b"AAAA" * 6)
 
 
-def test_fields_above_a_blank_line_belong_to_no_key() -> None:
+def test_fields_before_a_blank_line_do_not_belong_to_the_key_after_it() -> None:
     bare = b"x " + b"A" * 24 + b"\n"
     assert list(signed_key.carrying(b"#Other=1\n\n" + bare, lambda _: True)) == []
 
 
 @pytest.mark.parametrize("text", [HEAD, HEAD.rstrip(b"\n")])
-def test_of_a_block_without_a_key_that_is_said(text: bytes) -> None:
+def test_block_without_a_key_is_reported_as_that(text: bytes) -> None:
     with pytest.raises(MalformedBlock, match="has no key"):
         parse(text)
 
 
 @pytest.mark.parametrize("odd", [b"#Timestamp\n", b"#Instance\n", b"#Caller\n", b"#New=1\n#New=2\n", b"#=\n#=\n"])
-def test_lines_that_are_no_known_field_are_no_field_twice(odd: bytes) -> None:
+def test_repeated_lines_that_are_not_known_fields_are_accepted(odd: bytes) -> None:
     assert parse(odd + BLOCK) == parse(BLOCK)._replace(signed=odd + HEAD + KEY)
 
 
-def test_a_signature_is_base64_and_nothing_else() -> None:
+def test_signature_with_a_character_outside_base64_is_malformed() -> None:
     with pytest.raises(MalformedBlock, match="not base64"):
         parse(HEAD + KEY + SIGNATURE[:8] + b"%" + SIGNATURE[8:])
 
 
-def test_a_field_may_have_2048_bytes_and_a_block_128_lines() -> None:
+def test_field_of_2048_bytes_and_block_of_128_lines_are_accepted() -> None:
     block = parse(b"#\n" * 123 + b"#Timestamp=1\n#Instance=i\n#Caller=" + b"x" * 2048 + b"\n" + KEY + SIGNATURE + b"\n")
     assert block.caller == "x" * 2048
     with pytest.raises(MalformedBlock, match="128 lines"):
         parse(b"#\n" * 124 + b"#Timestamp=1\n#Instance=i\n#Caller=x\n" + KEY + SIGNATURE + b"\n")
 
 
-def test_a_caller_that_is_not_ascii_takes_no_more_than_four_characters_a_byte() -> None:
+def test_caller_that_is_not_ascii_is_escaped() -> None:
     caller = parse(b"#Timestamp=1\n#Instance=i\n#Caller=" + "\U0001f600".encode() + b"\xff\n" + KEY + SIGNATURE).caller
     assert caller == "\\xf0\\x9f\\x98\\x80\\xff"
 
 
-def test_what_follows_a_block_that_is_too_long_begins_behind_a_blank_line() -> None:
+def test_next_block_after_one_that_is_too_long_begins_after_a_blank_line() -> None:
     long = b"#" + b"x" * 20_000 + b"\n"
     first, second = signed_key.split(long + BLOCK + b" \n" + BLOCK)
     assert first == long[: 16 * 1024 + 1]
@@ -206,6 +206,6 @@ def test_what_follows_a_block_that_is_too_long_begins_behind_a_blank_line() -> N
     assert list(signed_key.split(long + BLOCK)) == [first]
 
 
-def test_a_block_of_just_16_kib_may_be_followed_by_another_at_once() -> None:
+def test_block_of_exactly_16_kib_may_be_followed_by_another_without_a_blank_line() -> None:
     filler = b"#" + b"x" * (16 * 1024 - len(BLOCK) - 2) + b"\n"
     assert list(signed_key.split(filler + BLOCK + BLOCK)) == [filler + BLOCK, BLOCK]

@@ -36,7 +36,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("source", "expected"), CHANGES)
-def test_a_rule_changes_what_it_is_for(source: str, expected: Set[str]) -> None:
+def test_mutation_rule_makes_its_mutants(source: str, expected: Set[str]) -> None:
     assert expected <= {mutant.now for mutant in rules.mutants("m.py", source)}
 
 
@@ -52,18 +52,18 @@ def test_a_rule_changes_what_it_is_for(source: str, expected: Set[str]) -> None:
         'x = f"{a + 1}"\n',
     ],
 )
-def test_what_decides_nothing_is_left_alone(source: str) -> None:
+def test_statements_that_decide_nothing_are_not_mutated(source: str) -> None:
     assert rules.mutants("m.py", source) == []
 
 
-def test_every_mutant_is_another_program() -> None:
+def test_every_mutant_differs_from_the_original() -> None:
     source = "def f(a):\n    return a == 1 and not a\n"
     found = [mutant.source for mutant in rules.mutants("m.py", source)]
     assert source not in found
     assert len(set(found)) == len(found)
 
 
-def test_a_mutant_by_hand_must_fit_exactly_once() -> None:
+def test_mutant_by_hand_must_match_exactly_once() -> None:
     source = "x = 1\nif a:\n    y = 1\n"
     mutant = rules.replaced("m.py", source, "y = 1", "y = 2")
     assert (mutant.was, mutant.now, mutant.first) == ("y = 1", "y = 2", 3)

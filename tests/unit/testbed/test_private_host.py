@@ -23,5 +23,5 @@ FIRST = "".join(f"{line}\n" for line in OURS).encode()
         (b"", b""),
     ],
 )
-def test_the_accounts_come_first_and_in_place_of_others_of_their_names(before: bytes, kept: bytes) -> None:
+def test_accounts_of_the_private_host_precede_and_replace_those_of_their_names(before: bytes, kept: bytes) -> None:
     assert with_accounts(before, OURS) == FIRST + kept

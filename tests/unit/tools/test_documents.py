@@ -9,5 +9,5 @@ from tools.documents import ROOT, generated
 
 
 @pytest.mark.parametrize("path", sorted(generated()))
-def test_what_is_made_from_the_code_is_up_to_date(path: str) -> None:
+def test_documents_made_from_the_code_are_up_to_date(path: str) -> None:
     assert (Path(ROOT) / path).read_text() == generated()[path], f"run `make docs` ({path})"

@@ -44,7 +44,7 @@ def odd_pem(identity: Identity) -> bytes:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, MemoryError, PanicException, GeneratorExit])
-def test_whatever_parsing_raises_makes_it_unusable(error: Type[BaseException]) -> None:
+def test_any_exception_of_the_parser_is_unusable(error: Type[BaseException]) -> None:
     def fails(value: int) -> int:
         raise error(f"value {value}")
 
@@ -53,7 +53,7 @@ def test_whatever_parsing_raises_makes_it_unusable(error: Type[BaseException]) -
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ImportError, ModuleNotFoundError])
-def test_what_ends_the_process_is_let_through(error: Type[BaseException]) -> None:
+def test_keyboard_interrupt_and_system_exit_are_not_converted(error: Type[BaseException]) -> None:
     def fails() -> int:
         raise error
 
@@ -61,7 +61,7 @@ def test_what_ends_the_process_is_let_through(error: Type[BaseException]) -> Non
         parsed(fails)
 
 
-def test_a_reason_that_is_given_already_stays() -> None:
+def test_unusable_keeps_its_first_reason() -> None:
     def fails() -> int:
         raise Unusable("it has no dates")
 
@@ -69,31 +69,31 @@ def test_a_reason_that_is_given_already_stays() -> None:
         parsed(fails)
 
 
-def test_what_parses_is_returned() -> None:
+def test_parsed_value_is_returned() -> None:
     assert parsed(int, "7") == 7
 
 
-def test_a_name_of_an_unknown_string_type_is_unusable() -> None:
+def test_name_of_an_unknown_string_type_is_unusable() -> None:
     stranger = issue(_MARK, ec_key(), ca=True)
     for read in (certificate.read, certificate.subject):
         with pytest.raises(Unusable):
             read(odd(stranger))
 
 
-def test_an_odd_certificate_behind_a_good_chain_does_not_matter(pki: Pki) -> None:
+def test_unparsable_certificate_behind_the_chain_is_skipped(pki: Pki) -> None:
     stranger = odd_pem(issue(_MARK, ec_key(), pki.root, ca=True))
     signer, rest = pem(pki.chain()[:1]), pem(pki.chain()[1:])
     for presented in (signer + stranger + rest, signer + rest + stranger):
         verify(presented, staples_of(pki), trusting(pki.root))
 
 
-def test_an_odd_certificate_among_the_roots_does_not_matter(pki: Pki) -> None:
+def test_unparsable_certificate_among_the_roots_is_skipped(pki: Pki) -> None:
     stranger = odd(issue(_MARK, ec_key(), ca=True))
     for trusted in (Roots([stranger, pki.root.der], True), Roots([pki.root.der, stranger], True)):
         verify(pem(pki.chain()), staples_of(pki), functools.partial(lambda trusted, domain: trusted, trusted))
 
 
-def test_an_odd_signer_is_untrusted(pki: Pki) -> None:
+def test_unparsable_signer_is_untrusted(pki: Pki) -> None:
     names = [x509.NameAttribute(NameOID.COMMON_NAME, NAME), x509.NameAttribute(NameOID.ORGANIZATION_NAME, _MARK)]
     signer = issue_server(NAME, pki.signer.key, pki.intermediates[0], subject=x509.Name(names))
     refusal = refused(odd_pem(signer) + pem(pki.chain()[1:]), staples_of(pki), trusting(pki.root))
@@ -101,7 +101,7 @@ def test_an_odd_signer_is_untrusted(pki: Pki) -> None:
     assert "cannot be parsed" in refusal.detail
 
 
-def test_an_odd_certificate_in_a_staple_makes_that_staple_unusable_only(pki: Pki) -> None:
+def test_unparsable_certificate_in_a_staple_invalidates_only_that_staple(pki: Pki) -> None:
     responder = issue(_MARK, ec_key(), pki.intermediates[0], ca=False)
     text = staple(StapleKind.GOOD, pki.signer, pki.intermediates[0], responder=responder)
     broken = text.replace(responder.der, odd(responder))
@@ -112,7 +112,7 @@ def test_an_odd_certificate_in_a_staple_makes_that_staple_unusable_only(pki: Pki
 
 
 @pytest.mark.parametrize("cut", range(0, 900, 37))
-def test_a_certificate_that_is_cut_short_or_altered_is_unusable_or_refused(pki: Pki, cut: int) -> None:
+def test_truncated_or_altered_certificate_is_unusable_or_refused(pki: Pki, cut: int) -> None:
     der = pki.signer.der
     cut %= len(der)
     with pytest.raises(Unusable):
@@ -126,7 +126,7 @@ def test_a_certificate_that_is_cut_short_or_altered_is_unusable_or_refused(pki: 
 
 
 @pytest.mark.parametrize(("more", "accepted"), [(0, True), (1, False)])
-def test_a_certificate_of_more_than_8192_bytes_is_unusable(pki: Pki, more: int, accepted: bool) -> None:
+def test_certificate_of_more_than_8192_bytes_is_unusable(pki: Pki, more: int, accepted: bool) -> None:
     def padded(length: int) -> bytes:
         filler = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"x" * length)
         return issue_server(NAME, pki.signer.key, pki.root, extensions=[(filler, False)]).der
@@ -143,7 +143,7 @@ def test_a_certificate_of_more_than_8192_bytes_is_unusable(pki: Pki, more: int, 
         certificate.read(der)
 
 
-def test_a_certificate_is_named_by_its_subject(pki: Pki) -> None:
+def test_certificate_label_is_its_subject(pki: Pki) -> None:
     assert certificate.read(pki.root.der).label == "CN=Sandbox Root CA 1"
     assert "without a subject" in certificate.read(issue("", ec_key(), ca=True, subject=x509.Name([])).der).label
     units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, letter * 60) for letter in "ab"]
@@ -151,7 +151,7 @@ def test_a_certificate_is_named_by_its_subject(pki: Pki) -> None:
     assert certificate.read(long.der).label == f"OU={'b' * 60},OU={'a' * 60}"[:120]
 
 
-def test_times_are_seconds_since_the_epoch(pki: Pki) -> None:
+def test_certificate_times_are_seconds_since_the_epoch(pki: Pki) -> None:
     one = certificate.read(pki.signer.der)
     assert one.not_after - one.not_before == 30 * 86400
     assert certificate.epoch_seconds(pki.signer.certificate, "not_valid_after") == one.not_after
@@ -176,7 +176,7 @@ class Newer:
 
 
 @pytest.mark.parametrize("version", [Older, Newer])
-def test_a_time_is_read_by_the_name_that_the_library_has_for_it(
+def test_certificate_time_is_read_by_the_librarys_name_for_it(
     version: Callable[[Optional[datetime.datetime]], object],
 ) -> None:
     assert certificate.epoch_seconds(version(MOMENT), "not_valid_after") == MOMENT.replace(tzinfo=UTC).timestamp()
@@ -196,7 +196,7 @@ warnings.warn("another warning")
 """
 
 
-def test_no_warning_of_a_serial_number_is_written_at_a_login_and_others_are(pki: Pki, tmp_path: Path) -> None:
+def test_warnings_about_serial_numbers_are_suppressed_and_others_are_not(pki: Pki, tmp_path: Path) -> None:
     positive = issue_server(NAME, pki.signer.key, pki.root, serial=0x010203040506).der
     negative = positive.replace(b"\x02\x06\x01\x02\x03\x04\x05\x06", b"\x02\x06\x81\x02\x03\x04\x05\x06")
     assert negative != positive

@@ -40,7 +40,7 @@ from .stapling import (
     ],
 )
 @pytest.mark.parametrize("position", [0, 1, 2, 3])
-def test_one_bad_staple_anywhere_below_the_root_is_enough(
+def test_bad_staple_of_any_certificate_below_the_root_refuses_the_signer(
     pki: Pki, kind: StapleKind, reason: Reason, position: int
 ) -> None:
     staples = staples_of(pki)
@@ -49,31 +49,31 @@ def test_one_bad_staple_anywhere_below_the_root_is_enough(
 
 
 @pytest.mark.parametrize("position", [0, 1, 2, 3])
-def test_each_certificate_below_the_root_needs_its_staple(pki: Pki, position: int) -> None:
+def test_missing_staple_of_any_certificate_below_the_root_refuses_the_signer(pki: Pki, position: int) -> None:
     staples = staples_of(pki)
     del staples[position]
     assert refusal(pem(pki.chain()), staples, trusting(pki.oldest_root)) is Reason.STAPLE_MISSING
 
 
-def test_the_cross_signed_roots_need_a_staple_only_where_the_path_goes_over_them(pki: Pki) -> None:
+def test_cross_signed_root_needs_a_staple_only_if_it_is_on_the_path(pki: Pki) -> None:
     staples = staples_of(pki)[:2]
     verify(pem(pki.chain()), staples, trusting(pki.root))
     assert refusal(pem(pki.chain()), staples, trusting(pki.old_root)) is Reason.STAPLE_MISSING
 
 
-def test_staples_match_by_what_is_in_them_in_any_order_among_strangers(pki: Pki) -> None:
+def test_staple_is_matched_by_its_contents_in_any_order(pki: Pki) -> None:
     other = Pki(REGION, DOMAIN)
     staples = [*staples_of(other), *reversed(staples_of(pki)), b"", b"\x30\x80", b"x" * 100]
     verify(pem(pki.chain()), staples, trusting(pki.root))
 
 
-def test_a_staple_of_another_certificate_of_the_same_issuer_does_not_count(pki: Pki) -> None:
+def test_staple_of_another_certificate_of_the_same_issuer_does_not_count(pki: Pki) -> None:
     sibling = issue_server(NAME, pki.signer.key, pki.intermediates[0])
     assert refused(pki, [staple(GOOD, sibling, pki.intermediates[0])]).reason is Reason.STAPLE_MISSING
 
 
 @pytest.mark.parametrize("which", ["name", "key"])
-def test_a_staple_for_a_serial_of_another_issuer_does_not_count(pki: Pki, which: str) -> None:
+def test_staple_for_the_same_serial_number_of_another_issuer_does_not_count(pki: Pki, which: str) -> None:
     issuer = pki.intermediates[0]
     if which == "name":
         other = issue("Another CA", issuer.key, pki.root, ca=True)
@@ -84,12 +84,12 @@ def test_a_staple_for_a_serial_of_another_issuer_does_not_count(pki: Pki, which:
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_the_maker_is_named_by_its_subject_or_by_its_key(pki: Pki, by_name: bool) -> None:
+def test_maker_of_a_staple_is_named_by_its_subject_or_its_key(pki: Pki, by_name: bool) -> None:
     good_until(pki, [of_signer(pki, by_name=by_name)])
     good_until(pki, [of_signer(pki, responder=responder(pki), by_name=by_name)])
 
 
-def test_a_maker_in_another_name_than_the_staple_says_is_refused(pki: Pki) -> None:
+def test_staple_that_names_another_maker_is_refused(pki: Pki) -> None:
     for maker in (pki.intermediates[0], responder(pki)):
         wrong = issue("Another name", maker.key, ca=True)
         good_until(pki, [of_signer(pki, responder=maker, responder_id=wrong)])  # named by its key, which is the same
@@ -98,7 +98,7 @@ def test_a_maker_in_another_name_than_the_staple_says_is_refused(pki: Pki) -> No
         assert "neither" in refusal.detail
 
 
-def test_a_site_may_do_without_staples_and_then_none_is_read(pki: Pki) -> None:
+def test_staples_are_not_read_where_the_site_does_not_require_them(pki: Pki) -> None:
     def none() -> Sequence[bytes]:
         raise AssertionError("staples were read")
 
@@ -106,7 +106,7 @@ def test_a_site_may_do_without_staples_and_then_none_is_read(pki: Pki) -> None:
     verifier.verify(pem(pki.chain()), none, REGION, DOMAIN, int(time.time()), soon())
 
 
-def test_a_staple_is_fresh_until_its_next_update_and_no_longer(pki: Pki) -> None:
+def test_staple_is_fresh_until_its_next_update(pki: Pki) -> None:
     one = [of_signer(pki, fresh_for=100)]
     until = good_until(pki, one)
     assert until - time.time() == pytest.approx(100, abs=30)
@@ -114,7 +114,7 @@ def test_a_staple_is_fresh_until_its_next_update_and_no_longer(pki: Pki) -> None
     assert "stale" in refused(pki, one, until).detail
 
 
-def test_a_staple_may_be_ahead_of_a_slow_clock_by_the_skew(pki: Pki) -> None:
+def test_staple_may_begin_later_than_now_by_the_clock_skew(pki: Pki) -> None:
     this_update = utcnow().replace(microsecond=0) + timedelta(hours=1)
     one = [of_signer(pki, updates=(this_update, this_update + timedelta(hours=1)))]
     at = int((this_update - utcnow().replace(year=1970, month=1, day=1, hour=0, minute=0, second=0)).total_seconds())
@@ -122,7 +122,7 @@ def test_a_staple_may_be_ahead_of_a_slow_clock_by_the_skew(pki: Pki) -> None:
     assert "not valid yet" in refused(pki, one, at - 61).detail
 
 
-def test_a_next_update_before_the_this_update_is_refused(pki: Pki) -> None:
+def test_staple_that_ends_before_it_begins_is_refused(pki: Pki) -> None:
     begin = utcnow() + timedelta(seconds=50)  # within the skew
     for seconds, accepted in ((-1, False), (0, True), (1, True)):
         one = [of_signer(pki, updates=(begin, begin + timedelta(seconds=seconds)))]
@@ -132,13 +132,13 @@ def test_a_next_update_before_the_this_update_is_refused(pki: Pki) -> None:
             assert "before its thisUpdate" in refused(pki, one).detail
 
 
-def test_the_longest_good_answer_counts(pki: Pki) -> None:
+def test_good_staple_that_lasts_longest_counts(pki: Pki) -> None:
     short, long = of_signer(pki, fresh_for=100), of_signer(pki, fresh_for=200)
     for staples in ([short, long], [long, short]):
         assert good_until(pki, staples) - time.time() == pytest.approx(200, abs=30)
 
 
-def test_a_good_staple_beside_a_stale_or_an_unusable_one_is_enough(pki: Pki) -> None:
+def test_good_staple_beside_a_stale_or_unusable_one_is_accepted(pki: Pki) -> None:
     for kind in (
         StapleKind.STALE,
         StapleKind.NO_NEXT_UPDATE,
@@ -150,12 +150,12 @@ def test_a_good_staple_beside_a_stale_or_an_unusable_one_is_enough(pki: Pki) -> 
             good_until(pki, staples)
 
 
-def test_a_response_that_is_an_error_is_named(pki: Pki) -> None:
+def test_error_response_is_reported_as_that(pki: Pki) -> None:
     assert "it is an error: TRY_LATER" in refused(pki, [of_signer(pki, StapleKind.REFUSED)]).detail
 
 
 @pytest.mark.parametrize("junk", [b"", b"\x30\x80", b"x" * 100])
-def test_what_is_no_response_is_invalid_and_does_no_harm(pki: Pki, junk: bytes) -> None:
+def test_staple_that_is_not_a_response_is_invalid(pki: Pki, junk: bytes) -> None:
     refusal = refused(pki, [junk])
     assert refusal.reason is Reason.STAPLE_INVALID
     assert "cannot be used" in refusal.detail
@@ -164,7 +164,7 @@ def test_what_is_no_response_is_invalid_and_does_no_harm(pki: Pki, junk: bytes) 
 
 
 @pytest.mark.parametrize("at", range(0, 400, 7))
-def test_a_staple_with_a_byte_altered_vouches_for_nothing_it_did_not_sign(pki: Pki, at: int) -> None:
+def test_staple_with_an_altered_byte_does_not_make_a_revoked_signer_good(pki: Pki, at: int) -> None:
     honest = of_signer(pki)
     at %= len(honest)
     altered = honest[:at] + bytes([honest[at] ^ 0x55]) + honest[at + 1 :]
@@ -175,8 +175,8 @@ def test_a_staple_with_a_byte_altered_vouches_for_nothing_it_did_not_sign(pki: P
     assert until == good_until(pki, [honest])  # the byte was in no signed part
 
 
-def test_a_staple_whose_answers_cannot_be_read_may_say_revoked(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As cryptography before 37 has it; `test_one_revoked_among_several_answers_wins` has a real one.
+def test_staple_with_unreadable_answers_may_be_a_revoked(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As cryptography before 37 has it; `test_revoked_among_several_answers_of_a_response_counts` has a real one.
     serial = pki.signer.certificate.serial_number
     several_answers, real = b"\x02\x14" + serial.to_bytes(20, "big"), Response
 
@@ -192,7 +192,7 @@ def test_a_staple_whose_answers_cannot_be_read_may_say_revoked(pki: Pki, monkeyp
     assert "SINGLERESP" in refusal.detail
 
 
-def test_a_repeated_staple_is_read_once(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_staple_is_parsed_once(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: List[bytes] = []
     real = Response
 

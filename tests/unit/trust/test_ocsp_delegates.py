@@ -29,14 +29,14 @@ from .stapling import (
 )
 
 
-def test_a_delegated_responder_may_vouch(pki: Pki) -> None:
+def test_staple_of_a_delegated_responder_is_accepted(pki: Pki) -> None:
     verify(pem(pki.chain()), staples_of(pki, StapleKind.DELEGATED), trusting(pki.root))
     verify(pem(pki.chain()), staples_of(pki, StapleKind.DELEGATED), trusting(pki.root, private=False))
     verify(pem(pki.chain()), staples_of(pki, StapleKind.DELEGATED), trusting(pki.oldest_root))
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
-def test_a_delegate_may_have_another_kind_of_key(pki: Pki, kind: str) -> None:
+def test_delegate_may_have_a_key_of_another_kind(pki: Pki, kind: str) -> None:
     one = responder(pki, key=rsa_key(2048) if kind == "rsa" else ed25519.Ed25519PrivateKey.generate())
     try:
         text = of_signer(pki, responder=one, algorithm=hashes.SHA256())
@@ -45,7 +45,7 @@ def test_a_delegate_may_have_another_kind_of_key(pki: Pki, kind: str) -> None:
     good_until(pki, [text])
 
 
-def test_a_delegate_without_key_usage_may_vouch(pki: Pki) -> None:
+def test_delegate_without_key_usage_is_accepted(pki: Pki) -> None:
     good_until(pki, [of_signer(pki, responder=responder(pki, without=[x509.KeyUsage]))])
 
 
@@ -54,14 +54,14 @@ def test_a_delegate_without_key_usage_may_vouch(pki: Pki) -> None:
     ["expired", "not valid yet", "a weak key", "a critical extension that nobody knows",
      "keyUsage without digitalSignature"],
 )  # fmt: skip
-def test_a_delegate_that_openssl_would_not_believe_vouches_for_nothing(pki: Pki, fault: str) -> None:
+def test_staple_of_an_invalid_delegate_does_not_count(pki: Pki, fault: str) -> None:
     refusal = refused(pki, [of_signer(pki, responder=delegates(pki)[fault])])
     assert refusal.reason is Reason.STAPLE_INVALID
     assert "its responder CN=Responder: " in refusal.detail
     good_until(pki, [of_signer(pki, responder=delegates(pki)[fault], fresh_for=7200), of_signer(pki)])
 
 
-def test_a_responder_may_not_vouch_for_another_issuer(pki: Pki) -> None:
+def test_staple_of_another_issuers_delegate_does_not_count(pki: Pki) -> None:
     for one in (
         responder(pki, issuer=pki.root),
         responder(pki, issuer=Identity(pki.root.certificate, pki.intermediates[0].key)),
@@ -74,7 +74,7 @@ def test_a_responder_may_not_vouch_for_another_issuer(pki: Pki) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:SHA1")
-def test_a_delegate_whose_certificate_is_signed_with_sha1_vouches_for_nothing(pki: Pki) -> None:
+def test_staple_of_a_delegate_signed_with_sha1_does_not_count(pki: Pki) -> None:
     try:
         weak = responder(pki, algorithm=hashes.SHA1())  # noqa: S303
     except Exception as error:  # newer versions of cryptography sign no certificate with SHA-1
@@ -83,7 +83,7 @@ def test_a_delegate_whose_certificate_is_signed_with_sha1_vouches_for_nothing(pk
 
 
 @pytest.mark.parametrize("kind", [REVOKED, StapleKind.REVOKED_LONG_AGO])
-def test_a_delegate_that_is_revoked_vouches_for_nothing(pki: Pki, kind: StapleKind) -> None:
+def test_staple_of_a_revoked_delegate_does_not_count(pki: Pki, kind: StapleKind) -> None:
     one, other = responder(pki), responder(pki)
     issuer = pki.intermediates[0]
     for revoked in (staple(kind, one, issuer), staple(kind, one, issuer, responder=other)):
@@ -94,7 +94,7 @@ def test_a_delegate_that_is_revoked_vouches_for_nothing(pki: Pki, kind: StapleKi
     good_until(pki, [of_signer(pki, responder=one), staple(kind, other, issuer)])
 
 
-def test_the_first_of_the_doubts_about_a_delegate_is_named(pki: Pki) -> None:
+def test_first_doubt_about_a_delegate_is_reported(pki: Pki) -> None:
     one = responder(pki)
     revoked = staple(REVOKED, one, pki.intermediates[0])
     unread = {"cannot be parsed": revoked[:-1], "longer than 16384 bytes": revoked + bytes(16384)}
@@ -104,14 +104,14 @@ def test_the_first_of_the_doubts_about_a_delegate_is_named(pki: Pki) -> None:
         assert order[1] not in detail
 
 
-def test_a_delegate_vouches_no_longer_than_its_own_certificate(pki: Pki) -> None:
+def test_staple_of_a_delegate_ends_with_the_delegates_certificate(pki: Pki) -> None:
     one = responder(pki, not_before=utcnow() - timedelta(days=30) + timedelta(seconds=1000))
     ends = read(one.der).not_after
     assert good_until(pki, [of_signer(pki, responder=one)]) == ends
     assert good_until(pki, [of_signer(pki, responder=one, fresh_for=10)]) < ends
 
 
-def test_of_two_certificates_in_the_makers_name_the_one_that_signed_counts(pki: Pki) -> None:
+def test_delegate_that_signed_is_chosen_among_two_of_one_name(pki: Pki) -> None:
     one, namesake = responder(pki), responder(pki)
     good_until(pki, [of_signer(pki, responder=one, certificates=[namesake, one], by_name=True)])
     assert "neither" in refused(pki, [of_signer(pki, responder=one, certificates=[namesake], by_name=True)]).detail
@@ -129,7 +129,7 @@ def runs(tmp_path: Path) -> int:
     return len((tmp_path / "runs").read_text().splitlines())
 
 
-def test_openssl_is_asked_once_about_each_delegate(pki: Pki, tmp_path: Path) -> None:
+def test_openssl_verifies_each_delegate_once(pki: Pki, tmp_path: Path) -> None:
     bad = delegates(pki)["a critical extension that nobody knows"]
     staples = [of_signer(pki, responder=bad, fresh_for=1000 + number) for number in range(8)]
     with pytest.raises(NotGranted):
@@ -138,9 +138,7 @@ def test_openssl_is_asked_once_about_each_delegate(pki: Pki, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("before", "accepted"), [(3, True), (4, False)])
-def test_openssl_is_asked_about_four_delegates_and_no_more(
-    pki: Pki, tmp_path: Path, before: int, accepted: bool
-) -> None:
+def test_openssl_verifies_at_most_four_delegates(pki: Pki, tmp_path: Path, before: int, accepted: bool) -> None:
     unknown = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)]
     bad = [responder(pki, extensions=unknown) for _ in range(before)]
     staples = [of_signer(pki, responder=one, fresh_for=7200) for one in bad]
@@ -154,14 +152,14 @@ def test_openssl_is_asked_about_four_delegates_and_no_more(
 
 
 @pytest.mark.parametrize("fault", ["expired", "not valid yet", "a weak key", "keyUsage without digitalSignature"])
-def test_a_delegate_that_fails_otherwise_costs_no_run_of_openssl(pki: Pki, tmp_path: Path, fault: str) -> None:
+def test_openssl_is_not_run_for_a_delegate_that_fails_another_check(pki: Pki, tmp_path: Path, fault: str) -> None:
     staples = [of_signer(pki, responder=delegates(pki)[fault])]
     with pytest.raises(NotGranted):
         good_until(pki, staples, program=counting(tmp_path))
     assert runs(tmp_path) == 0
 
 
-def test_a_delegate_vouches_from_its_first_second_to_the_one_before_its_last(pki: Pki) -> None:
+def test_delegate_is_valid_from_its_begin_until_before_its_end(pki: Pki) -> None:
     late = responder(pki, not_before=utcnow() + timedelta(days=1))
     early = responder(pki, not_before=utcnow() - timedelta(days=29))
     begins, ends = read(late.der).not_before, read(early.der).not_after
@@ -175,11 +173,11 @@ def test_a_delegate_vouches_from_its_first_second_to_the_one_before_its_last(pki
     assert "not valid at this time" in refused(pki, [of_signer(pki, responder=early, updates=updates)], ends).detail
 
 
-def test_no_delegate_costs_a_run_of_openssl_where_the_issuer_answers(pki: Pki) -> None:
+def test_openssl_is_not_run_for_delegates_when_the_issuer_made_a_staple(pki: Pki) -> None:
     good_until(pki, [of_signer(pki)], program="/nonexistent/openssl")
 
 
-def test_what_keeps_openssl_from_answering_is_no_fault_of_the_staple(pki: Pki) -> None:
+def test_openssl_that_cannot_run_is_not_reported_as_an_invalid_staple(pki: Pki) -> None:
     with pytest.raises(NotGranted) as caught:
         good_until(pki, [of_signer(pki, responder=responder(pki))], program="/nonexistent/openssl")
     assert caught.value.reason is Reason.OPENSSL_MISSING

@@ -35,7 +35,7 @@ from .stapling import (
 
 
 @pytest.mark.parametrize("position", [0, 1])
-def test_an_answer_whose_certid_cannot_be_compared_hides_no_revoked_beside_it(pki: Pki, position: int) -> None:
+def test_incomparable_certid_does_not_hide_a_revoked_beside_it(pki: Pki, position: int) -> None:
     good, revoked = parts(pki, GOOD), parts(pki)
     singles = [good.single.replace(SHA1, UNKNOWN_HASH)]
     singles.insert(position, revoked.single)
@@ -43,7 +43,7 @@ def test_an_answer_whose_certid_cannot_be_compared_hides_no_revoked_beside_it(pk
     assert found is (IS_REVOKED if READS_SEVERAL else INVALID)
 
 
-def test_a_certid_that_cannot_be_compared_matters_only_where_the_answer_may_be_an_authorized_revoked(pki: Pki) -> None:
+def test_incomparable_certid_is_a_doubt_only_for_an_authorized_revoked(pki: Pki) -> None:
     for kind, maker, expected in (
         (REVOKED, pki.intermediates[0], INVALID),
         (GOOD, pki.intermediates[0], None),
@@ -56,7 +56,7 @@ def test_a_certid_that_cannot_be_compared_matters_only_where_the_answer_may_be_a
         assert result(pki, [odd]) is INVALID or expected is None
 
 
-def test_a_good_whose_certid_cannot_be_compared_vouches_for_nothing(pki: Pki) -> None:
+def test_good_with_an_incomparable_certid_vouches_for_nothing(pki: Pki) -> None:
     good = parts(pki, GOOD)
     odd = good.response(pki.intermediates[0], [good.single.replace(SHA1, UNKNOWN_HASH)])
     with pytest.raises(NotGranted, match="cannot be parsed"):
@@ -64,14 +64,14 @@ def test_a_good_whose_certid_cannot_be_compared_vouches_for_nothing(pki: Pki) ->
 
 
 @pytest.mark.skipif(not READS_SEVERAL, reason="cryptography before 37 reads one answer only")
-def test_a_revoked_counts_among_as_many_answers_as_are_read(pki: Pki) -> None:
+def test_revoked_counts_among_the_most_answers_that_are_read(pki: Pki) -> None:
     revoked, other = parts(pki), other_single(pki)
     before = [other] * (MAX_ANSWERS - 1)
     assert beside_good(pki, revoked.response(pki.intermediates[0], [*before, revoked.single])) is IS_REVOKED
     assert MAX_ANSWERS == 16
 
 
-def test_a_staple_with_more_answers_is_refused_if_it_has_the_serial_of_a_certificate_of_the_path(pki: Pki) -> None:
+def test_staple_with_too_many_answers_is_a_doubt_if_it_has_a_serial_number_of_the_path(pki: Pki) -> None:
     revoked, good, other = parts(pki), parts(pki, GOOD), other_single(pki)
     for first in (other, good.single):
         text = revoked.response(pki.intermediates[0], [*[first] * MAX_ANSWERS, revoked.single])
@@ -80,7 +80,7 @@ def test_a_staple_with_more_answers_is_refused_if_it_has_the_serial_of_a_certifi
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])  # revocationTime, thisUpdate, nextUpdate
-def test_a_revoked_with_an_impossible_time_is_not_passed_over(pki: Pki, which: int) -> None:
+def test_revoked_with_an_impossible_time_counts(pki: Pki, which: int) -> None:
     revoked = parts(pki)
     at = -1
     for _ in range(which + 1):
@@ -114,7 +114,7 @@ class OddSingle:
     next_update = this_update_utc = next_update_utc = this_update
 
 
-def test_a_revoked_needs_no_times_and_a_status_that_cannot_be_parsed_may_be_one(pki: Pki) -> None:
+def test_unparsable_status_may_be_a_revoked(pki: Pki) -> None:
     response = Response(of_signer(pki))
     statuses = cryptography_ocsp.OCSPCertStatus
     revoked = Answer(response, OddSingle(statuses.REVOKED), None)  # type: ignore[arg-type]
@@ -137,7 +137,7 @@ def test_a_revoked_needs_no_times_and_a_status_that_cannot_be_parsed_may_be_one(
 
 
 @pytest.mark.parametrize(("extra", "expected"), [(0, IS_REVOKED), (1, INVALID)])
-def test_a_revoked_is_read_up_to_a_length_and_refused_beyond(pki: Pki, extra: int, expected: Reason) -> None:
+def test_revoked_counts_up_to_16_kib_and_is_a_doubt_beyond(pki: Pki, extra: int, expected: Reason) -> None:
     def padded(kind: StapleKind, subject: Identity) -> bytes:
         made = Parts(staple(kind, subject, pki.intermediates[0]))
         size = MAX_LENGTH + extra - 1200
@@ -155,7 +155,7 @@ def test_a_revoked_is_read_up_to_a_length_and_refused_beyond(pki: Pki, extra: in
     assert beside_good(pki, padded(REVOKED, issue_server(NAME, pki.signer.key, pki.intermediates[0]))) is None
 
 
-def test_what_cannot_be_parsed_matters_only_with_the_serial_of_a_certificate_of_the_path(pki: Pki) -> None:
+def test_unparsable_staple_is_a_doubt_only_if_it_has_a_serial_number_of_the_path(pki: Pki) -> None:
     revoked = of_signer(pki, REVOKED)
     sibling = staple(REVOKED, issue_server(NAME, pki.signer.key, pki.intermediates[0]), pki.intermediates[0])
     assert beside_good(pki, revoked[:-1]) is INVALID
@@ -165,7 +165,7 @@ def test_what_cannot_be_parsed_matters_only_with_the_serial_of_a_certificate_of_
 
 
 @pytest.mark.parametrize("serial", [1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 2**64, 2**158 + 1])
-def test_a_serial_is_found_as_der_has_it(pki: Pki, serial: int) -> None:
+def test_serial_number_is_found_in_its_der_form(pki: Pki, serial: int) -> None:
     made = issue_server(NAME, pki.signer.key, pki.intermediates[0], serial=serial)
     one, text = read(made.der), staple(GOOD, made, pki.intermediates[0])
     assert may_concern(text, one)
@@ -174,12 +174,12 @@ def test_a_serial_is_found_as_der_has_it(pki: Pki, serial: int) -> None:
 
 
 @pytest.mark.parametrize(("serial", "der"), [(0, "020100"), (-1, "0201ff"), (-128, "020180"), (-129, "0202ff7f")])
-def test_a_serial_that_is_not_positive_is_found_too(pki: Pki, serial: int, der: str) -> None:
+def test_serial_number_that_is_not_positive_is_found(pki: Pki, serial: int, der: str) -> None:
     assert may_concern(bytes.fromhex(der), read(pki.signer.der)._replace(serial=serial))
 
 
 @pytest.mark.parametrize("head", ["027f", "028180", "02820100"])
-def test_a_serial_longer_than_any_is_found_too(pki: Pki, head: str) -> None:
+def test_serial_number_that_is_too_long_is_found(pki: Pki, head: str) -> None:
     content = b"\x01" * {"027f": 127, "028180": 128, "02820100": 256}[head]
     one = read(pki.signer.der)._replace(serial=int.from_bytes(content, "big"))
     assert may_concern(bytes.fromhex(head) + content, one)
@@ -187,7 +187,7 @@ def test_a_serial_longer_than_any_is_found_too(pki: Pki, head: str) -> None:
     assert may_concern(content, one) is (head != "027f")
 
 
-def test_a_revoked_intermediate_is_named_though_another_staple_leaves_a_doubt(pki: Pki) -> None:
+def test_revoked_intermediate_is_reported_beside_a_doubt_about_another_staple(pki: Pki) -> None:
     path = parsed(*pki.chain()[:2], pki.root)
     staples = [of_signer(pki, REVOKED)[:-1], staple(REVOKED, pki.intermediates[0], pki.root)]
     with pytest.raises(NotGranted) as caught:

@@ -30,7 +30,7 @@ from .stapling import (
 )
 
 
-def test_the_issuers_revoked_wins_however_old_whatever_else_is_good(pki: Pki) -> None:
+def test_revoked_by_the_issuer_counts_at_any_age_beside_a_good_staple(pki: Pki) -> None:
     ahead = utcnow() + timedelta(days=1)
     for revoked in (
         of_signer(pki, REVOKED),
@@ -42,7 +42,7 @@ def test_the_issuers_revoked_wins_however_old_whatever_else_is_good(pki: Pki) ->
             assert refused(pki, staples).reason is Reason.SIGNER_REVOKED
 
 
-def test_a_delegates_revoked_wins_too_also_where_its_good_does_not_count(pki: Pki) -> None:
+def test_revoked_by_a_delegate_counts_although_its_good_does_not(pki: Pki) -> None:
     for one in [responder(pki), *delegates(pki).values()]:
         for kind in (REVOKED, StapleKind.REVOKED_LONG_AGO):
             staples = [of_signer(pki), of_signer(pki, kind, responder=one)]
@@ -50,7 +50,7 @@ def test_a_delegates_revoked_wins_too_also_where_its_good_does_not_count(pki: Pk
 
 
 @pytest.mark.filterwarnings("ignore:SHA1")
-def test_a_revoked_that_was_signed_with_sha1_wins_too(pki: Pki, tmp_path: Path) -> None:
+def test_revoked_signed_with_sha1_counts(pki: Pki, tmp_path: Path) -> None:
     try:
         revoked, good = (several(pki, tmp_path, ["signer"], status, "sha1") for status in ("revoked", "good"))
     except subprocess.CalledProcessError:
@@ -59,7 +59,7 @@ def test_a_revoked_that_was_signed_with_sha1_wins_too(pki: Pki, tmp_path: Path) 
     assert "too weak" in refused(pki, [good]).detail
 
 
-def test_a_revoked_by_whom_nobody_delegated_does_not_count(pki: Pki) -> None:
+def test_revoked_by_an_unauthorized_responder_does_not_count(pki: Pki) -> None:
     strangers = [
         issue("Foreign Responder", ec_key(), ca=False, usages=[OCSP_SIGNING]),
         responder(pki, usages=[ExtendedKeyUsageOID.SERVER_AUTH]),
@@ -72,7 +72,7 @@ def test_a_revoked_by_whom_nobody_delegated_does_not_count(pki: Pki) -> None:
         good_until(pki, [of_signer(pki, REVOKED, responder=stranger), of_signer(pki)])
 
 
-def test_a_revoked_intermediate_is_found_before_any_staple_is_missed(pki: Pki) -> None:
+def test_revoked_intermediate_is_reported_before_a_missing_staple(pki: Pki) -> None:
     revoked = staple(StapleKind.REVOKED_LONG_AGO, pki.intermediates[0], pki.root)
     assert refusal(pem(pki.chain()), [revoked], trusting(pki.root)) is Reason.SIGNER_REVOKED
 
@@ -110,7 +110,7 @@ SEVERAL = Reason.SIGNER_REVOKED if hasattr(ocsp.OCSPResponse, "responses") else 
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_one_revoked_among_several_answers_wins(pki: Pki, tmp_path: Path, position: int) -> None:
+def test_revoked_among_several_answers_of_a_response_counts(pki: Pki, tmp_path: Path, position: int) -> None:
     entries = ["other", "other"]
     entries.insert(position, "signer")
     revoked = several(pki, tmp_path, entries)

@@ -34,24 +34,24 @@ def refused(command: OpenSsl, *path: Identity) -> NotGranted:
     return caught.value
 
 
-def test_a_valid_path_is_accepted(pki: Pki) -> None:
+def test_openssl_accepts_a_valid_path(pki: Pki) -> None:
     for private in (True, False):
         command(private).require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
 
 
-def test_a_path_of_the_server_and_the_root_alone_is_accepted(pki: Pki) -> None:
+def test_openssl_accepts_a_path_without_intermediates(pki: Pki) -> None:
     signer = issue_server(NAME, pki.signer.key, pki.root)
     command(private=False).require_server(parsed(signer, pki.root), NAME)
 
 
-def test_a_path_other_than_the_one_given_is_refused(pki: Pki) -> None:
+def test_path_other_than_the_given_one_is_refused(pki: Pki) -> None:
     unused = issue("Unused CA", ec_key(), pki.root, ca=True)
     refusal = refused(command(), pki.signer, *pki.intermediates, unused, pki.root)
     assert refusal.reason is Reason.SIGNER_UNTRUSTED
     assert "another path" in refusal.detail
 
 
-def test_another_host_name_is_refused(pki: Pki) -> None:
+def test_openssl_refuses_another_host_name(pki: Pki) -> None:
     other = issue_server("x.example.net", pki.signer.key, pki.root)
     assert "hostname mismatch" in refused(command(), other, pki.root).detail
 
@@ -65,24 +65,24 @@ def test_another_host_name_is_refused(pki: Pki) -> None:
         ExtendedKeyUsageOID.TIME_STAMPING,
     ],
 )
-def test_a_certificate_for_another_purpose_is_refused(pki: Pki, usage: x509.ObjectIdentifier) -> None:
+def test_openssl_refuses_a_certificate_for_another_purpose(pki: Pki, usage: x509.ObjectIdentifier) -> None:
     signer = issue_server(NAME, pki.signer.key, pki.root, usages=[usage])
     assert "purpose" in refused(command(), signer, pki.root).detail
 
 
-def test_keys_of_112_bits_of_strength_are_wanted(pki: Pki) -> None:
+def test_openssl_refuses_keys_below_112_bits_of_strength(pki: Pki) -> None:
     weak = issue("Weak CA", rsa_key(1024), pki.root, ca=True)
     signer = issue_server(NAME, pki.signer.key, weak)
     assert "too weak" in refused(command(), signer, weak, pki.root).detail
 
 
-def test_the_time_is_the_one_given(pki: Pki) -> None:
+def test_openssl_verifies_at_the_given_time(pki: Pki) -> None:
     path = [pki.signer, *pki.intermediates, pki.root]
     assert "expired" in refused(command(now=int(time.time()) + 40 * 86400), *path).detail
     assert "not yet valid" in refused(command(now=int(time.time()) - 86400), *path).detail
 
 
-def test_a_responders_path_is_held_to_dates_strength_and_extensions(pki: Pki) -> None:
+def test_openssl_checks_dates_strength_and_extensions_of_a_responders_path(pki: Pki) -> None:
     issuer = pki.intermediates[0]
     usages = [ExtendedKeyUsageOID.OCSP_SIGNING]
     rest = [issuer, pki.root]
@@ -116,7 +116,7 @@ def trusts(command: Sequence[str], env: Dict[str, str], signer: Identity, tmp_pa
     return done.returncode == 0
 
 
-def test_a_folder_or_a_file_of_roots_on_the_machine_is_not_trusted(pki: Pki, hashed: Identity, tmp_path: Path) -> None:
+def test_roots_of_the_machine_are_not_trusted(pki: Pki, hashed: Identity, tmp_path: Path) -> None:
     # The command sets the environment itself, as a build of OpenSSL with other defaults would.
     folder = {"SSL_CERT_DIR": str(tmp_path / "roots")}
     file = {"SSL_CERT_FILE": str(tmp_path / "roots" / "root.pem")}
@@ -128,7 +128,9 @@ def test_a_folder_or_a_file_of_roots_on_the_machine_is_not_trusted(pki: Pki, has
 
 
 @pytest.mark.parametrize("only", ["-no-CApath", "-no-CAstore"])
-def test_each_of_openssls_stores_is_closed(pki: Pki, hashed: Identity, tmp_path: Path, only: str) -> None:
+def test_options_exclude_every_certificate_store_of_openssl(
+    pki: Pki, hashed: Identity, tmp_path: Path, only: str
+) -> None:
     """Which of the two a folder of roots is read through differs between versions of OpenSSL: both are closed."""
     seen = tmp_path / "arguments"
     folder = f"SSL_CERT_DIR={tmp_path / 'roots'}; export SSL_CERT_DIR"
@@ -137,7 +139,7 @@ def test_each_of_openssls_stores_is_closed(pki: Pki, hashed: Identity, tmp_path:
     assert only in seen.read_text().split()
 
 
-def test_our_environment_is_not_passed_on(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_not_passed_to_openssl(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = tmp_path / "environment"
     monkeypatch.setenv("OPENSSL_CONF", "/nonexistent/openssl.cnf")
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/roots.pem")
@@ -147,7 +149,7 @@ def test_our_environment_is_not_passed_on(pki: Pki, tmp_path: Path, monkeypatch:
     assert names <= {"PWD", "SHLVL", "_", "OLDPWD"}  # what the shell itself sets
 
 
-def test_an_openssl_on_path_is_not_run(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openssl_is_not_looked_up_on_path(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = tmp_path / "ran"
     program(tmp_path / "openssl", f"touch {ran}")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -155,7 +157,7 @@ def test_an_openssl_on_path_is_not_run(pki: Pki, tmp_path: Path, monkeypatch: py
     assert not ran.exists()
 
 
-def test_policies_are_checked_also_by_versions_that_need_to_be_told(pki: Pki, tmp_path: Path) -> None:
+def test_certificate_policies_are_checked_by_every_openssl_version(pki: Pki, tmp_path: Path) -> None:
     # `-policy` alone has not enabled the check in every version (CVE-2023-0466).
     seen = tmp_path / "arguments"
     wrapper = program(tmp_path / "openssl", f'echo "$@" >{seen}; exec {openssl.PROGRAM} "$@"')
@@ -163,7 +165,7 @@ def test_policies_are_checked_also_by_versions_that_need_to_be_told(pki: Pki, tm
     assert {"-policy_check", "-policy", "2.5.29.32.0"} <= set(seen.read_text().split())
 
 
-def test_no_file_stays_open(pki: Pki) -> None:
+def test_openssl_run_leaves_no_file_open(pki: Pki) -> None:
     before = os.listdir("/proc/self/fd")
     command().require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
     refused(command(), pki.signer, pki.root)
@@ -173,13 +175,13 @@ def test_no_file_stays_open(pki: Pki) -> None:
 # When it does not answer as it should.
 
 
-def test_a_program_that_is_not_there_is_named(pki: Pki) -> None:
+def test_missing_openssl_is_named(pki: Pki) -> None:
     refusal = refused(command(program="/nonexistent/openssl"), pki.signer, *pki.intermediates, pki.root)
     assert refusal.reason is Reason.OPENSSL_MISSING
     assert "/nonexistent/openssl" in refusal.detail
 
 
-def test_a_verification_that_takes_too_long_ends(pki: Pki, tmp_path: Path) -> None:
+def test_openssl_run_ends_at_the_deadline(pki: Pki, tmp_path: Path) -> None:
     slow = program(tmp_path / "openssl", "exec sleep 60")
     hurried = OpenSsl(True, int(time.time()), Deadline.after(0.2, time.monotonic), slow)
     assert refused(hurried, pki.signer, *pki.intermediates, pki.root).reason is Reason.DEADLINE_EXCEEDED
@@ -206,7 +208,7 @@ OK = "stdin: OK\\ndepth=0: CN = a (untrusted)\\ndepth=1: CN = b (untrusted)\\nde
         (f"echo {'x' * 199}yz >&2; exit 2", f"{'x' * 199}y"),
     ],
 )  # fmt: skip
-def test_an_answer_that_is_no_consent_is_a_refusal_that_says_why(
+def test_openssl_output_other_than_ok_is_a_refusal_with_its_message(
     pki: Pki, tmp_path: Path, answer: str, says: str
 ) -> None:
     path = [pki.signer, *pki.intermediates, pki.root]
@@ -215,7 +217,7 @@ def test_an_answer_that_is_no_consent_is_a_refusal_that_says_why(
     assert refusal.detail == f"openssl verify: {says}"
 
 
-def test_an_answer_as_openssl_gives_it_is_consent(pki: Pki, tmp_path: Path) -> None:
+def test_openssl_output_with_ok_is_accepted(pki: Pki, tmp_path: Path) -> None:
     consenting = program(tmp_path / "openssl", f"printf '{OK}'")
     command(program=consenting).require_server(parsed(pki.signer, *pki.intermediates, pki.root), NAME)
 
@@ -230,7 +232,7 @@ done
 
 
 @pytest.mark.parametrize("between", [1, 2])
-def test_each_certificate_is_given_once_and_as_what_it_is(pki: Pki, tmp_path: Path, between: int) -> None:
+def test_each_certificate_is_passed_to_openssl_once_in_its_role(pki: Pki, tmp_path: Path, between: int) -> None:
     path = [pki.signer, *pki.intermediates[:1], *pki.intermediates[:1] * (between - 1), pki.root]
     copying = program(tmp_path / "openssl", COPIES)
     refused(command(program=copying), *path)

@@ -67,14 +67,14 @@ class Twins:
         return [self.signer, *self.twins, self.top]
 
 
-def test_four_ways_to_one_certificate_are_followed() -> None:
+def test_four_paths_to_one_certificate_are_followed() -> None:
     made = Twins(4)
     openssl = noting(lambda path: None if path == made.path(3) else untrusted(path))
     assert found(made.presented(), [made.root], openssl) == made.path(3)
     assert openssl.asked == [made.path(at) for at in range(4)]
 
 
-def test_a_fifth_way_is_not_followed() -> None:
+def test_fifth_path_to_one_certificate_is_not_followed() -> None:
     made = Twins(5)
     openssl = noting(untrusted)
     with pytest.raises(NotGranted) as caught:
@@ -83,7 +83,7 @@ def test_a_fifth_way_is_not_followed() -> None:
     assert (caught.value.reason, caught.value.detail) == (Reason.SIGNER_UNTRUSTED, "4 certificates")
 
 
-def test_what_keeps_openssl_from_deciding_ends_the_search() -> None:
+def test_failure_to_run_openssl_ends_the_search() -> None:
     made = Twins(2)
     openssl = noting(lambda path: None if path == made.path(1) else NotGranted(Reason.DEADLINE_EXCEEDED, "late"))
     with pytest.raises(NotGranted) as caught:
@@ -92,7 +92,7 @@ def test_what_keeps_openssl_from_deciding_ends_the_search() -> None:
     assert openssl.asked == [made.path(0)]
 
 
-def test_authorities_that_signed_each_other_lead_round_in_no_circle() -> None:
+def test_authorities_that_signed_each_other_do_not_loop() -> None:
     root = issue("Root", ec_key(), ca=True)
     first, second = ec_key(), ec_key()
     by_root = issue("First", first, root, ca=True)
@@ -106,7 +106,7 @@ def test_authorities_that_signed_each_other_lead_round_in_no_circle() -> None:
     assert openssl.asked == [straight, [signer.der, by_second.der, by_first.der, by_root.der, root.der]]
 
 
-def test_a_root_in_the_chain_is_a_root_and_no_issuer_below_one() -> None:
+def test_root_in_the_chain_is_not_an_intermediate() -> None:
     root = issue("Root", ec_key(), ca=True)
     signer = issue_server(NAME, rsa_key(), root)
     openssl = noting(untrusted)
@@ -115,7 +115,7 @@ def test_a_root_in_the_chain_is_a_root_and_no_issuer_below_one() -> None:
     assert openssl.asked == [[signer.der, root.der]]
 
 
-def test_an_authority_is_held_to_what_an_issued_certificate_must_have_and_not_to_what_a_root_must() -> None:
+def test_intermediate_must_meet_the_rules_of_issued_certificates_only() -> None:
     root = issue("Root", ec_key(), ca=True)
     twin = issue("Root", root.key, ca=True, without=[x509.AuthorityKeyIdentifier])  # which a root need not have
     direct = issue_server(NAME, rsa_key(), root)

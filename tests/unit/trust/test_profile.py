@@ -71,7 +71,7 @@ def rsa_public(bits: int, exponent: int = 65537) -> rsa.RSAPublicKey:
     [(1024, False), (2040, False), (2048, True), (2052, False), (4096, True), (8192, True), (8200, False),
      (16384, False)],
 )  # fmt: skip
-def test_rsa_keys_have_a_usual_length(signer: Certificate, bits: int, accepted: bool) -> None:
+def test_rsa_key_of_an_unusual_length_is_refused(signer: Certificate, bits: int, accepted: bool) -> None:
     one = signer._replace(key=rsa_public(bits))
     assert accepts(profile.require_sound, one) == accepted
     if not accepted:
@@ -80,7 +80,7 @@ def test_rsa_keys_have_a_usual_length(signer: Certificate, bits: int, accepted: 
 
 
 @pytest.mark.parametrize(("bits", "accepted"), [(2, True), (17, True), (64, True), (65, False), (2000, False)])
-def test_rsa_exponents_are_short(signer: Certificate, bits: int, accepted: bool) -> None:
+def test_rsa_key_with_a_long_exponent_is_refused(signer: Certificate, bits: int, accepted: bool) -> None:
     key = rsa_public(2048, (1 << (bits - 1)) + 1)
     assert accepts(profile.require_sound, signer._replace(key=key)) == accepted
 
@@ -90,7 +90,7 @@ def test_rsa_exponents_are_short(signer: Certificate, bits: int, accepted: bool)
     [(ec.SECP256R1(), True), (ec.SECP384R1(), True), (ec.SECP521R1(), True), (ec.SECP256K1(), False),
      (ec.SECP192R1(), False)],
 )  # fmt: skip
-def test_curves_are_the_usual_ones(signer: Certificate, curve: ec.EllipticCurve, accepted: bool) -> None:
+def test_key_on_an_unusual_curve_is_refused(signer: Certificate, curve: ec.EllipticCurve, accepted: bool) -> None:
     try:
         key = ec.generate_private_key(curve).public_key()
     except Exception as error:  # newer libraries have fewer curves
@@ -98,14 +98,14 @@ def test_curves_are_the_usual_ones(signer: Certificate, curve: ec.EllipticCurve,
     assert accepts(profile.require_sound, signer._replace(key=key)) == accepted
 
 
-def test_other_kinds_of_keys_are_refused(signer: Certificate) -> None:
+def test_key_of_another_kind_is_refused(signer: Certificate) -> None:
     assert accepts(profile.require_sound, signer._replace(key=ed25519.Ed25519PrivateKey.generate().public_key()))
     for key in (dsa.generate_private_key(2048).public_key(), ed448.Ed448PrivateKey.generate().public_key()):
         assert not accepts(profile.require_sound, signer._replace(key=key))
 
 
 @pytest.mark.parametrize(("version", "accepted"), [(1, False), (2, False), (3, True), (4, False)])
-def test_the_version_is_3(signer: Certificate, version: int, accepted: bool) -> None:
+def test_certificate_of_another_version_than_3_is_refused(signer: Certificate, version: int, accepted: bool) -> None:
     assert accepts(profile.require_sound, signer._replace(version=version)) == accepted
 
 
@@ -115,11 +115,13 @@ def test_the_version_is_3(signer: Certificate, version: int, accepted: bool) -> 
 @pytest.mark.parametrize(
     ("serial", "accepted"), [(-1, False), (0, False), (1, True), (2**159 - 1, True), (2**159, False), (2**200, False)]
 )
-def test_serial_numbers_are_positive_and_of_20_octets(signer: Certificate, serial: int, accepted: bool) -> None:
+def test_serial_number_that_is_not_positive_or_too_long_is_refused(
+    signer: Certificate, serial: int, accepted: bool
+) -> None:
     assert accepts(profile.require_issued, signer._replace(serial=serial)) == accepted
 
 
-def test_what_a_ca_issued_names_the_cas_key(signer: Certificate) -> None:
+def test_issued_certificate_without_authority_key_identifier_is_refused(signer: Certificate) -> None:
     assert not accepts(profile.require_issued, without(signer, x509.AuthorityKeyIdentifier))
     name = [x509.DirectoryName(signer.issuer)]
     for identifier, accepted in (
@@ -133,20 +135,20 @@ def test_what_a_ca_issued_names_the_cas_key(signer: Certificate) -> None:
 # A CA.
 
 
-def test_an_authority_has_a_subject_and_identifies_its_key(authority: Certificate) -> None:
+def test_authority_without_subject_or_key_identifier_is_refused(authority: Certificate) -> None:
     assert accepts(profile.require_authority, authority)
     assert not accepts(profile.require_authority, authority._replace(subject=x509.Name([])))
     assert not accepts(profile.require_authority, without(authority, x509.SubjectKeyIdentifier))
 
 
-def test_an_authority_says_so_critically(authority: Certificate) -> None:
+def test_authority_without_critical_basic_constraints_is_refused(authority: Certificate) -> None:
     assert not accepts(profile.require_authority, without(authority, x509.BasicConstraints))
     for ca, critical in ((True, True), (True, False), (False, True)):
         changed = with_extension(authority, x509.BasicConstraints(ca, None), critical)
         assert accepts(profile.require_authority, changed) == (ca and critical)
 
 
-def test_policy_constraints_are_critical(authority: Certificate) -> None:
+def test_policy_constraints_that_are_not_critical_are_refused(authority: Certificate) -> None:
     for critical in (True, False):
         changed = with_extension(authority, x509.PolicyConstraints(3, None), critical)
         assert accepts(profile.require_authority, changed) == critical
@@ -158,7 +160,9 @@ def test_policy_constraints_are_critical(authority: Certificate) -> None:
      ("-x.example.com", False), ("192.0.2.1", False)],
 )  # fmt: skip
 @pytest.mark.parametrize("excluded", [True, False])
-def test_name_constraints_are_domains(authority: Certificate, base: str, accepted: bool, excluded: bool) -> None:
+def test_name_constraints_that_are_no_domain_are_refused(
+    authority: Certificate, base: str, accepted: bool, excluded: bool
+) -> None:
     subtrees = [x509.IPAddress(NETWORK), x509.DNSName(base)]
     value = x509.NameConstraints(None, subtrees) if excluded else x509.NameConstraints(subtrees, None)
     assert accepts(profile.require_authority, with_extension(authority, value, True)) == accepted
@@ -174,19 +178,19 @@ class NoConstraints(x509.NameConstraints):
     permitted_subtrees = excluded_subtrees = property(lambda self: None)
 
 
-def test_name_constraints_constrain_something(authority: Certificate) -> None:
+def test_empty_name_constraints_are_refused(authority: Certificate) -> None:
     assert not accepts(profile.require_authority, with_extension(authority, NoConstraints(), True))
 
 
 # A root.
 
 
-def test_a_root_is_for_every_purpose(root: Certificate) -> None:
+def test_root_with_an_extended_key_usage_is_refused(root: Certificate) -> None:
     assert accepts(profile.require_root, root)
     assert not accepts(profile.require_root, with_extension(root, x509.ExtendedKeyUsage([SERVER]), False))
 
 
-def test_a_root_without_authority_key_identifier_is_accepted_and_one_that_another_issued_is_not(pki: Pki) -> None:
+def test_cross_signed_root_without_authority_key_identifier_is_refused(pki: Pki) -> None:
     assert accepts(profile.require_root, without(read(pki.root.der), x509.AuthorityKeyIdentifier))
     issued = read(pki.cross_signed_root.der)
     assert accepts(profile.require_root, issued)
@@ -194,12 +198,12 @@ def test_a_root_without_authority_key_identifier_is_accepted_and_one_that_anothe
     assert not accepts(profile.require_root, without(issued, x509.AuthorityKeyIdentifier))
 
 
-def test_a_root_that_signed_itself_with_sha1_is_one_all_the_same(tmp_path: Path) -> None:
+def test_root_that_signed_itself_with_sha1_is_accepted(tmp_path: Path) -> None:
     old = without(self_signed_with_sha1(tmp_path), x509.AuthorityKeyIdentifier)
     assert accepts(profile.require_root, old)
 
 
-def test_a_roots_authority_key_identifier_is_its_own_key(root: Certificate) -> None:
+def test_root_whose_authority_key_identifier_names_another_key_is_refused(root: Certificate) -> None:
     own = root.extension(x509.SubjectKeyIdentifier)
     assert own is not None
     key, name = own.value.digest, [x509.DirectoryName(root.subject)]
@@ -215,7 +219,7 @@ def test_a_roots_authority_key_identifier_is_its_own_key(root: Certificate) -> N
 
 @pytest.mark.filterwarnings("ignore:Parsed a")  # some roots have the serial number 0
 @pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
-def test_the_roots_of_the_distribution_are_accepted_but_for_a_few_old_ones() -> None:
+def test_roots_of_the_distribution_are_accepted_except_for_a_few_old_ones() -> None:
     bundle = next(filter(os.path.exists, roots.SYSTEM_BUNDLES))
     with open(bundle, "rb") as file:
         ders = roots.pem_certificates(file.read())
@@ -248,7 +252,7 @@ def test_the_roots_of_the_distribution_are_accepted_but_for_a_few_old_ones() -> 
         ([SERVER, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], False, False),
     ],
 )
-def test_the_signer_is_for_tls_servers(
+def test_signer_that_is_not_for_tls_servers_is_refused(
     signer: Certificate, usages: Sequence[x509.ObjectIdentifier], critical: bool, accepted: bool
 ) -> None:
     changed = with_extension(signer, x509.ExtendedKeyUsage(usages), critical)
@@ -258,7 +262,7 @@ def test_the_signer_is_for_tls_servers(
 
 @pytest.mark.parametrize("digital_signature", [True, False])
 @pytest.mark.parametrize("key_cert_sign", [True, False])
-def test_the_signers_key_is_for_digital_signatures_and_no_certificates(
+def test_signer_whose_key_usage_is_not_digital_signature_is_refused(
     signer: Certificate, digital_signature: bool, key_cert_sign: bool
 ) -> None:
     usage = key_usage(digital_signature=digital_signature, key_cert_sign=key_cert_sign)
@@ -267,7 +271,7 @@ def test_the_signers_key_is_for_digital_signatures_and_no_certificates(
     assert accepts(profile.require_server, without(signer, x509.KeyUsage))
 
 
-def test_the_signer_is_no_ca(signer: Certificate) -> None:
+def test_signer_that_is_a_ca_is_refused(signer: Certificate) -> None:
     assert not accepts(profile.require_server, with_extension(signer, x509.BasicConstraints(True, None), True))
     assert accepts(profile.require_server, with_extension(signer, x509.BasicConstraints(False, None), False))
     assert accepts(profile.require_server, without(signer, x509.BasicConstraints))
@@ -313,14 +317,14 @@ NAMES: Dict[str, Tuple[Optional[Sequence[x509.GeneralName]], Sequence[str], bool
 
 
 @pytest.mark.parametrize("case", NAMES)
-def test_the_name_is_a_dnsname_byte_for_byte(signer: Certificate, case: str) -> None:
+def test_signer_name_must_be_a_dns_name_byte_for_byte(signer: Certificate, case: str) -> None:
     names, common, accepted = NAMES[case]
     assert accepts(lambda one: profile.require_name(one, NAME), named(signer, names, common)) == accepted
 
 
 @pytest.mark.parametrize("common", [[NAME], []])
 @pytest.mark.parametrize("critical", [True, False])
-def test_the_alternative_names_are_critical_without_a_subject_only(
+def test_alternative_names_are_critical_only_without_a_subject(
     signer: Certificate, common: Sequence[str], critical: bool
 ) -> None:
     changed = named(signer, None, common)
@@ -346,7 +350,7 @@ UNFIT: Dict[str, Dict[str, Any]] = {
 
 @pytest.mark.parametrize("private", [True, False])
 @pytest.mark.parametrize("case", UNFIT)
-def test_a_certificate_that_is_not_the_tls_servers_is_no_signer(pki: Pki, case: str, private: bool) -> None:
+def test_certificate_that_breaks_a_rule_of_the_signer_is_refused(pki: Pki, case: str, private: bool) -> None:
     signer = issue_server(NAME, pki.signer.key, pki.intermediates[0], **UNFIT[case])
     refusal = refused(pem(pki.chain(signer)), [], trusting(pki.root, private=private), require_ocsp=False)
     assert refusal.reason in (Reason.SIGNER_UNTRUSTED, Reason.SIGNER_NAME_MISMATCH)
@@ -361,7 +365,7 @@ BELOW: Dict[str, Dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", BELOW)
-def test_an_intermediate_that_breaks_a_rule_makes_no_path(pki: Pki, case: str) -> None:
+def test_intermediate_that_breaks_a_rule_is_not_part_of_a_path(pki: Pki, case: str) -> None:
     key = ec.generate_private_key(ec.SECP256K1()) if case == "sound" else ec_key()
     between = issue("CA", key, pki.root, ca=True, **BELOW[case])
     signer = issue_server(NAME, pki.signer.key, between)
@@ -370,13 +374,13 @@ def test_an_intermediate_that_breaks_a_rule_makes_no_path(pki: Pki, case: str) -
     assert "CN=CA: " in refusal.detail
 
 
-def test_a_root_that_breaks_a_rule_makes_no_path(pki: Pki) -> None:
+def test_root_that_breaks_a_rule_ends_no_path(pki: Pki) -> None:
     root = issue("Server Root", ec_key(), ca=True, usages=[SERVER])
     signer = issue_server(NAME, pki.signer.key, root)
     refusal = refused(pem([signer]), [], trusting(root), require_ocsp=False)
     assert "CN=Server Root: it is a root with an extendedKeyUsage" in refusal.detail
 
 
-def test_the_sandboxs_chain_breaks_no_rule(pki: Pki) -> None:
+def test_chain_of_the_sandbox_breaks_no_rule(pki: Pki) -> None:
     for private in (True, False):
         verify(pem(pki.chain()), staples_of(pki), trusting(pki.root, private=private))

@@ -41,7 +41,7 @@ def strangers(many: int) -> List[Identity]:
     return [issue("Responder", ec_key(), ca=False) for _ in range(many)]
 
 
-def test_the_delegates_certificate_may_be_any_of_those_in_all_staples(pki: Pki) -> None:
+def test_certificate_of_a_delegate_may_be_in_another_staple(pki: Pki) -> None:
     one, others = responder(pki), strangers(MAX_CERTIFICATES)
     for before in (0, 3, 4, 5, MAX_CERTIFICATES - 1):
         listed = [*others[:before], one]
@@ -54,7 +54,7 @@ def test_the_delegates_certificate_may_be_any_of_those_in_all_staples(pki: Pki) 
     assert MAX_CERTIFICATES == 16
 
 
-def test_a_revoked_is_refused_where_its_maker_may_be_among_certificates_that_are_not_looked_at(pki: Pki) -> None:
+def test_revoked_is_a_doubt_when_its_maker_may_be_among_unread_certificates(pki: Pki) -> None:
     one, others = responder(pki), strangers(MAX_CERTIFICATES)
     for kind, expected in ((REVOKED, INVALID), (GOOD, None)):
         text = of_signer(pki, kind, responder=one, certificates=[*others, one])
@@ -66,7 +66,7 @@ def test_a_revoked_is_refused_where_its_maker_may_be_among_certificates_that_are
     assert beside_good(pki, foreign) is None
 
 
-def test_a_certificate_that_several_staples_have_counts_once(pki: Pki) -> None:
+def test_certificate_in_several_staples_counts_once(pki: Pki) -> None:
     one, others = responder(pki), strangers(MAX_CERTIFICATES - 1)
     repeated = [of_signer(pki, fresh_for=number, certificates=others) for number in range(100, 103)]
     assert beside_good(pki, *repeated, of_signer(pki, REVOKED, responder=one)) is IS_REVOKED
@@ -74,7 +74,7 @@ def test_a_certificate_that_several_staples_have_counts_once(pki: Pki) -> None:
     assert beside_good(pki, *full, *forged(pki, 1)) is None
 
 
-def test_the_certificates_of_a_staple_are_listed_once(pki: Pki) -> None:
+def test_certificates_of_a_staple_are_listed_once(pki: Pki) -> None:
     class Counted(Response):
         listings = 0
 
@@ -90,7 +90,7 @@ def test_the_certificates_of_a_staple_are_listed_once(pki: Pki) -> None:
     assert response.listings == 1
 
 
-def test_a_delegate_below_an_intermediate_is_revoked_by_that_one(pki: Pki) -> None:
+def test_revoked_delegate_of_an_intermediate_vouches_for_nothing(pki: Pki) -> None:
     one, path = responder(pki), parsed(*pki.chain()[:2], pki.root)
     staples = [of_signer(pki, responder=one), staple(GOOD, pki.intermediates[0], pki.root)]
     Staples(staples, command(), 60).verify_status(path)
@@ -98,7 +98,7 @@ def test_a_delegate_below_an_intermediate_is_revoked_by_that_one(pki: Pki) -> No
         Staples([*staples, staple(REVOKED, one, pki.intermediates[0])], command(), 60).verify_status(path)
 
 
-def test_a_revoked_in_an_algorithm_that_is_not_verified_is_not_passed_over(pki: Pki) -> None:
+def test_revoked_with_an_unsupported_signature_algorithm_is_a_doubt(pki: Pki) -> None:
     pss = bytes.fromhex("06092a864886f70d01010a")
     for kind, expected in ((REVOKED, INVALID), (GOOD, None)):
         made = parts(pki, kind)
@@ -115,7 +115,7 @@ def in_dsa(pki: Pki, certificate: Identity) -> bytes:
     return tlv(0x30, signed + named + tlv(0x03, b"\0" + signatures))
 
 
-def test_a_delegates_certificate_in_an_algorithm_that_is_not_verified_leaves_a_doubt(pki: Pki) -> None:
+def test_delegate_certificate_with_an_unsupported_signature_algorithm_is_a_doubt(pki: Pki) -> None:
     one = responder(pki)
     for odd in (one.der.replace(ECDSA_SHA256, UNKNOWN_ALGORITHM), in_dsa(pki, one)):
         for kind, expected, found in ((REVOKED, INVALID, IS_REVOKED), (GOOD, None, None)):
@@ -124,7 +124,7 @@ def test_a_delegates_certificate_in_an_algorithm_that_is_not_verified_leaves_a_d
             assert result(pki, [made.response(one, [made.single], [odd, one.der])]) is found
 
 
-def test_certificates_that_cannot_be_listed_leave_a_doubt(pki: Pki) -> None:
+def test_unlistable_certificates_of_a_staple_are_a_doubt(pki: Pki) -> None:
     class Unlistable(Response):
         def certificates(self) -> List[x509.Certificate]:
             raise Unusable("no list")
@@ -137,7 +137,7 @@ def test_certificates_that_cannot_be_listed_leave_a_doubt(pki: Pki) -> None:
     assert Responders([revoked, elsewhere]).maker(revoked, issuer).der == one.der
 
 
-def test_a_responders_name_that_cannot_be_parsed_leaves_a_doubt(pki: Pki) -> None:
+def test_unparsable_responder_name_is_a_doubt(pki: Pki) -> None:
     revoked = parts(pki, by_name=True)
     at = revoked.responder.index(b"\x0c")
     name = revoked.responder[:at] + b"\x0f" + revoked.responder[at + 1 :]
@@ -147,7 +147,7 @@ def test_a_responders_name_that_cannot_be_parsed_leaves_a_doubt(pki: Pki) -> Non
     assert beside_good(pki, revoked.response(foreign, [revoked.single])) is None
 
 
-def test_a_doubt_about_a_delegate_takes_its_good_away_and_no_other(pki: Pki) -> None:
+def test_doubt_about_a_delegate_invalidates_only_its_own_staples(pki: Pki) -> None:
     one = responder(pki)
     unread = staple(REVOKED, one, pki.intermediates[0])[:-1]
     good = of_signer(pki, responder=one, fresh_for=7200)
@@ -162,7 +162,7 @@ def forged(pki: Pki, many: int) -> List[bytes]:
     return [revoked.response(foreign, [revoked.single]) for _ in range(many)]
 
 
-def test_so_many_signatures_are_verified_and_no_more(pki: Pki) -> None:
+def test_at_most_128_signatures_of_staples_are_verified(pki: Pki) -> None:
     assert MAX_SIGNATURES == 128
     staples = forged(pki, MAX_SIGNATURES)
     assert result(pki, [*staples[1:], of_signer(pki)]) is None
@@ -171,7 +171,7 @@ def test_so_many_signatures_are_verified_and_no_more(pki: Pki) -> None:
     assert result(pki, [*staples[1:], of_signer(pki, REVOKED)]) is IS_REVOKED
 
 
-def test_the_maker_of_a_staple_is_found_once(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maker_of_a_staple_is_found_only_once(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     verified: List[bytes] = []
     real = signatures.is_signed_by
 
@@ -191,9 +191,7 @@ def test_the_maker_of_a_staple_is_found_once(pki: Pki, monkeypatch: pytest.Monke
     assert len(verified) == 1 + 2 + 1  # the delegate's certificate, its two staples, the forged one
 
 
-def test_nothing_is_read_of_certificates_and_names_that_nobody_signed(
-    pki: Pki, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unsigned_certificates_and_names_are_not_parsed(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     read_here: List[bytes] = []
     names: List[Response] = []
     real_read, real_name = read, Response.name
@@ -215,7 +213,7 @@ def test_nothing_is_read_of_certificates_and_names_that_nobody_signed(
     assert (read_here, names) == ([], [])
 
 
-def test_no_certificate_is_listed_where_the_issuer_answers(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_not_listed_when_the_issuer_made_the_staple(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     def unlisted(self: Response) -> List[x509.Certificate]:
         raise AssertionError("listed")
 
@@ -224,7 +222,7 @@ def test_no_certificate_is_listed_where_the_issuer_answers(pki: Pki, monkeypatch
     assert result(pki, [of_signer(pki, REVOKED, certificates=strangers(1))]) is IS_REVOKED
 
 
-def test_the_certid_of_a_certificate_is_computed_once(pki: Pki) -> None:
+def test_certid_of_a_certificate_is_computed_once(pki: Pki) -> None:
     signer, issuer = parsed(pki.signer, pki.intermediates[0])
     ids = CertIds()
     for certificate in (signer, signer._replace(parsed=object())):  # type: ignore[arg-type]  # nothing to compute it of

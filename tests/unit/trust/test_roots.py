@@ -21,7 +21,7 @@ def bundle(path: Path, *identities: Identity) -> str:
     return str(path)
 
 
-def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki, tmp_path: Path) -> None:
+def test_auto_trusts_only_amazon_roots_for_amazonaws_com(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "bundle.pem", pki.root)
     auto = roots.configured(TrustSettings(roots="auto"), [path], os.geteuid())
     assert auto("amazonaws.com.cn") == ([pki.root.der], False)
@@ -31,7 +31,9 @@ def test_auto_takes_only_amazon_roots_where_the_domain_is_amazonaws_com(pki: Pki
 
 
 @pytest.mark.parametrize(("setting", "domain", "trusted"), [("amazon", "amazonaws.com.cn", 0), ("system", DOMAIN, 1)])
-def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int) -> None:
+def test_roots_setting_takes_precedence_over_the_domain(
+    pki: Pki, tmp_path: Path, setting: str, domain: str, trusted: int
+) -> None:
     made = roots.configured(TrustSettings(roots=setting), [bundle(tmp_path / "bundle.pem", pki.root)], os.geteuid())
     if trusted:
         assert made(domain).certificates == [pki.root.der]
@@ -41,7 +43,7 @@ def test_the_setting_wins_over_the_domain(pki: Pki, tmp_path: Path, setting: str
 
 
 @pytest.mark.skipif(not any(map(os.path.exists, roots.SYSTEM_BUNDLES)), reason="needs ca-certificates")
-def test_the_distribution_has_amazons_roots() -> None:
+def test_bundle_of_the_distribution_has_the_amazon_roots() -> None:
     found = roots.configured(TrustSettings(roots="amazon"))("amazonaws.com").certificates
     assert not roots.configured(TrustSettings(roots="amazon"))("amazonaws.com").private
     digests = {hashlib.sha256(der).hexdigest() for der in found}
@@ -49,7 +51,7 @@ def test_the_distribution_has_amazons_roots() -> None:
     assert digests <= roots.AMAZON_ROOTS
 
 
-def test_a_ca_file_is_then_all_that_is_trusted(pki: Pki, tmp_path: Path) -> None:
+def test_only_the_certificates_of_a_ca_file_are_trusted(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "ca.pem", pki.root, pki.old_root)
     assert roots.configured(TrustSettings(ca_file=path), [])(DOMAIN) == (
         [pki.root.der, pki.old_root.der],
@@ -58,7 +60,7 @@ def test_a_ca_file_is_then_all_that_is_trusted(pki: Pki, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("fault", ["missing", "empty", "writable"])
-def test_a_ca_file_that_is_no_good_is_said(pki: Pki, tmp_path: Path, fault: str) -> None:
+def test_unusable_ca_file_is_reported(pki: Pki, tmp_path: Path, fault: str) -> None:
     path = tmp_path / "ca.pem"
     if fault == "empty":
         path.write_text("")
@@ -71,16 +73,14 @@ def test_a_ca_file_that_is_no_good_is_said(pki: Pki, tmp_path: Path, fault: str)
     assert str(path) in caught.value.detail
 
 
-def test_no_system_bundle_is_said(tmp_path: Path) -> None:
+def test_missing_system_bundle_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotGranted) as caught:
         roots.configured(TrustSettings(roots="system"), [str(tmp_path / "none")])(DOMAIN)
     assert caught.value.reason is Reason.SIGNER_UNTRUSTED
 
 
 @pytest.mark.parametrize("fault", ["writable", "folder", "of another"])
-def test_a_system_bundle_that_is_not_the_systems_is_refused_and_the_next_one_is_not_tried(
-    pki: Pki, tmp_path: Path, fault: str
-) -> None:
+def test_untrusted_system_bundle_is_refused_without_trying_the_next_one(pki: Pki, tmp_path: Path, fault: str) -> None:
     path, other = tmp_path / "bundle.pem", bundle(tmp_path / "other.pem", pki.root)
     owner = os.geteuid()
     if fault == "folder":
@@ -98,7 +98,7 @@ def test_a_system_bundle_that_is_not_the_systems_is_refused_and_the_next_one_is_
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another user")
-def test_a_ca_file_of_another_user_is_refused(pki: Pki, tmp_path: Path) -> None:
+def test_ca_file_of_another_user_is_refused(pki: Pki, tmp_path: Path) -> None:
     path = bundle(tmp_path / "ca.pem", pki.root)
     os.chown(path, 1, 1)
     with pytest.raises(NotGranted) as caught:
@@ -106,7 +106,7 @@ def test_a_ca_file_of_another_user_is_refused(pki: Pki, tmp_path: Path) -> None:
     assert caught.value.reason is Reason.CONFIG_INVALID
 
 
-def test_the_first_bundle_that_there_is_is_the_systems(pki: Pki, tmp_path: Path) -> None:
+def test_first_existing_bundle_is_used(pki: Pki, tmp_path: Path) -> None:
     first, second = bundle(tmp_path / "first.pem", pki.root), bundle(tmp_path / "second.pem", pki.old_root)
     for paths, root in (([str(tmp_path / "none"), second], pki.old_root), ([first, second], pki.root)):
         made = roots.configured(TrustSettings(roots="system"), paths, os.geteuid())

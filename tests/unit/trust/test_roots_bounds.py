@@ -40,7 +40,7 @@ def as_bundle(*paths: str) -> roots.Roots:
         ("RHEL, its rebuilds, Amazon Linux", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),
     ],
 )
-def test_the_bundle_of_each_distribution_is_known(distributions: str, path: str) -> None:
+def test_path_of_each_distributions_bundle_is_known(distributions: str, path: str) -> None:
     assert path in roots.SYSTEM_BUNDLES
 
 
@@ -55,12 +55,12 @@ def test_the_bundle_of_each_distribution_is_known(distributions: str, path: str)
         ("Starfield Services Root CA - G2", "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5"),
     ],
 )
-def test_each_root_of_amazon_trust_services_is_known(name: str, fingerprint: str) -> None:
+def test_fingerprint_of_each_amazon_root_is_known(name: str, fingerprint: str) -> None:
     assert fingerprint in roots.AMAZON_ROOTS
 
 
 @needs_bundle
-def test_of_the_distributions_roots_those_with_amazons_names_are_amazons_and_no_others() -> None:
+def test_amazon_roots_of_the_distribution_are_those_with_amazons_names() -> None:
     names = (*(b"Amazon Root CA %d" % number for number in (1, 2, 3, 4)), b"Starfield Services Root Certificate Auth")
     every = roots.configured(TrustSettings(roots="system"))("amazonaws.com").certificates
     named = [der for der in every if any(name in der for name in names)]
@@ -70,7 +70,7 @@ def test_of_the_distributions_roots_those_with_amazons_names_are_amazons_and_no_
 
 @pytest.mark.parametrize("read", [as_ca_file, as_bundle])
 @pytest.mark.parametrize(("length", "accepted"), [(LIMIT, True), (LIMIT + 1, False)])
-def test_a_file_of_roots_has_4_mib_at_the_most(
+def test_roots_file_of_more_than_4_mib_is_refused(
     pki: Pki, tmp_path: Path, read: Callable[[str], roots.Roots], length: int, accepted: bool
 ) -> None:
     path = tmp_path / "roots.pem"
@@ -91,13 +91,13 @@ def encoded(text: bytes) -> bytes:
     "text",
     [b"QUJDR", b"QUI", b"QUI=QUJD", b"QQ==QQ==", b"=QUJD", b"QUJD\n=\nQUJD", b"===="],
 )
-def test_what_is_no_base64_is_no_certificate_and_hides_none(pki: Pki, text: bytes) -> None:
+def test_pem_block_that_is_not_base64_is_skipped(pki: Pki, text: bytes) -> None:
     whole = pem([pki.root])
     assert roots.pem_certificates(encoded(text)) == []
     assert roots.pem_certificates(whole + encoded(text) + pem([pki.old_root])) == [pki.root.der, pki.old_root.der]
 
 
-def test_a_certificate_may_be_on_lines_of_any_length_and_counts_once() -> None:
+def test_pem_certificate_may_have_lines_of_any_length_and_counts_once() -> None:
     text = base64.b64encode(b"a certificate's bytes")
     forms: List[bytes] = [
         text,
@@ -107,7 +107,7 @@ def test_a_certificate_may_be_on_lines_of_any_length_and_counts_once() -> None:
     assert roots.pem_certificates(b"# of a site\n".join(map(encoded, forms))) == [b"a certificate's bytes"]
 
 
-def test_a_bundle_that_is_missing_is_passed_over_for_the_next_one(pki: Pki, tmp_path: Path) -> None:
+def test_missing_bundle_is_skipped_for_the_next_one(pki: Pki, tmp_path: Path) -> None:
     path = tmp_path / "bundle.pem"
     path.write_bytes(pem([pki.root]))
     path.chmod(0o644)
@@ -115,9 +115,7 @@ def test_a_bundle_that_is_missing_is_passed_over_for_the_next_one(pki: Pki, tmp_
 
 
 @pytest.mark.parametrize("fault", ["below a file", "a link to itself"])
-def test_a_bundle_that_cannot_be_read_is_refused_and_the_next_one_is_not_tried(
-    pki: Pki, tmp_path: Path, fault: str
-) -> None:
+def test_unreadable_bundle_is_refused_without_trying_the_next_one(pki: Pki, tmp_path: Path, fault: str) -> None:
     other = tmp_path / "other.pem"
     other.write_bytes(pem([pki.root]))
     other.chmod(0o644)
@@ -143,7 +141,7 @@ def as_an_unprivileged_user() -> Iterator[None]:
 
 
 @needs_bundle
-def test_a_ca_file_of_root_is_trusted_whoever_reads_it() -> None:
+def test_ca_file_of_root_is_trusted_whatever_user_reads_it() -> None:
     with as_an_unprivileged_user():
         found = as_ca_file(HERE[0])
     assert found.private

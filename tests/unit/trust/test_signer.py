@@ -22,12 +22,12 @@ from eic_sshd.trust.signer import Signer
 from .signing import NAME, pem, refusal, refused, self_signed_with_sha1, staples_of, trusting, verify
 
 
-def test_a_signer_that_chains_to_the_root_is_verified(pki: Pki) -> None:
+def test_signer_below_the_trusted_root_is_verified(pki: Pki) -> None:
     signer = verify(pem(pki.chain()), staples_of(pki), trusting(pki.root))
     assert signer.key.public_numbers() == pki.signer.key.public_key().public_numbers()
 
 
-def test_the_signer_comes_first(pki: Pki) -> None:
+def test_chain_that_does_not_begin_with_the_signer_is_refused(pki: Pki) -> None:
     presented = pem([*pki.intermediates, pki.signer])
     assert refusal(presented, staples_of(pki), trusting(pki.root)) is Reason.SIGNER_NAME_MISMATCH
 
@@ -42,20 +42,20 @@ def test_the_signer_comes_first(pki: Pki) -> None:
         "managed-ssh-signer.us-west-2.amazonaws.com ",
     ],
 )
-def test_a_signer_with_another_common_name_is_refused(pki: Pki, name: str) -> None:
+def test_signer_with_another_common_name_is_refused(pki: Pki, name: str) -> None:
     other = issue_server(name, pki.signer.key, pki.intermediates[0], dns_names=[NAME])
     assert refusal(pem(pki.chain(other)), [], trusting(pki.root)) is Reason.SIGNER_NAME_MISMATCH
 
 
 @pytest.mark.parametrize("names", [[], [NAME, "another"], [NAME, NAME]])
-def test_a_signer_has_one_common_name(pki: Pki, names: List[str]) -> None:
+def test_signer_with_two_common_names_is_refused(pki: Pki, names: List[str]) -> None:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in names])
     both = issue_server(NAME, pki.signer.key, pki.intermediates[0], subject=subject)
     assert refusal(pem(pki.chain(both)), [], trusting(pki.root)) is Reason.SIGNER_NAME_MISMATCH
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 3072])
-def test_the_signers_key_has_2048_bits_or_more(pki: Pki, bits: int) -> None:
+def test_signer_with_a_short_key_is_refused(pki: Pki, bits: int) -> None:
     signer = issue_server(NAME, rsa_key(bits), pki.intermediates[0])
     if bits >= 2048:
         verify(pem(pki.chain(signer)), [], trusting(pki.root), require_ocsp=False)
@@ -65,14 +65,14 @@ def test_the_signers_key_has_2048_bits_or_more(pki: Pki, bits: int) -> None:
     assert f"{bits} bits" in refusal.detail
 
 
-def test_a_signer_whose_key_is_not_rsa_is_refused(pki: Pki) -> None:
+def test_signer_whose_key_is_not_rsa_is_refused(pki: Pki) -> None:
     signer = issue_server(NAME, ec_key(), pki.intermediates[0])
     refusal = refused(pem(pki.chain(signer)), [], trusting(pki.root), require_ocsp=False)
     assert refusal.reason is Reason.SIGNER_UNTRUSTED
     assert "not RSA" in refusal.detail
 
 
-def test_a_signer_holds_no_longer_than_its_first_staple_and_certificate(pki: Pki) -> None:
+def test_signer_is_valid_until_the_first_end_of_its_staples_and_certificates(pki: Pki) -> None:
     short = staple(StapleKind.GOOD, pki.signer, pki.intermediates[0], fresh_for=100)
     signer = verify(pem(pki.chain()), [short, *staples_of(pki)[1:]], trusting(pki.root))
     assert signer.valid_until - time.time() == pytest.approx(100, abs=30)
@@ -83,7 +83,7 @@ def test_a_signer_holds_no_longer_than_its_first_staple_and_certificate(pki: Pki
 # Signatures.
 
 
-def test_a_signature_with_a_salt_of_another_length_is_bad(pki: Pki) -> None:
+def test_signature_with_a_salt_of_another_length_is_bad(pki: Pki) -> None:
     signer = Signer(pki.signer.key.public_key(), 2**40)
     for salt, good in ((32, True), (31, False), (33, False), (20, False), (0, False)):
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=salt)
@@ -95,7 +95,7 @@ def test_a_signature_with_a_salt_of_another_length_is_bad(pki: Pki) -> None:
                 signer.verify(block)
 
 
-def test_sha1_signs_only_what_may_be_weak() -> None:
+def test_sha1_signature_is_accepted_only_where_weak_ones_are_allowed() -> None:
     key = ec_key()
     data = b"signed"
     for algorithm in (hashes.SHA256(), hashes.SHA384(), hashes.SHA512()):
@@ -111,7 +111,7 @@ def test_sha1_signs_only_what_may_be_weak() -> None:
         require_signed_by(key.public_key(), signed, b"other", sha1, weak=True)
 
 
-def test_each_kind_of_key_verifies_its_own_signatures_only() -> None:
+def test_key_of_each_kind_verifies_only_its_own_signatures() -> None:
     rsa_private, ed = rsa_key(), ed25519.Ed25519PrivateKey.generate()
     sha256 = hashes.SHA256()
     by_rsa = rsa_private.sign(b"signed", padding.PKCS1v15(), sha256)
@@ -134,13 +134,13 @@ def test_each_kind_of_key_verifies_its_own_signatures_only() -> None:
         require_signed_by(by_dsa.public_key(), by_dsa.sign(b"signed", sha256), b"signed", sha256)
 
 
-def test_a_certificate_that_is_signed_with_sha1_was_issued_weakly(tmp_path: Path) -> None:
+def test_certificate_signed_with_sha1_counts_as_issued_only_if_weak_ones_are_allowed(tmp_path: Path) -> None:
     weak = self_signed_with_sha1(tmp_path)
     assert not issued(weak, weak)
     assert issued(weak, weak, weak=True)
 
 
-def test_who_issued_a_certificate_has_the_name_and_the_key(pki: Pki) -> None:
+def test_issuer_of_a_certificate_has_the_name_and_the_key(pki: Pki) -> None:
     signer, issuer, root = (read(one.der) for one in (pki.signer, pki.intermediates[0], pki.root))
     assert issued(issuer, signer)
     assert not issued(root, signer)
@@ -151,14 +151,14 @@ def test_who_issued_a_certificate_has_the_name_and_the_key(pki: Pki) -> None:
 @pytest.mark.parametrize(
     "junk", [b"", b"x", b"x" * 256, b"\xff" * 256, b"x" * 300, b"\x30\x06\x02\x01\x01\x02\x01\x01"]
 )
-def test_junk_is_nobodys_signature(junk: bytes) -> None:
+def test_random_bytes_are_not_a_signature_of_any_key(junk: bytes) -> None:
     for key in (rsa_key(), ec_key()):
         assert not is_signed_by(key.public_key(), junk, b"signed", hashes.SHA256())
         assert not is_signed_by(key.public_key(), junk, b"signed", None)
     assert not is_signed_by(ed25519.Ed25519PrivateKey.generate().public_key(), junk, b"signed", None)
 
 
-def test_a_signature_is_its_keys_and_one_that_cannot_be_verified_is_neither() -> None:
+def test_unverifiable_signature_is_neither_valid_nor_invalid() -> None:
     class Broken(hashes.SHA256):
         name = "no-such-hash"
 

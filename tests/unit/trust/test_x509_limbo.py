@@ -77,7 +77,7 @@ def result(case: Dict[str, Any], private: bool) -> str:
 @pytest.mark.skipif(not LIMBO.exists(), reason=f"there is no {LIMBO}; EIC_X509_LIMBO names another copy of x509-limbo")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("private", [False, True], ids=["public roots", "private roots"])
-def test_every_case_is_decided_as_it_must_be_or_more_strictly_by_a_rule_of_ours(private: bool) -> None:
+def test_every_limbo_case_has_the_expected_result_or_is_refused_by_a_stricter_rule(private: bool) -> None:
     found = cases()
     assert len(found) >= 176
     rules = RULES if private else {**RULES, **PUBLIC_RULES}
