@@ -122,6 +122,7 @@ def serve(path: Optional[str], config_file: Optional[str]) -> None:
     """
     resident = Resident(config_file)
     # Otherwise two workers may import these at the same time, which fails in Python 3.9.0 to 3.9.2.
+    import datetime  # noqa: F401
     import hashlib  # noqa: F401
     import json  # noqa: F401
 

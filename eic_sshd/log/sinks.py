@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import select
 import socket
@@ -125,6 +124,7 @@ def to_file(entry: Record, path: str) -> None:
 
 
 def _json_line(entry: Record) -> str:
+    import datetime  # late: both are slow to load, and only a file of JSON lines needs them
     import json
 
     now = datetime.datetime.now(datetime.timezone.utc)
