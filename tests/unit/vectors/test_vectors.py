@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import pytest
 
+from eic_sshd import client
 from eic_sshd.config import loader
 from eic_sshd.config.schema import Config
+from eic_sshd.daemon import protocol
 from eic_sshd.decide import checks
 from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.dependencies import Dependencies
@@ -32,7 +35,7 @@ DECISIONS = ("blocks", "chains", "staples", "metadata", "users")
 
 
 class Case(NamedTuple):
-    """A case of a folder, with the folder's defaults for the members that it does not name."""
+    """A case, with the folder's defaults for the members that it does not name. `name` is FOLDER/NAME."""
 
     name: str
     members: Mapping[str, object]
@@ -62,10 +65,14 @@ class Case(NamedTuple):
     def files(self, member: str) -> List[bytes]:
         return [(VECTORS / path).read_bytes() for path in self.texts(member)]
 
+    def mapping(self, member: str) -> Mapping[str, object]:
+        value = self.members[member]
+        assert isinstance(value, dict), member
+        return value
+
     def config(self, folder: Path) -> Config:
         """The configuration with the case's `settings`; a busy machine is given time."""
-        settings = self.members["settings"]
-        assert isinstance(settings, dict)
+        settings = {section: values for section, values in self.mapping("settings").items() if isinstance(values, dict)}
         path = folder / "eic-sshd.conf"
         path.write_text(
             "[imds]\ndeadline = 30\n"
@@ -79,12 +86,15 @@ class Case(NamedTuple):
 
 def cases(*folders: str) -> pytest.MarkDecorator:
     """The cases of these folders as the parameter `case`."""
-    found = []
+    return pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in read(*folders)])
+
+
+def read(*folders: str) -> Iterator[Case]:
+    """The cases of these folders."""
     for folder in folders:
         content = json.loads((VECTORS / folder / "cases.json").read_text())
         for name, members in content["cases"].items():
-            found.append(pytest.param(Case(name, {**content["defaults"], **members}), id=f"{folder}/{name}"))
-    return pytest.mark.parametrize("case", found)
+            yield Case(f"{folder}/{name}", {**content["defaults"], **members})
 
 
 class FileImds(Imds):
@@ -150,3 +160,89 @@ def test_the_key_is_accepted_or_refused_as_the_vector_has_it(case: Case, tmp_pat
     except NotGranted as refusal:
         result = {"reason": refusal.reason.word}
     assert result == {name: case.members[name] for name in ("line", "reason") if name in case.members}
+
+
+@cases("configurations")
+def test_configuration_has_the_values_or_problems_of_the_vector(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "eic-sshd.conf"
+    path.write_bytes(case.file("file") or b"")
+    result = values(path, case.mapping("values")) if case.members["valid"] else problem_lines(path)
+    assert result == case.members["values" if case.members["valid"] else "problem_lines"]
+
+
+def values(path: Path, expected: Mapping[str, object]) -> Dict[str, Dict[str, object]]:
+    """The values of the settings in `expected`, in the configuration at `path`."""
+    config = loader.load(str(path))
+    return {
+        section: {key: plain(getattr(getattr(config, section), key)) for key in keys}
+        for section, keys in expected.items()
+        if isinstance(keys, dict)
+    }
+
+
+def problem_lines(path: Path) -> List[int]:
+    """The lines that the problems of the configuration at `path` name."""
+    with pytest.raises(loader.ConfigError) as caught:
+        loader.load(str(path))
+    places = [re.match(rf"{re.escape(str(path))}:(\d+): ", problem) for problem in caught.value.problems]
+    return [int(place.group(1)) for place in places if place is not None]
+
+
+def plain(value: object) -> object:
+    """A value as JSON has it; a set is a sorted list."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+RECEIVED_AT = 100_000.0
+
+
+def parsed(request: bytes) -> object:
+    """What the daemon reads from the request, as the vectors have it."""
+    try:
+        if not protocol.complete(request):
+            return "incomplete"
+        found = protocol.parse_request(request, RECEIVED_AT)
+    except protocol.MalformedRequest:
+        return "malformed"
+    return {
+        "user": found.user,
+        "fingerprint": found.fingerprint,
+        "sshd_pid": found.sshd_pid,
+        "config_file": found.config_file,
+        "milliseconds": round((RECEIVED_AT - found.begun) * 1000),
+    }
+
+
+@cases("protocol")
+def test_message_between_client_and_daemon_is_as_the_vector_has_it(case: Case) -> None:
+    members = case.members
+    if "request" in members:
+        assert parsed(bytes.fromhex(case.text("request"))) == members["result"]
+    elif "seconds" in members:
+        assert protocol.encode_accepted(float(case.text("seconds"))).hex() == members["answer"]
+    elif "lines" in members:
+        assert protocol.encode_answer(case.texts("lines"), members["chained"] is True).hex() == members["answer"]
+    else:
+        assert protocol.DECLINED.hex() == members["answer"]
+
+
+WHOLE_REQUESTS = [
+    pytest.param(case, id=case.name) for case in read("protocol") if isinstance(case.members.get("result"), dict)
+]
+
+
+@pytest.mark.parametrize("case", WHOLE_REQUESTS)
+def test_client_encodes_the_request_of_the_vector(case: Case) -> None:
+    fields = case.mapping("result")
+    user, fingerprint, config_file = (fields[name] for name in ("user", "fingerprint", "config_file"))
+    pid, milliseconds = fields["sshd_pid"], fields["milliseconds"]
+    assert isinstance(user, str)
+    assert isinstance(pid, int)
+    assert isinstance(milliseconds, int)
+    assert fingerprint is None or isinstance(fingerprint, str)
+    assert config_file is None or isinstance(config_file, str)
+    made = Invocation(user, fingerprint, pid, begun=0.0, config_file=config_file)
+    request = client.encode_request(made, milliseconds / 1000)
+    assert (len(request).to_bytes(4, "big") + request).hex() == case.text("request")

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the vectors again, from the repository's root: `python -m tests.vectors.make`.
 
-Every private key is made here and thrown away, so these folders are made together.
+Every private key is made here and thrown away, so all folders are made together, but for
+configurations/, which is written by hand.
 """
 
 from __future__ import annotations
 
 from typing import Dict
 
-from . import keys, metadata
+from . import keys, metadata, protocol
 from .blocks import Blocks, Signer
 from .chains import Chains
 from .folder import ROOT, Folder, Value
@@ -56,6 +57,9 @@ def main() -> None:
     users = Folder("users", "The names of OS users. No key is pushed for any of them.", **{**world, "blocks": None})
     metadata.make_users(users)
     users.finish()
+    messages = Folder("protocol", "Messages between client and daemon; `request` and `answer` are in hexadecimal.")
+    protocol.make(messages)
+    messages.finish()
 
 
 _NO_OCSP = {"trust": {"require_ocsp": "no"}}

@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import Dict, Mapping, Sequence, Union
 
 ROOT = Path(__file__).resolve().parents[1]
 
-Value = Union[None, bool, int, str, List[str], Dict[str, Dict[str, str]]]
+Value = Union[None, bool, int, str, Sequence[str], Mapping[str, object]]
 """What a member of a case can be."""
 
 
