@@ -66,6 +66,7 @@ def test_no_request_is_sent_for_five_seconds_after_a_timeout() -> None:
         (0.4, 0.4, Reason.DEADLINE_EXCEEDED, False),
         (3.0, 0.75, Reason.IMDS_UNREACHABLE, False),  # the request's time is not over by this clock
         (3.0, 1.0, Reason.IMDS_UNREACHABLE, True),
+        (1.5, 1.0, Reason.IMDS_UNREACHABLE, True),  # half a second of the decision's time is left
     ],
 )
 def test_a_wait_of_half_a_requests_time_counts_as_a_timeout(

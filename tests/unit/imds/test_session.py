@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, List
@@ -185,18 +186,19 @@ def test_a_request_on_a_new_connection_is_not_retried() -> None:
 
 
 def test_the_connection_is_closed_at_the_end() -> None:
-    peers: List[socket.socket] = []
+    closed = threading.Event()
 
     def talk(peer: socket.socket, head: bytes) -> None:
-        peers.append(peer)
         peer.sendall(response(200, b"i-0123456789abcdef0"))
+        if head.startswith(b"GET") and peer.recv(1) == b"":  # raises TimeoutError where the connection stays open
+            closed.set()
 
     with serving(talk) as endpoint:
         imds = Imds(endpoint, SOON)
         with imds:
             imds.instance_id(deadline())
-        # The server closes the connection when it receives nothing more.
-        waiting.until(lambda: peers[0].fileno() == -1, "the server closes the connection")
+            assert not closed.is_set()
+        assert closed.wait(waiting.TIMEOUT)
 
 
 def test_proxies_and_netrc_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
