@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # it needs aiohttp, which the environments of tests/versions.
 
 
 def pytest_configure() -> None:
-    """Puts tmp_path where nobody else can write: nothing that decides who may log in is read from below /tmp."""
+    """Puts tmp_path where no other user can write: files below /tmp are refused as untrusted."""
     for folder in (private_host.HOME, os.path.expanduser("~"), os.environ.get("XDG_RUNTIME_DIR", ""), "/run"):
         try:
             trusted_files.names(folder, owners=(os.geteuid(),))

@@ -61,7 +61,7 @@ def targets(pki: Pki) -> List[Target]:
         Target("active-keys", _blobs(), _read_blob),
         Target("public keys", _key_lines(), _read_key),
         Target("requests over the socket", _requests(), _read_request),
-        Target("the front door's arguments", st.lists(_words(), max_size=6), _read_arguments),
+        Target("the client's arguments", st.lists(_words(), max_size=6), _read_arguments),
         Target("configuration files", _configurations(), _read_configuration),
         Target("facts of IMDS", st.binary(max_size=80) | _facts(), _read_facts),
         Target("signer-cert", _pems(certificates), _read_chain),
@@ -120,7 +120,7 @@ def _read_key(line: bytes) -> None:
     assert public_key.parse(key.authorized_keys_line.encode()) == key
 
 
-# What the front door and the daemon are told.
+# What client and daemon receive.
 
 
 def _requests() -> st.SearchStrategy[bytes]:
@@ -248,7 +248,7 @@ def _no_warnings() -> Iterator[None]:
 
 
 class _Accepting(OpenSsl):
-    """Takes every path: what is tried is what is read before and after OpenSSL is asked."""
+    """Accepts every path: the target is what is parsed before and after OpenSSL runs."""
 
     def require_server(self, path: Sequence[Certificate], name: str) -> None:
         pass

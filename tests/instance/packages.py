@@ -28,7 +28,7 @@ def build() -> None:
 
 
 def copy(folder: Path) -> None:
-    """Copy all of it to `folder`, where nobody builds it anew while it is tried."""
+    """Copy all of it to `folder`, where no build replaces it during the tests."""
     for kind in ("deb", "rpm"):
         shutil.copytree(Path(ROOT) / "build" / kind, folder / "packages" / kind)
     os.environ[_COPIES] = str(folder / "packages")

@@ -219,7 +219,7 @@ def test_sshd_started_outside_systemd_is_reloaded(own: Instance, how: str) -> No
 
 
 def test_socket_activated_sshd_runs_eic_sshd(bare: Instance, on_disk: Key) -> None:
-    """Also where somebody is logged in while it is installed, as those who build images are."""
+    """Also if a user is logged in during the installation, as in the building of images."""
     bare.machine.shell("systemctl disable -q --now ssh.service; systemctl enable -q --now ssh.socket")
     with session(bare.client, on_disk) as held:
         bare.install(packages.deb())

@@ -55,7 +55,7 @@ def test_key_on_disk_logs_in_while_the_service_hangs(installed: Instance) -> Non
 
 
 def questions(number: int, pause: float = 0) -> str:
-    """A script that asks the front door, as sshd does, `number` times; prints all answers."""
+    """A script that runs the client, as sshd does, `number` times; prints all answers."""
     ask = f"setpriv --reuid=eic-sshd --clear-groups /usr/lib/eic-sshd/authorized-keys {USER}"
     return f'asked=; for number in $(seq {number}); do {ask} & asked="$asked $!"; sleep {pause}; done;'
 

@@ -35,7 +35,7 @@ def old(release: str, previous: Path) -> Iterator[Instance]:
 
 
 def pushed_logins(at: Instance) -> Background:
-    """Logins with a pushed key without end; each is pushed anew, so that none is too old."""
+    """Endless logins. A key is pushed before each, so that none has expired."""
     key = at.client.key()
 
     def step() -> Optional[str]:
@@ -121,7 +121,7 @@ def test_unpacked_package_can_be_removed(bare: Instance) -> None:
 
 
 def test_removal_after_an_interrupted_upgrade_removes_only_our_lines(own: Instance) -> None:
-    """dpkg then calls no prerm, so nobody has disabled it."""
+    """dpkg then calls no prerm, so it is not disabled before."""
     drop_in = "/etc/ssh/sshd_config.d/60-eic-sshd.conf"
     on_disk = on_disk_key(own)
     own.machine.run("dpkg", "--unpack", own.machine.copy_in(packages.deb()))

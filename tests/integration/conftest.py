@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The installed tree, a running sandbox and the front door, as sshd would call it."""
+"""The installed tree, a running sandbox and the client, as sshd would call it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from testbed import private_host
 from testbed.ssh import keygen
 from tools.documents import ROOT
 
-from .door import Door, clean_environment
-from .service import Service
+from .daemon import Daemon
+from .installed_client import Client, clean_environment
 from .sites import machine
 
 __all__ = ["machine"]
@@ -33,20 +33,20 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def door(tree: Path, tmp_path: Path, sandbox: Sandbox) -> Door:
-    return Door(tree, tmp_path, sandbox)
+def client(tree: Path, tmp_path: Path, sandbox: Sandbox) -> Client:
+    return Client(tree, tmp_path, sandbox)
 
 
 @pytest.fixture
-def service(door: Door) -> Iterator[Service]:
-    running = Service(door)
+def daemon(client: Client) -> Iterator[Daemon]:
+    running = Daemon(client)
     yield running
     running.stop()
 
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder that sshd takes its files from: root's, and nobody else's to write."""
+    """The folder of sshd's files. Only root can write to it."""
     path = Path(private_host.HOME) / f"sshd-{abs(hash(request.node.nodeid))}"
     path.mkdir(mode=0o755)
     yield path
@@ -54,16 +54,16 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture
-def login_door(tree: Path, folder: Path, sandbox: Sandbox) -> Door:
-    """The front door, its log in a folder that the command's user may write to."""
-    door = Door(tree, folder, sandbox)
+def login_client(tree: Path, folder: Path, sandbox: Sandbox) -> Client:
+    """The client with its log in a folder that the command's user may write to."""
+    client = Client(tree, folder, sandbox)
     logs = folder / "log"
     logs.mkdir()
     uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
     os.chown(logs, uid, uid)
-    door.log = logs / "decisions.jsonl"
-    door.configure()
-    return door
+    client.log = logs / "decisions.jsonl"
+    client.configure()
+    return client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List
 
-from .door import Door
+from .installed_client import Client
 
 USER, OTHER = "ec2-user", "deploy"
 CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
@@ -17,9 +17,9 @@ def public(path: str) -> str:
     return Path(f"{path}.pub").read_text()
 
 
-def reasons(door: Door) -> List[str]:
-    return [str(record["reason"]) for record in records(door)]
+def reasons(client: Client) -> List[str]:
+    return [str(record["reason"]) for record in records(client)]
 
 
-def records(door: Door) -> List[Dict[str, Any]]:
-    return [json.loads(line) for line in door._lines()]
+def records(client: Client) -> List[Dict[str, Any]]:
+    return [json.loads(line) for line in client._lines()]

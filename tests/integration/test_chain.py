@@ -17,36 +17,36 @@ from eic_sshd.decide.chained_command import MESSAGE_ID
 from testbed import private_host, waiting
 from testbed.keys import fingerprint
 
-from .door import CALLER, STARTING, USER, Answer, Door, bare
-from .service import Service
+from .daemon import Daemon
+from .installed_client import CALLER, STARTING, USER, Answer, Client, bare
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="a chained command must be root's (needs root)")
 
 THEIRS = 'restrict,command="true" ssh-ed25519 AAAA chained\n'
 PRINT = f"cat <<'KEYS'\n{THEIRS}KEYS"
-Site = Callable[..., Door]
+Site = Callable[..., Client]
 
 
-@pytest.fixture(params=["service", "in-process"])
-def site(request: pytest.FixtureRequest, door: Door) -> Iterator[Site]:
-    """Makes the front door of a site whose own command is a script of the given lines, in a folder of root's."""
+@pytest.fixture(params=["daemon", "in-process"])
+def site(request: pytest.FixtureRequest, client: Client) -> Iterator[Site]:
+    """Makes the client of a site whose own command is a script of the given lines, in a folder of root's."""
     folder = Path(private_host.HOME) / "chained"
     folder.mkdir(mode=0o755, exist_ok=True)
     script = folder / "command"
-    services: List[Service] = []
+    daemons: List[Daemon] = []
 
-    def make(lines: str, arguments: str = "%u", extra: str = "", mode: int = 0o755) -> Door:
+    def make(lines: str, arguments: str = "%u", extra: str = "", mode: int = 0o755) -> Client:
         script.unlink(missing_ok=True)
         script.write_text(f"#!/bin/sh\n{lines}\n")
         script.chmod(mode)
-        door.configure(extra=f"{extra}\n[chain]\ncommand = {script} {arguments}\n")
-        if request.param == "service":
-            services.append(Service(door))
-        return door
+        client.configure(extra=f"{extra}\n[chain]\ncommand = {script} {arguments}\n")
+        if request.param == "daemon":
+            daemons.append(Daemon(client))
+        return client
 
     yield make
-    for service in services:
-        service.stop()
+    for daemon in daemons:
+        daemon.stop()
 
 
 def wait_for(path: Path) -> str:
@@ -70,9 +70,9 @@ def chained(answer: Answer) -> Dict[str, Any]:
 
 
 def test_client_prints_pushed_keys_before_those_of_the_chained_command(site: Site, ed25519: str) -> None:
-    door = site(PRINT)
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    answer = door.ask()
+    client = site(PRINT)
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = client.ask()
     assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519) + THEIRS, "")
     record = chained(answer)
     assert record["chain_status"] == 0
@@ -89,19 +89,19 @@ def test_client_prints_the_chained_commands_keys_when_no_key_is_pushed(site: Sit
 
 
 def test_chained_command_is_not_run_when_the_named_key_is_granted(site: Site, ed25519: str) -> None:
-    door = site("sleep 60")
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    answer = door.ask(fingerprint=fingerprint(ed25519))
+    client = site("sleep 60")
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = client.ask(fingerprint=fingerprint(ed25519))
     assert (answer.printed, answer.reason) == (bare(ed25519), "granted")
     assert answer.seconds < 1 + STARTING
 
 
 def test_chained_command_gets_tokens_environment_and_streams_as_from_sshd(site: Site, tmp_path: Path) -> None:
-    door = site(
+    client = site(
         'echo "$#:$1:$2:$3"; env | grep -Ev "^(_|PWD)=" | sort; readlink /proc/self/fd/0 /proc/self/fd/2',
         arguments="'a b %u' %f%%",
     )
-    answer = door.ask(
+    answer = client.ask(
         fingerprint="SHA256:x", env={"EVIL": "1", "LANG": "C.UTF-8", "PATH": "/evil", "LD_PRELOAD": "/evil.so"}
     )
     assert answer.printed.splitlines() == [
@@ -118,9 +118,9 @@ def test_chained_command_gets_tokens_environment_and_streams_as_from_sshd(site: 
 
 
 def test_tokens_that_only_sshd_knows_reach_the_chained_command(site: Site) -> None:
-    door = site('printf "%s\\n" "$@"', arguments="%k '%h %t'")
+    client = site('printf "%s\\n" "$@"', arguments="%k '%h %t'")
     more = ["--token", "k=AAAA==", "--token", "h=/home/a b", "--token", "t=ssh-ed25519"]
-    assert door.ask(user=USER, more=more).printed == "AAAA==\n/home/a b ssh-ed25519\n"
+    assert client.ask(user=USER, more=more).printed == "AAAA==\n/home/a b ssh-ed25519\n"
 
 
 def test_token_that_sshd_does_not_pass_is_named(site: Site) -> None:
@@ -140,9 +140,9 @@ ENDINGS = {
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_failing_chained_command_does_not_suppress_a_pushed_key(site: Site, ed25519: str, ending: str) -> None:
     lines, says = ENDINGS[ending]
-    door = site(lines)
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    answer = door.ask()
+    client = site(lines)
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = client.ask()
     assert (answer.status, answer.printed) == (0, bare(ed25519))
     assert says in chained(answer)["message"]
     assert answer.seconds < 3 + STARTING
@@ -150,18 +150,16 @@ def test_failing_chained_command_does_not_suppress_a_pushed_key(site: Site, ed25
 
 @pytest.mark.parametrize("fault", ["hang", "error-500", "garbage", "forbidden"])
 def test_failing_imds_does_not_suppress_the_chained_commands_keys(site: Site, fault: str) -> None:
-    door = site(PRINT)
-    door.sandbox.instance.faults.set(fault)
-    assert door.ask(fingerprint="SHA256:x").printed == THEIRS
+    client = site(PRINT)
+    client.sandbox.instance.faults.set(fault)
+    assert client.ask(fingerprint="SHA256:x").printed == THEIRS
 
 
 def test_slow_decision_leaves_time_for_the_chained_command(site: Site) -> None:
-    door = site(f"sleep 0.3; {PRINT}")
-    door.config.write_text(
-        door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 1.5\nrequest_timeout = 1.4\n")
-    )
-    door.sandbox.instance.faults.set("hang")
-    assert door.ask(fingerprint="SHA256:x").printed == THEIRS
+    client = site(f"sleep 0.3; {PRINT}")
+    client.set("imds", deadline=1.5, request_timeout=1.4)
+    client.sandbox.instance.faults.set("hang")
+    assert client.ask(fingerprint="SHA256:x").printed == THEIRS
 
 
 def test_invalid_setting_of_another_section_does_not_stop_the_chained_command(site: Site) -> None:
@@ -181,40 +179,40 @@ def test_output_of_the_chained_commands_child_counts_as_with_sshd(site: Site) ->
 
 
 def test_chained_command_that_runs_the_client_is_not_run_again(site: Site, tmp_path: Path) -> None:
-    door = site(f"echo >>{tmp_path}/runs; exec sh {tmp_path}/again")
-    (tmp_path / "again").write_text(shlex.join(door.arguments(USER)))
-    door.ask()
+    client = site(f"echo >>{tmp_path}/runs; exec sh {tmp_path}/again")
+    (tmp_path / "again").write_text(shlex.join(client.arguments(USER)))
+    client.ask()
     assert (tmp_path / "runs").read_text() == "\n"
 
 
-def test_chained_command_has_default_signal_handling(door: Door) -> None:
-    door.configure(extra='[chain]\ncommand = /usr/bin/grep -E "^Sig(Blk|Ign)" /proc/self/status\n')
-    found = [line.split() for line in door.ask().printed.splitlines()]
+def test_chained_command_has_default_signal_handling(client: Client) -> None:
+    client.configure(extra='[chain]\ncommand = /usr/bin/grep -E "^Sig(Blk|Ign)" /proc/self/status\n')
+    found = [line.split() for line in client.ask().printed.splitlines()]
     masks = {name: int(mask, 16) for name, mask in found}
     ignored = [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if masks["SigIgn:"] >> number - 1 & 1]
     assert (ignored, masks["SigBlk:"]) == ([], 0)
 
 
 def test_chained_command_ends_when_sshd_ends_its_children(site: Site, tmp_path: Path) -> None:
-    door = site(f"echo $$ >{tmp_path}/pid; sleep 30")
-    with subprocess.Popen(door.arguments(USER), stdout=subprocess.PIPE) as asking:
+    client = site(f"echo $$ >{tmp_path}/pid; sleep 30")
+    with subprocess.Popen(client.arguments(USER), stdout=subprocess.PIPE) as asking:
         pid = int(wait_for(tmp_path / "pid"))
         asking.terminate()
         assert asking.wait(timeout=30) == 0
     assert not runs(pid)
-    assert "sshd gave up waiting" in door.log.read_text()
+    assert "sshd gave up waiting" in client.log.read_text()
 
 
 def test_last_line_of_the_chained_command_may_lack_its_newline(site: Site) -> None:
     assert site("printf 'ssh-ed25519 AAAA'").ask().printed == "ssh-ed25519 AAAA\n"
 
 
-def test_chained_command_in_a_folder_that_others_may_write_to_is_not_run(door: Door) -> None:
+def test_chained_command_in_a_folder_that_others_may_write_to_is_not_run(client: Client) -> None:
     program = Path("/tmp/eic-sshd-chained")
     program.write_text("#!/bin/sh\necho never\n")
     program.chmod(0o755)
-    door.configure(extra=f"[chain]\ncommand = {program}\n")
-    answer = door.ask()
+    client.configure(extra=f"[chain]\ncommand = {program}\n")
+    answer = client.ask()
     program.unlink()
     assert answer.printed == ""
     assert "/tmp: folder writable by others (mode 1777)" in chained(answer)["message"]
@@ -222,17 +220,17 @@ def test_chained_command_in_a_folder_that_others_may_write_to_is_not_run(door: D
 
 @pytest.mark.parametrize("fault", ["stray\n", "[keys\n", "[keys]\nwindow = 60\nwindow = 61\n"])
 def test_invalid_file_without_a_command_does_not_stop_the_chained_command(site: Site, fault: str) -> None:
-    door = site(PRINT)
-    drop_in = door.config.parent / "conf.d/70-broken.conf"
+    client = site(PRINT)
+    drop_in = client.config.parent / "conf.d/70-broken.conf"
     drop_in.parent.mkdir()
     drop_in.write_text(fault)
-    assert door.ask().printed == THEIRS
+    assert client.ask().printed == THEIRS
 
 
-def test_invalid_file_with_a_command_stops_the_chained_command(door: Door) -> None:
-    door.configure(extra="[chain]\ncommand = /usr/bin/true\nstray\n")
+def test_invalid_file_with_a_command_stops_the_chained_command(client: Client) -> None:
+    client.configure(extra="[chain]\ncommand = /usr/bin/true\nstray\n")
     with pytest.raises(ConfigError, match="A chained command does not run either") as error:
-        load(str(door.config))
+        load(str(client.config))
     assert error.value.salvaged.chain.command is None
 
 
@@ -249,9 +247,9 @@ def test_chained_command_that_is_not_executable_is_reported(site: Site) -> None:
 
 
 def test_missing_chained_command_is_reported(site: Site) -> None:
-    door = site(PRINT)
+    client = site(PRINT)
     (Path(private_host.HOME) / "chained/command").unlink()
-    answer = door.ask()
+    answer = client.ask()
     assert answer.printed == ""
     assert "it can't be run: No such file or directory" in chained(answer)["message"]
 

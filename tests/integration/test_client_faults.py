@@ -15,7 +15,7 @@ from eic_sshd.model.reasons import Reason
 from testbed import keys
 from testbed.keys import fingerprint
 
-from .door import CALLER, STARTING, USER, Door, bare
+from .installed_client import CALLER, STARTING, USER, Client, bare
 
 GOOD = ("delegated-staples", "sha256-staple-names", "hostile-staple-names", "wrapped-signatures", "mixed-blocks")
 FAULTS: Dict[str, str] = {
@@ -66,10 +66,10 @@ def test_every_fault_of_the_sandbox_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_of_the_sandbox_has_its_reason_and_prints_nothing(door: Door, ed25519: str, fault: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    door.sandbox.instance.faults.set(fault)
-    answer = door.ask(fingerprint=fingerprint(ed25519))
+def test_each_fault_of_the_sandbox_has_its_reason_and_prints_nothing(client: Client, ed25519: str, fault: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.faults.set(fault)
+    answer = client.ask(fingerprint=fingerprint(ed25519))
     assert answer.reason == FAULTS[fault], answer.records
     assert answer.printed == (bare(ed25519) if FAULTS[fault] == "granted" else "")
     assert (answer.status, answer.errors) == (0, "")
@@ -82,36 +82,38 @@ PATHS = ["api/token", "active-keys", "instance-id", "placement/region", "service
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("fault", ["hang", "slow", "error-500", "drop", "garbage", "huge-body"])
 def test_fault_at_any_read_is_recorded_and_takes_at_most_one_requests_time(
-    door: Door, ed25519: str, fault: str, path: str
+    client: Client, ed25519: str, fault: str, path: str
 ) -> None:
-    door.configure("[keys]\nwindow = 60\n")
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    door.sandbox.instance.faults.set(fault, path=path)
-    answer = door.ask(fingerprint=fingerprint(ed25519))
+    client.configure("[keys]\nwindow = 60\n")
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.faults.set(fault, path=path)
+    answer = client.ask(fingerprint=fingerprint(ed25519))
     assert (answer.reason, answer.printed) == (FAULTS[fault], "")
     assert answer.seconds < 1.0 + STARTING
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "error-500"])
-def test_single_401_is_retried_with_a_new_token_and_a_500_is_not(door: Door, ed25519: str, fault: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    door.sandbox.instance.faults.set(fault, path="signer-cert", times=1)
-    assert door.ask(fingerprint=fingerprint(ed25519)).reason == ("granted" if fault == "unauthorized" else "imds-error")
+def test_single_401_is_retried_with_a_new_token_and_a_500_is_not(client: Client, ed25519: str, fault: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.faults.set(fault, path="signer-cert", times=1)
+    assert client.ask(fingerprint=fingerprint(ed25519)).reason == (
+        "granted" if fault == "unauthorized" else "imds-error"
+    )
 
 
-def test_slow_answers_end_at_the_decisions_deadline(door: Door, ed25519: str) -> None:
-    door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 0.3\nrequest_timeout = 5\n"))
-    door.sandbox.instance.faults.set("hang")
-    answer = door.ask(fingerprint=fingerprint(ed25519))
+def test_slow_answers_end_at_the_decisions_deadline(client: Client, ed25519: str) -> None:
+    client.set("imds", deadline=0.3, request_timeout=5)
+    client.sandbox.instance.faults.set("hang")
+    answer = client.ask(fingerprint=fingerprint(ed25519))
     assert answer.reason == "deadline-exceeded"
     assert answer.seconds < 0.3 + STARTING
 
 
-def test_decision_is_immediate_without_imds(door: Door) -> None:
+def test_decision_is_immediate_without_imds(client: Client) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
-        answer = door.ask()
+        client.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
+        answer = client.ask()
     assert (answer.reason, answer.printed) == ("imds-unreachable", "")
     assert answer.seconds < STARTING
 
@@ -124,9 +126,9 @@ PUSHED = {
 
 
 @pytest.mark.parametrize("reason", PUSHED)
-def test_pushed_key_that_is_not_allowed_is_refused_with_its_reason(door: Door, reason: str) -> None:
-    door.sandbox.instance.push(USER, PUSHED[reason], CALLER)
-    answer = door.ask()
+def test_pushed_key_that_is_not_allowed_is_refused_with_its_reason(client: Client, reason: str) -> None:
+    client.sandbox.instance.push(USER, PUSHED[reason], CALLER)
+    answer = client.ask()
     assert (answer.reason, answer.printed) == (reason, "")
 
 
@@ -139,6 +141,6 @@ def test_every_reason_is_tested_here_or_listed_as_tested_elsewhere() -> None:
     assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
 
 
-def test_pushed_bytes_that_are_not_a_key_are_refused(door: Door, sandbox: Sandbox) -> None:
+def test_pushed_bytes_that_are_not_a_key_are_refused(client: Client, sandbox: Sandbox) -> None:
     sandbox.instance.push(USER, base64.b64encode(b"junk").decode(), "arn\n#Instance=i-0")
-    assert door.ask().reason in ("block-malformed", "key-malformed")
+    assert client.ask().reason in ("block-malformed", "key-malformed")

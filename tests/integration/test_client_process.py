@@ -14,28 +14,28 @@ import pytest
 from testbed import keys
 from testbed.keys import fingerprint
 
-from .door import CALLER, USER, Door, bare
+from .installed_client import CALLER, USER, Client, bare
 
 
 @pytest.mark.parametrize("closed", ["0>&-", "1>&-", "2>&-", "1>&- 2>&-", "0>&- 1>&- 2>&-"])
-def test_closed_streams_change_no_decision(door: Door, ed25519: str, closed: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *door.arguments(USER, fingerprint(ed25519))]
+def test_closed_streams_change_no_decision(client: Client, ed25519: str, closed: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *client.arguments(USER, fingerprint(ed25519))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (0, "" if "1>" in closed else bare(ed25519))
     assert done.stderr == ""
-    (record,) = door.log.read_text().splitlines()
+    (record,) = client.log.read_text().splitlines()
     assert json.loads(record)["reason"] == "granted"
 
 
-def test_many_keys_are_printed_in_one_write(door: Door) -> None:
+def test_many_keys_are_printed_in_one_write(client: Client) -> None:
     lines = [keys.ed25519_line() for _ in range(50)]
     for line in lines:
-        door.sandbox.instance.push(USER, line, CALLER)
+        client.sandbox.instance.push(USER, line, CALLER)
     # A datagram socket keeps each write apart.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
-        subprocess.run(door.arguments(USER), stdout=theirs.fileno(), timeout=20, check=True)
+        subprocess.run(client.arguments(USER), stdout=theirs.fileno(), timeout=20, check=True)
         ours.setblocking(False)
         written = ours.recv(1 << 20)
         with pytest.raises(BlockingIOError):
@@ -43,9 +43,9 @@ def test_many_keys_are_printed_in_one_write(door: Door) -> None:
     assert len(written) == sum(len(bare(line)) for line in lines)
 
 
-def test_closed_pipe_to_sshd_is_not_an_error(door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    process = subprocess.Popen(door.arguments(USER), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_closed_pipe_to_sshd_is_not_an_error(client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    process = subprocess.Popen(client.arguments(USER), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
@@ -54,7 +54,7 @@ def test_closed_pipe_to_sshd_is_not_an_error(door: Door, ed25519: str) -> None:
     assert (process.wait(timeout=20), errors) == (0, b"")
 
 
-def test_environment_variables_have_no_effect(door: Door, ed25519: str, tmp_path: Path) -> None:
+def test_environment_variables_have_no_effect(client: Client, ed25519: str, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     evil = f"open({str(trap)!r}, 'a').write(__name__ + chr(10))\n"
     modules = tmp_path / "modules"
@@ -65,7 +65,7 @@ def test_environment_variables_have_no_effect(door: Door, ed25519: str, tmp_path
             (folder / f"{name}.py").write_text(evil)
         (folder / "evil.pth").write_text(f"import os; {evil}")
     (tmp_path / "openssl.cnf").write_text(".include /nonexistent\n")
-    door.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.push(USER, ed25519, CALLER)
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         url = "http://127.0.0.1:%d" % proxy.getsockname()[1]
         env = {
@@ -86,11 +86,11 @@ def test_environment_variables_have_no_effect(door: Door, ed25519: str, tmp_path
             "LC_ALL": "C",
             "TZ": "Pacific/Kiritimati",
         }
-        answer = door.ask(fingerprint=fingerprint(ed25519), env=env)
+        answer = client.ask(fingerprint=fingerprint(ed25519), env=env)
     assert (answer.printed, answer.errors) == (bare(ed25519), "")
     assert not trap.exists(), trap.read_text()
 
 
-def test_client_works_with_an_empty_environment(door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    assert door.ask(fingerprint=fingerprint(ed25519), env={}).printed == bare(ed25519)
+def test_client_works_with_an_empty_environment(client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    assert client.ask(fingerprint=fingerprint(ed25519), env={}).printed == bare(ed25519)

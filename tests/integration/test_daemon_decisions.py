@@ -12,103 +12,103 @@ import pytest
 
 from testbed import keys
 
-from .door import CALLER, USER, Door, bare
-from .service import Service, ask, reads
+from .daemon import Daemon, ask, reads
+from .installed_client import CALLER, USER, Client, bare
 
 
-def test_daemon_answers_as_the_client_would_in_its_own_process(service: Service, door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    answer = ask(door, ed25519)
+def test_daemon_answers_as_the_client_would_in_its_own_process(daemon: Daemon, client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    answer = ask(client, ed25519)
     assert (answer.status, answer.printed, answer.errors) == (0, bare(ed25519), "")
     (record,) = answer.records
     assert (record["decision"], record["source"], record["caller"]) == ("granted", "imds", CALLER)
     assert record["sshd_pid"] == os.getpid()
 
 
-def test_warm_daemon_needs_one_request_to_imds_for_a_login(service: Service, door: Door, ed25519: str) -> None:
+def test_warm_daemon_needs_one_request_to_imds_for_a_login(daemon: Daemon, client: Client, ed25519: str) -> None:
     first = keys.ed25519_line()
-    door.sandbox.instance.push(USER, first, CALLER)
-    ask(door, first)
-    reads(door)
-    door.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.push(USER, first, CALLER)
+    ask(client, first)
+    reads(client)
+    client.sandbox.instance.push(USER, ed25519, CALLER)
     # sshd asks once for the offered key and once more for its signature.
-    answers = [ask(door, ed25519) for _ in range(2)]
+    answers = [ask(client, ed25519) for _ in range(2)]
     assert [answer.records[0]["source"] for answer in answers] == ["imds", "cache"]
     assert [answer.printed for answer in answers] == [bare(ed25519)] * 2
     assert answers[1].records[0]["caller"] == CALLER
-    assert reads(door) == 1
+    assert reads(client) == 1
 
 
-def test_warm_daemon_needs_one_request_to_imds_without_pushed_keys(service: Service, door: Door) -> None:
-    ask(door)
-    reads(door)
-    assert ask(door).reason == "no-active-keys"
-    assert reads(door) == 1
+def test_warm_daemon_needs_one_request_to_imds_without_pushed_keys(daemon: Daemon, client: Client) -> None:
+    ask(client)
+    reads(client)
+    assert ask(client).reason == "no-active-keys"
+    assert reads(client) == 1
 
 
-def test_key_pushed_just_after_an_empty_answer_is_granted(service: Service, door: Door, ed25519: str) -> None:
-    assert ask(door, ed25519).printed == ""
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    assert ask(door, ed25519).printed == bare(ed25519)
+def test_key_pushed_just_after_an_empty_answer_is_granted(daemon: Daemon, client: Client, ed25519: str) -> None:
+    assert ask(client, ed25519).printed == ""
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(client, ed25519).printed == bare(ed25519)
 
 
-def test_cached_key_is_granted_to_its_user_only(service: Service, door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    assert ask(door, ed25519).printed == bare(ed25519)
-    assert ask(door, ed25519, user="nobody").printed == ""
+def test_cached_key_is_granted_to_its_user_only(daemon: Daemon, client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(client, ed25519).printed == bare(ed25519)
+    assert ask(client, ed25519, user="nobody").printed == ""
 
 
-def test_cached_key_expires(service: Service, door: Door, ed25519: str) -> None:
-    door.sandbox.instance.window = 2
+def test_cached_key_expires(daemon: Daemon, client: Client, ed25519: str) -> None:
+    client.sandbox.instance.window = 2
     try:
-        door.sandbox.instance.push(USER, ed25519, CALLER)
-        assert ask(door, ed25519).printed == bare(ed25519)
+        client.sandbox.instance.push(USER, ed25519, CALLER)
+        assert ask(client, ed25519).printed == bare(ed25519)
         time.sleep(2.1)
-        assert ask(door, ed25519).reason == "no-active-keys"
+        assert ask(client, ed25519).reason == "no-active-keys"
     finally:
-        door.sandbox.instance.window = 60
+        client.sandbox.instance.window = 60
 
 
-def test_rotated_signer_is_verified_without_refusing_a_login(service: Service, door: Door) -> None:
+def test_rotated_signer_is_verified_without_refusing_a_login(daemon: Daemon, client: Client) -> None:
     for _ in range(3):
         line = keys.ed25519_line()
-        door.sandbox.instance.push(USER, line, CALLER)
-        assert ask(door, line).printed == bare(line)
-        door.sandbox.instance.rotate_signer()
+        client.sandbox.instance.push(USER, line, CALLER)
+        assert ask(client, line).printed == bare(line)
+        client.sandbox.instance.rotate_signer()
 
 
-def test_signer_revoked_after_a_rotation_is_refused(service: Service, door: Door) -> None:
+def test_signer_revoked_after_a_rotation_is_refused(daemon: Daemon, client: Client) -> None:
     first, second = keys.ed25519_line(), keys.ed25519_line()
-    door.sandbox.instance.push(USER, first, CALLER)
-    assert ask(door, first).printed == bare(first)
-    door.sandbox.instance.rotate_signer()
-    door.sandbox.instance.faults.set("revoked")
-    door.sandbox.instance.push(USER, second, CALLER)
-    assert ask(door, second).reason == "signer-revoked"
+    client.sandbox.instance.push(USER, first, CALLER)
+    assert ask(client, first).printed == bare(first)
+    client.sandbox.instance.rotate_signer()
+    client.sandbox.instance.faults.set("revoked")
+    client.sandbox.instance.push(USER, second, CALLER)
+    assert ask(client, second).reason == "signer-revoked"
 
 
-def test_expired_imds_token_is_renewed(service: Service, door: Door) -> None:
-    ask(door)
-    door.sandbox.imds.forget_tokens()
-    reads(door)
-    assert ask(door).reason == "no-active-keys"
-    assert reads(door) == 3
+def test_expired_imds_token_is_renewed(daemon: Daemon, client: Client) -> None:
+    ask(client)
+    client.sandbox.imds.forget_tokens()
+    reads(client)
+    assert ask(client).reason == "no-active-keys"
+    assert reads(client) == 3
 
 
-def test_client_with_another_configuration_decides_by_that(service: Service, door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    other = door.config.with_name("other.conf")
-    other.write_text(door.config.read_text() + "[keys]\ntypes = ssh-rsa\n")
-    arguments = [door.command, "--socket", door.socket, "--config", str(other), USER]
+def test_client_with_another_configuration_decides_by_that(daemon: Daemon, client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    other = client.config.with_name("other.conf")
+    other.write_text(client.config.read_text() + "[keys]\ntypes = ssh-rsa\n")
+    arguments = [client.command, "--socket", client.socket, "--config", str(other), USER]
     assert subprocess.run(arguments, capture_output=True, text=True, timeout=20).stdout == ""
-    assert '"key-type-forbidden"' in door.log.read_text()
+    assert '"key-type-forbidden"' in client.log.read_text()
 
 
 @pytest.mark.parametrize(("fact", "reason"), [("region", "signer-name-mismatch"), ("instance_id", "instance-mismatch")])
 def test_wrong_region_or_instance_id_is_not_cached(
-    service: Service, door: Door, ed25519: str, fact: str, reason: str
+    daemon: Daemon, client: Client, ed25519: str, fact: str, reason: str
 ) -> None:
-    instance = door.sandbox.instance
+    instance = client.sandbox.instance
     facts = instance.metadata
     instance.push(USER, ed25519, CALLER)
     read = instance.read
@@ -120,8 +120,8 @@ def test_wrong_region_or_instance_id_is_not_cached(
 
     instance.read = wrong  # type: ignore[method-assign]
     try:
-        assert ask(door, ed25519).reason == reason
+        assert ask(client, ed25519).reason == reason
     finally:
         instance.read = read  # type: ignore[method-assign]
     assert instance.metadata == facts
-    assert ask(door, ed25519).printed == bare(ed25519)
+    assert ask(client, ed25519).printed == bare(ed25519)

@@ -14,43 +14,45 @@ import pytest
 
 from eic_sshd.daemon import protocol
 
-from .door import CALLER, STARTING, USER, Door, bare
-from .service import Service, ask, asking
+from .daemon import Daemon, ask, asking
+from .installed_client import CALLER, STARTING, USER, Client, bare
 
 
-def test_client_decides_without_a_daemon(door: Door, ed25519: str) -> None:
-    door.socket = str(door.config.parent / "nobody.sock")
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    assert ask(door, ed25519).printed == bare(ed25519)
+def test_client_decides_without_a_daemon(client: Client, ed25519: str) -> None:
+    client.socket = str(client.config.parent / "nobody.sock")
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    assert ask(client, ed25519).printed == bare(ed25519)
 
 
-def test_client_decides_when_the_daemon_is_killed_during_a_request(service: Service, door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    door.sandbox.instance.faults.set("hang")
-    with asking(door, ed25519) as future:
-        door.sandbox.instance.faults.clear()
-        service.signal(signal.SIGKILL)
+def test_client_decides_when_the_daemon_is_killed_during_a_request(
+    daemon: Daemon, client: Client, ed25519: str
+) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.faults.set("hang")
+    with asking(client, ed25519) as future:
+        client.sandbox.instance.faults.clear()
+        daemon.signal(signal.SIGKILL)
         answer = future.result(timeout=10)
     assert (answer.status, answer.printed) == (0, bare(ed25519))
     assert [record["reason"] for record in answer.records] == ["granted"]
 
 
-def test_client_decides_when_the_daemon_hangs(service: Service, door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    service.signal(signal.SIGSTOP)
-    answer = ask(door, ed25519)
+def test_client_decides_when_the_daemon_hangs(daemon: Daemon, client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    daemon.signal(signal.SIGSTOP)
+    answer = ask(client, ed25519)
     assert (answer.status, answer.printed, answer.reason) == (0, bare(ed25519), "granted")
     assert answer.seconds < 3.0 + STARTING
-    service.signal(signal.SIGCONT)
-    assert ask(door, ed25519).printed == bare(ed25519)
+    daemon.signal(signal.SIGCONT)
+    assert ask(client, ed25519).printed == bare(ed25519)
 
 
 @contextlib.contextmanager
-def pretending(door: Door, talk: Callable[[socket.socket], None]) -> Iterator[None]:
+def pretending(client: Client, talk: Callable[[socket.socket], None]) -> Iterator[None]:
     """Something at the socket that is no authorizer, for one connection."""
-    door.socket = str(door.config.parent / "pretender.sock")
+    client.socket = str(client.config.parent / "pretender.sock")
     with socket.socket(socket.AF_UNIX) as listener, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        listener.bind(door.socket)
+        listener.bind(client.socket)
         listener.listen(1)
 
         def serve() -> None:
@@ -71,10 +73,10 @@ HALF = protocol.encode_answer(["ssh-ed25519 AAAA", "ssh-ed25519 BBBB"])[:20]
     "spoken",
     [protocol.encode_accepted(1), protocol.encode_accepted(1) + HALF, b"nonsense", protocol.encode_accepted(1)[:3]],
 )
-def test_client_decides_after_an_incomplete_answer(door: Door, ed25519: str, spoken: bytes) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    with pretending(door, lambda peer: peer.sendall(spoken)):
-        answer = ask(door, ed25519)
+def test_client_decides_after_an_incomplete_answer(client: Client, ed25519: str, spoken: bytes) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    with pretending(client, lambda peer: peer.sendall(spoken)):
+        answer = ask(client, ed25519)
     assert (answer.status, answer.printed, answer.reason) == (0, bare(ed25519), "granted")
 
 
@@ -84,17 +86,17 @@ def hanging(peer: socket.socket) -> None:
     peer.recv(1)
 
 
-def test_daemon_that_hangs_after_accepting_leads_to_no_keys_and_one_record(door: Door, ed25519: str) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    with pretending(door, hanging):
-        answer = ask(door, ed25519)
+def test_daemon_that_hangs_after_accepting_leads_to_no_keys_and_one_record(client: Client, ed25519: str) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    with pretending(client, hanging):
+        answer = ask(client, ed25519)
     assert (answer.status, answer.printed, answer.reason) == (0, "", "authorizer-failed")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a keys file must be root's")
-def test_fallback_is_used_when_the_daemon_fails(door: Door, ed25519: str) -> None:
-    (door.config.parent / f"{USER}.keys").write_text(ed25519 + "\n")
-    door.configure(f"[fallback]\nkeys_file = {door.config.parent}/%u.keys\nwhen = unavailable\n")
-    with pretending(door, hanging):
-        answer = ask(door, ed25519)
+def test_fallback_is_used_when_the_daemon_fails(client: Client, ed25519: str) -> None:
+    (client.config.parent / f"{USER}.keys").write_text(ed25519 + "\n")
+    client.configure(f"[fallback]\nkeys_file = {client.config.parent}/%u.keys\nwhen = unavailable\n")
+    with pretending(client, hanging):
+        answer = ask(client, ed25519)
     assert (answer.printed, answer.reason) == (bare(ed25519), "fallback-file")

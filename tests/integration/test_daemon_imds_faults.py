@@ -7,52 +7,52 @@ import socket
 
 import pytest
 
-from .door import CALLER, STARTING, USER, Door, bare
-from .service import Service, ask, asking, reads
+from .daemon import Daemon, ask, asking, reads
+from .installed_client import CALLER, STARTING, USER, Client, bare
 
 
-def test_daemon_does_not_wait_again_for_a_silent_imds(service: Service, door: Door) -> None:
-    door.sandbox.instance.faults.set("hang")
-    first = ask(door)
+def test_daemon_does_not_wait_again_for_a_silent_imds(daemon: Daemon, client: Client) -> None:
+    client.sandbox.instance.faults.set("hang")
+    first = ask(client)
     assert (first.reason, first.records[0]["elapsed_us"] > 900_000) == ("imds-unreachable", True)
-    reads(door)
+    reads(client)
     for _ in range(3):
-        later = ask(door)
+        later = ask(client)
         assert (later.reason, later.records[0]["elapsed_us"] < 500_000) == ("imds-unreachable", True)
-    assert reads(door) == 0
+    assert reads(client) == 0
 
 
 @pytest.mark.parametrize("fault", ["error-500", "drop", "forbidden"])
 def test_daemon_grants_a_key_as_soon_as_imds_recovers_from_an_error(
-    service: Service, door: Door, ed25519: str, fault: str
+    daemon: Daemon, client: Client, ed25519: str, fault: str
 ) -> None:
-    door.sandbox.instance.push(USER, ed25519, CALLER)
-    door.sandbox.instance.faults.set(fault)
-    assert ask(door, ed25519).printed == ""
-    door.sandbox.instance.faults.clear()
-    assert ask(door, ed25519).printed == bare(ed25519)
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    client.sandbox.instance.faults.set(fault)
+    assert ask(client, ed25519).printed == ""
+    client.sandbox.instance.faults.clear()
+    assert ask(client, ed25519).printed == bare(ed25519)
 
 
-def test_daemon_asks_an_imds_that_refuses_connections_each_time(door: Door, ed25519: str) -> None:
+def test_daemon_asks_an_imds_that_refuses_connections_each_time(client: Client, ed25519: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
-        service = Service(door)
+        client.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
+        daemon = Daemon(client)
         try:
             for _ in range(3):
-                answer = ask(door)
+                answer = ask(client)
                 assert answer.reason == "imds-unreachable"
                 assert "refused" in answer.records[0]["message"]
         finally:
-            service.stop()
+            daemon.stop()
 
 
-def test_slow_imds_for_one_user_does_not_delay_another_user(service: Service, door: Door, ed25519: str) -> None:
-    ask(door)  # warm: the token is there
-    door.sandbox.instance.push("nobody", ed25519, CALLER)
-    door.sandbox.instance.faults.set("hang", path=f"active-keys/{USER}")
-    with asking(door, ed25519) as slow:
-        other = ask(door, ed25519, user="nobody")
+def test_slow_imds_for_one_user_does_not_delay_another_user(daemon: Daemon, client: Client, ed25519: str) -> None:
+    ask(client)  # warm: the token is there
+    client.sandbox.instance.push("nobody", ed25519, CALLER)
+    client.sandbox.instance.faults.set("hang", path=f"active-keys/{USER}")
+    with asking(client, ed25519) as slow:
+        other = ask(client, ed25519, user="nobody")
         assert other.printed == bare(ed25519)
         assert other.seconds < STARTING
         assert slow.result(timeout=10).records[-1]["reason"] == "imds-unreachable"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many logins at once, and logs that nobody reads."""
+"""Many logins at once, and logs that no process reads."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ import subprocess
 from testbed import keys
 from testbed.keys import fingerprint
 
-from .door import CALLER, USER, Door, bare
-from .service import Service
+from .daemon import Daemon
+from .installed_client import CALLER, USER, Client, bare
 
 
-def test_unread_logs_do_not_stop_logins(door: Door) -> None:
-    door.configure()
-    door.config.write_text(door.config.read_text().replace(str(door.log), "/nonexistent/log"))
+def test_unread_logs_do_not_stop_logins(client: Client) -> None:
+    client.configure()
+    client.config.write_text(client.config.read_text().replace(str(client.log), "/nonexistent/log"))
     reader, writer = os.pipe()
-    service = Service(door, stderr=writer)
+    daemon = Daemon(client, stderr=writer)
     try:
         lines = [keys.ed25519_line() for _ in range(3)]
         for line in lines:
-            door.sandbox.instance.push(USER, line, CALLER)
+            client.sandbox.instance.push(USER, line, CALLER)
         for _ in range(40):  # more than a pipe holds
             for line in lines:
                 done = subprocess.run(
-                    door.arguments(USER, fingerprint(line)), capture_output=True, text=True, timeout=9
+                    client.arguments(USER, fingerprint(line)), capture_output=True, text=True, timeout=9
                 )
                 assert done.stdout == bare(line)
         os.close(reader)
         reader = -1
-        done = subprocess.run(door.arguments(USER, fingerprint(lines[0])), capture_output=True, text=True, timeout=9)
+        done = subprocess.run(client.arguments(USER, fingerprint(lines[0])), capture_output=True, text=True, timeout=9)
         assert done.stdout == bare(lines[0])
     finally:
-        service.stop()
+        daemon.stop()
         for descriptor in (reader, writer):
             if descriptor >= 0:
                 os.close(descriptor)
 
 
-def test_hundred_simultaneous_logins_are_answered_correctly(door: Door) -> None:
+def test_hundred_simultaneous_logins_are_answered_correctly(client: Client) -> None:
     """How fast is a matter of `make bench`: here a busy machine has time."""
-    door.config.write_text(door.config.read_text().replace("[imds]\n", "[imds]\ndeadline = 25\nrequest_timeout = 10\n"))
-    service = Service(door)
+    client.set("imds", deadline=25, request_timeout=10)
+    daemon = Daemon(client)
     try:
-        require_a_hundred_logins(door)
+        require_a_hundred_logins(client)
     finally:
-        service.stop()
+        daemon.stop()
 
 
-def require_a_hundred_logins(door: Door) -> None:
+def require_a_hundred_logins(client: Client) -> None:
     lines = [keys.ed25519_line() for _ in range(100)]
     for line in lines[::2]:
-        door.sandbox.instance.push(USER, line, CALLER)
+        client.sandbox.instance.push(USER, line, CALLER)
 
     def login(line: str) -> str:
-        arguments = door.arguments(USER, fingerprint(line))
+        arguments = client.arguments(USER, fingerprint(line))
         return subprocess.run(arguments, capture_output=True, text=True, timeout=60).stdout
 
     with concurrent.futures.ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(login, lines))
     assert answers == [bare(line) if at % 2 == 0 else "" for at, line in enumerate(lines)]
-    recorded = door.log.read_text()
+    recorded = client.log.read_text()
     assert recorded.count('"reason": "granted"') == 50
     assert recorded.count('"reason": "fingerprint-mismatch"') == 50

@@ -14,7 +14,7 @@ import pytest
 from testbed import private_host, processes
 from testbed.sshd import Sshd
 
-from .door import Door
+from .installed_client import Client
 from .logins import CALLER, USER, public, reasons
 
 pytestmark = [
@@ -61,22 +61,22 @@ def directory(folder: Path) -> Iterator[None]:
             run("umount", path)
 
 
-@pytest.fixture(params=[True, False], ids=["by the service", "in-process"])
-def sshd(directory: None, login_door: Door, folder: Path, request: pytest.FixtureRequest) -> Iterator[Sshd]:
-    service = None
+@pytest.fixture(params=[True, False], ids=["by the daemon", "in-process"])
+def sshd(directory: None, login_client: Client, folder: Path, request: pytest.FixtureRequest) -> Iterator[Sshd]:
+    daemon = None
     if request.param:
         runtime = folder / "runtime"
         runtime.mkdir()
         shutil.chown(runtime, COMMAND_UID, COMMAND_UID)
-        login_door.socket = str(runtime / "authorize.sock")
-        installed = str(Path(login_door.command).parents[3])
-        service = processes.daemon(installed, login_door.socket, str(login_door.config), COMMAND_UID)
+        login_client.socket = str(runtime / "authorize.sock")
+        installed = str(Path(login_client.command).parents[3])
+        daemon = processes.daemon(installed, login_client.socket, str(login_client.config), COMMAND_UID)
     try:
-        with Sshd(str(folder), " ".join(login_door.arguments())) as running:
+        with Sshd(str(folder), " ".join(login_client.arguments())) as running:
             yield running
     finally:
-        if service is not None:
-            processes.stop(service)
+        if daemon is not None:
+            processes.stop(daemon)
 
 
 def test_commands_user_cannot_look_up_a_directory_user(directory: None) -> None:
@@ -87,19 +87,19 @@ def test_commands_user_cannot_look_up_a_directory_user(directory: None) -> None:
         subprocess.run(asked, timeout=1)
 
 
-def test_key_pushed_for_a_directory_user_logs_in(sshd: Sshd, login_door: Door, key: Callable[..., str]) -> None:
+def test_key_pushed_for_a_directory_user_logs_in(sshd: Sshd, login_client: Client, key: Callable[..., str]) -> None:
     private = key()
-    login_door.sandbox.instance.push(DIRECTORY_USER, public(private), CALLER)
+    login_client.sandbox.instance.push(DIRECTORY_USER, public(private), CALLER)
     login = sshd.login(DIRECTORY_USER, [private])
     assert (login.ok, login.output) == (True, DIRECTORY_USER), login.errors
-    assert set(reasons(login_door)) == {"granted"}
+    assert set(reasons(login_client)) == {"granted"}
 
 
 def test_logins_as_a_directory_user_do_not_deny_other_users(
-    sshd: Sshd, login_door: Door, key: Callable[..., str]
+    sshd: Sshd, login_client: Client, key: Callable[..., str]
 ) -> None:
     private, stranger = key(), key()
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         strangers: List[concurrent.futures.Future[Any]] = [
             pool.submit(sshd.login, DIRECTORY_USER, [stranger]) for _ in range(12)
@@ -107,4 +107,4 @@ def test_logins_as_a_directory_user_do_not_deny_other_users(
         logins = [sshd.login(USER, [private]) for _ in range(3)]
         assert [login.output for login in logins] == [USER] * 3
         assert not any(one.result().ok for one in strangers)
-    assert set(reasons(login_door)) == {"granted", "no-active-keys"}
+    assert set(reasons(login_client)) == {"granted", "no-active-keys"}

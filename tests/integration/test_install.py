@@ -14,7 +14,7 @@ from eic_sshd.config.schema import SECTIONS
 from testbed import private_host
 from tools.documents import ROOT
 
-from .door import clean_environment
+from .installed_client import clean_environment
 
 
 def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ from eic_sshd.model import public_key
 from testbed import private_host, processes, waiting
 from testbed.sshd import Sshd
 
-from .door import Door
+from .installed_client import Client
 from .logins import CALLER, OTHER, USER, public, reasons, records
 from .sk_agent import SoftwareSecurityKey, agent
 
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def sshd(login_door: Door, folder: Path) -> Iterator[Sshd]:
-    with Sshd(str(folder), " ".join(login_door.arguments())) as running:
+def sshd(login_client: Client, folder: Path) -> Iterator[Sshd]:
+    with Sshd(str(folder), " ".join(login_client.arguments())) as running:
         yield running
 
 
@@ -46,18 +46,18 @@ SECURITY_KEYS = [public_key.SK_ED25519, public_key.SK_ECDSA]
 
 
 @pytest.mark.parametrize("key_type", KEYGEN)
-def test_pushed_key_of_each_type_logs_in(sshd: Sshd, login_door: Door, key: Any, key_type: str) -> None:
+def test_pushed_key_of_each_type_logs_in(sshd: Sshd, login_client: Client, key: Any, key_type: str) -> None:
     private = key(*KEYGEN[key_type])
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     login = sshd.login(USER, [private])
     assert (login.ok, login.output) == (True, USER), login.errors
-    assert {record["key_type"] for record in records(login_door)} == {key_type}
+    assert {record["key_type"] for record in records(login_client)} == {key_type}
 
 
 @pytest.mark.parametrize("key_type", SECURITY_KEYS)
-def test_pushed_security_key_logs_in(sshd: Sshd, login_door: Door, folder: Path, key_type: str) -> None:
+def test_pushed_security_key_logs_in(sshd: Sshd, login_client: Client, folder: Path, key_type: str) -> None:
     security_key = SoftwareSecurityKey(key_type)
-    login_door.sandbox.instance.push(USER, security_key.line, CALLER)
+    login_client.sandbox.instance.push(USER, security_key.line, CALLER)
     with agent(security_key, str(folder / "agent")) as path:
         login = sshd.login(USER, [], agent=path)
     assert (login.ok, login.output) == (True, USER), login.errors
@@ -67,9 +67,9 @@ def test_every_supported_key_type_has_a_login_test() -> None:
     assert {*KEYGEN, *SECURITY_KEYS} == set(public_key.SUPPORTED_TYPES)
 
 
-def test_paramiko_logs_in_with_a_pushed_key(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_paramiko_logs_in_with_a_pushed_key(sshd: Sshd, login_client: Client, key: Any) -> None:
     private = key()
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     with paramiko.SSHClient() as client:
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
         loaded = paramiko.Ed25519Key.from_private_key(io.StringIO(Path(private).read_text()))
@@ -78,55 +78,55 @@ def test_paramiko_logs_in_with_a_pushed_key(sshd: Sshd, login_door: Door, key: A
         assert output.read().decode().strip() == USER
 
 
-def test_client_that_offers_four_keys_logs_in_with_the_pushed_one(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_client_that_offers_four_keys_logs_in_with_the_pushed_one(sshd: Sshd, login_client: Client, key: Any) -> None:
     offered = [key() for _ in range(4)]
-    login_door.sandbox.instance.push(USER, public(offered[3]), CALLER)
+    login_client.sandbox.instance.push(USER, public(offered[3]), CALLER)
     assert sshd.login(USER, offered).ok
-    assert reasons(login_door) == ["fingerprint-mismatch"] * 3 + ["granted"] * 2
+    assert reasons(login_client) == ["fingerprint-mismatch"] * 3 + ["granted"] * 2
 
 
-def test_record_has_the_pid_of_the_sshd_that_asked(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_record_has_the_pid_of_the_sshd_that_asked(sshd: Sshd, login_client: Client, key: Any) -> None:
     private = key()
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     # The shell's parent, or its parent's parent, is the sshd process whose record says "Accepted publickey".
     shown = "ppid=$PPID; echo $ppid; ps -o ppid= -p $ppid 2>/dev/null || cut -d' ' -f4 /proc/$ppid/stat"
     login = sshd.login(USER, [private], shown)
     assert login.ok
-    assert {record["sshd_pid"] for record in records(login_door)} <= set(map(int, login.output.split()))
+    assert {record["sshd_pid"] for record in records(login_client)} <= set(map(int, login.output.split()))
 
 
-def test_key_that_is_not_pushed_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_that_is_not_pushed_is_refused(sshd: Sshd, login_client: Client, key: Any) -> None:
     assert not sshd.login(USER, [key()]).ok
-    assert reasons(login_door) == ["no-active-keys"]
+    assert reasons(login_client) == ["no-active-keys"]
 
 
-def test_key_pushed_for_another_user_does_not_log_in(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_pushed_for_another_user_does_not_log_in(sshd: Sshd, login_client: Client, key: Any) -> None:
     private = key()
-    login_door.sandbox.instance.push(OTHER, public(private), CALLER)
+    login_client.sandbox.instance.push(OTHER, public(private), CALLER)
     assert not sshd.login(USER, [private]).ok
     assert sshd.login(OTHER, [private]).output == OTHER
 
 
-def test_key_that_is_no_longer_pushed_is_refused(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_that_is_no_longer_pushed_is_refused(sshd: Sshd, login_client: Client, key: Any) -> None:
     private = key()
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     assert sshd.login(USER, [private]).ok
-    login_door.sandbox.instance.forget_keys()
+    login_client.sandbox.instance.forget_keys()
     assert not sshd.login(USER, [private]).ok
 
 
 @pytest.mark.parametrize("fault", ["other-root", "bad-signature", "past-timestamp", "far-future-timestamp", "revoked"])
-def test_key_with_an_invalid_block_or_signer_is_refused(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+def test_key_with_an_invalid_block_or_signer_is_refused(sshd: Sshd, login_client: Client, key: Any, fault: str) -> None:
     private = key()
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
-    login_door.sandbox.instance.faults.set(fault)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.faults.set(fault)
     assert not sshd.login(USER, [private]).ok
 
 
-def test_key_pushed_between_two_attempts_logs_in(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_pushed_between_two_attempts_logs_in(sshd: Sshd, login_client: Client, key: Any) -> None:
     private = key()
     assert not sshd.login(USER, [private]).ok
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     assert sshd.login(USER, [private]).ok
 
 
@@ -136,42 +136,42 @@ WAYS_TO_FAIL = ["", "hang", "error-500", "garbage", "slow", "huge-body", "forbid
 
 
 @pytest.mark.parametrize("fault", WAYS_TO_FAIL)
-def test_key_on_disk_logs_in_with_any_fault_of_imds(sshd: Sshd, login_door: Door, key: Any, fault: str) -> None:
+def test_key_on_disk_logs_in_with_any_fault_of_imds(sshd: Sshd, login_client: Client, key: Any, fault: str) -> None:
     on_disk = key()
     sshd.authorize(USER, public(on_disk))
     if fault:
-        login_door.sandbox.instance.faults.set(fault)
+        login_client.sandbox.instance.faults.set(fault)
     assert sshd.login(USER, [on_disk]).output == USER
 
 
 @pytest.mark.parametrize("fault", WAYS_TO_FAIL)
 def test_key_on_disk_logs_in_after_another_key_with_any_fault_of_imds(
-    sshd: Sshd, login_door: Door, key: Any, fault: str
+    sshd: Sshd, login_client: Client, key: Any, fault: str
 ) -> None:
     unknown, on_disk = key(), key()
     sshd.authorize(USER, public(on_disk))
     if fault:
-        login_door.sandbox.instance.faults.set(fault)
+        login_client.sandbox.instance.faults.set(fault)
     assert sshd.login(USER, [unknown, on_disk]).output == USER
-    assert len(records(login_door)) >= 1
+    assert len(records(login_client)) >= 1
 
 
-def test_key_on_disk_logs_in_without_imds(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_on_disk_logs_in_without_imds(sshd: Sshd, login_client: Client, key: Any) -> None:
     unknown, on_disk = key(), key()
     sshd.authorize(USER, public(on_disk))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        login_door.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
+        login_client.configure(endpoint="http://127.0.0.1:%d" % unused.getsockname()[1])
         assert sshd.login(USER, [unknown, on_disk]).output == USER
-    assert "imds-unreachable" in reasons(login_door)
+    assert "imds-unreachable" in reasons(login_client)
 
 
-def test_key_on_disk_logs_in_with_an_invalid_configuration(sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_key_on_disk_logs_in_with_an_invalid_configuration(sshd: Sshd, login_client: Client, key: Any) -> None:
     unknown, on_disk = key(), key()
     sshd.authorize(USER, public(on_disk))
-    login_door.configure("[keys]\nwindow = x\n")
+    login_client.configure("[keys]\nwindow = x\n")
     assert sshd.login(USER, [unknown, on_disk]).output == USER
-    assert "config-invalid" in reasons(login_door)
+    assert "config-invalid" in reasons(login_client)
 
 
 def test_key_on_disk_logs_in_without_the_command(folder: Path, key: Any) -> None:
@@ -181,34 +181,34 @@ def test_key_on_disk_logs_in_without_the_command(folder: Path, key: Any) -> None
         assert sshd.login(USER, [key(), on_disk]).output == USER
 
 
-def test_fallback_key_logs_in_where_sshd_reads_no_keys_files(login_door: Door, folder: Path, key: Any) -> None:
+def test_fallback_key_logs_in_where_sshd_reads_no_keys_files(login_client: Client, folder: Path, key: Any) -> None:
     on_disk, unknown = key(), key()
     (folder / "keys").mkdir()
     (folder / "keys" / USER).write_text(public(on_disk))
-    login_door.configure(f"[fallback]\nkeys_file = {folder}/keys/%u\nwhen = unavailable\n")
-    with Sshd(str(folder), " ".join(login_door.arguments()), ["AuthorizedKeysFile none"]) as sshd:
+    login_client.configure(f"[fallback]\nkeys_file = {folder}/keys/%u\nwhen = unavailable\n")
+    with Sshd(str(folder), " ".join(login_client.arguments()), ["AuthorizedKeysFile none"]) as sshd:
         assert not sshd.login(USER, [on_disk]).ok
-        login_door.sandbox.instance.faults.set("error-500")
+        login_client.sandbox.instance.faults.set("error-500")
         assert sshd.login(USER, [on_disk]).output == USER
         assert not sshd.login(USER, [unknown]).ok
         assert not sshd.login(OTHER, [on_disk]).ok
-    assert "fallback-file" in reasons(login_door)
+    assert "fallback-file" in reasons(login_client)
 
 
 # The same logins with the resident authorizer, in every state that it can be in.
 
 
 class Resident:
-    """`eic-sshd serve` as the command's user, at a socket of the door's folder."""
+    """`eic-sshd serve` as the command's user, at a socket of the client's folder."""
 
-    def __init__(self, door: Door, folder: Path) -> None:
+    def __init__(self, client: Client, folder: Path) -> None:
         uid = private_host.ACCOUNTS[private_host.COMMAND_USER]
         run = folder / "run"
         run.mkdir()
         os.chown(run, uid, uid)
-        door.socket = str(run / "authorize.sock")
-        self._tree, self._config, self._uid = str(Path(door.command).parents[3]), str(door.config), uid
-        self._socket = door.socket
+        client.socket = str(run / "authorize.sock")
+        self._tree, self._config, self._uid = str(Path(client.command).parents[3]), str(client.config), uid
+        self._socket = client.socket
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -221,43 +221,43 @@ class Resident:
 
 
 @pytest.fixture
-def resident(login_door: Door, folder: Path) -> Iterator[Resident]:
-    made = Resident(login_door, folder)
+def resident(login_client: Client, folder: Path) -> Iterator[Resident]:
+    made = Resident(login_client, folder)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def warm_sshd(resident: Resident, login_door: Door, folder: Path) -> Iterator[Sshd]:
-    with Sshd(str(folder), " ".join(login_door.arguments())) as running:
+def warm_sshd(resident: Resident, login_client: Client, folder: Path) -> Iterator[Sshd]:
+    with Sshd(str(folder), " ".join(login_client.arguments())) as running:
         yield running
 
 
-def test_pushed_key_logs_in_through_the_daemon(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_pushed_key_logs_in_through_the_daemon(warm_sshd: Sshd, login_client: Client, key: Any) -> None:
     for _ in range(2):
         private = key()
-        login_door.sandbox.instance.push(USER, public(private), CALLER)
+        login_client.sandbox.instance.push(USER, public(private), CALLER)
         assert warm_sshd.login(USER, [private]).output == USER
-    assert [record["source"] for record in records(login_door)] == ["imds", "cache"] * 2
+    assert [record["source"] for record in records(login_client)] == ["imds", "cache"] * 2
 
 
-def test_login_through_a_warm_daemon_needs_one_request_to_imds(warm_sshd: Sshd, login_door: Door, key: Any) -> None:
+def test_login_through_a_warm_daemon_needs_one_request_to_imds(warm_sshd: Sshd, login_client: Client, key: Any) -> None:
     first, second = key(), key()
-    login_door.sandbox.instance.push(USER, public(first), CALLER)
+    login_client.sandbox.instance.push(USER, public(first), CALLER)
     assert warm_sshd.login(USER, [first]).ok
-    login_door.sandbox.imds.requests.clear()
-    login_door.sandbox.instance.push(USER, public(second), CALLER)
+    login_client.sandbox.imds.requests.clear()
+    login_client.sandbox.instance.push(USER, public(second), CALLER)
     assert warm_sshd.login(USER, [second]).ok
-    assert len(login_door.sandbox.imds.requests) == 1
+    assert len(login_client.sandbox.imds.requests) == 1
 
 
 @pytest.mark.parametrize("state", ["killed", "stopped", "hung", "socket removed"])
 def test_pushed_key_logs_in_whatever_the_state_of_the_daemon(
-    warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any, state: str
+    warm_sshd: Sshd, resident: Resident, login_client: Client, key: Any, state: str
 ) -> None:
     pushed, on_disk = key(), key()
     warm_sshd.authorize(USER, public(on_disk))
-    login_door.sandbox.instance.push(USER, public(pushed), CALLER)
+    login_client.sandbox.instance.push(USER, public(pushed), CALLER)
     if state == "killed":
         resident.process.kill()
         resident.process.wait(timeout=10)
@@ -267,38 +267,38 @@ def test_pushed_key_logs_in_whatever_the_state_of_the_daemon(
     elif state == "hung":
         resident.process.send_signal(signal.SIGSTOP)
     else:
-        os.unlink(login_door.socket)
+        os.unlink(login_client.socket)
     login = warm_sshd.login(USER, [pushed, on_disk])
     assert login.output == USER
     # sshd asks twice for a key that logs in, and a service that hangs is waited for each time; what a failed attempt
     # took, sshd draws out to the next doubling of 5 to 9 ms (ensure_minimum_time_since in its auth2.c).
-    assert login.seconds < 4 * authorized_keys.ACCEPT_TIMEOUT + 3.0, records(login_door)
-    assert reasons(login_door) == ["granted", "granted"]
+    assert login.seconds < 4 * authorized_keys.ACCEPT_TIMEOUT + 3.0, records(login_client)
+    assert reasons(login_client) == ["granted", "granted"]
 
 
 def test_key_on_disk_logs_in_when_the_daemon_is_killed_during_a_request(
-    warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any
+    warm_sshd: Sshd, resident: Resident, login_client: Client, key: Any
 ) -> None:
     pushed, on_disk = key(), key()
     warm_sshd.authorize(USER, public(on_disk))
-    login_door.sandbox.instance.push(USER, public(pushed), CALLER)
-    login_door.sandbox.instance.faults.set("hang")
+    login_client.sandbox.instance.push(USER, public(pushed), CALLER)
+    login_client.sandbox.instance.faults.set("hang")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         login = pool.submit(warm_sshd.login, USER, [pushed, on_disk])
-        waiting.until(lambda: login_door.sandbox.imds.requests, "a request to IMDS")
+        waiting.until(lambda: login_client.sandbox.imds.requests, "a request to IMDS")
         resident.process.kill()
         assert login.result(timeout=30).output == USER
-    assert reasons(login_door) == ["imds-unreachable"]
-    login_door.sandbox.instance.faults.clear()
+    assert reasons(login_client) == ["imds-unreachable"]
+    login_client.sandbox.instance.faults.clear()
     assert warm_sshd.login(USER, [pushed]).output == USER
 
 
 def test_restarted_daemon_answers_the_next_login(
-    warm_sshd: Sshd, resident: Resident, login_door: Door, key: Any
+    warm_sshd: Sshd, resident: Resident, login_client: Client, key: Any
 ) -> None:
     private = key()
-    login_door.sandbox.instance.push(USER, public(private), CALLER)
+    login_client.sandbox.instance.push(USER, public(private), CALLER)
     resident.stop()
     resident.process = resident.start()
     assert warm_sshd.login(USER, [private]).output == USER
-    assert [record["source"] for record in records(login_door)] == ["imds", "cache"]
+    assert [record["source"] for record in records(login_client)] == ["imds", "cache"]

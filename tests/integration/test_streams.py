@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command eic-sshd and the front door with standard streams that are closed, full, or not for writing."""
+"""The command eic-sshd and the client with standard streams that are closed, full, or not for writing."""
 
 from __future__ import annotations
 

@@ -120,6 +120,6 @@ BY_HAND: Tuple[ByHand, ...] = (
         "eic_sshd/client.py",
         "if not may_answer(int.from_bytes(peer[4:8], sys.byteorder), posix.geteuid(), folder.st_uid):",
         "if not peer:",
-        "everyone may answer the front door",
+        "every user may answer the client",
     ),
 )

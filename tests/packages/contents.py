@@ -61,7 +61,7 @@ def _query(package: Path, fields: str) -> List[str]:
 
 
 def of_tree(tree: Path) -> Contents:
-    """`owner` is taken to be root's: whoever runs the tests laid it out."""
+    """`owner` counts as root: the user that runs the tests installed the files."""
     found = {}
     for path in tree.rglob("*"):
         content = "" if path.is_dir() else _sha256(path.read_bytes())

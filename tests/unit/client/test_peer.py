@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may answer the front door: the kernel says who listens (unix(7), SO_PEERCRED)."""
+"""Which users may answer the client: the kernel tells who listens (unix(7), SO_PEERCRED)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ listener = socket.socket(fileno=int(sys.argv[1]))
 listener.listen(8)
 print("ready", flush=True)
 peer, _ = listener.accept()
-if peer.recv(4096):  # nothing comes from a front door that does not believe who listens
+if peer.recv(4096):  # a client that does not trust the listener sends nothing
     peer.sendall(bytes.fromhex(sys.argv[2]))
 """
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can listen 
 
 
 def answer(path: str, uid: int) -> bytes | None:
-    """What the front door gets at `path`, where a process of `uid` listens and answers."""
+    """What the client gets at `path`, where a process of `uid` listens and answers."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         command = ["/usr/bin/python3", "-ISc", LISTENING, str(listener.fileno()), ANSWER.hex()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For how long the front door waits for what, and what it says of that; nothing here asserts a time."""
+"""How long the client waits for the daemon. No test here asserts a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def path(tmp_path: object) -> str:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> List[float]:
-    """The pauses that the front door makes, in seconds; none of them takes any time."""
+    """The pauses of the client, in seconds. None of them takes any time."""
     made: List[float] = []
 
     class Time:
@@ -50,7 +50,7 @@ def answering(*pieces: bytes, pause: float = 0.0) -> Talk:
 
 
 def silent(*pieces: bytes) -> Talk:
-    """Says `pieces`, and then nothing more until the front door goes."""
+    """Sends `pieces`, then nothing until the client closes the connection."""
 
     def talk(peer: socket.socket) -> None:
         receive_request(peer)

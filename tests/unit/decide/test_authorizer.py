@@ -453,7 +453,7 @@ MINUTE = 60
 
 
 class Clocks:
-    """The wall clock, which may be set, and the one that nobody sets."""
+    """The system clock, which can be set, and the monotonic one, which cannot."""
 
     def __init__(self, scene: Scene) -> None:
         self.wall, self.monotonic = float(int(time.time()) + 86400), 1000.0  # within the certificates' lives

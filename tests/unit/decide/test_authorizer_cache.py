@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the authorizer reads, verifies and remembers, what it reads again, and what it says of a decision."""
+"""What the authorizer reads and verifies, what it caches, when it retries, and the fields of its decisions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Refusing(SignerVerifier):
 
 @pytest.fixture
 def scene(instance: Instance) -> Scene:
-    """One cache for all that it is asked."""
+    """All decisions of a test share one cache."""
     made = Scene(instance)
     made.cache = Cache()
     return made
@@ -154,7 +154,7 @@ def test_key_granted_without_a_fingerprint_is_cached(scene: Scene, ed25519: str)
 
 
 def stopped(scene: Scene, at: float) -> Authorizer:
-    """An authorizer whose clock stands still, and whose signer is verified without any program."""
+    """An authorizer with a stopped clock, whose signer is verified without OpenSSL."""
     scene.monotonic = lambda: at
     scene.settings["imds"] = {"deadline": 3.0}
     refusing(scene)

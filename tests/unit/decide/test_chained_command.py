@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests/integration/test_chain.py can't bring about from outside."""
+"""Cases of a chained command that tests/integration/test_chain.py cannot cause from outside."""
 
 from __future__ import annotations
 

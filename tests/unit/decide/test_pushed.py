@@ -146,7 +146,7 @@ PIECES = [
 
 
 def has_wanted_key(block: bytes) -> bool:
-    """Whether `block` has fields, and its first line that is none is the wanted key: told from its lines one by one."""
+    """Whether `block` has fields and then the wanted key, found by reading line by line."""
     lines = block.split(b"\n")
     rest = [line for line in lines if line and not line.startswith(b"#")]
     if not rest or not lines[0].startswith(b"#") or rest[0][:1].isspace():

@@ -13,7 +13,7 @@ NAMES = [
     "active-keys",
     "public keys",
     "requests over the socket",
-    "the front door's arguments",
+    "the client's arguments",
     "configuration files",
     "facts of IMDS",
     "signer-cert",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What decides who may log in is read from below a folder that stands in for `/`, and may be anywhere."""
+"""Files that decide who may log in. A folder takes the place of `/` in these tests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] = (M
 
 
 def problem(root: Path, path: str = "/etc/keys/alice", owners: Collection[int] = (ME,)) -> str:
-    """What is wrong with the file at `path`, whichever way it is asked for."""
+    """What is wrong with the file at `path`; every function of the module must report the same."""
     said = set()
     for ask in (lambda: read(root, path, owners), lambda: trusted_files.require_safe(path, owners, str(root))):
         with pytest.raises(UntrustedFile) as unsafe:

@@ -280,7 +280,7 @@ def test_a_read_ends_when_the_decisions_time_ends() -> None:
 
 
 class Stepping:
-    """A clock that stands still but for what the server makes pass; `heads` are the requests that came."""
+    """A clock that only the server advances; `heads` are the requests that it received."""
 
     def __init__(self, talk: Callable[[Stepping, socket.socket, bytes], None]) -> None:
         self.now = 0.0

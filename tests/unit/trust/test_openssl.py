@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `openssl verify` is asked, apart from the rules that are checked before it is."""
+"""The run of `openssl verify`, without the rules that are checked before it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Path = List[bytes]
 
 
 class Noting(OpenSsl):
-    """Notes the paths that it is asked about, as their certificates' DER, and refuses them as `decide` says."""
+    """Records each path that it gets, as the DER of its certificates; `decide` raises the refusal."""
 
     asked: List[Path]
     decide: Callable[[Path], Optional[NotGranted]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may have made a staple, and what it costs where nobody did."""
+"""Which responder made a staple, and the work that a staple without a valid maker can cause."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def main() -> None:
     staples = Folder("staples", f"OCSP responses that signer-ocsp lists, DER. {_MEMBERS}", **world)
     Staples(staples, pki).make()
     staples.finish()
-    facts = Folder("metadata", f"What IMDS says of the instance; null is a 404. {_MEMBERS}", **world)
+    facts = Folder("metadata", f"Metadata of the instance in IMDS; null is a 404. {_MEMBERS}", **world)
     metadata.make(facts)
     facts.finish()
     users = Folder("users", "The names of OS users. No key is pushed for any of them.", **{**world, "blocks": None})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""metadata/ and users/: what IMDS says of the instance, and the names of OS users. They need no files."""
+"""metadata/ and users/: metadata of the instance in IMDS, and the names of OS users. They need no files."""
 
 from __future__ import annotations
 

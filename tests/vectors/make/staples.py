@@ -52,7 +52,7 @@ class Staples:
         self._case(name, why, reason, self._folder.write(f"{name}.der", content), self._of_intermediate)
 
     def _both(self, name: str, why: str, reason: str, content: bytes) -> None:
-        """`content` stands before, and behind, a good staple of the signer."""
+        """Two cases: `content` before a good staple of the signer, and behind it."""
         file = self._folder.write(f"{name}.der", content)
         self._case(f"{name}-before-a-good-one", why, reason, file, self._good, self._of_intermediate)
         self._case(f"{name}-behind-a-good-one", why, reason, self._good, self._of_intermediate, file)

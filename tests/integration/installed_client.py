@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The installed front door, run as sshd runs it, and what it printed and recorded."""
+"""The installed client, run as sshd runs it, and what it printed and recorded."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ STARTING = 1.5
 
 
 def bare(line: str) -> str:
-    """What the front door prints for the key on `line`."""
+    """What the client prints for the key on `line`."""
     return " ".join(line.split()[:2]) + "\n"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the front door printed and recorded; `seconds` is its wall time."""
+    """What the client printed and recorded; `seconds` is its wall time."""
 
     status: int
     printed: str
@@ -40,8 +40,8 @@ class Answer:
         return str(record["reason"])
 
 
-class Door:
-    """The installed front door with a configuration of its own, against `sandbox`."""
+class Client:
+    """The installed client with a configuration of its own, against `sandbox`."""
 
     def __init__(self, tree: Path, folder: Path, sandbox: Sandbox) -> None:
         self.command = str(tree / "usr/lib/eic-sshd/authorized-keys")
@@ -63,6 +63,13 @@ class Door:
         )
         self.config.chmod(0o644)
 
+    def set(self, section: str, **settings: object) -> None:
+        """Add settings to a section that the configuration has; they replace those that it sets."""
+        kept = [line for line in self.config.read_text().splitlines() if line.partition(" = ")[0] not in settings]
+        added = [f"{key} = {value}" for key, value in settings.items()]
+        at = kept.index(f"[{section}]") + 1
+        self.config.write_text("\n".join([*kept[:at], *added, *kept[at:]]) + "\n")
+
     def arguments(self, *rest: str) -> List[str]:
         return [self.command, "--socket", self.socket, "--config", str(self.config), *rest]
 
@@ -73,7 +80,7 @@ class Door:
         env: Optional[Dict[str, str]] = None,
         more: Sequence[str] = (),
     ) -> Answer:
-        """What it says of the key; `more` is more of its options."""
+        """Run it for `user` and `fingerprint`, with `more` options; return what it printed and recorded."""
         before = self._lines()
         begun = time.monotonic()
         arguments = self.arguments(*more, user, *([] if fingerprint is None else [fingerprint]))

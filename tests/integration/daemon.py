@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resident daemon as a process of its own, and requests to it through the installed front door."""
+"""The resident daemon as a process of its own, and requests to it through the installed client."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import Iterator, List, Optional
 from testbed import processes, waiting
 from testbed.keys import fingerprint
 
-from .door import USER, Answer, Door
+from .installed_client import USER, Answer, Client
 
 
-class Service:
-    """`eic-sshd serve` for `door`, which asks at its socket while it runs."""
+class Daemon:
+    """`eic-sshd serve` for `client`, which asks at its socket while it runs."""
 
-    def __init__(self, door: Door, stderr: Optional[int] = None) -> None:
-        self.door = door
-        self.errors = door.config.parent / "service.stderr"
+    def __init__(self, client: Client, stderr: Optional[int] = None) -> None:
+        self.client = client
+        self.errors = client.config.parent / "daemon.stderr"
         self._stderr = stderr
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        self.door.socket = str(self.door.config.parent / "authorize.sock")
-        tree = str(Path(self.door.command).parents[3])
+        self.client.socket = str(self.client.config.parent / "authorize.sock")
+        tree = str(Path(self.client.command).parents[3])
         with self.errors.open("ab") as errors:
             stderr = errors.fileno() if self._stderr is None else self._stderr
-            return processes.daemon(tree, self.door.socket, str(self.door.config), stderr=stderr)
+            return processes.daemon(tree, self.client.socket, str(self.client.config), stderr=stderr)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -43,35 +43,35 @@ class Service:
         return self.process.wait(timeout=15)
 
 
-def reads(door: Door) -> int:
+def reads(client: Client) -> int:
     """Requests to IMDS since this was last asked."""
-    count = len(door.sandbox.imds.requests)
-    door.sandbox.imds.requests.clear()
+    count = len(client.sandbox.imds.requests)
+    client.sandbox.imds.requests.clear()
     return count
 
 
-def ask(door: Door, line: Optional[str] = None, user: str = USER) -> Answer:
-    return door.ask(user, None if line is None else fingerprint(line))
+def ask(client: Client, line: Optional[str] = None, user: str = USER) -> Answer:
+    return client.ask(user, None if line is None else fingerprint(line))
 
 
 @contextlib.contextmanager
-def asking(door: Door, line: str) -> Iterator[concurrent.futures.Future[Answer]]:
+def asking(client: Client, line: str) -> Iterator[concurrent.futures.Future[Answer]]:
     """A question under way, whose answer may be had as the future's result."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        door.sandbox.imds.requests.clear()
-        future = pool.submit(ask, door, line)
-        waiting.until(lambda: door.sandbox.imds.requests, "a request to IMDS")
+        client.sandbox.imds.requests.clear()
+        future = pool.submit(ask, client, line)
+        waiting.until(lambda: client.sandbox.imds.requests, "a request to IMDS")
         yield future
 
 
 @contextlib.contextmanager
-def connected(door: Door, *spoken: bytes) -> Iterator[List[socket.socket]]:
+def connected(client: Client, *spoken: bytes) -> Iterator[List[socket.socket]]:
     with contextlib.ExitStack() as stack:
         peers = []
         for words in spoken:
             peer = stack.enter_context(socket.socket(socket.AF_UNIX))
             peer.settimeout(5)
-            peer.connect(door.socket)
+            peer.connect(client.socket)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 peer.sendall(words)
             peers.append(peer)
