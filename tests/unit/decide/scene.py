@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Callable, Dict, Optional
 
 from eic_sandbox.cloud.instance import Instance
@@ -14,7 +15,7 @@ from eic_sshd.decide.cache import Cache
 from eic_sshd.decide.dependencies import Dependencies
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host import trusted_files
-from eic_sshd.host.hardware import AnyHardware, Hardware
+from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
 from eic_sshd.invocation import Invocation
 from eic_sshd.model.decision import Decision
 from eic_sshd.trust import roots
@@ -23,6 +24,7 @@ from eic_sshd.trust.signer import SignerVerifier
 from testbed.memory_imds import MemoryImds
 
 USER = "ec2-user"
+MINUTE = 60  # seconds for which a pushed key is valid
 
 
 class Scene:
@@ -61,3 +63,32 @@ class Scene:
     def _verifier(self, config: Config) -> SignerVerifier:
         self.verified += 1
         return SignerVerifier(config, self.roots_for)
+
+
+class Clocks:
+    """The system clock, which can be set, and the monotonic one, which cannot."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.wall, self.monotonic = float(int(time.time()) + 86400), 1000.0  # within the certificates' lives
+        scene.instance._clock = lambda: self.wall
+        scene.now, scene.monotonic = lambda: self.wall, lambda: self.monotonic
+        scene.cache = Cache()
+        scene.settings = {"trust": {"require_ocsp": False}}
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.wall += seconds
+        self.monotonic += seconds
+
+
+def reinstate(scene: Scene, blob: Optional[bytes]) -> None:
+    """IMDS gives this answer of active-keys from now on, as an attacker in its place can."""
+    read = scene.instance.read
+    scene.instance.read = lambda path: blob if "active-keys" in path else read(path)  # type: ignore[method-assign]
+
+
+def nitro(folder: Path, tag: str) -> Ec2Hardware:
+    """The hardware of a Nitro instance whose board asset tag is `tag`, in files below `folder`."""
+    path = folder / "sys/devices/virtual/dmi/id"
+    path.mkdir(parents=True)
+    (path / "board_asset_tag").write_text(tag + "\n")
+    return Ec2Hardware(str(folder))
