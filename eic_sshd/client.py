@@ -57,7 +57,7 @@ def main(arguments: list[str], begun: float) -> int:
     return 0
 
 
-def parse(arguments: list[str], begun: float, is_retry: bool = False) -> "Invocation | None":
+def parse(arguments: list[str], begun: float, is_retry: bool) -> "Invocation | None":
     """The invocation, or None for wrong arguments."""
     options = {"--socket": SOCKET, "--config": None, "--token": None}
     tokens = {}

@@ -12,14 +12,14 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional, Set
+from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional
 
 from ..invocation import Invocation
-from . import protocol
+from . import connection, protocol
+from .connection import PendingConnection
 
 Answer = Callable[[], bytes]
 """Records a decision and gives protocol.encode_answer; raises nothing."""
@@ -37,7 +37,6 @@ _MAX_PENDING = 512
 _PEER_TIMEOUT = 2.0
 # Seconds beyond a decision's deadline that a client should wait.
 _ANSWER_MARGIN = 0.25
-_UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
 class Handler(NamedTuple):
@@ -53,20 +52,12 @@ class Handler(NamedTuple):
     config_file: Optional[str]
 
 
-class _PendingConnection(NamedTuple):
-    """A connection without its whole request yet; it was accepted at `since`, in seconds of time.monotonic."""
-
-    peer: socket.socket
-    received: bytearray
-    since: float
-
-
 class Service:
     """Answers on `listener` until it is stopped or has been idle for `idle()` seconds (0: for ever).
 
     `handler` gives what to answer with; it is called for each request, so that a reload applies from the next one on.
     `watchdog_ping` is called regularly while no decision hangs, `after_poll` after each poll. Processes of `peer_uids`
-    are answered, by default those of `allowed_peer_uids`.
+    are answered, by default those of `connection.allowed_peer_uids`.
     """
 
     def __init__(
@@ -84,14 +75,14 @@ class Service:
         self._watchdog_ping = watchdog_ping
         self._after_poll = after_poll
         self._selector = selectors.DefaultSelector()
-        self._pending: Dict[int, _PendingConnection] = {}
+        self._pending: Dict[int, PendingConnection] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="worker")
         self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="cached")
         self._under_way: Dict[int, float] = {}
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._last_request = time.monotonic()
-        self._allowed_uids = allowed_peer_uids(listener) if peer_uids is None else peer_uids
+        self._allowed_uids = connection.allowed_peer_uids(listener) if peer_uids is None else peer_uids
 
     def stop(self) -> None:
         """Accept no more requests, finish those under way, return from `run`. A signal handler may call it."""
@@ -122,7 +113,7 @@ class Service:
             elif key.fd == self._wake_in:
                 os.read(self._wake_in, 4096)
             elif key.fd in self._pending:
-                self._read_request(self._pending[key.fd])
+                self._read_more(self._pending[key.fd])
         self._after_poll()
         now = time.monotonic()
         for pending in [one for one in self._pending.values() if now - one.since > _PEER_TIMEOUT]:
@@ -155,15 +146,26 @@ class Service:
                 self._make_room()
                 return
             peer.setblocking(False)
-            _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-            if uid not in self._allowed_uids:
-                _decline(peer)
+            if connection.peer_uid(peer) not in self._allowed_uids:
+                connection.decline(peer)
                 peer.close()
                 continue
-            if len(self._pending) >= _MAX_PENDING:
-                self._make_room()
-            self._pending[peer.fileno()] = _PendingConnection(peer, bytearray(), time.monotonic())
-            self._selector.register(peer, selectors.EVENT_READ)
+            self._begin(PendingConnection(peer, bytearray(), time.monotonic()))
+
+    def _begin(self, pending: PendingConnection) -> None:
+        """Dispatch the request if it is there already, as is usual; otherwise wait for the rest of it."""
+        try:
+            invocation = connection.read_request(pending)
+        except (OSError, protocol.MalformedRequest):
+            pending.peer.close()
+            return
+        if invocation is not None:
+            self._dispatch(pending, invocation)
+            return
+        if len(self._pending) >= _MAX_PENDING:
+            self._make_room()
+        self._pending[pending.peer.fileno()] = pending
+        self._selector.register(pending.peer, selectors.EVENT_READ)
 
     def _make_room(self) -> None:
         """No descriptor is left, or no place for a connection without a request: the oldest of these is closed."""
@@ -172,29 +174,28 @@ class Service:
         else:
             time.sleep(0.01)  # those under way will free some; until then select would only spin
 
-    def _read_request(self, pending: _PendingConnection) -> None:
+    def _read_more(self, pending: PendingConnection) -> None:
         try:
-            data = pending.peer.recv(protocol.LONGEST_REQUEST)
-            pending.received.extend(data)
-            if not data:
-                self._drop(pending)
-            elif protocol.complete(bytes(pending.received)):
-                self._dispatch(pending)
-        except BlockingIOError:
-            return  # the event was for a connection that a worker closed meanwhile, whose descriptor this one got
+            invocation = connection.read_request(pending)
         except (OSError, protocol.MalformedRequest):
             self._drop(pending)
-
-    def _dispatch(self, pending: _PendingConnection) -> None:
-        invocation = protocol.parse_request(bytes(pending.received), pending.since)
-        handler = self._handler()
-        if invocation.config_file != handler.config_file:
-            _decline(pending.peer)  # the client decides by the configuration of its arguments
-            self._drop(pending)
             return
-        peer, ends = pending.peer, invocation.begun + handler.deadline
-        peer.send(protocol.encode_accepted(ends + _ANSWER_MARGIN - pending.since))
-        self._unregister(pending)
+        if invocation is not None:
+            self._unregister(pending)  # before another thread may close it
+            self._dispatch(pending, invocation)
+
+    def _dispatch(self, pending: PendingConnection, invocation: Invocation) -> None:
+        handler, peer = self._handler(), pending.peer
+        if invocation.config_file != handler.config_file:
+            connection.decline(peer)  # the client decides by the configuration of its arguments
+            peer.close()
+            return
+        ends = invocation.begun + handler.deadline
+        try:
+            peer.send(protocol.encode_accepted(ends + _ANSWER_MARGIN - pending.since))
+        except OSError:  # the client has ended
+            peer.close()
+            return
         self._last_request = time.monotonic()
         # A decision that is under way for much longer hangs in something without a time limit.
         self._under_way[peer.fileno()] = ends + 10
@@ -218,25 +219,10 @@ class Service:
                 self._under_way.pop(descriptor, None)
                 self._last_request = time.monotonic()
 
-    def _unregister(self, pending: _PendingConnection) -> None:
+    def _unregister(self, pending: PendingConnection) -> None:
         self._selector.unregister(pending.peer)
         del self._pending[pending.peer.fileno()]
 
-    def _drop(self, pending: _PendingConnection) -> None:
+    def _drop(self, pending: PendingConnection) -> None:
         self._unregister(pending)
         pending.peer.close()
-
-
-def _decline(peer: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the peer has ended
-        peer.send(protocol.DECLINED)
-
-
-def allowed_peer_uids(listener: socket.socket) -> Set[int]:
-    """The uids of root, of this process, and of the socket's owner, unless its mode lets others connect as well."""
-    uids = {0, os.geteuid()}
-    with contextlib.suppress(OSError, ValueError):  # a socket that is in no file system has no owner
-        status = os.stat(listener.getsockname())
-        if not status.st_mode & 0o077:
-            uids.add(status.st_uid)
-    return uids

@@ -156,7 +156,7 @@ def _words() -> st.SearchStrategy[str]:
 
 
 def _read_arguments(arguments: Sequence[str]) -> None:
-    client.parse(list(arguments), 0.0)
+    client.parse(list(arguments), 0.0, False)
 
 
 # The configuration.

@@ -23,7 +23,7 @@ MODULES = tuple(
     f"eic_sshd/{name}.py"
     for name in (
         "client",
-        "daemon/protocol", "daemon/server",
+        "daemon/connection", "daemon/protocol", "daemon/server",
         "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/pushed",
         "decide/signer_source",
         "host/hardware", "host/timed_calls", "host/trusted_files",
@@ -39,10 +39,9 @@ SCOPES: Dict[str, Tuple[str, ...]] = {
     "eic_sshd/client.py": ("parse", "ask", "exchange", "encode_request", "may_answer", "write", ""),
     "eic_sshd/daemon/server.py": (
         "Service._accept",
-        "Service._read_request",
+        "Service._begin",
+        "Service._read_more",
         "Service._dispatch",
-        "_decline",
-        "allowed_peer_uids",
     ),
 }
 # Seconds that a run may compute beyond four times what its tests take on the original.

@@ -106,12 +106,12 @@ BY_HAND: Tuple[ByHand, ...] = (
     ),
     ByHand(
         "eic_sshd/daemon/server.py",
-        "if uid not in self._allowed_uids:",
-        "if uid < 0:",
+        "if connection.peer_uid(peer) not in self._allowed_uids:",
+        "if connection.peer_uid(peer) < 0:",
         "everyone may ask at the socket",
     ),
     ByHand(
-        "eic_sshd/daemon/server.py",
+        "eic_sshd/daemon/connection.py",
         "if not status.st_mode & 0o077:",
         "if status.st_mode:",
         "the owner of a socket that others may write to may ask",

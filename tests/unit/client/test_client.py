@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import ast
+import os
+import posix
 import sys
 from pathlib import Path
-from typing import List, Optional, Set, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 import pytest
 
@@ -41,16 +43,42 @@ ARGUMENTS: List[Tuple[List[str], Parsed]] = [
 
 @pytest.mark.parametrize(("arguments", "parsed"), ARGUMENTS)
 def test_arguments_are_parsed_as_documented(arguments: List[str], parsed: Parsed) -> None:
-    found = parse(arguments, 0.0)
+    found = parse(arguments, 0.0, False)
     assert (found and (found.user, found.fingerprint, found.config_file, found.socket_path)) == parsed
 
 
 def test_values_that_only_sshd_knows_are_passed_as_tokens() -> None:
     arguments = ["--token", "k=AAAA==", "--token=t=ssh-ed25519", "--token", "D=", "root", "f"]
-    parsed = parse(arguments, 0.0)
+    parsed = parse(arguments, 0.0, False)
     assert parsed is not None
     assert parsed.tokens == {"k": "AAAA==", "t": "ssh-ed25519", "D": ""}
     assert (parsed.user, parsed.fingerprint) == ("root", "f")
+
+
+@pytest.mark.parametrize(
+    ("environment", "language", "in_chain"),
+    [
+        ({}, None, False),
+        ({b"LANG": b"C.UTF-8"}, "C.UTF-8", False),
+        ({b"LANG": b"\xff"}, "\udcff", False),
+        ({b"EIC_SSHD_CHAINED": b"1"}, None, True),
+        ({b"EIC_SSHD_CHAINED": b""}, None, True),
+    ],
+)
+def test_of_the_environment_only_language_and_mark_of_the_chain_count(
+    monkeypatch: pytest.MonkeyPatch, environment: Dict[bytes, bytes], language: Optional[str], in_chain: bool
+) -> None:
+    monkeypatch.setattr(posix, "environ", environment)
+    parsed = parse(["--config", "/c", "root"], 0.0, False)
+    assert parsed is not None
+    assert (parsed.language, parsed.in_chain, parsed.tokens) == (language, in_chain, {})
+
+
+@pytest.mark.parametrize("is_retry", [False, True])
+def test_invocation_has_when_it_began_and_whether_it_is_the_second_try(is_retry: bool) -> None:
+    parsed = parse(["root"], 7.5, is_retry)
+    assert parsed is not None
+    assert (parsed.begun, parsed.is_retry, parsed.sshd_pid) == (7.5, is_retry, os.getppid())
 
 
 def top_level_imports(source: str) -> Set[str]:

@@ -165,12 +165,12 @@ def test_client_pauses_before_it_asks_again(path: str, pauses: List[float]) -> N
 
 @pytest.mark.parametrize("arguments", [["--other", "x", "root"], ["--other=x", "root"], ["--=x", "root"], ["--config"]])
 def test_unknown_option_is_a_wrong_argument(arguments: List[str]) -> None:
-    assert parse(arguments, 0.0) is None
+    assert parse(arguments, 0.0, False) is None
 
 
 def test_option_value_may_be_the_last_argument_but_one() -> None:
     for arguments in (["--config=/c", "root"], ["--config", "/c", "root"]):
-        parsed = parse(arguments, 0.0)
+        parsed = parse(arguments, 0.0, False)
         assert parsed is not None
         assert (parsed.socket_path, parsed.user, parsed.config_file) == (client.SOCKET, "root", "/c")
 

@@ -11,7 +11,7 @@ from typing import List
 import pytest
 
 from eic_sshd.daemon import protocol
-from eic_sshd.daemon.server import allowed_peer_uids
+from eic_sshd.daemon.connection import allowed_peer_uids
 
 from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
 

@@ -13,8 +13,10 @@ from typing import Callable, Container, Iterator, List, Optional, Tuple
 import pytest
 
 from eic_sshd.daemon import protocol, server
-from eic_sshd.daemon.server import Handler, allowed_peer_uids
+from eic_sshd.daemon.connection import allowed_peer_uids
+from eic_sshd.daemon.server import Handler
 from eic_sshd.invocation import Invocation
+from testbed.waiting import until
 
 from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
 
@@ -96,17 +98,18 @@ def closed_at_once(
     allowed: Optional[Container[int]] = None,
     first_read: Optional[OSError] = None,
 ) -> bool:
-    """Whether the service has closed the connection on which one acts so by the time that it answers the next one."""
+    """Whether the service closes the connection on which one acts so, and does not wait for its time-out."""
     listener, closed = Listener(first_read), []
 
     def talk() -> None:
         with connected(path) as peer:
             answer(path, request("root"))  # the service has the first connection by now
             act(peer)
-            answer(path, request("root"))
-            closed.append(listener.accepted[0].fileno() == -1)
+            closed.append(until(lambda: listener.accepted[0].fileno() == -1, "the connection is closed", timeout=10))
 
-    serve(path, handler, talk, allowed, listener)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "_PEER_TIMEOUT", 1000.0)
+        serve(path, handler, talk, allowed, listener)
     return closed[0]
 
 
@@ -123,7 +126,7 @@ def test_declined_connection_is_closed_at_once(path: str) -> None:
 
 def test_broken_connection_is_closed_at_once(path: str) -> None:
     broken = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-    assert closed_at_once(path, send(request("root")), first_read=broken)
+    assert closed_at_once(path, lambda peer: None, first_read=broken)
 
 
 def test_connection_whose_read_would_block_is_read_again(path: str) -> None:
@@ -169,20 +172,25 @@ def test_next_connection_is_answered_when_descriptors_run_out_and_none_is_silent
     assert heard == [WHOLE]
 
 
-def test_number_of_silent_connections_is_limited(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("silent", "limited"), [(3, False), (4, True)])
+def test_number_of_silent_connections_is_limited(
+    path: str, monkeypatch: pytest.MonkeyPatch, silent: int, limited: bool
+) -> None:
+    """One whose request is there at once is not counted."""
     assert server._MAX_PENDING == 512
     monkeypatch.setattr(server, "_MAX_PENDING", 3)
-    listener, closed = Listener(), []
+    listener = Listener()
+    closed: List[bool] = []
 
     def talk() -> None:
         with contextlib.ExitStack() as kept:
-            for _ in range(3):
+            for _ in range(silent):
                 kept.enter_context(connected(path))
-            answer(path, request("root"))
-            closed.append(listener.accepted[0].fileno() == -1)
+            assert answer(path, request("root")) == WHOLE  # so all of them are accepted
+            closed.extend(peer.fileno() == -1 for peer in listener.accepted[:silent])
 
     serve(path, NOTHING_CACHED, talk, None, listener)
-    assert closed == [True]
+    assert closed == [limited, *[False] * (silent - 1)]
 
 
 # What is under way.
