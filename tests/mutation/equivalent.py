@@ -453,6 +453,16 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
         "as above",
     ),
     Equivalent(
+        "eic_sshd/decide/authorizer.py",
+        "_grants",
+        "if verdict.key is not None and verdict.block is not None:",
+        (
+            "if ((verdict.key is not None)):",
+            "if verdict.key is not None and True:",
+        ),
+        "the verdict of a granted block has both, and no other has a key: the other half is for the type checker",
+    ),
+    Equivalent(
         "eic_sshd/daemon/server.py",
         "Service._dispatch",
         _UNDER_WAY % "10",

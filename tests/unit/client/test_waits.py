@@ -197,3 +197,14 @@ def test_closed_standard_output_is_not_an_error() -> None:
     os.close(read)
     client.write(b"ssh-ed25519 AAAA\n", write)
     os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("waited", "last"), [(0.0, b""), (0.05, b""), (0.06, b"\x0060"), (1.2345, b"\x001234"), (3.0, b"\x003000")]
+)
+def test_request_has_the_time_that_has_passed_if_it_is_long(waited: float, last: bytes) -> None:
+    pid = b"%d" % os.getppid()
+    made = invocation("none", "root", None, config_file=None)
+    assert client.encode_request(made, waited) == b"1\x00root\x00\x00" + pid + b"\x00" + last
+    made = invocation("none", "r\udcff", "f", config_file="/c")
+    assert client.encode_request(made, waited) == b"1\x00r\xff\x00f\x00" + pid + b"\x00/c" + last

@@ -120,3 +120,13 @@ def test_user_whose_name_cannot_be_pushed_for_has_keys_on_disk(scene: Scene, ed2
     fallback(scene, tmp_path, "no-key", ed25519)
     (tmp_path / name).write_text(ed25519)
     assert scene.ask(name).keys == (PublicKey("ssh-ed25519", parse(ed25519.encode()).blob),)
+
+
+def test_fallback_keeps_the_verdicts_on_the_pushed_blocks(scene: Scene, ed25519: str, tmp_path: Path) -> None:
+    fallback(scene, tmp_path, "no-key", ed25519)
+    scene.settings["keys"] = {"types": frozenset({"ssh-ed25519"})}
+    scene.instance.push(USER, ed25519, "arn")
+    scene.instance.faults.set("past-timestamp")
+    decision = scene.ask(fingerprint=fingerprint(ed25519))
+    assert decision.reason is Reason.FALLBACK_FILE
+    assert [verdict.reason for verdict in decision.verdicts] == [Reason.EXPIRED]
