@@ -65,7 +65,8 @@ class Chains:
             self._again(f"valid-below-the-{root}", why, roots=[f"chains/roots/{root}.pem"])
         self._case("without-the-cross-signed-root", pem([signer, intermediate]), "The root need not be sent.")
         self._case("in-another-order", pem([signer, cross, stranger, intermediate]), "Only the signer has a place.")
-        self._case("each-certificate-twice", pem([signer, signer, intermediate, intermediate]), "Twins count once.")
+        repeated = [one for one in (signer, intermediate, cross) for _ in range(4)]
+        self._case("each-certificate-four-times", pem(repeated), "Equal certificates count once.")
         text = b"# comment\n" + signer.pem + b"\ntext between\n" + intermediate.pem + b"text behind\n"
         self._case("text-around-the-certificates", text, "What is not PEM is skipped.")
         junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -75,6 +76,11 @@ class Chains:
         begin = MOMENT - _LIFETIME + SECOND
         self._signer("signer-in-its-last-second", "now < notAfter", "granted", not_before=begin)
         self._signer("signer-in-its-first-second", "notBefore <= now", "granted", not_before=MOMENT)
+
+        for region, domain in (("cn-north-1", "amazonaws.com.cn"), ("eusc-de-east-1", "amazonaws.eu")):
+            made = server(f"managed-ssh-signer.{region}.{domain}", pki.key, intermediate)
+            self._case(f"valid-in-{region}", pki.chain(made), "The signer's name has region and domain.",
+                       region=region, domain=domain)  # fmt: skip
 
     def _names(self) -> None:
         elsewhere = "managed-ssh-signer.us-east-2.example.com"

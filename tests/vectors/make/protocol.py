@@ -9,6 +9,7 @@ from typing import Dict, List, Tuple, Union
 from .folder import Folder
 
 _LONGEST = 8192  # bytes of a request without its length
+_LONGEST_USER = b"u" * (_LONGEST - len(b"1\0" + b"\0SHA256:x\x0042\0/c"))
 _TEN_DIGITS = b"4294967295"
 
 Fields = Dict[str, Union[int, str, None]]
@@ -44,10 +45,12 @@ def _whole(folder: Folder) -> None:
     ]  # fmt: skip
     for name, message, changed in cases:
         folder.case(f"request-{name}", "A request of version 1.", request=message, result={**plain, **changed})
-    user = b"u" * (_LONGEST - len(b"1\0" + b"\0SHA256:x\x0042\0/c"))
-    longest = _message(b"1", user, b"SHA256:x", b"42", b"/c")
+    longest = _message(b"1", _LONGEST_USER, b"SHA256:x", b"42", b"/c")
     folder.case(
-        "request-of-8192-bytes", "The longest request.", request=longest, result={**plain, "user": user.decode()}
+        "request-of-8192-bytes",
+        "The longest request.",
+        request=longest,
+        result={**plain, "user": _LONGEST_USER.decode()},
     )
 
 
@@ -66,7 +69,7 @@ def _malformed(folder: Folder) -> None:
         ("with-100000-milliseconds", _message(*fields, b"100000")),
         ("with-a-byte-behind", _message(*fields, more=b"x")),
         ("of-no-bytes", _message()),
-        ("of-8193-bytes", _message(b"x" * (_LONGEST + 1))),
+        ("of-8193-bytes", _message(b"1", _LONGEST_USER + b"u", *fields[2:])),
         ("of-4-gib", b"\xff\xff\xff\xff".hex()),
     ):
         folder.case(f"request-{name}", "Not a request of version 1.", request=message, result="malformed")

@@ -62,7 +62,7 @@ class Staples:
         each = "Each certificate below the trusted root needs a staple."
         self._case("valid", "All rules hold.", "granted", good, intermediate)
         self._case("in-another-order", "A staple is matched by its contents.", "granted", intermediate, good)
-        self._case("each-twice", "Twins count once.", "granted", good, good, intermediate, intermediate)
+        self._case("each-twice", "Equal staples count once.", "granted", good, good, intermediate, intermediate)
         self._case("none", each, _MISSING)
         self._case("none-for-the-signer", each, _MISSING, intermediate)
         self._case("none-for-the-intermediate", each, _MISSING, good)
