@@ -92,7 +92,7 @@ def test_every_login_during_an_upgrade_succeeds(old: Instance, service: str) -> 
 
 
 def wait_for_logins(watch: Background, count: int) -> None:
-    """Wait until `count` more logins were tried, but not for ever."""
+    """Wait until `count` more logins were tried, up to a time limit."""
     watch.wait_for(watch.done + count)
 
 

@@ -44,7 +44,7 @@ class Daemon:
 
 
 def reads(client: Client) -> int:
-    """Requests to IMDS since this was last asked."""
+    """The number of requests to IMDS since the last call."""
     count = len(client.sandbox.imds.requests)
     client.sandbox.imds.requests.clear()
     return count
@@ -56,7 +56,7 @@ def ask(client: Client, line: Optional[str] = None, user: str = USER) -> Answer:
 
 @contextlib.contextmanager
 def asking(client: Client, line: str) -> Iterator[concurrent.futures.Future[Answer]]:
-    """A question under way, whose answer may be had as the future's result."""
+    """A request under way; the result of the future is its answer."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         client.sandbox.imds.requests.clear()
         future = pool.submit(ask, client, line)

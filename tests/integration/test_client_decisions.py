@@ -76,7 +76,7 @@ def test_invalid_configuration_grants_nothing_and_is_recorded(client: Client, ed
     drop_in.parent.mkdir(exist_ok=True)
     drop_in.write_text(text)
     answer = client.ask(fingerprint=fingerprint(ed25519))
-    if text == "nonsense":  # spoils every section, [log] too: the record goes to the default place
+    if text == "nonsense":  # invalidates every section, [log] too: the record goes to the journal
         assert (answer.printed, answer.records) == ("", [])
     else:
         assert (answer.reason, answer.printed) == ("config-invalid", "")

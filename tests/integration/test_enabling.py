@@ -180,5 +180,5 @@ def test_disable_warns_where_no_key_logs_in_without_eic_sshd(machine: Machine) -
 
 def test_disable_refuses_where_sshd_rejects_its_configuration_without_our_lines(machine: Machine) -> None:
     machine.enable()
-    machine.sshd_config(INCLUDE + "AuthorizedKeysCommand /usr/bin/true\n")  # and nobody to run it as, but ours
+    machine.sshd_config(INCLUDE + "AuthorizedKeysCommand /usr/bin/true\n")  # without a user to run it
     assert "sshd's configuration is invalid without eic-sshd's lines (" in machine.refusal(do=disable)

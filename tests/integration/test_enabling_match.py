@@ -38,7 +38,7 @@ def test_an_include_counts_however_it_is_written(machine: Machine, include: str)
 
 
 def test_files_that_include_each_other_are_read_once(machine: Machine) -> None:
-    """sshd refuses them; what is known of them must not take for ever."""
+    """sshd refuses them; reading them must end."""
     for name in ("10-a", "20-b", "30-c"):
         machine.write(f"sshd_config.d/{name}.conf", INCLUDE)
     assert "Too many" in machine.refusal() or "recursive" in machine.refusal()

@@ -14,7 +14,7 @@ from tools.documents import ROOT
 
 pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="needs namespaces (needs root)")
 
-# Run where nothing else sees the mounts: the accounts as a machine may have them, with shells that let nobody in.
+# Runs in a mount namespace: the accounts as a machine may have them, with shells that allow no login.
 OTHERS = """
 cd "$1"
 cp /etc/passwd /etc/group /etc/shadow .

@@ -17,7 +17,7 @@ from tools.documents import ROOT
 from . import contents
 from .commands import TOOLS, need, run
 
-# What a build of somebody else's may have in its environment.
+# What the environment of another user's build may contain.
 ELSEWHERE = {
     "LC_ALL": "POSIX",
     "LANG": "POSIX",

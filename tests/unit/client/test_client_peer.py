@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which users may answer the client: the kernel tells who listens (unix(7), SO_PEERCRED)."""
+"""Which users may answer the client: the kernel reports the listener (unix(7), SO_PEERCRED)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.invocations import invocation
 
 OTHER = 0x01020304  # a uid that is no other however its bytes are cut
 ANSWER = b"W\0\0\x0b\xb8K\0\0\0\2x\n"
-# Who listens is who called listen(2), whoever made the socket.
+# The listener is the process that called listen(2), whichever process made the socket.
 LISTENING = """
 import socket, sys
 listener = socket.socket(fileno=int(sys.argv[1]))

@@ -45,7 +45,7 @@ class Scene:
         return self.authorizer().decide(Invocation(user, fingerprint, sshd_pid=42, begun=self.monotonic()))
 
     def authorizer(self) -> Authorizer:
-        config = build({"imds": {"deadline": 30.0}, **self.settings})  # a busy machine is no matter of these tests
+        config = build({"imds": {"deadline": 30.0}, **self.settings})  # enough for a busy machine
         dependencies = Dependencies(
             imds=self.imds,
             hardware=self.hardware,

@@ -105,7 +105,7 @@ def several(pki: Pki, tmp_path: Path, entries: Sequence[str], status: str = "rev
     return (tmp_path / "response.der").read_bytes()
 
 
-# cryptography before 37 cannot read such a response; nobody knows then that none of its answers is REVOKED.
+# cryptography before 37 cannot parse such a response, so one of its answers may be REVOKED.
 SEVERAL = Reason.SIGNER_REVOKED if hasattr(ocsp.OCSPResponse, "responses") else Reason.STAPLE_INVALID
 
 

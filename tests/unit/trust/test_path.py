@@ -232,7 +232,7 @@ def test_certificate_signed_with_sha1_is_refused(pki: Pki, where: str) -> None:
     except Exception as error:  # cryptography 41 and later sign no certificate with SHA-1
         pytest.skip(f"no such certificate can be made: {error}")
     presented, trusted = pem([signer, between]), trusting(root)
-    if where == "root":  # nobody relies on a root's own signature
+    if where == "root":  # a root's own signature is not relied on
         verify(presented, good(signer, between, root), trusted)
     else:
         assert refusal(presented, good(signer, between, root), trusted) is Reason.SIGNER_UNTRUSTED
