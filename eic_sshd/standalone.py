@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One decision in this process, when the daemon gives no usable answer: slower, never different.
+"""One decision in this process, when there is no daemon, or it declines or dies. It is slower, by the same rules.
+
+This process does not know which blocks the daemon saw expire. That matters only after the clock was set back.
 
 It reads the configuration, decides, and writes the record; and it runs the chained command, after its own answer or
 after the daemon's.

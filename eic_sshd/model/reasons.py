@@ -213,7 +213,7 @@ class Reason(enum.Enum):
         "authorizer-failed", Outcome.ERROR, ERR, True,
         "The resident daemon accepted the request, but gave no whole answer in time.",
         "Look at `systemctl status eic-sshd.service`; restart it if it hangs. While it is stopped, each login is "
-        "decided without it: slower, never different.",
+        "decided without it, by the same rules.",
     )  # fmt: skip
     INTERNAL_ERROR = (
         "internal-error", Outcome.ERROR, ERR, True,

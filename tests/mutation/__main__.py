@@ -45,7 +45,7 @@ SCOPES: Dict[str, Tuple[str, ...]] = {
     ),
 }
 # Seconds that a run may compute beyond four times what its tests take on the original.
-_PATIENCE = 10.0
+_EXTRA_TIME = 10.0
 _KEYS_AHEAD = 24
 
 Identity = Tuple[str, str, str, str]
@@ -94,7 +94,7 @@ class Campaign:
         tree = self._free.pop()
         change = contextlib.ExitStack()
         change.enter_context(tree.changed(mutant.module, mutant.source))
-        seconds = _PATIENCE + 4 * sum(self._tests[name].seconds for name in tests)
+        seconds = _EXTRA_TIME + 4 * sum(self._tests[name].seconds for name in tests)
         self._jobs.append(Job(mutant, tree.start(tests, seconds), tree, change))
 
     def _collect(self) -> None:
