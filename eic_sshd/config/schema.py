@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..model import key_options
 from ..model.public_key import SUPPORTED_TYPES, KeyPolicy
 from . import values
 from .section import Section, Setting, Values
@@ -77,6 +78,13 @@ class KeysSettings(Section, name="keys"):
         several_lines=True,
     )
     min_rsa_bits = Setting(values.whole_number(1024, 16384), "2048", "The minimum size of an RSA key.", unit="bits")
+    options = Setting(
+        key_options.parse,
+        "",
+        "Options of authorized_keys (sshd(8)) for each pushed key, such as: restrict,pty. Separate them by commas, "
+        "without blanks; restrict comes before what is allowed again. cert-authority and principals cannot be used; "
+        "expiry-time with Z needs OpenSSH 9.1. Keys on disk do not get them.",
+    )
 
     @property
     def policy(self) -> KeyPolicy:

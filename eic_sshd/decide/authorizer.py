@@ -79,7 +79,7 @@ class Authorizer:
             grant = self._cached_grant(invocation)
         except Exception:  # `decide` meets the same error, and reports it
             return None
-        return None if grant is None else self._timed(_granted(invocation, [grant], Source.CACHE))
+        return None if grant is None else self._timed(self._granted(invocation, [grant], Source.CACHE))
 
     def _decide(self, invocation: Invocation, deadline: Deadline) -> Decision:
         checks.require_user_name(invocation.user)  # 1
@@ -87,7 +87,7 @@ class Authorizer:
         self._dependencies.hardware.require_ec2()  # 2
         cached = self._cached_grant(invocation)
         if cached is not None:
-            return _granted(invocation, [cached], Source.CACHE)
+            return self._granted(invocation, [cached], Source.CACHE)
         return self._signers.judge(lambda read_anchor: self._decide_pushed(invocation, read_anchor, deadline))
 
     def _decide_pushed(self, invocation: Invocation, read_anchor: ReadAnchor, deadline: Deadline) -> Decision:
@@ -107,7 +107,7 @@ class Authorizer:
         for grant in grants:
             fingerprint = invocation.fingerprint or grant.key.fingerprint
             self._cache.store_grant(invocation.user, fingerprint, grant, self._dependencies.monotonic())
-        decision = _granted(invocation, grants, Source.IMDS)
+        decision = self._granted(invocation, grants, Source.IMDS)
         detail = f"{found.not_judged} more blocks not looked at" if found.not_judged else ""
         return decision._replace(detail=detail, verdicts=tuple(verdicts))
 
@@ -148,6 +148,9 @@ class Authorizer:
         except NotGranted:  # the clock was set since it was granted
             return False
         return True
+
+    def _granted(self, invocation: Invocation, grants: Sequence[Grant], source: Source) -> Decision:
+        return _granted(invocation, grants, source)._replace(options=self._config.keys.options)
 
     def _timed(self, decision: Decision) -> Decision:
         elapsed = self._dependencies.monotonic() - decision.invocation.begun

@@ -23,7 +23,8 @@ class Source(enum.Enum):
 class Decision(NamedTuple):
     """One decision on `invocation`. `expires` is in seconds since the epoch, `elapsed_us` in microseconds.
 
-    `verdicts` are those of the pushed blocks, where these were judged.
+    `verdicts` are those of the pushed blocks, where these were judged. `options` are the authorized_keys options that
+    each of `keys` gets.
     """
 
     invocation: Invocation
@@ -37,6 +38,7 @@ class Decision(NamedTuple):
     source: Optional[Source] = None
     elapsed_us: Optional[int] = None
     verdicts: Tuple[Verdict, ...] = ()
+    options: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -46,4 +48,5 @@ class Decision(NamedTuple):
     @property
     def lines(self) -> List[str]:
         """What sshd gets: its authorized_keys lines."""
-        return [key.authorized_keys_line for key in self.keys]
+        before = f"{self.options} " if self.options else ""
+        return [f"{before}{key.authorized_keys_line}" for key in self.keys]

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options before a key in authorized_keys (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+
+sshd ignores a line with an unknown option, with a bad value or with a blank after a comma, and logs no reason. So the
+text is checked here when the configuration is read, and more strictly than by sshd: an option that no client can meet,
+or that another one cancels, is an error too. The syntax is the same from OpenSSH 8.7 to 10 (auth-options.c).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Dict, List, NamedTuple, Optional
+
+# sshd reads no longer line than 16 KiB; a key may take 11 KiB of it.
+_MAX_LENGTH = 4096
+_OPTION = re.compile(r'(?P<name>[A-Za-z0-9-]+)(?:="(?P<value>(?:[^"\\]|\\"|\\(?!"))*)")?')
+# Those that `restrict` denies, and that may be given back after it.
+_GRANTS = ("agent-forwarding", "port-forwarding", "x11-forwarding", "pty", "user-rc")
+_FLAGS = frozenset((*_GRANTS, "touch-required", "verify-required"))
+_REPEATABLE = ("environment", "permitopen", "permitlisten")
+_HOST_PATTERN = r"[A-Za-z0-9.*?:_-]+"
+_FORWARD_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.*_-]+)"
+
+
+class _Option(NamedTuple):
+    """One option as it is written; `feature` is its name in lower case, without `no-`."""
+
+    text: str
+    feature: str
+    denies: bool
+    value: Optional[str]
+
+
+def parse(text: str) -> str:
+    """`text`, as sshd accepts it before a key; empty for none.
+
+    Raises:
+        ValueError: if sshd would ignore the line, or refuse every login by it; says what to write.
+    """
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"Use {_MAX_LENGTH} characters at most")
+    options = _split(text) if text else []
+    seen: Dict[str, _Option] = {}
+    for option in options:
+        _check(option)
+        if option.feature in seen and option.feature not in _REPEATABLE:
+            raise ValueError(f"Set {option.feature} once")
+        seen[option.feature] = option
+    granted = [option.text for option in options if option.feature in _GRANTS and not option.denies]
+    at = [option.feature for option in options].index("restrict") if "restrict" in seen else 0
+    if any(option.text in granted for option in options[:at]):
+        raise ValueError(f"Put restrict before {granted[0]}: after it, it denies that again")
+    return text
+
+
+def _split(text: str) -> List[_Option]:
+    options: List[_Option] = []
+    at = 0
+    while True:
+        found = _OPTION.match(text, at)
+        if found is None:
+            raise ValueError(_explain(text[at:]))
+        name = found.group("name").lower()
+        value = found.group("value")
+        denies = name.startswith("no-") and name[3:] in _FLAGS
+        feature = name[3:] if denies else name
+        options.append(_Option(found.group(), feature, denies, None if value is None else value.replace('\\"', '"')))
+        at = found.end()
+        if at == len(text):
+            return options
+        if text[at] != ",":
+            raise ValueError(_explain(text[at:]))
+        at += 1
+
+
+def _explain(rest: str) -> str:
+    """What is wrong where an option, or the comma after one, is expected."""
+    if rest[:1].isspace():
+        return "Separate options by a comma, without blanks"
+    if rest.startswith("="):
+        return 'Put the value between double quotes, with \\" for a quote in it'
+    return f"Use options of authorized_keys, in place of {rest[:64]}" if rest else "Remove the comma at the end"
+
+
+def _check(option: _Option) -> None:
+    if option.feature in ("cert-authority", "principals"):
+        raise ValueError(f"Remove {option.feature}: pushed keys are not certificates, so no key would log in")
+    check = _VALUES.get(option.feature)
+    if check is None and option.feature != "restrict" and option.feature not in _FLAGS:
+        raise ValueError(f"Use options of sshd(8), in place of {option.text[:64]}")
+    if (check is None) != (option.value is None):
+        raise ValueError(f"Give {option.feature} {'no' if check is None else 'a'} value")
+    if check is not None and option.value is not None:
+        check(option.value)
+
+
+def _command(value: str) -> None:
+    if not value.strip():
+        raise ValueError("Name a program in command")
+
+
+def _environment(value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_]+=.*", value, re.DOTALL):
+        raise ValueError("Use NAME=VALUE in environment")
+
+
+def _expiry_time(value: str) -> None:
+    import datetime  # late: it is slow to load
+
+    digits = value[:-1] if value.endswith("Z") else value
+    form = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(len(digits))
+    try:
+        if form is None or not digits.isdecimal() or not digits.isascii():
+            raise ValueError
+        datetime.datetime.strptime(digits, form)
+    except ValueError:
+        raise ValueError("Use YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS in expiry-time, with Z for UTC") from None
+
+
+def _from(value: str) -> None:
+    patterns = value.split(",")
+    for pattern in patterns:
+        _from_pattern(pattern[1:] if pattern.startswith("!") else pattern)
+    if all(pattern.startswith("!") for pattern in patterns):
+        raise ValueError("Name an address that may log in, too: from has only ones that may not")
+
+
+def _from_pattern(pattern: str) -> None:
+    if "/" in pattern:
+        import ipaddress  # late: it is slow to load
+
+        try:
+            ipaddress.ip_network(pattern)
+        except ValueError:
+            raise ValueError(f"Use ADDRESS/BITS of a network in from, in place of {pattern[:64]}") from None
+    elif not re.fullmatch(_HOST_PATTERN, pattern):
+        raise ValueError(f"Use addresses, networks and host names in from, in place of {pattern[:64] or 'nothing'}")
+
+
+def _permit_open(value: str) -> None:
+    match = re.fullmatch(rf"{_FORWARD_HOST}:(?P<port>.*)", value)
+    if match is None or not _is_port(match.group("port")):
+        raise ValueError(f"Use HOST:PORT in permitopen, with an IPv6 address in brackets, in place of {value[:64]}")
+
+
+def _permit_listen(value: str) -> None:
+    match = re.fullmatch(rf"(?:{_FORWARD_HOST}:)?(?P<port>[^:]*)", value)
+    if match is None or not _is_port(match.group("port")):
+        raise ValueError(f"Use PORT or HOST:PORT in permitlisten, in place of {value[:64]}")
+
+
+def _is_port(text: str) -> bool:
+    return text == "*" or bool(re.fullmatch(r"[0-9]{1,5}", text) and 0 < int(text) < 65536)
+
+
+def _tunnel(value: str) -> None:
+    if not re.fullmatch(r"any|[0-9]{1,9}", value):
+        raise ValueError("Use the number of a device in tunnel, or any")
+
+
+_VALUES: Dict[str, Callable[[str], None]] = {
+    "command": _command,
+    "environment": _environment,
+    "expiry-time": _expiry_time,
+    "from": _from,
+    "permitopen": _permit_open,
+    "permitlisten": _permit_listen,
+    "tunnel": _tunnel,
+}
