@@ -12,7 +12,7 @@ from eic_sshd.decide import checks
 from eic_sshd.model.public_key import KeyPolicy, PublicKey, parse
 from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
-from eic_sshd.model.verdict import Verdict
+from eic_sshd.model.verdict import Rule, Verdict, broken_rule
 from testbed import keys
 
 NOW = 1_000_000
@@ -132,6 +132,14 @@ def test_more_specific_of_two_refusals_is_reported(at: int) -> None:
     less, more = BY_WHAT_THEY_SAY[at - 1 : at + 1]
     assert reported([less, more]).reason is more
     assert reported([more, less]).reason is more
+
+
+def test_every_reason_of_a_single_block_can_be_reported() -> None:
+    of_a_block = {reason for reason in Reason if (broken_rule(reason) or 0) >= Rule.SIGNATURE} | {
+        Reason.BLOCK_MALFORMED
+    }
+    assert set(BY_WHAT_THEY_SAY) == of_a_block
+    assert all(reported([reason]).reason is reason for reason in of_a_block)
 
 
 def test_first_of_two_equally_specific_refusals_is_reported() -> None:
