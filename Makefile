@@ -100,8 +100,11 @@ install:
 	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system-preset systemd/system-preset/90-eic-sshd.preset
 	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(USR)/lib/sysusers.d/eic-sshd.conf
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
-	$(INSTALL) -m 0644 README.md LICENSE $(filter-out docs/sandbox.md docs/architecture.md,$(wildcard docs/*.md)) $(DOCDIR)/eic-sshd/
-	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/ami docs/ami/*
+	$(INSTALL) -m 0644 README.md CONTRIBUTING.md LICENSE $(DOCDIR)/eic-sshd/
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs $(filter-out docs/sandbox.md,$(wildcard docs/*.md))
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/ami docs/ami/*
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/decisions docs/decisions/*
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/benchmarks benchmarks/speed.svg
 	for page in $(wildcard docs/man/eic-sshd*.5 docs/man/eic-sshd*.8); do \
 	    $(INSTALL) -D -m 0644 -t $(USR)/share/man/man$${page##*.} $$page || exit 1; \
 	done
@@ -137,7 +140,8 @@ install-selinux:
 
 # What the packages are built from: they are built again only if any of it changed. Folders are listed too, so that a
 # removed file counts; not those at the top, since one of them has the name of a target.
-SOURCES = $(shell find LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd \
+SOURCES = $(shell find CONTRIBUTING.md LICENSE Makefile README.md benchmarks/speed.svg \
+    docs eic_sandbox eic_sshd etc packaging systemd \
     \( -name __pycache__ -o -name '*.egg-info' -o -path eic_sandbox/build \) -prune -o \( -type f -o -path '*/*' \) -print)
 
 ## make deb        build/deb/*.deb, for Debian 12 and 13, Ubuntu 22.04 and 24.04

@@ -27,7 +27,8 @@ epoch=$(date -u -d "$date" +%s)
 
 mkdir -p "$target"
 tar -C "$here" --exclude=__pycache__ --exclude=eic_sandbox/build --exclude='*.egg-info' --exclude='*.pyc' --exclude='*~' --exclude='.*.sw?' -cf - \
-    LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd | tar -C "$target" -xf -
+    CONTRIBUTING.md LICENSE Makefile README.md benchmarks/speed.svg \
+    docs eic_sandbox eic_sshd etc packaging systemd | tar -C "$target" -xf -
 find "$target" -type d -exec chmod 0755 {} +
 find "$target" -type f -perm /111 -exec chmod 0755 {} +
 find "$target" -type f -not -perm /111 -exec chmod 0644 {} +

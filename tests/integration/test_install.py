@@ -58,7 +58,7 @@ def test_no_path_of_the_build_is_in_what_is_installed(tree: Path) -> None:
         "etc/eic-sshd/conf.d",
         "usr/share/eic-sshd/60-eic-sshd.conf",
         "usr/share/doc/eic-sshd/LICENSE",
-        "usr/share/doc/eic-sshd/reasons.md",
+        "usr/share/doc/eic-sshd/docs/reasons.md",
     ],
 )
 def test_the_layout_is_that_of_the_packages(tree: Path, path: str) -> None:

@@ -34,8 +34,9 @@ def digests(folder: Path, kind: str) -> Dict[str, str]:
 def copy(source: str, target: Path, umask: str) -> Path:
     """What packages are built from, as a checkout at another time by another user."""
     target.mkdir(parents=True)
-    parts = "LICENSE Makefile README.md docs eic_sandbox eic_sshd etc packaging systemd"
-    script = f'umask {umask} && cp -r {parts} "$0" && chmod 0700 "$0"/packaging/*.sh'
+    files = "CONTRIBUTING.md LICENSE Makefile README.md benchmarks/speed.svg"
+    folders = "docs eic_sandbox eic_sshd etc packaging systemd"
+    script = f'umask {umask} && cp -r --parents {files} {folders} "$0" && chmod 0700 "$0"/packaging/*.sh'
     subprocess.run(["sh", "-c", script, str(target)], cwd=source, check=True)
     return target
 

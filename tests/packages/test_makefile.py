@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make install` undone, and what the Makefile says where it cannot do something."""
+"""What `make install` lays out, `make uninstall`, and what the Makefile says where it cannot do something."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import List, Set
@@ -15,6 +16,10 @@ from tools.documents import ROOT
 from .commands import run
 
 CONFIG = "etc/eic-sshd/eic-sshd.conf"
+
+
+# In the package eic-sandbox, below its own folder.
+ELSEWHERE = {"docs/sandbox.md", "sandbox.md"}
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -30,6 +35,18 @@ def installed(tmp_path: Path) -> Path:
     """What `make install` lays out, as a machine has it that has run it: with byte code."""
     run("make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}/tree")
     return tmp_path / "tree"
+
+
+def test_links_of_the_installed_documents_lead_to_installed_files(installed: Path) -> None:
+    documents = sorted((installed / "usr/share/doc").rglob("*.md"))
+    assert "README.md" in {document.name for document in documents}
+    broken = [
+        f"{document.relative_to(installed)}: {link}"
+        for document in documents
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text())
+        if link not in ELSEWHERE and not (document.parent / link).exists()
+    ]
+    assert broken == []
 
 
 def test_uninstall_removes_all_that_install_installed(installed: Path) -> None:
