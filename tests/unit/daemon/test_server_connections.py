@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import threading
-from typing import Callable, Container, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Container, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -22,10 +22,19 @@ from .serving import NOTHING_CACHED, WHOLE, answer, request, serve
 
 
 class Peer(socket.socket):
-    """The service's end of a connection. The first read raises `fails`; `waits` is whether any read might wait."""
+    """The service's end of a connection. The first read raises `fails`; `waits` is whether any read might wait.
+
+    `is_gone` is whether the client has ended by the time of the first send.
+    """
 
     fails: Optional[OSError] = None
     waits = False
+    is_gone = False
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        if self.is_gone:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        return super().send(data, flags)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         self.waits = self.waits or self.gettimeout() != 0
@@ -42,6 +51,7 @@ class Listener(socket.socket):
         super().__init__(socket.AF_UNIX)
         self.accepted: List[Peer] = []
         self.fails: Optional[OSError] = None
+        self.clients_are_gone = False
         self._first_read = first_read
 
     def accept(self) -> Tuple[socket.socket, object]:
@@ -51,6 +61,7 @@ class Listener(socket.socket):
         peer, address = super().accept()
         made = Peer(fileno=peer.detach())
         made.fails, self._first_read = self._first_read, None
+        made.is_gone = self.clients_are_gone
         self.accepted.append(made)
         return made, address
 
@@ -127,6 +138,21 @@ def test_declined_connection_is_closed_at_once(path: str) -> None:
 def test_broken_connection_is_closed_at_once(path: str) -> None:
     broken = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
     assert closed_at_once(path, lambda peer: None, first_read=broken)
+
+
+def test_connection_of_a_client_that_ended_after_its_request_is_closed_at_once(path: str) -> None:
+    listener, heard = Listener(), []
+    listener.clients_are_gone = True
+
+    def talk() -> None:
+        with connected(path) as peer:
+            peer.sendall(request("root"))
+            until(lambda: listener.accepted and listener.accepted[0].fileno() == -1, "it is closed", timeout=10)
+        listener.clients_are_gone = False
+        heard.append(answer(path, request("root")))
+
+    serve(path, NOTHING_CACHED, talk, None, listener)
+    assert heard == [WHOLE]
 
 
 def test_connection_whose_read_would_block_is_read_again(path: str) -> None:
