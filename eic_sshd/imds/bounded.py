@@ -158,8 +158,7 @@ class HttpClient:
         request = requests.PreparedRequest()  # filled in here: the paths need no quoting, and this is the warm path
         request.method, request.url = method, url
         request.headers = CaseInsensitiveDict({**_REQUEST_HEADERS, **headers})
-        request.prepare_cookies({})
-        return self._adapter.send(request, stream=True, timeout=self._limit.require_time())
+        return self._adapter.send(request, timeout=self._limit.require_time())
 
 
 def _pool_class(limit: Limit) -> Type[HTTPConnectionPool]:
