@@ -21,7 +21,7 @@ from .measure import load as load_ratios
 
 def measured(bench: Bench, stack: contextlib.ExitStack, rounds: int) -> List[Case]:
     """Every case, measured."""
-    ordinary = [Case("python3 -IS -c pass", bare_python), *cases.front_door(bench)]
+    ordinary = [Case("python3 -IS -c pass", bare_python), *cases.client_cases(bench)]
     without_imds = cases.hanging(bench)
     if private_host.is_inside():
         ordinary += logins.rivals(bench, stack)

@@ -30,7 +30,7 @@ class Bench:
         self.folder = folder
         self.tree = folder / "tree"
         subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={self.tree}"], check=True)
-        self.front_door = str(self.tree / "usr/lib/eic-sshd/authorized-keys")
+        self.client = str(self.tree / "usr/lib/eic-sshd/authorized-keys")
         sandbox = stack.enter_context(processes.sandbox(str(folder / "sandbox"), "--window", "3000"))
         if os.geteuid() == 0:  # the real IMDS does not compete for this machine's processors
             os.setpriority(os.PRIO_PROCESS, sandbox.pid, -15)
@@ -69,7 +69,7 @@ class Bench:
 
     def client_command(self, *rest: str, config: str = "", socket: str = "") -> List[str]:
         """A command line of the client, as sshd runs it."""
-        return [self.front_door, "--socket", socket or self.socket, "--config", config or self.config, *rest]
+        return [self.client, "--socket", socket or self.socket, "--config", config or self.config, *rest]
 
     def control(self, method: str, path: str, body: Optional[Dict[str, str]] = None) -> Dict[str, object]:
         """What the control API of the sandbox answers. Raises requests.HTTPError for a status of 400 and above."""

@@ -16,7 +16,7 @@ from .bench import USER, Bench, fingerprint
 from .measure import Case, command, timed
 
 
-def front_door(bench: Bench) -> List[Case]:
+def client_cases(bench: Bench) -> List[Case]:
     """What one login costs."""
     keys = [bench.key() for _ in range(3)]
     one, none = fingerprint(keys[0]), fingerprint(bench.key())

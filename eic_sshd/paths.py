@@ -16,6 +16,8 @@ SOCKET_DROP_IN = "/etc/systemd/system/eic-sshd.socket.d/60-chain.conf"
 RELOADED_NOTE = "/var/lib/eic-sshd/sshd-was-told"
 FOLDERS_NOTE = "/var/lib/eic-sshd/made-folders"
 LOCK = "/run/eic-sshd.lock"
+# What sshd runs: its AuthorizedKeysCommand.
+CLIENT_COMMAND = "/usr/lib/eic-sshd/authorized-keys"
 COMMAND_LINE_TOOL = "/usr/bin/eic-sshd"
 OUR_CONFIG = "/etc/eic-sshd/eic-sshd.conf"
 SOCKET = "/run/eic-sshd/authorize.sock"

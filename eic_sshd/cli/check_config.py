@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`eic-sshd check-config`: reports what is wrong with the configuration, and prints the settings in force."""
+"""`eic-sshd check-config`: reports what is wrong with the configuration, and prints every setting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..diagnose import configuration
 from ..diagnose.finding import Finding, Severity, error
 from ..paths import OUR_CONFIG
 
-HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting in force"
+HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import argparse
 from ..setup.disable import disable
 from ._admin import configure_dry_run, run_as_admin
 
-HELP = "remove eic-sshd from sshd's configuration; what the site had before is in force again"
+HELP = "remove eic-sshd from sshd's configuration; what the site had before applies again"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

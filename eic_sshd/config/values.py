@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ..model import keys_command, partition
 from ..model.public_key import SUPPORTED_TYPES
 from ..model.reasons import DEBUG, ERR, INFO, NOTICE, WARNING
+from ..paths import CLIENT_COMMAND
 
 LEVELS = {"err": ERR, "warning": WARNING, "notice": NOTICE, "info": INFO, "debug": DEBUG}
 
@@ -125,7 +126,7 @@ def path_of_user(text: str) -> Optional[str]:
 
 def command(text: str) -> Optional[str]:
     """An AuthorizedKeysCommand that is not eic-sshd; None for an empty text."""
-    if text and keys_command.split(text)[0] == keys_command.FRONT_DOOR:
+    if text and keys_command.split(text)[0] == CLIENT_COMMAND:
         raise ValueError("Use another program than eic-sshd")
     return text or None
 

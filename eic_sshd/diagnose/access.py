@@ -27,8 +27,8 @@ NOT_A_SINGLE_USER = "which is not a single existing user other than root"
 
 def missing_parts(site: Site) -> Iterator[Finding]:
     """What is not installed of the program, its account, and what they need."""
-    if not os.path.exists(site.front_door):
-        yield error("program-missing", site.front_door, "it does not exist", "Install the package eic-sshd")
+    if not os.path.exists(site.client_command):
+        yield error("program-missing", site.client_command, "it does not exist", "Install the package eic-sshd")
         return
     try:
         uid = pwd.getpwnam(ACCOUNT).pw_uid
@@ -62,7 +62,7 @@ def program_problems(site: Site, user: str) -> Iterator[Finding]:
 
     Some sshds accept what we do not: Debian's accepts a path that a group may write to whose only member is root.
     """
-    path = site.front_door
+    path = site.client_command
 
     def check() -> None:
         for program in (path, _PYTHON):

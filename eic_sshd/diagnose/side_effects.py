@@ -25,7 +25,7 @@ from ..sshd.site import Site
 
 _MAX_CONNECTIONS = 40
 
-# The settings in force for each connection for which sshd prints them.
+# The effective settings for each connection for which sshd prints them.
 InForce = Dict[Connection, Settings]
 
 
@@ -48,7 +48,7 @@ def connections(config: SshdConfig) -> List[Connection]:
 
 
 def observe(sshd: Sshd, among: List[Connection]) -> InForce:
-    """The settings in force with the files as they are."""
+    """The effective settings with the files as they are."""
     found = {}
     for connection in among:
         try:
@@ -59,7 +59,7 @@ def observe(sshd: Sshd, among: List[Connection]) -> InForce:
 
 
 def would_be(sshd: Sshd, config: SshdConfig, among: List[Connection]) -> InForce:
-    """The settings that would be in force with `config` in place of the files.
+    """The settings that would be effective with `config` in place of the files.
 
     Raises MachineError where no copy of it can be written.
     """
@@ -80,7 +80,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def without_our_lines(site: Site) -> InForce:
-    """The settings that are in force, or would be without our lines. Raises MachineError."""
+    """The effective settings, with or without our lines. Raises MachineError."""
     config = site.sshd_config(site.drop_ins_without_our_lines())
     among = connections(config)
     if not any(has_our_lines(read(path) or "") for path in site.our_drop_ins):

@@ -6,8 +6,6 @@ from __future__ import annotations
 import re
 from typing import FrozenSet, List, Mapping, Sequence, Tuple
 
-# What sshd runs.
-FRONT_DOOR = "/usr/lib/eic-sshd/authorized-keys"
 # sshd_config(5), TOKENS: those that AuthorizedKeysCommand accepts (C and D since OpenSSH 9.4).
 TOKENS = frozenset("CDUfhktu")
 # The ones whose values a helper of its own can find out; all others only sshd knows.

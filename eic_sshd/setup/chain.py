@@ -13,7 +13,7 @@ from ..diagnose.finding import error
 from ..diagnose.site_command import chain_problem, not_chainable
 from ..host.plain_files import read
 from ..model import keys_command
-from ..paths import ACCOUNT
+from ..paths import ACCOUNT, CLIENT_COMMAND
 from ..sshd.commands import SiteCommand
 from ..sshd.drop_in import Plan, has_chain_mark, with_chain_mark
 from . import SetupRefused, refuse_on
@@ -31,7 +31,7 @@ def plan(own: SiteCommand) -> Plan:
         raise SetupRefused(not_chainable(own, problem))
     words = keys_command.split(own.command)
     tokens = "".join(f" --token {name}=%{name}" for name in sorted(keys_command.only_sshd_knows(words)))
-    return Plan(f"{keys_command.FRONT_DOOR}{tokens} %u %f", own.user, own.command)
+    return Plan(f"{CLIENT_COMMAND}{tokens} %u %f", own.user, own.command)
 
 
 def socket_settings(user: str, uid: int) -> str:

@@ -19,7 +19,7 @@ _PRINCIPALS = "authorizedprincipalscommand"
 def place(site: Site, plan: Plan, before: side_effects.InForce) -> Tuple[str, str]:
     """The path of the drop-in for `plan`, and its text; foreign lines stay in it.
 
-    `before` is what is in force without our lines. Raises SetupRefused where no drop-in makes `plan` effective.
+    `before` is what is effective without our lines. Raises SetupRefused where no drop-in makes `plan` effective.
     """
     preceding, changed = None, None
     stripped = site.drop_ins_without_our_lines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The AuthorizedKeysCommand in force, and the site's own, which would be in force without our lines."""
+"""The effective AuthorizedKeysCommand, and the site's own, which would be effective without our lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _value(line: Line) -> str:
 
 
 def site_command(site: Site, command: str, user: str) -> Optional[SiteCommand]:
-    """The site's own command; None if it has none. `command` and `user` are those in force."""
+    """The site's own command; None if it has none. `command` and `user` are the effective ones."""
     line, user_line = outside(site.foreign_commands()), outside(site.foreign_users())
     if is_ours(command):
         return line and SiteCommand(line.value, user_line.word if user_line else "none", line.place)

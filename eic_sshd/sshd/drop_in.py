@@ -6,8 +6,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..model.keys_command import FRONT_DOOR
-from ..paths import ACCOUNT
+from ..paths import ACCOUNT, CLIENT_COMMAND
 
 # The comments above our lines. A comment that any version wrote stays in here, or it would count as a foreign line.
 _COMMENTS = (
@@ -41,12 +40,12 @@ class Plan(NamedTuple):
         return "".join(f"{line}\n" for line in (*ours, *foreign))
 
 
-PLAIN = Plan(f"{FRONT_DOOR} %u %f", ACCOUNT)
+PLAIN = Plan(f"{CLIENT_COMMAND} %u %f", ACCOUNT)
 
 
 def is_ours(command: str) -> bool:
     """Whether the AuthorizedKeysCommand `command` runs eic-sshd."""
-    return command.strip('"').split()[:1] == [FRONT_DOOR]
+    return command.strip('"').split()[:1] == [CLIENT_COMMAND]
 
 
 def replaced_command(text: str) -> Optional[str]:

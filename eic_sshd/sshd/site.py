@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Optional
 from .. import paths
 from ..host import systemd
 from ..host.plain_files import read
-from ..model.keys_command import FRONT_DOOR
+from ..paths import CLIENT_COMMAND
 from .config_file import COMMAND, COMMAND_USER, Line, SshdConfig
 from .drop_in import is_ours, strip_our_lines
 from .processes import TRY_RESTART, Listener, Processes
@@ -25,7 +25,7 @@ class Site(NamedTuple):
     sshd_drop_ins: str = paths.SSHD_DROP_INS
     our_config: str = paths.OUR_CONFIG
     socket_drop_in: str = paths.SOCKET_DROP_IN
-    front_door: str = FRONT_DOOR
+    client_command: str = CLIENT_COMMAND
     reloaded_note: str = paths.RELOADED_NOTE
     folders_note: str = paths.FOLDERS_NOTE
     socket: str = paths.SOCKET

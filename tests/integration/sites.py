@@ -33,7 +33,7 @@ class Machine:
         self.folder = folder
         self.reports: List[str] = []
         self.dry_run = False
-        self.front_door = "/usr/bin/true"
+        self.client_command = "/usr/bin/true"
         self.services: Type[Services] = Services
         self.sshd: Type[Sshd] = Sshd
         for name in ("sshd_config.d", "eic-sshd/conf.d"):
@@ -63,7 +63,7 @@ class Machine:
             sshd_drop_ins=str(self.folder / "sshd_config.d"),
             our_config=str(self.folder / "eic-sshd/eic-sshd.conf"),
             socket_drop_in=str(self.folder / "etc/systemd/system/eic-sshd.socket.d/60-chain.conf"),
-            front_door=self.front_door,
+            client_command=self.client_command,
             reloaded_note=str(self.folder / "var/told.log"),
             socket=str(self.folder / "run/authorize.sock"),
             folders_note=str(self.folder / "var/folders.log"),

@@ -60,7 +60,7 @@ def refuse(event, arguments):
 site = Site(
     Sshd(config=folder + "/sshd_config"), Processes(folder + "/proc"), folder,
     sshd_drop_ins=folder + "/sshd_config.d", our_config=folder + "/eic-sshd/eic-sshd.conf",
-    front_door="/usr/bin/true", socket=folder + "/run/authorize.sock",
+    client_command="/usr/bin/true", socket=folder + "/run/authorize.sock",
 )
 sys.dont_write_bytecode = True
 tempfile.tempdir = scratch

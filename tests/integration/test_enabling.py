@@ -127,7 +127,7 @@ def test_a_program_that_is_missing_or_unsafe_or_cannot_be_run_is_refused(machine
     command = folder / "authorized-keys"
 
     def refusal() -> str:
-        site = machine.site._replace(front_door=str(command))
+        site = machine.site._replace(client_command=str(command))
         return machine.refusal(do=lambda target: enable(target._replace(site=site)))
 
     assert f"{command}: it does not exist. Install the package" in refusal()

@@ -18,7 +18,7 @@ from eic_sshd.cli._admin import run_as_admin
 from eic_sshd.config import loader
 from eic_sshd.diagnose.finding import error as finding
 from eic_sshd.host.errors import MachineError
-from eic_sshd.model.keys_command import FRONT_DOOR
+from eic_sshd.paths import CLIENT_COMMAND
 from eic_sshd.setup import SetupRefused, SshdNotListening, SshdStillConfigured
 from eic_sshd.setup.changes import Changes
 from eic_sshd.setup.disable import disable
@@ -68,7 +68,7 @@ def test_foreign_lines_in_our_drop_in_are_kept(machine: Machine) -> None:
 def test_only_lines_that_name_eic_sshd_are_ours() -> None:
     assert foreign_lines(PLAIN.text()) == []
     assert foreign_lines(f"{PLAIN.text()}\n\n") == []
-    for line in ("AuthorizedKeysCommandUser nobody", "AuthorizedKeysCommand /x %u", "# x", f"Banner {FRONT_DOOR}"):
+    for line in ("AuthorizedKeysCommandUser nobody", "AuthorizedKeysCommand /x %u", "# x", f"Banner {CLIENT_COMMAND}"):
         assert foreign_lines(f"{line}\n{PLAIN.text()}") == [line]
         assert foreign_lines(f"{PLAIN.text()}{line}\n") == [line]
 

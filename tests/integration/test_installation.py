@@ -60,9 +60,9 @@ def test_a_failed_unit_and_a_program_that_its_user_cannot_run_are_findings(
     machine.enable()
     monkeypatch.setattr("eic_sshd.diagnose.services.problems", failed)
     assert machine.problems() == [f"169.254.169.254: unreachable from {machine.folder}."]
-    machine.front_door = str(machine.folder / "client")
-    Path(machine.front_door).write_text("")
-    assert f"{machine.front_door} is not readable and executable for eic-sshd" in machine.problems()[0]
+    machine.client_command = str(machine.folder / "client")
+    Path(machine.client_command).write_text("")
+    assert f"{machine.client_command} is not readable and executable for eic-sshd" in machine.problems()[0]
 
 
 @pytest.mark.parametrize(

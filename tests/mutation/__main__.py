@@ -28,7 +28,7 @@ MODULES = tuple(
         "decide/signer_source",
         "host/hardware", "host/timed_calls", "host/trusted_files",
         "imds/availability", "imds/bounded", "imds/client", "imds/session",
-        "model/partition", "model/public_key", "model/signed_key",
+        "model/key_options", "model/partition", "model/public_key", "model/signed_key",
         "trust/certificate", "trust/ocsp", "trust/ocsp_response", "trust/openssl", "trust/path", "trust/profile",
         "trust/responders", "trust/roots", "trust/signatures", "trust/signer",
     )
