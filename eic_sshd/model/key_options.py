@@ -88,10 +88,13 @@ def _check(option: _Option) -> None:
     check = _VALUES.get(option.feature)
     if check is None and option.feature != "restrict" and option.feature not in _FLAGS:
         raise ValueError(f"Use options of sshd(8), in place of {option.text[:64]}")
-    if (check is None) != (option.value is None):
-        raise ValueError(f"Give {option.feature} {'no' if check is None else 'a'} value")
-    if check is not None and option.value is not None:
-        check(option.value)
+    if check is None:
+        if option.value is not None:
+            raise ValueError(f"Give {option.feature} no value")
+        return
+    if option.value is None:
+        raise ValueError(f"Give {option.feature} a value")
+    check(option.value)
 
 
 def _command(value: str) -> None:
@@ -100,19 +103,19 @@ def _command(value: str) -> None:
 
 
 def _environment(value: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_]+=.*", value, re.DOTALL):
+    if not re.match(r"[A-Za-z0-9_]+=", value):
         raise ValueError("Use NAME=VALUE in environment")
 
 
 def _expiry_time(value: str) -> None:
     import datetime  # late: it is slow to load
 
-    digits = value[:-1] if value.endswith("Z") else value
-    form = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(len(digits))
+    match = re.fullmatch(r"([0-9]{8}|[0-9]{12}|[0-9]{14})Z?", value)
+    form = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
     try:
-        if form is None or not digits.isdecimal() or not digits.isascii():
+        if match is None:
             raise ValueError
-        datetime.datetime.strptime(digits, form)
+        datetime.datetime.strptime(match.group(1), form[len(match.group(1))])
     except ValueError:
         raise ValueError("Use YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS in expiry-time, with Z for UTC") from None
 
@@ -138,7 +141,7 @@ def _from_pattern(pattern: str) -> None:
 
 
 def _permit_open(value: str) -> None:
-    match = re.fullmatch(rf"{_FORWARD_HOST}:(?P<port>.*)", value)
+    match = re.fullmatch(rf"{_FORWARD_HOST}:(?P<port>[^:]*)", value)
     if match is None or not _is_port(match.group("port")):
         raise ValueError(f"Use HOST:PORT in permitopen, with an IPv6 address in brackets, in place of {value[:64]}")
 
