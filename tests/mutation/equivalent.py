@@ -86,23 +86,6 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/client.py",
-        "encode_request",
-        "if waited > _LATE:",
-        ("if waited >= _LATE:",),
-        "no two readings of the clock are apart by just that",
-    ),
-    Equivalent(
-        "eic_sshd/client.py",
-        "encode_request",
-        "fields.append(str(int(waited * 1000)))",
-        (
-            "fields.append(str(int(waited * 1001)))",
-            "fields.append(str(int(waited * (999))))",
-        ),
-        "a thousandth more or less",
-    ),
-    Equivalent(
-        "eic_sshd/client.py",
         "exchange",
         "connection.settimeout(max(deadline - started, 0.001))",
         (
