@@ -64,6 +64,8 @@ def serve(
             raised.append(error)
         finally:
             service.stop()
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(path)  # ends the poll, as the signal would that stops the daemon
 
     with listener or socket.socket(socket.AF_UNIX) as listener:
         if not listener.getsockname():

@@ -168,7 +168,7 @@ FOREIGN = [
     b"amazonaws.com\nx",
     b"amazonaws",
     b"AMAZONAWS.COM",
-    *(domain.encode() for domain in set(REGIONS.values())),
+    *(domain.encode() for domain in sorted(set(REGIONS.values()))),
 ]
 
 
