@@ -17,8 +17,7 @@ from typing import Callable, Optional
 
 from .config.loader import load_or_refuse
 from .config.schema import Config, LogSettings
-from .decide import chained_command, fallback
-from .decide.authorizer import Authorizer, refuse
+from .decide import chained_command
 from .host import libraries, process
 from .invocation import CHAINED_MARK, Invocation
 from .log import record, sinks
@@ -55,7 +54,7 @@ def answer(invocation: Invocation, finish: Optional[Finish] = None) -> bytes:
     if refusal is None:
         decision = _decide(invocation, config, deadline, watchdog)
     else:
-        decision = refuse(invocation, refusal, fallback.configured(config))
+        decision = _refuse(invocation, refusal, config)
     watchdog.stop()
     if decision.reason in (Reason.INTERNAL_ERROR, Reason.LIBRARY_UNUSABLE) and not invocation.is_retry:
         raise Unforeseen(decision.detail)
@@ -83,7 +82,7 @@ def give_up(invocation: Invocation, error: BaseException, daemon_failed: bool) -
     reason = Reason.AUTHORIZER_FAILED if daemon_failed else Reason.INTERNAL_ERROR
     detail = str(error) if daemon_failed else f"{type(error).__name__}: {error}"
     config, refusal = load_or_refuse(invocation.config_file)
-    return _whole_answer(refuse(invocation, refusal or NotGranted(reason, detail), fallback.configured(config)), config)
+    return _whole_answer(_refuse(invocation, refusal or NotGranted(reason, detail), config), config)
 
 
 def _deadline(invocation: Invocation, config: Config) -> Deadline:
@@ -97,10 +96,20 @@ def _decide(invocation: Invocation, config: Config, deadline: Deadline, watchdog
         with libraries.loading():
             from .decide import dependencies  # late: requests is slow to load
     except NotGranted as unusable:
-        return refuse(invocation, unusable, fallback.configured(config))
+        return _refuse(invocation, unusable, config)
+    from .decide.authorizer import Authorizer
+
     authorizer = Authorizer(config, dependencies.build(config))
     watchdog.step = lambda: authorizer.step
     return authorizer.decide(invocation, deadline)
+
+
+def _refuse(invocation: Invocation, refusal: NotGranted, config: Config) -> Decision:
+    # Late: a process that only runs the chained command, as it does at each login of such a site, needs neither.
+    from .decide import fallback
+    from .decide.authorizer import refuse
+
+    return refuse(invocation, refusal, fallback.configured(config))
 
 
 def _whole_answer(decision: Decision, config: Config) -> bytes:
@@ -160,8 +169,7 @@ class _Watchdog:
     def _expire(self) -> None:
         if self._decided.acquire(blocking=False):
             refusal = NotGranted(Reason.DEADLINE_EXCEEDED, self._explain())
-            decision = refuse(self._invocation, refusal, fallback.configured(self._config))
-            self._finish(_whole_answer(decision, self._config))
+            self._finish(_whole_answer(_refuse(self._invocation, refusal, self._config), self._config))
 
     def _explain(self) -> str:
         """How long it took, which step was under way, and whether the machine let this process compute."""
