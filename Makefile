@@ -44,7 +44,7 @@ test: setup
 ## make unit       the unit tests alone
 .PHONY: unit
 unit: setup
-	$(VENV)/bin/python -m pytest -n auto tests/unit $(ARGS)
+	$(VENV)/bin/python -m pytest -n 4 --dist worksteal tests/unit $(ARGS)
 
 ## make lint       linters, docstrings, types, import contracts, spelling
 .PHONY: lint
