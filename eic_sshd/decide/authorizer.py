@@ -150,7 +150,21 @@ class Authorizer:
         return True
 
     def _granted(self, invocation: Invocation, grants: Sequence[Grant], source: Source) -> Decision:
-        return _granted(invocation, grants, source)._replace(options=self._config.keys.options)
+        """Grants `grants`, the latest push last; every caller that pushed one of these keys is named."""
+        latest = sorted(grants, key=lambda grant: max(one.block.timestamp for one in grant.blocks))
+        blocks = sorted((one.block for grant in latest for one in grant.blocks), key=lambda block: block.timestamp)
+        return Decision(
+            invocation,
+            Reason.GRANTED,
+            "",
+            keys=tuple(grant.key for grant in latest),
+            callers=_distinct(block.caller for block in blocks),
+            request_ids=_distinct(block.request_id for block in blocks),
+            expires=min(max(one.block.timestamp for one in grant.blocks) for grant in latest),
+            instance_id=latest[0].instance_id,
+            source=source,
+            options=self._config.keys.options,
+        )
 
     def _timed(self, decision: Decision) -> Decision:
         elapsed = self._dependencies.monotonic() - decision.invocation.begun
@@ -182,23 +196,6 @@ def _grants(verdicts: Iterable[Verdict], instance_id: str) -> List[Grant]:
         if verdict.key is not None and verdict.block is not None:
             blocks.setdefault(verdict.key, []).append(GrantedBlock(verdict.block, verdict.until))
     return [Grant(key, tuple(carriers), instance_id) for key, carriers in blocks.items()]
-
-
-def _granted(invocation: Invocation, grants: Sequence[Grant], source: Source) -> Decision:
-    """Grants `grants`, the latest push last; every caller that pushed one of these keys is named."""
-    latest = sorted(grants, key=lambda grant: max(one.block.timestamp for one in grant.blocks))
-    blocks = sorted((one.block for grant in latest for one in grant.blocks), key=lambda block: block.timestamp)
-    return Decision(
-        invocation,
-        Reason.GRANTED,
-        "",
-        keys=tuple(grant.key for grant in latest),
-        callers=_distinct(block.caller for block in blocks),
-        request_ids=_distinct(block.request_id for block in blocks),
-        expires=min(max(one.block.timestamp for one in grant.blocks) for grant in latest),
-        instance_id=latest[0].instance_id,
-        source=source,
-    )
 
 
 def _distinct(values: Iterable[Optional[str]]) -> Tuple[str, ...]:

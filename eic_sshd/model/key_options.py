@@ -39,17 +39,15 @@ def parse(text: str) -> str:
     """
     if len(text) > _MAX_LENGTH:
         raise ValueError(f"Use {_MAX_LENGTH} characters at most")
-    options = _split(text) if text else []
     seen: Dict[str, _Option] = {}
-    for option in options:
+    for option in _split(text) if text else []:
         _check(option)
         if option.feature in seen and option.feature not in _REPEATABLE:
             raise ValueError(f"Set {option.feature} once")
+        granted = [one.text for one in seen.values() if one.feature in _GRANTS and not one.denies]
+        if option.feature == "restrict" and granted:
+            raise ValueError(f"Put restrict before {granted[0]}: after it, it denies that again")
         seen[option.feature] = option
-    granted = [option.text for option in options if option.feature in _GRANTS and not option.denies]
-    at = [option.feature for option in options].index("restrict") if "restrict" in seen else 0
-    if any(option.text in granted for option in options[:at]):
-        raise ValueError(f"Put restrict before {granted[0]}: after it, it denies that again")
     return text
 
 

@@ -34,7 +34,7 @@ _DECISION = (
     "keys=tuple(grant.key for grant in latest), callers=_distinct(block.caller for block in blocks), "
     "request_ids=_distinct(block.request_id for block in blocks), "
     "expires=min(max(one.block.timestamp for one in grant.blocks) for grant in latest), "
-    "instance_id=latest[%s].instance_id, source=source, )"
+    "instance_id=latest[%s].instance_id, source=source, options=self._config.keys.options, )"
 )
 _SINGLES = "singles: Iterator[_Single] = iter(%s)"
 _OTHER_ISSUER = "identifier.value.authority_cert_issuer is not None"
@@ -341,7 +341,7 @@ EQUIVALENT: Tuple[Equivalent, ...] = (
     ),
     Equivalent(
         "eic_sshd/decide/authorizer.py",
-        "_granted",
+        "Authorizer._granted",
         _DECISION % "0",
         (_DECISION % "(-1)",),
         "all grants of one decision are for the same instance",
