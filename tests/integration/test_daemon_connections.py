@@ -56,7 +56,7 @@ def test_peer_that_disconnects_early_does_not_stop_the_daemon(daemon: Daemon, cl
     assert daemon.process.poll() is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_only_root_and_the_daemons_user_are_answered(daemon: Daemon, client: Client) -> None:
     os.chmod(client.socket, 0o666)
     for folder in (client.config.parent, *client.config.parent.parents):
