@@ -284,3 +284,12 @@ def test_refusal_has_the_verdict_on_each_block_that_was_judged(scene: Scene, ed2
     decision = scene.ask(fingerprint=fingerprint(ed25519))
     assert [verdict.rule for verdict in decision.verdicts] == [Rule.KEY]
     assert decision.reason is decision.verdicts[0].reason
+
+
+def test_granted_and_cached_key_has_the_options_of_the_configuration(scene: Scene, ed25519: str) -> None:
+    scene.settings["keys"] = {"options": "restrict,pty"}
+    scene.instance.push(USER, ed25519, "arn")
+    for source in (Source.IMDS, Source.CACHE):
+        decision = scene.ask(fingerprint=fingerprint(ed25519))
+        assert decision.source is source
+        assert decision.lines == [f"restrict,pty {' '.join(ed25519.split()[:2])}"]

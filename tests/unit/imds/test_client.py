@@ -13,7 +13,7 @@ import pytest
 from eic_sshd.imds.client import Imds, ImdsState, SignerMaterial
 from eic_sshd.model.reasons import NotGranted, Reason
 from testbed.raw_http_server import Talk, response, serving
-from tests.unit.regions import REGIONS
+from tests.regions import REGIONS
 
 from .conversations import CHAIN, KEYS, SOON, STAPLES, after, answering, deadline, having
 

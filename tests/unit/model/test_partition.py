@@ -8,7 +8,7 @@ import re
 import pytest
 
 from eic_sshd.model import partition
-from tests.unit.regions import REGIONS
+from tests.regions import REGIONS
 
 
 @pytest.mark.parametrize(("region", "domain"), REGIONS.items())

@@ -3,19 +3,13 @@
 
 from __future__ import annotations
 
+from tests.regions import REGIONS
+
 from .folder import Folder
 from .pki import DOMAIN, INSTANCE, REGION
 
-# A region of each partition, with the domain of its services: docs/ec2-contract.md has the sources.
-_DOMAINS = {
-    "us-gov-west-1": "amazonaws.com",
-    "cn-north-1": "amazonaws.com.cn",
-    "eusc-de-east-1": "amazonaws.eu",
-    "us-iso-east-1": "c2s.ic.gov",
-    "us-isob-east-1": "sc2s.sgov.gov",
-    "us-isof-south-1": "csp.hci.ic.gov",
-    "eu-isoe-west-1": "cloud.adc-e.uk",
-}
+# The other cases are in a commercial region.
+_DOMAINS = {region: domain for region, domain in REGIONS.items() if region not in ("us-east-1", "xx-invented-9")}
 _NAME, _LONGEST = "An OS user's name as EC2 Instance Connect carries it: 1 to 32 characters.", 32
 
 
