@@ -94,7 +94,7 @@ def _deadline(invocation: Invocation, config: Config) -> Deadline:
 def _decide(invocation: Invocation, config: Config, deadline: Deadline, watchdog: _Watchdog) -> Decision:
     try:
         with libraries.loading():
-            from .decide import dependencies  # late: requests is slow to load
+            from .decide import dependencies  # late: http.client is slow to load
     except NotGranted as unusable:
         return _refuse(invocation, unusable, config)
     from .decide.authorizer import Authorizer

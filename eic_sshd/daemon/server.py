@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import selectors
 import signal
 import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Container, Dict, Iterator, NamedTuple, Optional
+from typing import Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..invocation import Invocation
 from . import connection, protocol
@@ -31,7 +32,8 @@ _QUICK_WORKERS = 4
 # Seconds that a thread may compute before another gets its turn. It is short: the thread that handles the connections
 # gives its turn away at each system call, and those that decide would starve it.
 _SWITCH_INTERVAL = 0.0005
-# Connections without a whole request yet; beyond it the oldest is closed.
+# Connections without a whole request yet, unless that would be more than half of the descriptors that this process may
+# have: a decision needs some for IMDS, openssl and the log. Beyond it the oldest is closed.
 _MAX_PENDING = 512
 # Seconds for a peer to send its request, and to read its answer; a client does either at once.
 _PEER_TIMEOUT = 2.0
@@ -79,6 +81,7 @@ class Service:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="worker")
         self._quick_pool = ThreadPoolExecutor(_QUICK_WORKERS, thread_name_prefix="cached")
         self._under_way: Dict[int, float] = {}
+        self._accepted: List[Tuple[ThreadPoolExecutor, Answer, socket.socket]] = []
         self._wake_in, self._wake_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping = False
         self._last_request = time.monotonic()
@@ -120,6 +123,7 @@ class Service:
             self._drop(pending)
         if not any(now > latest for latest in list(self._under_way.values())):
             self._watchdog_ping()
+        self._start_accepted()
 
     def _is_idle(self) -> bool:
         idle = self._idle()
@@ -162,7 +166,8 @@ class Service:
         if invocation is not None:
             self._dispatch(pending, invocation)
             return
-        if len(self._pending) >= _MAX_PENDING:
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if len(self._pending) >= min(_MAX_PENDING, descriptors // 2):
             self._make_room()
         self._pending[pending.peer.fileno()] = pending
         self._selector.register(pending.peer, selectors.EVENT_READ)
@@ -200,11 +205,17 @@ class Service:
         # A decision that is under way for much longer hangs in something without a time limit.
         self._under_way[peer.fileno()] = ends + 10
         cached = handler.cached(invocation)
-        with contextlib.suppress(RuntimeError):  # no further thread can be started: one of those that run takes it
-            if cached is not None:
-                self._quick_pool.submit(self._answer, cached, peer)
-            else:
-                self._pool.submit(self._answer, lambda: handler.decide(invocation), peer)
+        if cached is not None:
+            self._accepted.append((self._quick_pool, cached, peer))
+        else:
+            self._accepted.append((self._pool, lambda: handler.decide(invocation), peer))
+
+    def _start_accepted(self) -> None:
+        """Have the workers begin. This thread waits next: otherwise it and they would take the interpreter in turns."""
+        accepted, self._accepted = self._accepted, []
+        for pool, answer, peer in accepted:
+            with contextlib.suppress(RuntimeError):  # no further thread can be started: one of those that run takes it
+                pool.submit(self._answer, answer, peer)
 
     def _answer(self, answer: Answer, peer: socket.socket) -> None:
         descriptor = peer.fileno()

@@ -13,7 +13,6 @@ from ..model.reasons import NotGranted, Reason
 
 # Module, and the package that has it in Debian's and Red Hat's distributions.
 _NEEDED = (
-    ("requests", "python3-requests"),
     ("cryptography.x509.ocsp", "python3-cryptography"),
     ("systemd.daemon", "python3-systemd"),
 )

@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bounded transport: HTTP by requests, with nothing of the environment, and with a limit on each exchange.
+"""The bounded transport: HTTP by http.client, with a limit on each exchange.
 
-The timeout of requests is for each read, so that a peer which sends a byte now and then could hold a caller for ever;
-and http.client reads as many bytes as a chunk claims to have. Here the socket itself enforces the end of the request's
-time and the number of bytes. This module also decides what an exception of requests or urllib3 means.
+A time-out of http.client is for each wait, so that a peer which sends a byte now and then could hold a caller for ever;
+and it reads as many bytes as a chunk claims to have. Here the socket itself enforces the end of the request's time and
+the number of bytes. This module also decides what an exception of http.client means.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
+import select
 import socket
-from typing import Any, Dict, List, Optional, Type
-
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
+from typing import Any, Dict, Iterator, Optional
+from urllib.parse import urlsplit
 
 from ..model.deadline import Deadline
 
@@ -28,14 +24,10 @@ _MAX_HEAD_BYTES = 16 * 1024
 _MAX_LINES = 512
 # Pieces in which an answer may come: 256 KiB in packets of 1500 bytes are fewer than 200.
 _MAX_PIECES = 4096
-# The headers that are kept. requests would parse some of the others, and raise any exception over a malformed one.
-_HEADERS = frozenset({"content-length", "content-encoding"})
-# An answer may be compressed unless the request says otherwise (RFC 9110 section 12.5.3).
-_REQUEST_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "eic-sshd"}
 # Bytes that may frame a chunked body.
 _MAX_FRAMING_BYTES = 8 * 1024
-# What requests raises when an exchange fails: requests.RequestException is an OSError.
-EXCHANGE_ERRORS = (urllib3.exceptions.HTTPError, OSError)
+# What http.client raises when an exchange fails.
+EXCHANGE_ERRORS = (http.client.HTTPException, OSError)
 
 
 class TooLong(OSError):
@@ -136,84 +128,70 @@ class LimitedSocket(socket.socket):
         return reader
 
 
-class HttpClient:
-    """Sends requests over plain HTTP, within `limit`, by one kept-alive connection.
+class HttpClient(http.client.HTTPConnection):
+    """Sends requests to `endpoint` (http://ADDRESS[:PORT]) over one kept-alive connection, within `limit`.
 
-    It uses an adapter of requests without a session: no redirect, no proxy, no .netrc, nothing of the environment.
+    There is no redirect, no proxy and no cookie, and nothing of the environment counts. One request at a time.
     """
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, endpoint: str, limit: Limit) -> None:
+        """Raises ValueError for anything but http."""
+        parts = urlsplit(endpoint)
+        if parts.scheme != "http":
+            raise ValueError(f"{endpoint}: only http:// is possible")
+        super().__init__(parts.hostname or "", parts.port or http.client.HTTP_PORT)
         self._limit = limit
-        self._adapter = HTTPAdapter()  # requests retries nothing by default
-        self._adapter.poolmanager.pool_classes_by_scheme = {"http": _pool_class(limit)}
 
-    def close(self) -> None:
-        """Close the connection; the next request opens another."""
-        self._adapter.close()  # type: ignore[no-untyped-call,unused-ignore] # as the stubs of requests have it
+    def connect(self) -> None:
+        """Open the connection within the time that is left. http.client calls this when it needs one."""
+        self._limit.connecting, self._limit.connected = True, False
+        self.timeout = self._limit.require_time()
+        super().connect()
+        self._limit.connected = True
+        plain = self.sock
+        self.sock = LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        self.sock.limit = self._limit
 
-    def request(self, method: str, url: str, headers: Dict[str, str]) -> requests.Response:
-        """The answer, its body not read yet. Raises one of EXCHANGE_ERRORS."""
-        if not url.startswith("http://"):
-            raise requests.exceptions.InvalidSchema(f"{url}: only http:// is possible")
-        request = requests.PreparedRequest()  # filled in here: the paths need no quoting, and this is the warm path
-        request.method, request.url = method, url
-        request.headers = CaseInsensitiveDict({**_REQUEST_HEADERS, **headers})
-        return self._adapter.send(request, timeout=self._limit.require_time())
+    @contextlib.contextmanager
+    def exchange(self, method: str, path: str, headers: Dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request for `path`, its body not read yet. Raises one of EXCHANGE_ERRORS.
 
-
-def _pool_class(limit: Limit) -> Type[HTTPConnectionPool]:
-    class Connection(HTTPConnection):
-        def connect(self) -> None:
-            limit.connecting, limit.connected = True, False
-            super().connect()  # type: ignore[no-untyped-call,unused-ignore] # urllib3 1.26 has no annotations
-            limit.connected = True
-            plain = self.sock
-            self.sock = LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
-            self.sock.limit = limit
-
-        def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-            answer = super().getresponse(*args, **kwargs)
-            limit.begin_body()
-            # urllib3 2 wraps http.client's answer, with a copy of its head; requests looks for cookies in the original.
-            for head in (getattr(answer, "_original_response", answer).msg, answer.headers):
-                for name in {name for name in head if name.lower() not in _HEADERS}:
-                    del head[name]
-            return answer
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
-
-    return Pool
+        The connection is kept for the next request if the whole body was read.
+        """
+        self._limit.require_time()
+        if self.sock is not None and _has_input(self.sock):
+            self.close()  # the peer has closed it, or sent what no request asked for
+        try:
+            self.request(method, path, headers={"User-Agent": "eic-sshd", **headers})
+            with self.getresponse() as answer:
+                self._limit.begin_body()
+                yield answer
+                is_whole = answer.isclosed()
+        except BaseException:
+            self.close()
+            raise
+        if not is_whole:
+            self.close()
 
 
-def _causes(error: BaseException) -> List[BaseException]:
-    """`error` and all that led to it; urllib3 also keeps causes among an error's arguments."""
-    found = [error]
-    for one in found:  # grows while it is walked
-        linked = (one.__cause__, one.__context__, *one.args)
-        found += [other for other in linked if isinstance(other, BaseException) and other not in found]
-    return found
-
-
-def is_too_long(error: BaseException) -> bool:
-    """Whether the exchange failed because the peer sent too much."""
-    return any(isinstance(cause, TooLong) for cause in _causes(error))
+def _has_input(connection: socket.socket) -> bool:
+    """Whether something can be read from `connection` without a wait: bytes, or its end."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def protocol_error(error: BaseException) -> Optional[str]:
     """What is wrong with the answer; None if none came."""
-    causes = _causes(error)
-    if is_too_long(error):
+    if isinstance(error, TooLong):
         return "is longer than any answer of IMDS"
-    if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
+    if isinstance(error, http.client.RemoteDisconnected):
         return "is missing: the connection was closed"
-    no_http = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, urllib3.exceptions.HeaderParsingError)
-    if any(isinstance(cause, no_http) for cause in causes):
+    if isinstance(error, http.client.HTTPException):
         return "is not HTTP"
     return None
 
 
 def os_error_text(error: BaseException) -> str:
     """The kernel's words for why the exchange failed; the name of the exception where there are none."""
-    texts = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror)
-    return next(texts, type(error).__name__)
+    return getattr(error, "strerror", None) or type(error).__name__

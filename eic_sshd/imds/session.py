@@ -7,12 +7,11 @@ EC2 User Guide, "Use IMDSv2": a PUT gives a token, every GET carries it; 401 mea
 
 from __future__ import annotations
 
+import http.client
 import re
 import socket
 import threading
 from typing import Dict, NamedTuple, Optional
-
-import requests
 
 from ..model.deadline import Deadline
 from ..model.reasons import NotGranted, Reason
@@ -77,7 +76,7 @@ class Session:
         self._state = state
         self._kept_until = 0.0
         self._limit = Limit()
-        self._http = bounded.HttpClient(self._limit)
+        self._http = bounded.HttpClient(endpoint, self._limit)
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
@@ -152,21 +151,20 @@ class Session:
         if clock() >= self._kept_until:
             self.close()
         self._limit.begin(read.until, request.limit)
-        url = f"{self._endpoint}/latest/{request.path}"
-        with self._http.request(request.method, url, request.headers) as answer:
-            response = _Response(answer.status_code, self._body(answer, request))
+        with self._http.exchange(request.method, f"/latest/{request.path}", request.headers) as answer:
+            response = _Response(answer.status, self._body(answer, request))
         self._kept_until = clock() + _CONNECTION_LIFETIME
         return response
 
-    def _body(self, answer: requests.Response, request: _Request) -> bytes:
+    def _body(self, answer: http.client.HTTPResponse, request: _Request) -> bytes:
         """The body as it came, whole and within the request's limit."""
         path, limit = request.path, request.limit
-        body: bytes = answer.raw.read(min(limit, _LARGE_BODY) + 1)
+        body = answer.read(min(limit, _LARGE_BODY) + 1)
         if len(body) > _LARGE_BODY:
             if not self._state.large_bodies.acquire(timeout=self._limit.require_time()):
                 raise socket.timeout("too many large answers are being read")
             try:
-                body += answer.raw.read(limit + 1 - len(body))
+                body += answer.read(limit + 1 - len(body))
             finally:
                 self._state.large_bodies.release()
         if len(body) > limit:
@@ -181,7 +179,7 @@ class Session:
     def _failure(self, path: str, error: Exception, read: _ReadTime) -> NotGranted:
         problem = bounded.protocol_error(error)
         if problem is not None:
-            refusal = AnswerTooLong if bounded.is_too_long(error) else NotGranted
+            refusal = AnswerTooLong if isinstance(error, bounded.TooLong) else NotGranted
             return refusal(Reason.IMDS_ERROR, f"the answer to {path} {problem}")
         clock = read.deadline.clock
         time_is_over = read.until.remaining() <= 0

@@ -156,8 +156,8 @@ class Reason(enum.Enum):
         "library-unusable", Outcome.ERROR, ERR, True,
         "A Python library that eic-sshd needs is missing, or the python3 that runs cannot load it.",
         "Let /usr/bin/python3 be the distribution's own Python (`ls -l /usr/bin/python3`): no other version loads the "
-        "compiled modules of its libraries. If it is, install python3-requests, python3-cryptography and "
-        "python3-systemd. `eic-sshd check-config` names what cannot be loaded.",
+        "compiled modules of its libraries. If it is, install python3-cryptography and python3-systemd. "
+        "`eic-sshd check-config` names what cannot be loaded.",
     )  # fmt: skip
     DOMAIN_UNKNOWN = (
         "domain-unknown", Outcome.REFUSED, WARNING, True,

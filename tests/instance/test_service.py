@@ -129,13 +129,13 @@ def test_service_answers_again_once_its_libraries_are_back(own: Instance) -> Non
     pushed, on_disk = own.client.key(), own.client.key()
     own.client.put_on_disk(on_disk)
     own.aws.push(USER, pushed.line)
-    own.machine.shell("systemctl stop eic-sshd.service; cd /usr/lib/python3/dist-packages; mv requests gone")
+    own.machine.shell("systemctl stop eic-sshd.service; cd /usr/lib/python3/dist-packages; mv systemd gone")
     for _ in range(5):
         assert own.client.login(pushed, on_disk).output == USER
     own.machine.shell(questions(60, pause=0.02) + " wait")
     assert unit_state(own, "eic-sshd.service") == "failed"
     assert unit_state(own, "eic-sshd.socket") == "active"
-    own.machine.shell("cd /usr/lib/python3/dist-packages; mv gone requests")
+    own.machine.shell("cd /usr/lib/python3/dist-packages; mv gone systemd")
     before = own.machine.cursor()
     assert own.client.login(pushed).output == USER
     assert {record["_PID"] for record in own.machine.records(before)} == {own.service_pid()}

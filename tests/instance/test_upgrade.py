@@ -133,7 +133,7 @@ def test_removal_after_an_interrupted_upgrade_removes_only_our_lines(own: Instan
     assert own.client.login(on_disk).output == USER
 
 
-@pytest.mark.parametrize("library", ["python3-cryptography", "python3-requests", "openssl"])
+@pytest.mark.parametrize("library", ["python3-cryptography", "openssl"])
 def test_key_on_disk_logs_in_without_a_library(own: Instance, library: str) -> None:
     on_disk, pushed = on_disk_key(own), own.client.key()
     own.aws.push(USER, pushed.line)

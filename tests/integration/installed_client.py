@@ -15,7 +15,7 @@ from eic_sandbox.server import Sandbox
 
 USER = "root"  # any user that every machine has
 CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
-# Seconds: an ordinary machine starts Python and requests in a tenth of this; the rest is for a busy one.
+# Seconds: an ordinary machine starts Python and its libraries in a tenth of this; the rest is for a busy one.
 STARTING = 1.5
 
 

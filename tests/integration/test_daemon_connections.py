@@ -78,6 +78,7 @@ def test_daemon_without_free_descriptors_closes_silent_peers(daemon: Daemon, cli
     resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (used + 20, 4096))
     with connected(client, *[b""] * 60):
         assert ask(client).reason == "no-active-keys"
+        assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= used + 20 - 5  # a decision and its record need some
         cpu = Path(f"/proc/{daemon.process.pid}/stat").read_text().split()[13]
         time.sleep(0.5)
         assert int(Path(f"/proc/{daemon.process.pid}/stat").read_text().split()[13]) - int(cpu) < 25

@@ -18,7 +18,7 @@ class Panic(BaseException):
 @pytest.mark.parametrize(
     "error",
     [
-        ModuleNotFoundError("No module named 'requests'"),
+        ModuleNotFoundError("No module named 'cryptography'"),
         ImportError("undefined symbol: _PyErr_SetKeyError"),
         AttributeError("module 'collections' has no attribute 'Mapping'"),
         SyntaxError("invalid syntax"),

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import select
 import socket
 import time
 from typing import Iterator, List, Tuple
 
 import pytest
-import requests
 
 from eic_sshd.imds.bounded import HttpClient, Limit, LimitedSocket, TooLong
 from eic_sshd.model.deadline import Deadline
+from testbed import waiting
 from testbed.raw_http_server import response, serving
 
 HEAD_BYTES = 16 * 1024
@@ -25,6 +27,17 @@ def begun(body: int = 0, seconds: float = LONG) -> Limit:
     limit = Limit()
     limit.begin(Deadline.after(seconds, time.monotonic), body)
     return limit
+
+
+@contextlib.contextmanager
+def client(endpoint: str, limit: Limit) -> Iterator[HttpClient]:
+    with contextlib.closing(HttpClient(endpoint, limit)) as made:
+        yield made
+
+
+def content(made: HttpClient, path: str = "/", **headers: str) -> bytes:
+    with made.exchange("GET", path, headers) as answer:
+        return answer.read(1024)
 
 
 def test_answer_with_more_than_512_lines_outside_its_body_is_refused() -> None:
@@ -47,15 +60,12 @@ def test_line_limit_is_per_request() -> None:
 @pytest.mark.parametrize(("chunks", "accepted"), [(MAX_LINES - 5, True), (MAX_LINES - 4, False)])
 def test_lines_of_chunks_count_like_lines_of_the_head(chunks: int, accepted: bool) -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
-    with contextlib.ExitStack() as opened:
-        endpoint = opened.enter_context(serving(lambda peer, head: peer.sendall(answer)))
-        made = opened.enter_context(contextlib.closing(HttpClient(begun(body=1024))))
-        got = opened.enter_context(made.request("GET", endpoint, {}))
+    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, client(endpoint, begun(body=1024)) as made:
         if accepted:
-            assert got.raw.read(1024, decode_content=False) == b"x" * chunks
+            assert content(made) == b"x" * chunks
         else:
-            with pytest.raises(Exception, match="more lines"):
-                got.raw.read(1024, decode_content=False)
+            with pytest.raises(TooLong, match="more lines"):
+                content(made)
 
 
 @pytest.mark.parametrize("body", [0, 100, 512 * 1024])
@@ -131,42 +141,35 @@ def test_nothing_is_sent_after_the_time_is_over(pair: Pair, moment: float) -> No
 # The client, over loopback.
 
 
+class Heads(List[bytes]):
+    """The heads of the requests that a server had; it answers each with `answer`."""
+
+    def __init__(self, answer: bytes = response(200, b"ok")) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def talk(self, peer: socket.socket, head: bytes) -> None:
+        self.append(head)
+        peer.sendall(self.answer)
+
+
 def test_request_has_only_the_necessary_headers() -> None:
-    heads: List[bytes] = []
-
-    def talk(peer: socket.socket, head: bytes) -> None:
-        heads.append(head)
-        peer.sendall(response(200, b"ok"))
-
-    with serving(talk) as endpoint, contextlib.closing(HttpClient(begun(body=100))) as made:
-        assert made.request("GET", f"{endpoint}/path", {"X-One": "1"}).content == b"ok"
+    heads = Heads()
+    with serving(heads.talk) as endpoint, client(endpoint, begun(body=100)) as made:
+        assert content(made, "/path", X="1") == b"ok"
     (head,) = heads
     request, *headers = head[: -len(b"\r\n\r\n")].split(b"\r\n")
     host = endpoint.partition("://")[2].encode()
     assert request == b"GET /path HTTP/1.1"
-    assert sorted(headers) == [
-        b"Accept-Encoding: identity",
-        b"Host: " + host,
-        b"User-Agent: eic-sshd",
-        b"X-One: 1",
-    ]
+    assert sorted(headers) == [b"Accept-Encoding: identity", b"Host: " + host, b"User-Agent: eic-sshd", b"X: 1"]
 
 
 def test_nothing_is_sent_before_a_request_begins() -> None:
-    heads: List[bytes] = []
-
-    def talk(peer: socket.socket, head: bytes) -> None:
-        heads.append(head)
-        peer.sendall(response(200, b"ok"))
-
+    heads = Heads()
     limit = Limit()
     assert limit.remaining() == 0
-    with (
-        serving(talk) as endpoint,
-        contextlib.closing(HttpClient(limit)) as made,
-        pytest.raises(socket.timeout),
-    ):
-        made.request("GET", endpoint, {})
+    with serving(heads.talk) as endpoint, client(endpoint, limit) as made, pytest.raises(socket.timeout):
+        content(made)
     assert heads == []
 
 
@@ -177,56 +180,107 @@ def test_request_is_sent_only_once() -> None:
         heads.append(head)
         peer.shutdown(socket.SHUT_RDWR)
 
-    with (
-        serving(talk) as endpoint,
-        contextlib.closing(HttpClient(begun())) as made,
-        pytest.raises(requests.ConnectionError),
-    ):
-        made.request("GET", endpoint, {})
+    closed = pytest.raises(http.client.RemoteDisconnected)
+    with serving(talk) as endpoint, client(endpoint, begun()) as made, closed:
+        content(made)
     assert len(heads) == 1
 
 
 @pytest.mark.parametrize("scheme", ["https", "ftp", "file"])
 def test_https_is_not_supported(scheme: str) -> None:
-    peers: List[bytes] = []
-    refusal = pytest.raises(requests.exceptions.InvalidSchema)
-    with (
-        serving(lambda peer, head: peers.append(head)) as endpoint,
-        contextlib.closing(HttpClient(begun())) as made,
-        refusal,
-    ):
-        made.request("GET", endpoint.replace("http", scheme), {})
-    assert peers == []
+    with pytest.raises(ValueError, match=f"{scheme}://127.0.0.1: only http:// is possible"):
+        HttpClient(f"{scheme}://127.0.0.1", begun())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host", "port"),
+    [("http://[fd00:ec2::254]", "fd00:ec2::254", 80), ("http://127.0.0.1:8080", "127.0.0.1", 8080)],
+)
+def test_endpoint_gives_address_and_port(endpoint: str, host: str, port: int) -> None:
+    made = HttpClient(endpoint, begun())
+    assert (made.host, made.port) == (host, port)
 
 
 def test_limit_shows_whether_a_connection_was_opened_and_whether_one_is_open() -> None:
     limit = Limit()
     assert (limit.connecting, limit.connected) == (False, True)
-    with (
-        serving(lambda peer, head: peer.sendall(response(200, b"ok"))) as endpoint,
-        contextlib.closing(HttpClient(limit)) as made,
-    ):
+    with serving(Heads().talk) as endpoint, client(endpoint, limit) as made:
         for opens in (True, False):
             limit.begin(Deadline.after(LONG, time.monotonic), 100)
             assert (limit.connecting, limit.connected) == (False, True)
-            assert made.request("GET", endpoint, {}).content == b"ok"
+            assert content(made) == b"ok"
             assert (limit.connecting, limit.connected) == (opens, True)
 
 
 def test_limit_shows_that_a_connection_could_not_be_opened() -> None:
     limit = begun()
-    with socket.socket() as unused, contextlib.closing(HttpClient(limit)) as made:
+    with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(requests.ConnectionError):
-            made.request("GET", "http://127.0.0.1:%d" % unused.getsockname()[1], {})
+        refused = pytest.raises(ConnectionRefusedError)
+        with client("http://127.0.0.1:%d" % unused.getsockname()[1], limit) as made, refused:
+            content(made)
     assert (limit.connecting, limit.connected) == (True, False)
 
 
-@pytest.mark.parametrize("name", [b"Set-Cookie", b"set-cookie2", b"SET-COOKIE"])
-def test_cookies_are_neither_kept_nor_parsed(name: bytes) -> None:
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_connection_is_not_used_again_if_a_body_was_not_read_whole(wanted: int) -> None:
     limit = Limit()
-    answer = response(200, b"ok", name.decode() + ": a=b")
-    with serving(lambda peer, head: peer.sendall(answer)) as endpoint, contextlib.closing(HttpClient(limit)) as made:
-        limit.begin(Deadline.after(LONG, time.monotonic), 100)
-        got = made.request("GET", endpoint, {})
-        assert (got.content, list(got.cookies)) == (b"ok", [])
+    with serving(Heads().talk) as endpoint, client(endpoint, limit) as made:
+        for _ in range(2):
+            limit.begin(Deadline.after(LONG, time.monotonic), 100)
+            with made.exchange("GET", "/", {}) as answer:
+                assert answer.read(wanted) == b"ok"[:wanted]
+            assert limit.connecting
+
+
+def test_connection_is_not_used_again_after_an_error() -> None:
+    limit = Limit()
+    with serving(Heads().talk) as endpoint, client(endpoint, limit) as made:
+        for _ in range(2):
+            limit.begin(Deadline.after(LONG, time.monotonic), 100)
+            with pytest.raises(ZeroDivisionError), made.exchange("GET", "/", {}) as answer:
+                raise ZeroDivisionError(answer.read(100))
+            assert limit.connecting
+
+
+def test_bytes_that_no_request_asked_for_are_not_an_answer() -> None:
+    limit = Limit()
+    peers: List[socket.socket] = []
+
+    def talk(peer: socket.socket, head: bytes) -> None:
+        peers.append(peer)
+        peer.sendall(response(200, b"ok") * 2)
+
+    with serving(talk) as endpoint, client(endpoint, limit) as made:
+        for _ in range(3):
+            limit.begin(Deadline.after(LONG, time.monotonic), 100)
+            assert content(made) == b"ok"
+            assert limit.connecting
+            peers[-1].sendall(response(200, b"no"))
+            waiting.until(lambda: select.select([made.sock], [], [], 0)[0], "the bytes arrive")
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "http://127.0.0.1/elsewhere"])
+def test_redirect_is_not_followed(location: str) -> None:
+    heads = Heads(response(302, b"moved", f"Location: {location}"))
+    with serving(heads.talk) as endpoint, client(endpoint, begun(body=100)) as made:
+        assert content(made) == b"moved"
+    assert len(heads) == 1
+
+
+def test_cookie_is_not_sent_back() -> None:
+    limit = Limit()
+    heads = Heads(response(200, b"ok", "Set-Cookie: a=b"))
+    with serving(heads.talk) as endpoint, client(endpoint, limit) as made:
+        for _ in range(2):
+            limit.begin(Deadline.after(LONG, time.monotonic), 100)
+            assert content(made) == b"ok"
+    assert b"cookie" not in b"".join(heads).lower()
+
+
+def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = Heads()
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with serving(heads.talk) as endpoint, client(endpoint, begun(body=100)) as made:
+        assert content(made) == b"ok"
