@@ -22,7 +22,7 @@ class Invocation:
     `tokens` has the values that only sshd knows (`%k`: {"k": ...}), and `language` its LANG, both for a chained
     command. `in_chain` is whether that command itself asks. `is_retry` is whether a first process failed.
 
-    It is immutable. (A NamedTuple would be slow to load: docs/decisions has the figures.)
+    It is immutable. (Other kinds of value are slow to load: docs/decisions/02-values.md.)
     """
 
     __slots__ = (

@@ -17,7 +17,6 @@ from typing import Callable, Optional
 
 from .config.loader import load_or_refuse
 from .config.schema import Config, LogSettings
-from .decide import chained_command
 from .host import libraries, process
 from .invocation import CHAINED_MARK, Invocation
 from .log import record, sinks
@@ -69,6 +68,8 @@ def chained_output(invocation: Invocation) -> bytes:
     config, refusal = load_or_refuse(invocation.config_file)
     if config.chain.command is None:
         # The daemon knew of one a moment ago: the configuration has changed since.
+        from .decide import chained_command  # late, here and below: most sites have no such command
+
         problem = f"not run: {refusal.detail}" if refusal else "not run: the configuration no longer names a command"
         not_run = chained_command.CommandResult(b"", None, problem, 0)
         _log(chained_command.record("", invocation, not_run), config.log)
@@ -118,12 +119,16 @@ def _whole_answer(decision: Decision, config: Config) -> bytes:
     lines = "".join(f"{line}\n" for line in decision.lines).encode()
     if config.chain.command is None or decision.invocation.in_chain:
         return lines
+    from .decide import chained_command
+
     if not chained_command.should_run(config, decision):
         return lines
     return lines + _run_chained(decision.invocation, config.chain.command, config)
 
 
 def _run_chained(invocation: Invocation, command: str, config: Config) -> bytes:
+    from .decide import chained_command
+
     seconds = chained_command.seconds_left(config, invocation.begun, time.monotonic())
     result = chained_command.run(command, invocation, seconds)
     _log(chained_command.record(command, invocation, result), config.log)

@@ -7,20 +7,22 @@ The grammar is that of Python's configparser, which does not keep line numbers a
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
+
+from ..model.value import Value
 
 # A `]` between double quotes is part of the section's name. What follows the header is ignored.
 _HEADER = re.compile(r'\[((?:"[^"]*"|[^]"])+)\]')
 
 
-class Entry(NamedTuple):
+class Entry(Value):
     """The value of one key: `text` has the lines of the value, joined by newlines, without blanks around it."""
 
     line: int
     text: str
 
 
-class IniSection(NamedTuple):
+class IniSection(Value):
     """One section: what is between the brackets, and its entries by key. Keys are in lower case."""
 
     header: str
@@ -28,14 +30,14 @@ class IniSection(NamedTuple):
     entries: Dict[str, Entry]
 
 
-class Problem(NamedTuple):
+class Problem(Value):
     """What is not in the format. `line` counts from 1, `text` is a clause."""
 
     line: int
     text: str
 
 
-class IniFile(NamedTuple):
+class IniFile(Value):
     """The sections in order, each header once. They have a meaning only if there are no problems."""
 
     sections: List[IniSection]

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..model import key_options
 from ..model.public_key import SUPPORTED_TYPES, KeyPolicy
+from ..model.value import Value
 from . import values
 from .section import Section, Setting, Values
 
@@ -185,7 +184,7 @@ SECTIONS = (
 )
 
 
-class Config(NamedTuple):
+class Config(Value):
     """All settings."""
 
     imds: ImdsSettings

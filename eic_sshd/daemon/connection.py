@@ -7,15 +7,16 @@ import contextlib
 import os
 import socket
 import struct
-from typing import NamedTuple, Optional, Set
+from typing import Optional, Set
 
 from ..invocation import Invocation
+from ..model.value import Value
 from . import protocol
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 
-class PendingConnection(NamedTuple):
+class PendingConnection(Value):
     """A connection without its whole request yet; it was accepted at `since`, in seconds of time.monotonic."""
 
     peer: socket.socket

@@ -10,7 +10,7 @@ import signal
 import socket
 import stat
 import threading
-from typing import Callable, Iterator, NamedTuple, Optional
+from typing import Callable, Iterator, Optional
 
 from ..config.loader import load_or_refuse
 from ..config.schema import Config
@@ -22,6 +22,7 @@ from ..invocation import Invocation
 from ..log import record, sinks
 from ..model.decision import Decision
 from ..model.reasons import NotGranted
+from ..model.value import Value
 from ..paths import SOCKET
 from . import protocol, systemd
 from .server import Handler, Service
@@ -33,7 +34,7 @@ class CannotServe(Exception):
     """There is no socket to serve on; the message has the reason and the remedy."""
 
 
-class _State(NamedTuple):
+class _State(Value):
     """All that a reload replaces. `refusal` is why nothing is granted, if the configuration is invalid."""
 
     config: Config

@@ -16,9 +16,10 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Container, Dict, Iterator, List, Optional, Tuple
 
 from ..invocation import Invocation
+from ..model.value import Value
 from . import connection, protocol
 from .connection import PendingConnection
 
@@ -41,7 +42,7 @@ _PEER_TIMEOUT = 2.0
 _ANSWER_MARGIN = 0.25
 
 
-class Handler(NamedTuple):
+class Handler(Value):
     """What the service answers with: `deadline` in seconds, `config_file` as the clients name it.
 
     `decide` gives the answer and may take as long as a decision may; `cached` waits for nothing, and gives None where

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, Optional, Tuple
 
 from ..model.deadline import Deadline
 from ..model.public_key import PublicKey
 from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
+from ..model.value import Value
 
 if TYPE_CHECKING:
     from ..trust.signer import Signer
@@ -27,21 +28,21 @@ _MAX_GRANTS = 1024
 _MAX_BLOCKS = 8192
 
 
-class Location(NamedTuple):
+class Location(Value):
     """Where this instance runs; it does not change while it runs."""
 
     region: str
     domain: str
 
 
-class GrantedBlock(NamedTuple):
+class GrantedBlock(Value):
     """A block that passed every check; it ends at `until` on the monotonic clock, whatever the wall clock shows."""
 
     block: Block
     until: float
 
 
-class Grant(NamedTuple):
+class Grant(Value):
     """A key, with every granted block that carried it: one or more."""
 
     key: PublicKey
@@ -49,7 +50,7 @@ class Grant(NamedTuple):
     instance_id: str
 
 
-class _Verified(NamedTuple):
+class _Verified(Value):
     pem: bytes
     signer: Signer
     since: float

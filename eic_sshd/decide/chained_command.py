@@ -10,7 +10,7 @@ import select
 import signal
 import threading
 import time
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..config.schema import CHAIN_SHARE, Config
 from ..host import trusted_files
@@ -19,6 +19,7 @@ from ..log.record import Fields, Record, clean
 from ..model import keys_command
 from ..model.decision import Decision
 from ..model.reasons import INFO, WARNING
+from ..model.value import Value
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
 # The folders of Debian's and of Red Hat's sshd (_PATH_STDPATH).
@@ -26,7 +27,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games
 _LIMIT = 16 * 1024 * 1024  # bytes it may print
 
 
-class CommandResult(NamedTuple):
+class CommandResult(Value):
     """How the command ended. `output` is what it printed, if that counts; `status` is its exit status."""
 
     output: bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from ..config.schema import Config
 from ..host import libraries
@@ -14,6 +14,7 @@ from ..host.timed_calls import TimedCalls
 from ..imds.client import Imds, ImdsState
 from ..model.deadline import Clock
 from ..model.reasons import NotGranted, Reason
+from ..model.value import Value
 from . import fallback
 from .fallback import KeysOnDisk
 
@@ -27,7 +28,7 @@ _ROOTS_TIMEOUT = 1.0
 _reads = TimedCalls(4)
 
 
-class Dependencies(NamedTuple):
+class Dependencies(Value):
     """`verifier` is called only when a signer must be verified; the clocks give seconds (time.time, time.monotonic)."""
 
     imds: Imds

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Iterator, List, Optional
 
 from ..model import signed_key
 from ..model.public_key import has_fingerprint
 from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
+from ..model.value import Value
 from ..model.verdict import Verdict
 from . import checks
 
@@ -19,7 +20,7 @@ _MAX_JUDGED = 256
 _MAX_COUNTED = 4096
 
 
-class Pushed(NamedTuple):
+class Pushed(Value):
     """The blocks to judge, the verdicts on malformed ones, and how many more blocks there are."""
 
     blocks: List[Block]

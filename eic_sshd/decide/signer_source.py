@@ -7,11 +7,12 @@ may then disagree. So a judgement that looks like one of a rotation is made a se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 from ..config.schema import Config
 from ..model.deadline import Deadline
 from ..model.reasons import NotGranted, Outcome, Reason
+from ..model.value import Value
 from . import checks
 from .cache import Cache, Location
 
@@ -28,7 +29,7 @@ _RETRYABLE = frozenset({
 Result = TypeVar("Result")
 
 
-class Anchor(NamedTuple):
+class Anchor(Value):
     """What blocks are judged by."""
 
     signer: Signer

@@ -7,9 +7,10 @@ import contextlib
 import os
 import sys
 import threading
-from typing import Iterator, NamedTuple
+from typing import Iterator
 
 from ..model.reasons import NotGranted, Reason
+from ..model.value import Value
 
 # Module, and the package that has it in Debian's and Red Hat's distributions.
 _NEEDED = (
@@ -51,7 +52,7 @@ def try_cryptography() -> None:
     rsa.RSAPublicNumbers(65537, (1 << 2047) + 1).public_key()
 
 
-class Unloadable(NamedTuple):
+class Unloadable(Value):
     """A module that cannot be loaded: the package that has it, and the exception."""
 
     module: str

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..model.value import Value
 from .errors import MachineError
 
 
-class PlainFile(NamedTuple):
+class PlainFile(Value):
     """A plain file's text and status; None for both if there is no file."""
 
     text: Optional[str]

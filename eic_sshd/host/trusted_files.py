@@ -16,7 +16,9 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Collection, Iterator, List, NamedTuple, Optional
+from typing import Collection, Iterator, List, Optional
+
+from ..model.value import Value
 
 _MAX_LINKS = 40  # on one path, as in the kernel (path_resolution(7))
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -37,7 +39,7 @@ class UntrustedFile(Exception):
         self.remedy = remedy
 
 
-class _Place(NamedTuple):
+class _Place(Value):
     """A file, folder or link: an open descriptor of it, and its path without links."""
 
     descriptor: int

@@ -13,7 +13,7 @@ import http.client
 import io
 import select
 import socket
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, cast
 from urllib.parse import urlsplit
 
 from ..model.deadline import Deadline
@@ -145,10 +145,11 @@ class HttpClient(http.client.HTTPConnection):
     def connect(self) -> None:
         """Open the connection within the time that is left. http.client calls this when it needs one."""
         self._limit.connecting, self._limit.connected = True, False
-        self.timeout = self._limit.require_time()
-        super().connect()
+        # As bytes, the address needs no module for internationalized names (1 ms).
+        address = (cast(str, self.host.encode()), self.port)
+        plain = socket.create_connection(address, self._limit.require_time())
         self._limit.connected = True
-        plain = self.sock
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = LimitedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
         self.sock.limit = self._limit
 

@@ -11,10 +11,11 @@ import http.client
 import re
 import socket
 import threading
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Optional
 
 from ..model.deadline import Deadline
 from ..model.reasons import NotGranted, Reason
+from ..model.value import Value
 from . import bounded
 from .availability import TOKEN_PATH, Availability
 from .bounded import Limit
@@ -45,7 +46,7 @@ class SessionState:
         self.large_bodies = threading.BoundedSemaphore(_MAX_LARGE_BODIES)
 
 
-class _Request(NamedTuple):
+class _Request(Value):
     """`limit` is the most bytes that the body of the answer may have."""
 
     method: str
@@ -54,12 +55,12 @@ class _Request(NamedTuple):
     limit: int
 
 
-class _Response(NamedTuple):
+class _Response(Value):
     status: int
     body: bytes
 
 
-class _ReadTime(NamedTuple):
+class _ReadTime(Value):
     """One read began at `since`, must be over by `until`, and is part of a decision with `deadline`."""
 
     since: float

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 from ..model.decision import Decision
 from ..model.reasons import Outcome
+from ..model.value import Value
 
 Fields = Dict[str, Union[str, int]]
 
 
-class Record(NamedTuple):
+class Record(Value):
     """One entry for the log: a sentence, its kind's `message_id`, its syslog(3) `severity`, and fields for machines."""
 
     message: str

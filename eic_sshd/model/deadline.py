@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import Callable
+
+from .value import Value
 
 Clock = Callable[[], float]
 """Gives seconds; time.monotonic for durations, time.time for the wall clock."""
 
 
-class Deadline(NamedTuple):
+class Deadline(Value):
     """The moment on `clock`, in seconds, by which something must be over."""
 
     at: float

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import enum
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from ..invocation import Invocation
 from .public_key import PublicKey
 from .reasons import Outcome, Reason
+from .value import Value
 from .verdict import Verdict
 
 
@@ -20,7 +21,7 @@ class Source(enum.Enum):
     FILE = "file"
 
 
-class Decision(NamedTuple):
+class Decision(Value):
     """One decision on `invocation`. `expires` is in seconds since the epoch, `elapsed_us` in microseconds.
 
     `verdicts` are those of the pushed blocks, where these were judged. `options` are the authorized_keys options that

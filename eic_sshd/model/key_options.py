@@ -9,7 +9,9 @@ or that another one cancels, is an error too. The syntax is the same from OpenSS
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, Optional
+
+from .value import Value
 
 # sshd reads no longer line than 16 KiB; a key may take 11 KiB of it.
 _MAX_LENGTH = 4096
@@ -22,7 +24,7 @@ _HOST_PATTERN = r"[A-Za-z0-9.*?:_-]+"
 _FORWARD_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.*_-]+)"
 
 
-class _Option(NamedTuple):
+class _Option(Value):
     """One option as it is written; `feature` is its name in lower case, without `no-`."""
 
     text: str

@@ -12,7 +12,9 @@ import base64
 import binascii
 import re
 import struct
-from typing import Callable, Dict, FrozenSet, NamedTuple
+from typing import Callable, Dict, FrozenSet
+
+from .value import Value
 
 ED25519 = "ssh-ed25519"
 RSA = "ssh-rsa"
@@ -31,7 +33,7 @@ class MalformedKey(ValueError):
     """The line is not one whole OpenSSH public key."""
 
 
-class PublicKey(NamedTuple):
+class PublicKey(Value):
     """One public key. `bits` is the RSA modulus' length, or 0 for types whose length is fixed or not known."""
 
     key_type: str
@@ -188,7 +190,7 @@ class TooShort(ValueError):
     """The policy requires a longer RSA key."""
 
 
-class KeyPolicy(NamedTuple):
+class KeyPolicy(Value):
     """Which keys may log in: `types` is a subset of SUPPORTED_TYPES, `min_rsa_bits` in bits."""
 
     types: FrozenSet[str] = frozenset(SUPPORTED_TYPES)

@@ -16,7 +16,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterator, List, Optional
+
+from .value import Value
 
 _TIMESTAMP = rb"[0-9]{1,15}"
 _KNOWN = (b"Timestamp", b"Instance", b"Caller", b"Request")
@@ -39,7 +41,7 @@ class MalformedBlock(ValueError):
     """The block cannot be one signed key."""
 
 
-class Block(NamedTuple):
+class Block(Value):
     """One pushed key as IMDS gives it, not verified.
 
     `timestamp` is when the key stops being valid, in seconds since the epoch; `signed` the exact bytes under the

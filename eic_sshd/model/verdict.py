@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
 
-from .public_key import PublicKey
 from .reasons import Reason
-from .signed_key import Block
+from .value import Value
+
+if TYPE_CHECKING:  # a process that only runs the chained command needs neither
+    from .public_key import PublicKey
+    from .signed_key import Block
 
 
 class Rule(enum.IntEnum):
@@ -50,7 +53,7 @@ def broken_rule(reason: Reason) -> Optional[Rule]:
     return _RULES.get(reason)
 
 
-class Verdict(NamedTuple):
+class Verdict(Value):
     """What one block led to: Reason.GRANTED, or the reason of the rule that it breaks; `detail` has what was seen.
 
     `block` is None where its text is malformed. `key` and `until` (the block's end, in seconds of time.monotonic) are

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from typing import Callable, NamedTuple, Optional, Type, TypeVar, Union, cast
+from typing import Callable, Optional, Type, TypeVar, Union, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+
+from ..model.value import Value
 
 T = TypeVar("T")
 E = TypeVar("E", bound=x509.ExtensionType)
@@ -47,7 +49,7 @@ def parsed(parse: Callable[..., T], *arguments: object) -> T:
         raise Unusable(f"it cannot be parsed: {type(error).__name__}: {str(error)[:200]}") from error
 
 
-class Certificate(NamedTuple):
+class Certificate(Value):
     """A completely parsed certificate. Times are seconds since the epoch; `label` names it in messages."""
 
     der: bytes

@@ -8,11 +8,12 @@ while it is fresh and OpenSSL accepts its maker now.
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from cryptography import x509
 
 from ..model.reasons import NotGranted, Reason
+from ..model.value import Value
 from . import profile
 from .certificate import Certificate, Unusable
 from .ocsp_response import Answer, CertIds, Response, Undecided, may_concern
@@ -24,7 +25,7 @@ from .signatures import is_strong
 _MAX_DELEGATES = 4
 
 
-class _Unread(NamedTuple):
+class _Unread(Value):
     """A staple that cannot be parsed as a whole, and why."""
 
     der: bytes

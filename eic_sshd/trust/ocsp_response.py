@@ -7,12 +7,13 @@ Nothing here is verified: responders.py determines who made a response.
 from __future__ import annotations
 
 import itertools
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union, cast
+from typing import Dict, Iterator, List, Optional, Tuple, Union, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 
+from ..model.value import Value
 from .certificate import Certificate, Unusable, epoch_seconds, parsed
 from .signatures import require_verifiable
 
@@ -28,7 +29,7 @@ class Undecided(Unusable):
     """It cannot be determined whether an authorized responder reports that a certificate is revoked."""
 
 
-class Signature(NamedTuple):
+class Signature(Value):
     """What a response's maker signed, and how; `hash` is None where the algorithm has none of its own."""
 
     signature: bytes
@@ -36,7 +37,7 @@ class Signature(NamedTuple):
     hash: Optional[hashes.HashAlgorithm]
 
 
-class Answer(NamedTuple):
+class Answer(Value):
     """The status of one certificate in a response. `problem` is why it may be that of another with the same serial."""
 
     response: Response

@@ -11,12 +11,13 @@ import contextlib
 import os
 import re
 import subprocess
-from typing import Iterator, List, NamedTuple, Sequence
+from typing import Iterator, List, Sequence
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..model.deadline import Deadline
 from ..model.reasons import NotGranted, Reason
+from ..model.value import Value
 from .certificate import Certificate
 
 PROGRAM = "/usr/bin/openssl"
@@ -26,7 +27,7 @@ _ANY_POLICY = "2.5.29.32.0"
 _UNTRUSTED = re.compile(r"^depth=[0-9]+: .*\(untrusted\)$", re.MULTILINE)
 
 
-class OpenSsl(NamedTuple):
+class OpenSsl(Value):
     """The command `program`, run at the time `now` (seconds since the epoch); it must end by `deadline`.
 
     With `private` the root is a site's own and not a public PKI's.

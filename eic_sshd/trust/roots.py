@@ -7,11 +7,12 @@ import base64
 import hashlib
 import os
 import re
-from typing import Callable, List, NamedTuple, Sequence
+from typing import Callable, List, Sequence
 
 from ..config.schema import TrustSettings
 from ..host import trusted_files
 from ..model.reasons import NotGranted, Reason
+from ..model.value import Value
 
 # Where the distributions keep their bundle: Debian and Ubuntu; RHEL, its rebuilds and Amazon Linux.
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem")
@@ -28,7 +29,7 @@ AMAZON_ROOTS = frozenset({
 })  # fmt: skip
 
 
-class Roots(NamedTuple):
+class Roots(Value):
     """Trusted certificates, DER. With `private` they are a site's own and not a public PKI's."""
 
     certificates: Sequence[bytes]

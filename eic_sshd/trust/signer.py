@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, Sequence
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -14,6 +14,7 @@ from ..config.schema import Config
 from ..model.deadline import Deadline
 from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
+from ..model.value import Value
 from . import openssl
 from .certificate import Certificate
 from .ocsp import Staples
@@ -23,7 +24,7 @@ from .roots import RootsFor
 _SALT_BYTES = 32
 
 
-class Signer(NamedTuple):
+class Signer(Value):
     """A signer whose name, chain and staples are verified, until `valid_until` (seconds since the epoch)."""
 
     key: rsa.RSAPublicKey
