@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """eic-sshd for people: one module a subcommand.
 
-A subcommand's module has `HELP` (a line), `configure(parser)` and `run(arguments) -> exit status`. The name of a
+A subcommand's module has `HELP` (a line), `EXAMPLE` (a sentence that ends with a colon, then its command lines, each
+indented by two blanks; or several of these), `configure(parser)` and `run(arguments) -> exit status`. The name of a
 subcommand is that of its module, with `-` for `_`.
 """
 
@@ -11,7 +12,7 @@ import argparse
 import importlib
 import os
 import sys
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from .. import __version__
 from .output import make_usable
@@ -40,25 +41,36 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(arguments: Optional[List[str]]) -> int:
     try:
-        parsed = _parser(arguments).parse_args(arguments)
+        parsed = build_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
     except SystemExit as end:  # help was printed, or the arguments are invalid
         return int(end.code or 0)
     return int(parsed.run(parsed))
 
 
-def _parser(arguments: Optional[List[str]]) -> argparse.ArgumentParser:
-    """With the requested subcommand only, if there is one of that name: importing the others takes time."""
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Its help ends with examples, whose lines stay as they are."""
+
+    examples = ""
+
+    def format_help(self) -> str:
+        lines = ["", "examples:", *(f"  {line}" for line in self.examples.splitlines())] if self.examples else []
+        return super().format_help() + "".join(f"{line}\n" for line in lines)
+
+
+def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """With the subcommand that `arguments` begin with, or with all if there is none: importing them takes time."""
+    parser = _Parser(
         prog="eic-sshd", description="Keys pushed through EC2 Instance Connect, for sshd.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"eic-sshd {__version__}")
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
-    chosen = (sys.argv[1:] if arguments is None else arguments)[:1]
+    chosen = list(arguments[:1])
     for module in [name for name in _SUBCOMMANDS if [name.replace("_", "-")] == chosen] or _SUBCOMMANDS:
         subcommand = importlib.import_module(f"{__name__}.{module}")
         sub = subparsers.add_parser(
             module.replace("_", "-"), help=subcommand.HELP, description=subcommand.HELP, allow_abbrev=False
         )
+        sub.examples = subcommand.EXAMPLE
         subcommand.configure(sub)
         sub.set_defaults(run=subcommand.run)
     return parser

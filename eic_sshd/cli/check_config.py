@@ -16,6 +16,12 @@ from ..diagnose.finding import Finding, Severity, error
 from ..paths import OUR_CONFIG
 
 HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting"
+EXAMPLE = """\
+In an image build, fail also if sshd's settings prevent such logins:
+  eic-sshd check-config --fail-on warning
+Test a changed configuration before it is installed:
+  eic-sshd check-config --config new.conf
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,10 @@ from ..setup.disable import disable
 from ._admin import configure_dry_run, run_as_admin
 
 HELP = "remove eic-sshd from sshd's configuration; what the site had before applies again"
+EXAMPLE = """\
+Print what would be removed from sshd's configuration, and change nothing:
+  eic-sshd disable --dry-run
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,12 @@ from ..setup.enable import Existing, enable
 from ._admin import configure_dry_run, run_as_admin
 
 HELP = "configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given"
+EXAMPLE = """\
+Print what would be done, and change nothing:
+  eic-sshd enable --dry-run
+Put eic-sshd in front of the AuthorizedKeysCommand that the site has:
+  eic-sshd enable --chain
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

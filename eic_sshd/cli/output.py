@@ -8,9 +8,17 @@ import os
 import select
 import stat
 import sys
-from typing import Any, Optional, TextIO
+from typing import Any, Mapping, Optional, TextIO
 
 _READER_TIMEOUT = 10  # seconds for the reader of a full pipe
+_STYLES = {  # SGR parameters: ECMA-48 section 8.3.117
+    "ok": "32",  # green
+    "warning": "33",  # yellow
+    "problem": "31",  # red
+    "unknown": "35",  # magenta
+    "strong": "1",
+    "faint": "2",
+}
 
 
 def make_usable() -> None:
@@ -71,3 +79,12 @@ def _require_writable(descriptor: int) -> None:
         poll.register(descriptor, select.POLLOUT)
         if not poll.poll(_READER_TIMEOUT * 1000):
             raise TimeoutError("it is not read")
+
+
+def style(text: str, kind: str, stream: TextIO, environment: Mapping[str, str] = os.environ) -> str:
+    """`text` in the style of `kind` (ok, warning, problem, unknown, strong, faint) if `stream` shows colours.
+
+    It shows colours if it is a terminal, `TERM` is not `dumb`, and `NO_COLOR` is unset or empty (https://no-color.org).
+    """
+    shows_colours = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb"
+    return f"\x1b[{_STYLES[kind]}m{text}\x1b[0m" if shows_colours else text

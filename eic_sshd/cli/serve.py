@@ -11,6 +11,10 @@ from ..host import libraries
 from ..model.reasons import NotGranted
 
 HELP = "run the resident daemon (systemd does that at the first login)"
+EXAMPLE = """\
+Run the daemon in the foreground, with a socket and a configuration for tests:
+  eic-sshd serve --socket /tmp/test.sock --config /tmp/test.conf
+"""
 
 # What systemd passes to a service; everything else in the environment is removed.
 _FROM_SYSTEMD = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")

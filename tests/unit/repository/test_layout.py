@@ -17,10 +17,8 @@ OTHERS = {"fuzz", "mutation", "repository", "testbed", "tools", "vectors"}
 
 
 def modules(folder: str) -> Set[str]:
-    """The modules of a package; a module outside of packages has a folder for itself."""
-    if (PRODUCT / folder).is_dir():
-        return {path.stem.lstrip("_") for path in (PRODUCT / folder).glob("*.py")}
-    return {folder}
+    """The modules of a package, and its own name for __init__; a module outside of packages has a folder for itself."""
+    return {folder, *(path.stem.lstrip("_") for path in (PRODUCT / folder).glob("*.py"))}
 
 
 def stems_of_tests(folder: str) -> List[str]:
