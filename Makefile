@@ -19,6 +19,8 @@ USR = $(DESTDIR)/usr
 LIBDIR = $(USR)/lib/eic-sshd
 SANDBOX_LIBDIR = $(USR)/lib/eic-sandbox
 DOCDIR = $(USR)/share/doc
+# Debian's zsh looks for packages' completions in a folder of its own.
+ZSH_COMPLETIONS = /usr/share/zsh/$(if $(wildcard /etc/debian_version),vendor-completions,site-functions)
 # The folders that `install` creates get mode 0755, whatever the caller's umask.
 INSTALL = umask 022 && install
 
@@ -78,10 +80,10 @@ bench: setup
 	@if [ "$$(id -u)" = 0 ]; then host="$(VENV)/bin/python -m testbed.private_host --net"; fi; \
 	    $$host $(VENV)/bin/python -m benchmarks $(ARGS)
 
-## make docs       generates docs/reasons.md, docs/man/eic-sshd.conf.5 and etc/eic-sshd.conf from the code
+## make docs       makes docs/reasons.md, manual pages, etc/eic-sshd.conf, the journal's catalogue and completions
 .PHONY: docs
-docs:
-	$(PYTHON) tools/documents.py
+docs: setup
+	$(VENV)/bin/python tools/documents.py
 
 ## make install DESTDIR=D   the layout of the packages, below D
 .PHONY: install
@@ -98,8 +100,12 @@ install:
 	$(INSTALL) -m 0644 etc/60-eic-sshd.conf $(USR)/share/eic-sshd/60-eic-sshd.conf
 	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system systemd/eic-sshd.socket systemd/eic-sshd.service
 	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system-preset systemd/system-preset/90-eic-sshd.preset
+	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/catalog systemd/catalog/eic-sshd.catalog
 	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(USR)/lib/sysusers.d/eic-sshd.conf
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
+	$(INSTALL) -D -m 0644 -t $(USR)/share/bash-completion/completions packaging/completions/eic-sshd
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(ZSH_COMPLETIONS) packaging/completions/_eic-sshd
+	$(INSTALL) -D -m 0644 -t $(USR)/share/fish/vendor_completions.d packaging/completions/eic-sshd.fish
 	$(INSTALL) -m 0644 README.md CONTRIBUTING.md LICENSE $(DOCDIR)/eic-sshd/
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs $(filter-out docs/sandbox.md,$(wildcard docs/*.md))
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/ami docs/ami/*

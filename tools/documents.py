@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make docs`: makes docs/reasons.md, eic-sshd.conf(5) and etc/eic-sshd.conf from the code."""
+"""`make docs`: makes docs/reasons.md, manual pages, the example configuration, the catalogue and completions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from typing import Dict
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+from eic_sshd.cli import build_parser  # noqa: E402
 from eic_sshd.decide.chained_command import MESSAGE_ID  # noqa: E402
 from eic_sshd.model.reasons import Outcome, Reason  # noqa: E402
-from tools.conf_example import conf_example  # noqa: E402 - imported from the repository
+from tools import completions  # noqa: E402 - imported from the repository
+from tools.catalog import catalog  # noqa: E402
+from tools.conf_example import conf_example  # noqa: E402
 from tools.conf_manual import conf_manual  # noqa: E402
+from tools.subcommand_manual import manual_pages  # noqa: E402
 
 _SEVERITIES = {3: "err", 4: "warning", 5: "notice", 6: "info", 7: "debug"}
 
@@ -74,11 +78,15 @@ def _reason(reason: Reason) -> str:
 
 
 def generated() -> Dict[str, str]:
-    """The text of each generated file, by its path in the repository."""
+    """The text of each generated file, by its path in the repository. Completions are left out without shtab."""
+    scripts = completions.completions(build_parser()) if completions.is_possible() else {}
     return {
         "docs/reasons.md": reasons(),
         "docs/man/eic-sshd.conf.5": conf_manual(),
         "etc/eic-sshd.conf": conf_example(),
+        "systemd/catalog/eic-sshd.catalog": catalog(),
+        **{f"docs/man/{name}": text for name, text in manual_pages().items()},
+        **{f"packaging/completions/{name}": text for name, text in scripts.items()},
     }
 
 
@@ -86,3 +94,5 @@ if __name__ == "__main__":
     for path, text in generated().items():
         with open(os.path.join(ROOT, path), "w", encoding="utf-8") as file:
             file.write(text)
+    if not completions.is_possible():
+        print("packaging/completions/ is as it was: it needs shtab, which `make setup` installs.", file=sys.stderr)

@@ -2,8 +2,9 @@
 """eic-sshd for people: one module a subcommand.
 
 A subcommand's module has `HELP` (a line), `EXAMPLE` (a sentence that ends with a colon, then its command lines, each
-indented by two blanks; or several of these), `configure(parser)` and `run(arguments) -> exit status`. The name of a
-subcommand is that of its module, with `-` for `_`.
+indented by two blanks; or several of these), `configure(parser)` and `run(arguments) -> exit status`; and
+`EXIT_STATUS`, the meaning of each status that differs from that of `main`. The name of a subcommand is that of its
+module, with `-` for `_`.
 """
 
 from __future__ import annotations

@@ -20,6 +20,11 @@ from ..sshd.program import Sshd
 from ..sshd.site import Site
 from .output import report
 
+# The meaning of exit status 1.
+CHANGE_FAILED = (
+    "Failure, with a message on standard error. Nothing is changed, or all changes are rolled back. The one exception "
+    "is an sshd that was reloaded but is not listening: then all changes are made."
+)
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 

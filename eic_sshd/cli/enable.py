@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 
 from ..setup.enable import Existing, enable
-from ._admin import configure_dry_run, run_as_admin
+from ._admin import CHANGE_FAILED, configure_dry_run, run_as_admin
 
 HELP = "configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given"
 EXAMPLE = """\
@@ -15,6 +15,7 @@ Print what would be done, and change nothing:
 Put eic-sshd in front of the AuthorizedKeysCommand that the site has:
   eic-sshd enable --chain
 """
+EXIT_STATUS = {1: CHANGE_FAILED}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -35,10 +35,10 @@ def test_nothing_of_the_sandbox_is_installed(tree: Path) -> None:
 
 
 def test_files_are_readable_by_all_and_writable_by_their_owner_only(tree: Path) -> None:
+    commands = (tree / "usr/bin/eic-sshd", tree / "usr/lib/eic-sshd/authorized-keys")
     for path in tree.rglob("*"):
         mode = stat.S_IMODE(os.lstat(path).st_mode)
-        runs = path.is_dir() or path.name in ("authorized-keys", "eic-sshd")
-        assert mode == (0o755 if runs else 0o644), path
+        assert mode == (0o755 if path.is_dir() or path in commands else 0o644), path
 
 
 def test_no_path_of_the_build_is_in_what_is_installed(tree: Path) -> None:

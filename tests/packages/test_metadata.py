@@ -117,6 +117,7 @@ def scripts(debs: Dict[str, Path], rpms: Dict[str, Path], folder: Path) -> Itera
 MACROS = {
     "sysusers_create": ("%post", "eic-sshd.conf"),
     "tmpfiles_create": ("%post", "eic-sshd.conf"),
+    "journal_catalog_update": ("%post", ""),
     "systemd_post": ("%post", "eic-sshd.socket"),
     "systemd_preun": ("%preun", "eic-sshd.socket eic-sshd.service"),
     "systemd_postun_with_restart": ("%postun", "eic-sshd.service"),
@@ -143,6 +144,7 @@ def test_scriptlets_do_the_same_without_the_distributions_macros() -> None:
     found = scriptlets(*(option for name in MACROS for option in ("--undefine", name)))
     for command in ("systemd-sysusers", "systemd-tmpfiles --create"):
         assert f"{command} eic-sshd.conf" in found["%post"]
+    assert "journalctl --update-catalog >" in found["%post"]
     assert "systemctl --no-reload preset eic-sshd.socket >" in found["%post"]
     assert "systemctl --no-reload disable --now eic-sshd.socket eic-sshd.service" in found["%preun"]
     assert "systemctl try-restart eic-sshd.service" in found["%postun"]

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MPL-2.0
+# Made by shtab from the parser of eic-sshd: `make docs`. The functions in it are shtab's, 2020-2026 (c) Casper da
+# Costa-Luis, https://github.com/tqdm/shtab.
+
+
+# Parse current commandline:
+# - _shtab_eic_sshd_cmdpath=(sub)command path seen so far
+# - _shtab_eic_sshd_npos=number of positional arguments given after it
+# - options are skipped based on _shtab_eic_sshd_opts_with_value & _shtab_eic_sshd_commands lists
+function _shtab_eic_sshd_scan
+  set -g _shtab_eic_sshd_cmdpath ''
+  set -g _shtab_eic_sshd_npos 0
+  set -l tokens (commandline -opc)
+  set -e tokens[1]
+  set -l expect_value 0
+  for t in $tokens
+    if test $expect_value -eq 1
+      set expect_value 0
+      continue
+    end
+    switch "$t"
+      case '--*=*'
+        continue
+      case '-*'
+        if contains -- $t $_shtab_eic_sshd_opts_with_value
+          set expect_value 1
+        end
+        continue
+      case '*'
+        if test $_shtab_eic_sshd_npos -eq 0
+          set -l candidate $t
+          if test -n "$_shtab_eic_sshd_cmdpath"
+            set candidate "$_shtab_eic_sshd_cmdpath $t"
+          end
+          if contains -- $candidate $_shtab_eic_sshd_commands
+            set -g _shtab_eic_sshd_cmdpath $candidate
+            continue
+          end
+        end
+        set -g _shtab_eic_sshd_npos (math $_shtab_eic_sshd_npos + 1)
+    end
+  end
+end
+
+# Condition helper: true if the current (sub)command path equals the given one.
+function _shtab_eic_sshd_using
+  _shtab_eic_sshd_scan
+  test "$_shtab_eic_sshd_cmdpath" = "$argv"
+end
+
+set -g _shtab_eic_sshd_commands check-config disable enable serve
+set -g _shtab_eic_sshd_opts_with_value --config --fail-on --socket
+
+complete -c eic-sshd -e
+complete -c eic-sshd -f
+
+complete -c eic-sshd -n _shtab_eic_sshd_using -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n _shtab_eic_sshd_using -l version -d 'show program'"'"'s version number and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a check-config -d 'report whether the configuration is valid and (as root) fits sshd'"'"'s, and print every setting'
+complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: /etc/eic-sshd/eic-sshd.conf)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l fail-on -xka "error warning" -d 'end with status 1 if there is one (default: error); a warning is a setting of sshd by which no pushed key logs in though eic-sshd is enabled, such as `PubkeyAuthentication no`'
+complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l strict -d 'as --fail-on warning'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a disable -d 'remove eic-sshd from sshd'"'"'s configuration; what the site had before applies again'
+complete -c eic-sshd -n '_shtab_eic_sshd_using disable' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using disable' -l dry-run -d 'print what would be done, and change nothing'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a enable -d 'configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given'
+complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l chain -d 'put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both'
+complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l replace -d 'put eic-sshd in place of the existing AuthorizedKeysCommand, which does not run until `eic-sshd disable`'
+complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l dry-run -d 'print what would be done, and change nothing'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a serve -d 'run the resident daemon (systemd does that at the first login)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using serve' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using serve' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'create the socket there (default: the one that systemd passes)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using serve' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file'
