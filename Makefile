@@ -24,6 +24,12 @@ ZSH_COMPLETIONS = /usr/share/zsh/$(if $(wildcard /etc/debian_version),vendor-com
 # The folders that `install` creates get mode 0755, whatever the caller's umask.
 INSTALL = umask 022 && install
 
+define install_completions
+	$(INSTALL) -D -m 0644 -t $(USR)/share/bash-completion/completions packaging/completions/$(1)
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(ZSH_COMPLETIONS) packaging/completions/_$(1)
+	$(INSTALL) -D -m 0644 -t $(USR)/share/fish/vendor_completions.d packaging/completions/$(1).fish
+endef
+
 .PHONY: help
 help:
 	@sed -n 's/^## //p' Makefile
@@ -103,9 +109,7 @@ install:
 	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/catalog systemd/catalog/eic-sshd.catalog
 	$(INSTALL) -D -m 0644 systemd/sysusers.d/eic-sshd.conf $(USR)/lib/sysusers.d/eic-sshd.conf
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
-	$(INSTALL) -D -m 0644 -t $(USR)/share/bash-completion/completions packaging/completions/eic-sshd
-	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(ZSH_COMPLETIONS) packaging/completions/_eic-sshd
-	$(INSTALL) -D -m 0644 -t $(USR)/share/fish/vendor_completions.d packaging/completions/eic-sshd.fish
+	$(call install_completions,eic-sshd)
 	$(INSTALL) -m 0644 README.md CONTRIBUTING.md LICENSE $(DOCDIR)/eic-sshd/
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs $(filter-out docs/sandbox.md,$(wildcard docs/*.md))
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/ami docs/ami/*
@@ -131,6 +135,7 @@ install-sandbox:
 	$(INSTALL) -m 0755 packaging/eic-sandbox $(USR)/bin/eic-sandbox
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sandbox docs/sandbox.md LICENSE
 	$(INSTALL) -D -m 0644 -t $(USR)/share/man/man8 docs/man/eic-sandbox.8
+	$(call install_completions,eic-sandbox)
 	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(SANDBOX_LIBDIR)/eic_sandbox)
 
 .PHONY: uninstall-sandbox

@@ -24,15 +24,8 @@ _REQUEST_TIMEOUT = 5  # seconds
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run `eic-sandbox ARGUMENTS`; gives the exit status: 0 success, 1 failure, 2 usage error."""
-    parser = argparse.ArgumentParser(
-        prog="eic-sandbox",
-        description="A stand-in for AWS on this machine: IMDSv2, SendSSHPublicKey and their PKI.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"eic-sandbox {__version__}")
-    _configure(parser)
     try:
-        status = _run_command(parser.parse_args(arguments))
+        status = _run_command(build_parser().parse_args(arguments))
         if sys.stdout is not None:  # it is None where the caller closed it
             sys.stdout.flush()
         return status
@@ -44,6 +37,18 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f"eic-sandbox: standard output: {error.strerror or error}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter flushes standard output again when it exits
         return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """With all commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="eic-sandbox",
+        description="A stand-in for AWS on this machine: IMDSv2, SendSSHPublicKey and their PKI.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"eic-sandbox {__version__}")
+    _configure(parser)
+    return parser
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -67,16 +72,16 @@ def _configure(parser: argparse.ArgumentParser) -> None:
             )
             command.add_argument("--directory", default=".", help="the directory of `run --directory` (default: .)")
         if run is _fault:
-            command.add_argument("name", choices=ALL, metavar="NAME")
+            command.add_argument("name", choices=tuple(ALL), metavar="NAME")
             command.add_argument("--path", default="", help="only for IMDS paths that contain this text")
             command.add_argument("--times", type=int, help="only for this number of requests")
         elif run is _clear:
-            command.add_argument("name", nargs="?", choices=ALL, metavar="NAME")
+            command.add_argument("name", nargs="?", choices=tuple(ALL), metavar="NAME")
         elif run is _rotate:
             command.add_argument("what", choices=["signer", "staples", "tokens"])
         elif run is _push:
             command.add_argument("user")
-            command.add_argument("key", help="a file that contains one public key")
+            command.add_argument("key", metavar="FILE", help="a file that contains one public key")
 
 
 def _run_command(arguments: argparse.Namespace) -> int:

@@ -79,7 +79,7 @@ def _reason(reason: Reason) -> str:
 
 def generated() -> Dict[str, str]:
     """The text of each generated file, by its path in the repository. Completions are left out without shtab."""
-    scripts = completions.completions(build_parser()) if completions.is_possible() else {}
+    scripts = _completions() if completions.is_possible() else {}
     return {
         "docs/reasons.md": reasons(),
         "docs/man/eic-sshd.conf.5": conf_manual(),
@@ -87,6 +87,16 @@ def generated() -> Dict[str, str]:
         "systemd/catalog/eic-sshd.catalog": catalog(),
         **{f"docs/man/{name}": text for name, text in manual_pages().items()},
         **{f"packaging/completions/{name}": text for name, text in scripts.items()},
+    }
+
+
+def _completions() -> Dict[str, str]:
+    from eic_sandbox import cli as sandbox  # it needs libraries that eic-sshd does not need
+
+    return {
+        name: text
+        for parser in (build_parser(), sandbox.build_parser())
+        for name, text in completions.completions(parser).items()
     }
 
 

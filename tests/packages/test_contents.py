@@ -26,7 +26,7 @@ ONLY_DEBIAN = {
     # A .deb holds the folders above its files, a .rpm only those that are its own.
     r"/etc|/usr(/bin|/lib|/share)?": "other packages' folders",
     r"/usr/lib/(systemd(/catalog|/system(-preset)?)?|sysusers\.d|tmpfiles\.d)": "as above",
-    r"/usr/share/zsh/vendor-completions(/_eic-sshd)?": "where Debian's zsh looks",
+    r"/usr/share/zsh/vendor-completions(/_eic-(sandbox|sshd))?": "where Debian's zsh looks",
     r"/usr/share/(doc|lintian(/overrides)?|man(/man[58])?|python3(/runtime\.d)?|selinux(/packages)?)": "as above",
     r"/usr/share/doc/eic-sshd(-selinux)?(/changelog\.Debian\.gz|/copyright)?": "Debian Policy 12.5, 12.7",
     r"/usr/share/doc/eic-sandbox/(changelog\.Debian\.gz|copyright)": "as above",
@@ -34,7 +34,7 @@ ONLY_DEBIAN = {
     r"/usr/share/python3/runtime\.d/(eic-sshd|eic-sandbox)\.rtupdate": "compiles when Python changes; rpm: a trigger",
 }
 ONLY_RED_HAT = {
-    r"/usr/share/zsh/site-functions(/_eic-sshd)?": "where zsh looks",
+    r"/usr/share/zsh/site-functions(/_eic-(sandbox|sshd))?": "where zsh looks",
     r"/usr/share/licenses/(eic-sshd|eic-sandbox)(/LICENSE)?": "Debian has the text in /usr/share/common-licenses",
 }
 

@@ -30,7 +30,7 @@ source "$1"
 read -ra COMP_WORDS <<<"$2"
 [[ $2 != *' ' ]] || COMP_WORDS+=('')
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-[[ $(complete -p eic-sshd) =~ -F\ ([^ ]+) ]]
+[[ $(complete -p "${COMP_WORDS[0]}") =~ -F\ ([^ ]+) ]]
 "${BASH_REMATCH[1]}"
 printf '%s\n' "${COMPREPLY[@]}"
 """
@@ -44,17 +44,19 @@ def need(shell: str) -> None:
 def suggestions(shell: str, line: str, folder: Path = FOLDER) -> List[str]:
     """What `shell` suggests after `line`."""
     need(shell)
-    script = str(FOLDER / ("eic-sshd.fish" if shell == "fish" else "eic-sshd"))
+    command = line.split(" ")[0]
+    script = str(FOLDER / (f"{command}.fish" if shell == "fish" else command))
     options = ["--no-config", "-c", FISH] if shell == "fish" else ["--norc", "-c", BASH, "bash"]
     done = subprocess.run([shell, *options, script, line], capture_output=True, text=True, timeout=20, cwd=folder)
     assert done.stderr == ""
     return sorted(word for word in done.stdout.splitlines() if word)
 
 
-@pytest.mark.parametrize(("shell", "file"), [("bash", "eic-sshd"), ("zsh", "_eic-sshd"), ("fish", "eic-sshd.fish")])
-def test_shell_reads_the_completion(shell: str, file: str) -> None:
+@pytest.mark.parametrize("command", ["eic-sandbox", "eic-sshd"])
+@pytest.mark.parametrize(("shell", "file"), [("bash", "{}"), ("zsh", "_{}"), ("fish", "{}.fish")])
+def test_shell_reads_the_completion(shell: str, file: str, command: str) -> None:
     need(shell)
-    done = subprocess.run([shell, "-n", str(FOLDER / file)], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([shell, "-n", str(FOLDER / file.format(command))], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -74,6 +76,11 @@ def test_shell_suggests_the_options_of_a_subcommand(shell: str, name: str) -> No
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_shell_suggests_the_values_of_an_option(shell: str) -> None:
     assert suggestions(shell, "eic-sshd check-config --fail-on ") == ["error", "warning"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_shell_suggests_what_the_sandbox_can_rotate(shell: str) -> None:
+    assert suggestions(shell, "eic-sandbox rotate s") == ["signer", "staples"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])
