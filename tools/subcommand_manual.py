@@ -122,9 +122,14 @@ def _argument(action: argparse.Action) -> Iterator[str]:
         yield "Cm " + " | ".join(str(choice) for choice in action.choices)
     else:
         words = name if isinstance(name, tuple) else (name,)
-        yield "Ar " + " ".join(_escaped(word).lower() for word in words)
+        yield "Ar " + " ".join(_escaped(_lower(word)) for word in words)
     if action.nargs in ("*", "+"):
         yield "..."
+
+
+def _lower(name: str) -> str:
+    """FILE becomes file, as manual pages have it; a name that is no mere word stays, such as `SHA256:...`."""
+    return name.lower() if re.fullmatch(r"[A-Z |-]+", name) else name
 
 
 def _flag(option: str) -> str:

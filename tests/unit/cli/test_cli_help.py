@@ -27,7 +27,7 @@ def test_help_of_a_subcommand_ends_with_examples_each_after_a_sentence(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = example_lines(help_of(name, capsys))
-    kinds = "".join("c" if line.startswith(f"    eic-sshd {name}") else "s" for line in lines)
+    kinds = "".join("c" if re.match(f"    (sudo )?eic-sshd {name}", line) else "s" for line in lines)
     assert re.fullmatch("(sc+)+", kinds), lines
     assert [line for line, kind in zip(lines, kinds) if kind == "s" and not re.fullmatch("  [A-Z].*:", line)] == []
 
@@ -36,7 +36,7 @@ def test_help_of_a_subcommand_ends_with_examples_each_after_a_sentence(
 def test_a_subcommand_accepts_the_arguments_of_its_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [line for line in example_lines(help_of(name, capsys)) if line.startswith("    ")]
     for command in commands:
-        arguments = shlex.split(re.split(" [|<>]", command)[0])[1:]
+        arguments = shlex.split(re.split(" [|<>]", command)[0].replace("sudo ", ""))[1:]
         assert cli.build_parser(arguments).parse_args(arguments)
 
 

@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     either.add_argument("-q", "--quiet", action="store_true", help="print nothing. See `--json`")
     either.add_argument("--json", action="store_true", help="print JSON")
     made.add_argument("--kind", choices=["one", "two"], help="the kind")
+    made.add_argument("--print", metavar="SHA256:...", help="a fingerprint")
     made.add_argument("--hidden", help=argparse.SUPPRESS)
     made.add_argument("key", nargs="?", metavar="KEYFILE", help="a file")
     made.examples = "Try it:\n  eic-sshd try --user U \\\nTry again:\n  eic-sshd try\n  eic-sshd try -q\n"  # type: ignore[attr-defined]
@@ -34,6 +35,7 @@ def test_page_has_the_names_and_the_synopsis_of_the_parser() -> None:
     assert section(text, "NAME") == ".Nm eic-sshd-try\n.Nd try a \\(dquser\\(dq"
     assert section(text, "SYNOPSIS") == (
         ".Nm eic-sshd\n.Cm try\n.Fl Fl user Ar name\n.Op Fl Fl quiet | Fl Fl json\n.Op Fl Fl kind Cm one | two\n"
+        ".Op Fl Fl print Ar SHA256:...\n"
         ".Op Ar keyfile"
     )
 
@@ -45,6 +47,7 @@ def test_page_explains_each_argument_that_the_help_explains() -> None:
         ".It Fl q , Fl Fl quiet\nPrint nothing.\nSee\n.Ql --json .\n"
         ".It Fl Fl json\nPrint JSON.\n"
         ".It Fl Fl kind Cm one | two\nThe kind.\n"
+        ".It Fl Fl print Ar SHA256:...\nA fingerprint.\n"
         ".It Ar keyfile\nA file.\n.El"
     )
 
