@@ -106,6 +106,8 @@ def ask(invocation: Invocation) -> "tuple[bytes | None, bool]":
         kind, length = received[5:6], int.from_bytes(received[6:10], "big")
         if received[:1] == b"W" and kind in (b"K", b"C") and len(received) - 10 == length:
             return received[10:], kind == b"C"
+        if received[:1] == b"W" and kind == b"N":
+            break
         accepted = accepted or received[:1] == b"W"
         # A daemon that dies before it accepts anything does so at its start: it is asked twice.
         if received[:1] not in (b"", b"W") or (attempt and not accepted):
@@ -156,11 +158,12 @@ def exchange(invocation: Invocation) -> "bytes | None":
 def encode_request(invocation: Invocation, waited: float) -> bytes:
     """The request; `waited` is how many seconds ago sshd asked."""
     fields = [
-        "1",
+        "2",
         invocation.user,
         invocation.fingerprint or "",
         str(invocation.sshd_pid),
         invocation.config_file or "",
+        "" if invocation.uid is None else str(invocation.uid),
     ]
     if waited > _LATE:
         fields.append(str(int(waited * 1000)))

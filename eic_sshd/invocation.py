@@ -19,8 +19,9 @@ class Invocation:
     `sshd_pid` is the sshd process that started the command. `config_file` is None for the packaged configuration, and
     `socket_path` "none" where no daemon is to be asked.
 
-    `tokens` has the values that only sshd knows (`%k`: {"k": ...}), and `language` its LANG, both for a chained
-    command. `in_chain` is whether that command itself asks. `is_retry` is whether a first process failed.
+    `tokens` has the values that only sshd knows (`%k`: {"k": ...}): [policy] needs the uid, and a chained command may
+    need all of them. `language` is sshd's LANG, for that command. `in_chain` is whether that command itself asks.
+    `is_retry` is whether a first process failed.
 
     It is immutable. (Other kinds of value are slow to load: docs/decisions/02-values.md.)
     """
@@ -54,3 +55,9 @@ class Invocation:
         self.language: Final[Optional[str]] = language
         self.in_chain: Final[bool] = in_chain
         self.is_retry: Final[bool] = is_retry
+
+    @property
+    def uid(self) -> "Optional[int]":
+        """The uid of `user`, as sshd knows it; None if sshd did not pass it."""
+        text = self.tokens.get("U", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None

@@ -107,9 +107,11 @@ def _decide(invocation: Invocation, config: Config, deadline: Deadline, watchdog
 
 def _refuse(invocation: Invocation, refusal: NotGranted, config: Config) -> Decision:
     # Late: a process that only runs the chained command, as it does at each login of such a site, needs neither.
-    from .decide import fallback
+    from .decide import fallback, policy
     from .decide.authorizer import refuse
+    from .host.groups import Groups
 
+    refusal = policy.first_refusal(invocation.user, config.users, Groups().of, refusal)
     return refuse(invocation, refusal, fallback.configured(config))
 
 

@@ -63,7 +63,7 @@ def _demo(window: int) -> None:
         sshd.authorize(_USER, on_disk_line)
         _print(f"sandbox:    IMDSv2 at {sandbox.endpoints['imds']}, API at {sandbox.endpoints['api']}")
         _print(f"daemon:     eic-sshd serve, as {private_host.COMMAND_USER}")
-        _print(f"sshd:       127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys %u %f")
+        _print(f"sshd:       127.0.0.1 port {sshd.port}, AuthorizedKeysCommand .../authorized-keys --token U=%U %u %f")
         _step("A key that was not pushed is refused")
         _expect(sshd.login(_USER, [pushed]), False)
         _step("The key is pushed through boto3 (SendSSHPublicKey)")

@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 class Sshd:
-    """An sshd with its files in `folder`. Its AuthorizedKeysCommand is `command` and `%u %f`; None sets none."""
+    """An sshd with its files in `folder`. Its AuthorizedKeysCommand is `command` with the tokens; None sets none."""
 
     def __init__(self, folder: str, command: Optional[str], extra: Sequence[str] = ()) -> None:
         self.folder = folder
@@ -66,7 +66,10 @@ class Sshd:
         if not any(line.startswith("AuthorizedKeysFile") for line in self._extra):
             lines.append(f"AuthorizedKeysFile {self.folder}/authorized_keys/%u")
         if self._command is not None:
-            lines += [f"AuthorizedKeysCommand {self._command} %u %f", f"AuthorizedKeysCommandUser {COMMAND_USER}"]
+            lines += [
+                f"AuthorizedKeysCommand {self._command} --token U=%U %u %f",
+                f"AuthorizedKeysCommandUser {COMMAND_USER}",
+            ]
         return lines
 
     def _await_port(self) -> None:

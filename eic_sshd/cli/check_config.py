@@ -13,6 +13,7 @@ from ..config.schema import Config
 from ..config.values import LEVELS
 from ..diagnose import configuration
 from ..diagnose.finding import Finding, Severity, error
+from ..model.os_users import OsUsers
 from ..paths import OUR_CONFIG
 
 HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting"
@@ -52,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in sorted(findings, key=lambda one: one.severity is not Severity.ERROR):
         kind = "" if finding.severity is Severity.ERROR else f"{finding.severity.value}: "
         print(f"eic-sshd: {kind}{finding.text()}", file=sys.stderr)
-    for section in config:
-        print(f"[{section.name}]")
+    for header, section in config.sections():
+        print(f"[{header}]")
         for setting in section.settings:
             print(f"{setting.name} = {_text(setting.name, getattr(section, setting.name))}".rstrip())
     return exit_status(arguments.fail_on, findings)
@@ -88,6 +89,6 @@ def _text(key: str, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, frozenset):
         return " ".join(sorted(value))
-    if isinstance(value, tuple):
-        return " ".join(value)
+    if isinstance(value, tuple) and not isinstance(value, OsUsers):
+        return " ".join(map(str, value))
     return "" if value is None else str(value)

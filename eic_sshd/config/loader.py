@@ -26,7 +26,7 @@ class ConfigError(Exception):
 
     `problems` are sentences that each name what is wrong, its file and line, and the remedy. `salvaged` has the values
     of the sections without a problem, and the defaults of the others: enough to record a decision where the site
-    expects it, and for the fallback to keys on disk, if neither it nor the policy for its keys has a problem.
+    expects it, and for the fallback to keys on disk, if neither it nor [keys], [users] or a [policy] has a problem.
     """
 
     def __init__(self, problems: List[str], salvaged: Config) -> None:
@@ -77,6 +77,28 @@ def where_set(path: str, section: str, key: str) -> Optional[str]:
     return read(path, SECTIONS, missing_ok=True).origins.get((section, key))
 
 
+def stamp(path: str) -> Tuple[Optional[Tuple[int, int, int]], ...]:
+    """What differs once a file of the configuration of `path` is changed, added or removed.
+
+    The modification time, inode and size of the file, of its folder `conf.d` and of each drop-in; None for what cannot
+    be looked at.
+    """
+    folder = os.path.join(os.path.dirname(path), "conf.d")
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".conf"))
+    except OSError:
+        names = []
+    return tuple(_stamp_of(file) for file in (path, folder, *(os.path.join(folder, name) for name in names)))
+
+
+def _stamp_of(file: str) -> Optional[Tuple[int, int, int]]:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
 def load_or_refuse(config_file: Optional[str]) -> Tuple[Config, Optional[NotGranted]]:
     """The configuration of `config_file` (None: the packaged one, which may be missing).
 
@@ -99,9 +121,9 @@ def read(path: str, sections: Sequence[Type[Section]], *, missing_ok: bool = Fal
 
 
 def _salvaged(reading: Reading) -> Config:
-    """The sections without a problem; no fallback if it, or the policy for its keys, has one."""
+    """The sections without a problem; no fallback if it, the policy for its keys, or who may log in has one."""
     lost = set(reading.invalid_sections)
-    if "keys" in lost:
+    if lost & {"keys", "users", "policy"}:
         lost.add("fallback")
     return build({header: values for header, values in reading.values.items() if header.split()[0] not in lost})
 

@@ -7,10 +7,12 @@ Each raises ValueError with a sentence that says what to write, without the full
 from __future__ import annotations
 
 import re
-from typing import Callable, FrozenSet, Optional, Tuple, TypeVar
+from typing import Callable, FrozenSet, List, Optional, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from ..model import keys_command, partition
+from ..model import os_users as os_user_lists
+from ..model.os_users import OsUsers
 from ..model.public_key import SUPPORTED_TYPES
 from ..model.reasons import DEBUG, ERR, INFO, NOTICE, WARNING
 from ..paths import CLIENT_COMMAND
@@ -57,7 +59,7 @@ def blank_separated(item: Callable[[str], _Item]) -> Callable[[str], Tuple[_Item
     """Words between blanks and line ends, each once, in order; none for an empty text. `item` parses one word."""
 
     def parse(text: str) -> Tuple[_Item, ...]:
-        return tuple(dict.fromkeys(_parse_word(word) for word in text.split()))
+        return tuple(dict.fromkeys(_parse_word(word) for word in words(text)))
 
     def _parse_word(word: str) -> _Item:
         try:
@@ -66,6 +68,24 @@ def blank_separated(item: Callable[[str], _Item]) -> Callable[[str], Tuple[_Item
             raise ValueError(f"{error}, in place of {word[:64]}") from None
 
     return parse
+
+
+def words(text: str) -> List[str]:
+    """Words between blanks and line ends; one with blanks is written between double quotes."""
+    found = []
+    rest = text.strip()
+    while rest:
+        match = re.match(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>[^"\s]+))(?:\s+|$)', rest)
+        if match is None:
+            raise ValueError("Put double quotes around a whole word, or around none")
+        found.append(match.group("quoted") or match.group("plain"))
+        rest = rest[match.end() :]
+    return found
+
+
+def os_users(text: str) -> OsUsers:
+    """A list of OS users: names, names with wildcards, and @groups, separated by blanks."""
+    return os_user_lists.of(words(text))
 
 
 def yes_no(text: str) -> bool:

@@ -10,20 +10,22 @@ import signal
 import socket
 import stat
 import threading
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator, Optional, Tuple
 
+from ..config import loader
 from ..config.loader import load_or_refuse
 from ..config.schema import Config
-from ..decide import chained_command, dependencies, fallback
+from ..decide import chained_command, dependencies, fallback, policy
 from ..decide.authorizer import Authorizer, refuse
 from ..decide.cache import Cache
+from ..host.groups import Groups
 from ..imds.client import ImdsState
 from ..invocation import Invocation
 from ..log import record, sinks
 from ..model.decision import Decision
-from ..model.reasons import NotGranted
+from ..model.reasons import NotGranted, Reason
 from ..model.value import Value
-from ..paths import SOCKET
+from ..paths import OUR_CONFIG, SOCKET
 from . import protocol, systemd
 from .server import Handler, Service
 
@@ -35,13 +37,18 @@ class CannotServe(Exception):
 
 
 class _State(Value):
-    """All that a reload replaces. `refusal` is why nothing is granted, if the configuration is invalid."""
+    """All that a reload replaces. `refusal` is why nothing is granted, if the configuration is invalid.
+
+    `stamp` is that of the configuration's files; `groups` is the same for all states.
+    """
 
     config: Config
     refusal: Optional[NotGranted]
     cache: Cache
     imds: ImdsState
     authorizers: threading.local
+    stamp: Tuple[object, ...]
+    groups: Groups
 
 
 class Resident:
@@ -49,6 +56,7 @@ class Resident:
 
     def __init__(self, config_file: Optional[str]) -> None:
         self._config_file = config_file
+        self._groups = Groups()
         self._state = self._read(None)
         self._wanted = False
 
@@ -65,6 +73,10 @@ class Resident:
         if not self._wanted:
             return
         self._wanted = False
+        self._reload()
+
+    def _reload(self) -> None:
+        """What was granted is forgotten; which blocks have ended is not."""
         self._state = self._read(self._state.cache)
         if self._state.refusal is not None:
             with contextlib.suppress(OSError, ValueError):
@@ -72,9 +84,11 @@ class Resident:
                 sinks.write_stderr(f"<3>eic-sshd: {problem}. No pushed keys are granted until it is fixed.\n")
 
     def current_handler(self) -> Handler:
-        """What to answer the next request with."""
-        if self._state.refusal is not None:
-            self._state = self._read(self._state.cache)  # it may be valid by now
+        """What to answer the next request with. A configuration that was changed applies from now on."""
+        if loader.stamp(self._config_file or OUR_CONFIG) != self._state.stamp:
+            self._reload()
+        elif self._state.refusal is not None:
+            self._state = self._read(self._state.cache)  # what it names may be there by now
         state = self._state
         return Handler(
             lambda invocation: _decide(state, invocation),
@@ -84,15 +98,19 @@ class Resident:
         )
 
     def _read(self, before: Optional[Cache]) -> _State:
+        stamp = loader.stamp(self._config_file or OUR_CONFIG)
         config, refusal = load_or_refuse(self._config_file)
-        return _State(config, refusal, Cache(before), ImdsState(), threading.local())
+        return _State(config, refusal, Cache(before), ImdsState(), threading.local(), stamp, self._groups)
 
 
 def _decide(state: _State, invocation: Invocation) -> bytes:
     if state.refusal is not None:
-        decision = refuse(invocation, state.refusal, fallback.configured(state.config))
+        refusal = policy.first_refusal(invocation.user, state.config.users, state.groups.of, state.refusal)
+        decision = refuse(invocation, refusal, fallback.configured(state.config))
     else:
         decision = _authorizer(state).decide(invocation)
+    if decision.reason is Reason.GROUPS_UNKNOWN:
+        return protocol.DECLINED  # the client may reach a directory that this sandbox cannot; it records the decision
     return _recorded(state, decision)
 
 
@@ -106,7 +124,9 @@ def _cached(state: _State, invocation: Invocation) -> Optional[Callable[[], byte
 def _authorizer(state: _State) -> Authorizer:
     """This thread's own."""
     if not hasattr(state.authorizers, "own"):
-        state.authorizers.own = Authorizer(state.config, dependencies.build(state.config, state.imds), state.cache)
+        state.authorizers.own = Authorizer(
+            state.config, dependencies.build(state.config, state.imds, state.groups), state.cache
+        )
     own: Authorizer = state.authorizers.own
     return own
 

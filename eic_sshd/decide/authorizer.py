@@ -3,6 +3,7 @@
 
 A key is granted only if all of these hold. The code that checks a rule has its number.
 
+0. `[users]` lets eic-sshd answer for this user.
 1. EC2 Instance Connect can carry the user's name.
 2. This is EC2 hardware, and the instance that IMDS names.
 3. The signer's name, fitness, chain and staples verify.
@@ -11,28 +12,33 @@ A key is granted only if all of these hold. The code that checks a rule has its 
 6. The block is valid now, and for no longer than a push makes it.
 7. The key is one whole OpenSSH public key of an allowed type and length.
 8. The key has the fingerprint that sshd named, if it named one.
+9. A `[policy]`, if there is one, lets the caller who pushed it log in as this user.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..config.schema import Config
 from ..host import libraries
 from ..invocation import Invocation
 from ..model.deadline import Deadline
 from ..model.decision import Decision, Source
+from ..model.os_users import GroupsOf
 from ..model.public_key import PublicKey
 from ..model.reasons import NotGranted, Reason
 from ..model.signed_key import Block
 from ..model.verdict import Verdict
-from . import checks, pushed
+from . import checks, policy, pushed
 from .cache import Cache, Grant, GrantedBlock
 from .fallback import KeysOnDisk, NoKeys
 from .signer_source import Anchor, ReadAnchor, SignerSource
 
 if TYPE_CHECKING:
     from .dependencies import Dependencies
+
+
+_ABOUT_CALLERS = frozenset({Reason.CALLER_FORBIDDEN, Reason.CALLER_MALFORMED, Reason.GROUPS_UNKNOWN})
 
 
 class Authorizer:
@@ -74,18 +80,23 @@ class Authorizer:
         try:
             if self._stored_grant(invocation) is None:
                 return None  # the usual case, so it is found out first
+            groups_of = self._dependencies.groups.cached
+            policy.require_user(invocation.user, self._config.users, groups_of)
             checks.require_user_name(invocation.user)
             self._dependencies.hardware.require_ec2()
-            grant = self._cached_grant(invocation)
+            grant = self._cached_grant(invocation, groups_of)
         except Exception:  # `decide` meets the same error, and reports it
             return None
         return None if grant is None else self._timed(self._granted(invocation, [grant], Source.CACHE))
 
     def _decide(self, invocation: Invocation, deadline: Deadline) -> Decision:
+        groups_of = self._dependencies.groups.of
+        self._report("looking up the user's groups")
+        policy.require_user(invocation.user, self._config.users, groups_of)  # 0
         checks.require_user_name(invocation.user)  # 1
         self._report("reading what hardware this is")
         self._dependencies.hardware.require_ec2()  # 2
-        cached = self._cached_grant(invocation)
+        cached = self._cached_grant(invocation, groups_of)
         if cached is not None:
             return self._granted(invocation, [cached], Source.CACHE)
         return self._signers.judge(lambda read_anchor: self._decide_pushed(invocation, read_anchor, deadline))
@@ -98,7 +109,7 @@ class Authorizer:
         del blob  # it may be large, and the next step may take a while
         anchor = read_anchor(deadline)  # 2, 3
         self._report("judging the pushed keys")
-        verdicts = [*found.malformed, *(self._judge(block, anchor, invocation.fingerprint) for block in found.blocks)]
+        verdicts = [*found.malformed, *(self._judge(block, anchor, invocation) for block in found.blocks)]
         grants = _grants(verdicts, anchor.instance_id)
         if not grants:
             raise checks.most_specific(verdicts, found.not_judged)
@@ -111,7 +122,7 @@ class Authorizer:
         detail = f"{found.not_judged} more blocks not looked at" if found.not_judged else ""
         return decision._replace(detail=detail, verdicts=tuple(verdicts))
 
-    def _judge(self, block: Block, anchor: Anchor, fingerprint: Optional[str]) -> Verdict:
+    def _judge(self, block: Block, anchor: Anchor, invocation: Invocation) -> Verdict:
         keys = self._config.keys
         try:
             anchor.signer.verify(block)  # 4
@@ -122,44 +133,53 @@ class Authorizer:
             checks.require_not_ended(until, monotonic)  # 6, by a clock that cannot be set
             key = checks.key_of(block)  # 7
             checks.require_allowed(key, keys.policy)  # 7
-            checks.require_fingerprint(key, fingerprint)  # 8
+            checks.require_fingerprint(key, invocation.fingerprint)  # 8
+            policies = self._policies_of(block, invocation, self._dependencies.groups.of)  # 9
         except NotGranted as refusal:
             return Verdict(block, refusal.reason, refusal.detail)
-        return Verdict(block, Reason.GRANTED, "", key, until)
+        return Verdict(block, Reason.GRANTED, "", key, until, policies)
 
-    def _cached_grant(self, invocation: Invocation) -> Optional[Grant]:
+    def _policies_of(self, block: Block, invocation: Invocation, groups_of: GroupsOf) -> Tuple[str, ...]:
+        account = policy.Account(invocation.user, invocation.uid, self._dependencies.uid_min)
+        return policy.policies_of(block.caller, account, self._config.policy, groups_of)
+
+    def _cached_grant(self, invocation: Invocation, groups_of: GroupsOf) -> Optional[Grant]:
         """The key that sshd named, with those of its blocks that may still log in, if it was granted before."""
         grant = self._stored_grant(invocation)
         if grant is None:
             return None
         self._dependencies.hardware.require_instance(grant.instance_id)  # 2
         checks.require_fingerprint(grant.key, invocation.fingerprint)  # 8
-        fresh = tuple(one for one in grant.blocks if self._is_fresh(one.block))  # 6
-        return grant._replace(blocks=fresh) if fresh else None
+        valid = tuple(self._still_valid(grant.blocks, invocation, groups_of))
+        return grant._replace(blocks=valid) if valid else None
 
     def _stored_grant(self, invocation: Invocation) -> Optional[Grant]:
         if invocation.fingerprint is None:
             return None
         return self._cache.grant(invocation.user, invocation.fingerprint, self._dependencies.monotonic())
 
-    def _is_fresh(self, block: Block) -> bool:
-        try:
-            checks.require_fresh(block, self._dependencies.now(), self._config.keys)
-        except NotGranted:  # the clock was set since it was granted
-            return False
-        return True
+    def _still_valid(
+        self, blocks: Sequence[GrantedBlock], invocation: Invocation, groups_of: GroupsOf
+    ) -> Iterator[GrantedBlock]:
+        for one in blocks:
+            try:
+                checks.require_fresh(one.block, self._dependencies.now(), self._config.keys)  # 6
+                yield one._replace(policies=self._policies_of(one.block, invocation, groups_of))  # 9
+            except NotGranted:  # the clock was set since, or the user's groups have changed
+                continue
 
     def _granted(self, invocation: Invocation, grants: Sequence[Grant], source: Source) -> Decision:
-        """Grants `grants`, the latest push last; every caller that pushed one of these keys is named."""
-        latest = sorted(grants, key=lambda grant: max(one.block.timestamp for one in grant.blocks))
-        blocks = sorted((one.block for grant in latest for one in grant.blocks), key=lambda block: block.timestamp)
+        """Grants `grants`, the latest push first; every caller that pushed one of these keys is named."""
+        latest = sorted(grants, key=lambda grant: -max(one.block.timestamp for one in grant.blocks))
+        granted = sorted((one for grant in latest for one in grant.blocks), key=lambda one: -one.block.timestamp)
         return Decision(
             invocation,
             Reason.GRANTED,
             "",
             keys=tuple(grant.key for grant in latest),
-            callers=_distinct(block.caller for block in blocks),
-            request_ids=_distinct(block.request_id for block in blocks),
+            callers=_distinct(one.block.caller for one in granted),
+            request_ids=_distinct(one.block.request_id for one in granted),
+            policies=_distinct(name for one in granted for name in one.policies),
             expires=min(max(one.block.timestamp for one in grant.blocks) for grant in latest),
             instance_id=latest[0].instance_id,
             source=source,
@@ -186,7 +206,18 @@ def refuse(invocation: Invocation, refusal: NotGranted, keys_on_disk: KeysOnDisk
         return Decision(
             invocation, Reason.FALLBACK_FILE, str(refusal), keys, source=Source.FILE, verdicts=refusal.verdicts
         )
-    return Decision(invocation, refusal.reason, detail, verdicts=refusal.verdicts)
+    callers, request_ids = _refused_callers(refusal)
+    return Decision(
+        invocation, refusal.reason, detail, callers=callers, request_ids=request_ids, verdicts=refusal.verdicts
+    )
+
+
+def _refused_callers(refusal: NotGranted) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """The callers and request ids of blocks that were genuine, and refused because of who pushed them (rule 9)."""
+    if refusal.reason not in _ABOUT_CALLERS:
+        return (), ()
+    refused = [one.block for one in refusal.verdicts if one.block is not None and one.reason in _ABOUT_CALLERS]
+    return _distinct(block.caller for block in refused), _distinct(block.request_id for block in refused)
 
 
 def _grants(verdicts: Iterable[Verdict], instance_id: str) -> List[Grant]:
@@ -194,7 +225,8 @@ def _grants(verdicts: Iterable[Verdict], instance_id: str) -> List[Grant]:
     blocks: Dict[PublicKey, List[GrantedBlock]] = {}
     for verdict in verdicts:
         if verdict.key is not None and verdict.block is not None:
-            blocks.setdefault(verdict.key, []).append(GrantedBlock(verdict.block, verdict.until))
+            granted = GrantedBlock(verdict.block, verdict.until, verdict.policies)
+            blocks.setdefault(verdict.key, []).append(granted)
     return [Grant(key, tuple(carriers), instance_id) for key, carriers in blocks.items()]
 
 

@@ -36,10 +36,14 @@ class Location(Value):
 
 
 class GrantedBlock(Value):
-    """A block that passed every check; it ends at `until` on the monotonic clock, whatever the wall clock shows."""
+    """A block that passed every check; it ends at `until` on the monotonic clock, whatever the wall clock shows.
+
+    `policies` are those that allow it.
+    """
 
     block: Block
     until: float
+    policies: Tuple[str, ...] = ()
 
 
 class Grant(Value):

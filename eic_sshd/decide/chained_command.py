@@ -18,13 +18,15 @@ from ..invocation import CHAINED_MARK, Invocation
 from ..log.record import Fields, Record, clean
 from ..model import keys_command
 from ..model.decision import Decision
-from ..model.reasons import INFO, WARNING
+from ..model.reasons import INFO, WARNING, Reason
 from ..model.value import Value
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
 # The folders of Debian's and of Red Hat's sshd (_PATH_STDPATH).
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games"
 _LIMIT = 16 * 1024 * 1024  # bytes it may print
+# [users] denies the user, or that could not be found out.
+_NEVER = frozenset({Reason.USER_FORBIDDEN, Reason.GROUPS_UNKNOWN})
 
 
 class CommandResult(Value):
@@ -43,7 +45,7 @@ class _Failed(Exception):
 def should_run(config: Config, decision: Decision) -> bool:
     """Whether the command can add anything: sshd uses the first line that has the client's key."""
     answered = decision.invocation.fingerprint is not None and decision.keys
-    return config.chain.command is not None and not answered
+    return config.chain.command is not None and not answered and decision.reason not in _NEVER
 
 
 def seconds_left(config: Config, begun: float, now: float) -> float:

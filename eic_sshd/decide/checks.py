@@ -115,6 +115,10 @@ _SPECIFICITY = (
     Reason.KEY_MALFORMED,
     Reason.KEY_TYPE_FORBIDDEN,
     Reason.KEY_TOO_SHORT,
+    Reason.CALLER_MISSING,
+    Reason.CALLER_MALFORMED,
+    Reason.CALLER_FORBIDDEN,
+    Reason.GROUPS_UNKNOWN,
 )
 
 

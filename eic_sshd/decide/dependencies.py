@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Callable, Optional
 
 from ..config.schema import Config
-from ..host import libraries
+from ..host import accounts, libraries
+from ..host.groups import Groups
 from ..host.hardware import AnyHardware, Ec2Hardware, Hardware
 from ..host.timed_calls import TimedCalls
 from ..imds.client import Imds, ImdsState
@@ -29,7 +30,10 @@ _reads = TimedCalls(4)
 
 
 class Dependencies(Value):
-    """`verifier` is called only when a signer must be verified; the clocks give seconds (time.time, time.monotonic)."""
+    """`verifier` is called only when a signer must be verified; the clocks give seconds (time.time, time.monotonic).
+
+    `groups` looks up the groups of users, and `uid_min` is the least uid of an ordinary user.
+    """
 
     imds: Imds
     hardware: Hardware
@@ -37,10 +41,12 @@ class Dependencies(Value):
     keys_on_disk: KeysOnDisk
     now: Clock
     monotonic: Clock
+    groups: Groups
+    uid_min: int
 
 
-def build(config: Config, state: Optional[ImdsState] = None) -> Dependencies:
-    """IMDS over the network, sysfs, the clocks. The dependencies of several threads may share `state`."""
+def build(config: Config, state: Optional[ImdsState] = None, groups: Optional[Groups] = None) -> Dependencies:
+    """IMDS over the network, sysfs, the clocks. The dependencies of several threads may share `state` and `groups`."""
     return Dependencies(
         imds=Imds(config.imds.endpoint, config.imds.request_timeout, state),
         hardware=Ec2Hardware() if config.instance.require_ec2_hardware else AnyHardware(),
@@ -48,6 +54,8 @@ def build(config: Config, state: Optional[ImdsState] = None) -> Dependencies:
         keys_on_disk=fallback.configured(config),
         now=time.time,
         monotonic=time.monotonic,
+        groups=groups or Groups(),
+        uid_min=accounts.uid_min() if config.policy else 0,
     )
 
 

@@ -18,6 +18,9 @@ _LIMIT = 256 * 1024
 _TIMEOUT = 1.0
 _reads = TimedCalls(16)
 
+# The site denies the user, or that could not be found out.
+_NEVER = frozenset({Reason.USER_FORBIDDEN, Reason.USER_SKIPPED, Reason.GROUPS_UNKNOWN})
+
 Read = Callable[[str], bytes]
 """Gives the content of the file at a path; raises OSError, trusted_files.UntrustedFile."""
 
@@ -56,6 +59,8 @@ class KeysFile:
         return tuple(dict.fromkeys(wanted))
 
     def _applies(self, reason: Reason) -> bool:
+        if reason in _NEVER:
+            return False
         if self._settings.when == "no-key":
             return True
         return self._settings.when == "unavailable" and reason.unavailable

@@ -6,7 +6,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 from typing import Callable, Optional
+
+_UID_MIN = 1000
+_LOGIN_DEFS_LIMIT = 256 * 1024
 
 
 def is_single_ordinary_user(name: str) -> bool:
@@ -15,6 +19,17 @@ def is_single_ordinary_user(name: str) -> bool:
         return "%" not in name and pwd.getpwnam(name).pw_uid != 0
     except KeyError:
         return False
+
+
+def uid_min(path: str = "/etc/login.defs") -> int:
+    """The least uid of an ordinary user: UID_MIN of login.defs(5), by default 1000."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(_LOGIN_DEFS_LIMIT)
+    except OSError:
+        return _UID_MIN
+    found = re.findall(r"(?m)^[ \t]*UID_MIN[ \t]+([0-9]{1,9})[ \t]*(?:#.*)?$", text)
+    return int(found[-1]) if found else _UID_MIN
 
 
 def error_as(user: str, check: Callable[[], object]) -> Optional[str]:

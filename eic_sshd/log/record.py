@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple, Union
 
 from ..model.decision import Decision
-from ..model.reasons import Outcome
+from ..model.reasons import Outcome, Reason
 from ..model.value import Value
 
 Fields = Dict[str, Union[str, int]]
@@ -30,7 +30,7 @@ _LIMIT = 1024  # characters of one value, so that a forged IMDS cannot flood the
 _LIST_LIMIT = 8 * 1024  # characters of a list of values, all of which AWS has signed
 
 
-_LISTS = ("fingerprint", "key_type", "caller", "request_id")  # cleaned value by value
+_LISTS = ("fingerprint", "key_type", "caller", "request_id", "policy")  # cleaned value by value
 
 
 def fields(decision: Decision) -> Fields:
@@ -48,6 +48,7 @@ def fields(decision: Decision) -> Fields:
         "key_type": _joined(tuple(dict.fromkeys(key.key_type for key in decision.keys))),
         "caller": _joined(decision.callers),
         "request_id": _joined(decision.request_ids),
+        "policy": _joined(decision.policies),
         "expires": decision.expires,
         "instance_id": decision.instance_id,
         "source": decision.source.value if decision.source else None,
@@ -70,6 +71,8 @@ def sentence(decision: Decision) -> str:
     if decision.outcome is Outcome.GRANTED:
         pushed_by = f", pushed by {_joined(decision.callers)}" if decision.callers else ""
         return f"granted {keys} to {user}{pushed_by}{f' ({detail})' if detail else ''}"
+    if decision.reason is Reason.USER_SKIPPED:
+        return f"IMDS was not read for {user}: {detail} ({word})"
     if decision.outcome is Outcome.NONE:
         return f"no key is pushed for {user}; requested: {offered}{f'; {detail}' if detail else ''} ({word})"
     if decision.outcome is Outcome.FALLBACK:
@@ -80,16 +83,16 @@ def sentence(decision: Decision) -> str:
 
 
 def _joined(values: Tuple[str, ...]) -> Optional[str]:
-    """All of `values`, cleaned; if they are too long for one field, the last ones and the number of the others."""
+    """All of `values`, cleaned; if they are too long for one field, the first ones and the number of the others."""
     kept: List[str] = []
     left = _LIST_LIMIT
-    for value in reversed([clean(value) for value in values]):
+    for value in map(clean, values):
         left -= len(value) + 2
         if left < 0:
             kept.append(f"({len(values) - len(kept)} more)")
             break
         kept.append(value)
-    return ", ".join(reversed(kept)) or None
+    return ", ".join(kept) or None
 
 
 def clean(text: str) -> str:

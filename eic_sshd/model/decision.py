@@ -24,8 +24,8 @@ class Source(enum.Enum):
 class Decision(Value):
     """One decision on `invocation`. `expires` is in seconds since the epoch, `elapsed_us` in microseconds.
 
-    `verdicts` are those of the pushed blocks, where these were judged. `options` are the authorized_keys options that
-    each of `keys` gets.
+    `callers`, `request_ids` and `policies` (those that allow it) have the latest first. `verdicts` are those of the
+    pushed blocks, where these were judged. `options` are the authorized_keys options that each of `keys` gets.
     """
 
     invocation: Invocation
@@ -38,6 +38,7 @@ class Decision(Value):
     instance_id: Optional[str] = None
     source: Optional[Source] = None
     elapsed_us: Optional[int] = None
+    policies: Tuple[str, ...] = ()
     verdicts: Tuple[Verdict, ...] = ()
     options: str = ""
 

@@ -220,6 +220,38 @@ class Reason(enum.Enum):
         "An unforeseen error occurred; no pushed key was granted.",
         "Report it with the record's message. On-disk keys keep working.",
     )  # fmt: skip
+    USER_FORBIDDEN = (
+        "user-forbidden", Outcome.REFUSED, NOTICE, False,
+        "`[users]` denies this user, or allows others only. The chained command and the fallback did not run either.",
+        "Nothing, if that is meant; otherwise change `[users] deny` or `allow`.",
+    )  # fmt: skip
+    USER_SKIPPED = (
+        "user-skipped", Outcome.NONE, INFO, False,
+        "`[users] skip` has this user, so IMDS was not read.",
+        "Nothing, if that is meant; otherwise change `[users] skip`.",
+    )  # fmt: skip
+    GROUPS_UNKNOWN = (
+        "groups-unknown", Outcome.ERROR, WARNING, False,
+        "The decision depends on a group of the user that could not be looked up, or that does not exist.",
+        "Look at `id USER` and `getent group NAME`, and at the directory service that has them. Correct the name if "
+        "there is no such group.",
+    )  # fmt: skip
+    CALLER_FORBIDDEN = (
+        "caller-forbidden", Outcome.REFUSED, NOTICE, False,
+        "The key was pushed by a caller whom no `[policy]` lets log in as this user.",
+        "Nothing, if that is meant; otherwise add the caller (EIC_CALLER) and the user to a `[policy]`. root and "
+        "system accounts must be named there, and sshd must pass the uid: `eic-sshd enable` writes that line.",
+    )  # fmt: skip
+    CALLER_MISSING = (
+        "caller-missing", Outcome.REFUSED, WARNING, False,
+        "The signed block names no caller, and `[policy]` needs one.",
+        "The key was not pushed through EC2 Instance Connect's API as documented. Report it to AWS.",
+    )  # fmt: skip
+    CALLER_MALFORMED = (
+        "caller-malformed", Outcome.REFUSED, WARNING, False,
+        "The signed block names a caller that is not an ARN of IAM or STS.",
+        "The record has its text. If AWS has a new kind of caller, upgrade eic-sshd.",
+    )  # fmt: skip
     FALLBACK_FILE = (
         "fallback-file", Outcome.FALLBACK, NOTICE, False,
         "Keys from `[fallback] keys_file` were handed to sshd, since no pushed key could be.",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from .reasons import Reason
 from .value import Value
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a process that only runs the chained command needs neither
 class Rule(enum.IntEnum):
     """The rules of a decision, by their numbers in decide/authorizer.py and in the README."""
 
+    USER = 0
     USER_NAME = 1
     HARDWARE = 2
     SIGNER = 3
@@ -25,9 +26,12 @@ class Rule(enum.IntEnum):
     TIME = 6
     KEY = 7
     FINGERPRINT = 8
+    POLICY = 9
 
 
 _RULES = {
+    Reason.USER_FORBIDDEN: Rule.USER,
+    Reason.USER_SKIPPED: Rule.USER,
     Reason.USER_NAME_INVALID: Rule.USER_NAME,
     Reason.NOT_EC2: Rule.HARDWARE,
     Reason.SIGNER_NAME_MISMATCH: Rule.SIGNER,
@@ -45,6 +49,9 @@ _RULES = {
     Reason.KEY_TYPE_FORBIDDEN: Rule.KEY,
     Reason.KEY_TOO_SHORT: Rule.KEY,
     Reason.FINGERPRINT_MISMATCH: Rule.FINGERPRINT,
+    Reason.CALLER_FORBIDDEN: Rule.POLICY,
+    Reason.CALLER_MISSING: Rule.POLICY,
+    Reason.CALLER_MALFORMED: Rule.POLICY,
 }
 
 
@@ -56,8 +63,8 @@ def broken_rule(reason: Reason) -> Optional[Rule]:
 class Verdict(Value):
     """What one block led to: Reason.GRANTED, or the reason of the rule that it breaks; `detail` has what was seen.
 
-    `block` is None where its text is malformed. `key` and `until` (the block's end, in seconds of time.monotonic) are
-    those of a granted block.
+    `block` is None where its text is malformed. `key`, `until` (the block's end, in seconds of time.monotonic) and
+    `policies` (those that allow it) are those of a granted block.
     """
 
     block: Optional[Block]
@@ -65,6 +72,7 @@ class Verdict(Value):
     detail: str
     key: Optional[PublicKey] = None
     until: float = 0.0
+    policies: Tuple[str, ...] = ()
 
     @property
     def rule(self) -> Optional[Rule]:

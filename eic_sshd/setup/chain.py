@@ -30,7 +30,8 @@ def plan(own: SiteCommand) -> Plan:
     if problem is not None:
         raise SetupRefused(not_chainable(own, problem))
     words = keys_command.split(own.command)
-    tokens = "".join(f" --token {name}=%{name}" for name in sorted(keys_command.only_sshd_knows(words)))
+    names = sorted({"U", *keys_command.only_sshd_knows(words)})  # eic-sshd itself uses U
+    tokens = "".join(f" --token {name}=%{name}" for name in names)
     return Plan(f"{CLIENT_COMMAND}{tokens} %u %f", own.user, own.command)
 
 

@@ -40,7 +40,7 @@ class Plan(NamedTuple):
         return "".join(f"{line}\n" for line in (*ours, *foreign))
 
 
-PLAIN = Plan(f"{CLIENT_COMMAND} %u %f", ACCOUNT)
+PLAIN = Plan(f"{CLIENT_COMMAND} --token U=%U %u %f", ACCOUNT)
 
 
 def is_ours(command: str) -> bool:

@@ -65,7 +65,7 @@ def test_tokens_that_only_sshd_knows_are_passed_on(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand /usr/bin/true %k --home=%h %u %f 100%%\n"
                         "AuthorizedKeysCommandUser nobody\n")  # fmt: skip
     machine.enable(chain=True)
-    assert machine.effective[0] == f"{CLIENT_COMMAND} --token h=%h --token k=%k %u %f"
+    assert machine.effective[0] == f"{CLIENT_COMMAND} --token U=%U --token h=%h --token k=%k %u %f"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_chained_command_that_changed_is_chained_again(machine: Machine, where
     machine.write(file, text.replace("/usr/bin/true %u", "/usr/bin/true %h"))
     machine.enable(chain=again)
     assert loader.load(machine.site.our_config).chain.command == "/usr/bin/true %h"
-    assert machine.effective == (f"{CLIENT_COMMAND} --token h=%h %u %f", "nobody")
+    assert machine.effective == (f"{CLIENT_COMMAND} --token U=%U --token h=%h %u %f", "nobody")
     machine.disable()
     assert machine.effective == ("/usr/bin/true %h", "nobody")
 

@@ -24,11 +24,12 @@ MODULES = tuple(
     for name in (
         "client",
         "daemon/connection", "daemon/protocol", "daemon/server",
-        "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/pushed",
+        "decide/authorizer", "decide/cache", "decide/checks", "decide/fallback", "decide/policy", "decide/pushed",
         "decide/signer_source",
-        "host/hardware", "host/timed_calls", "host/trusted_files",
+        "host/groups", "host/hardware", "host/timed_calls", "host/trusted_files",
         "imds/availability", "imds/bounded", "imds/client", "imds/session",
-        "model/key_options", "model/partition", "model/public_key", "model/signed_key",
+        "model/caller_pattern", "model/key_options", "model/os_users", "model/partition", "model/public_key",
+        "model/signed_key",
         "trust/certificate", "trust/ocsp", "trust/ocsp_response", "trust/openssl", "trust/path", "trust/profile",
         "trust/responders", "trust/roots", "trust/signatures", "trust/signer",
     )

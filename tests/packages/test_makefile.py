@@ -94,7 +94,7 @@ def test_sandbox_can_be_uninstalled_alone(installed: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("sshd_config", "AuthorizedKeysCommand /usr/lib/eic-sshd/authorized-keys %u %f"),
+        ("sshd_config", "AuthorizedKeysCommand /usr/lib/eic-sshd/authorized-keys --token U=%U %u %f"),
         ("sshd_config.d/60-eic-sshd.conf", ' authorizedkeyscommand="/usr/lib/eic-sshd/authorized-keys" %u'),
     ],
 )

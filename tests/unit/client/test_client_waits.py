@@ -144,12 +144,12 @@ def test_first_request_has_no_milliseconds_since_sshd_asked(path: str) -> None:
         peer.sendall(protocol.DECLINED)
 
     thread = listening(path, talk)
-    # As an authorizer of an earlier version understands it, unless this machine is too busy to begin at once.
+    # Unless this machine is too busy to begin at once.
     for _ in range(20):
         begun = time.monotonic()
         ask(invocation(path, begun=begun))
         thread.join(10)
-        if requests[-1].count(b"\0", 4) == 4:
+        if requests[-1].count(b"\0", 4) == 5:
             return
         thread = listening(f"{path}{len(requests)}", talk)
         path = f"{path}{len(requests)}"
@@ -205,6 +205,23 @@ def test_closed_standard_output_is_not_an_error() -> None:
 def test_request_has_the_time_that_has_passed_if_it_is_long(waited: float, last: bytes) -> None:
     pid = b"%d" % os.getppid()
     made = invocation("none", "root", None, config_file=None)
-    assert client.encode_request(made, waited) == b"1\x00root\x00\x00" + pid + b"\x00" + last
+    assert client.encode_request(made, waited) == b"2\x00root\x00\x00" + pid + b"\x00\x00" + last
     made = invocation("none", "r\udcff", "f", config_file="/c")
-    assert client.encode_request(made, waited) == b"1\x00r\xff\x00f\x00" + pid + b"\x00/c" + last
+    assert client.encode_request(made, waited) == b"2\x00r\xff\x00f\x00" + pid + b"\x00/c\x00" + last
+
+
+@pytest.mark.parametrize(
+    ("token", "sent"),
+    [("0", b"0"), ("1000", b"1000"), ("", b""), ("-1", b""), ("1x", b""), ("\u0661", b""), ("1" * 11, b"")],
+)
+def test_request_has_the_uid_that_sshd_passed_if_it_is_one(token: str, sent: bytes) -> None:
+    made = parse(["--token", f"U={token}", "root"], 0.0, False)
+    assert made is not None
+    assert client.encode_request(made, 0.0).rpartition(b"\0")[2] == sent
+
+
+def test_daemon_that_declines_after_it_accepted_is_not_asked_again(path: str, pauses: List[float]) -> None:
+    thread = listening(path, answering(protocol.encode_accepted(5) + protocol.DECLINED))
+    assert ask(invocation(path)) == (None, False)
+    thread.join(10)
+    assert pauses == []

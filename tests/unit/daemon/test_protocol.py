@@ -285,7 +285,12 @@ def test_request_with_bytes_behind_it_is_malformed() -> None:
         [b"1", b"u", b"f", b"", b""],
         [b"1", b"u", b"f", b"-1", b""],
         [b"1", b"u", b"f", b"1" * 11, b""],
+        [b"3", b"u", b"f", b"1", b"", b""],
         [b"2", b"u", b"f", b"1", b""],
+        [b"2", b"u", b"f", b"1", b"", b"-1"],
+        [b"2", b"u", b"f", b"1", b"", b"1" * 11],
+        [b"2", b"u", b"f", b"1", b"", b"", b""],
+        [b"2", b"u", b"f", b"1", b"", b"", b"1", b""],
         [b"1", b"u", b"f", b"1"],
         [b"1", b"u", b"f", b"1", b"", b"", b""],
         [b"1", b"u", b"f", b"1", b"", b"-1"],
@@ -305,6 +310,12 @@ def test_fields_of_a_request_are_parsed_unchanged() -> None:
     late = protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"99999"), 100.0)
     assert late.begun == pytest.approx(0.001)
     assert protocol.parse_request(request_of(b"1", b"u", b"f", b"1", b"/c", b"0"), 0.0).config_file == "/c"
+
+
+@pytest.mark.parametrize(("uid", "expected"), [(b"", None), (b"0", 0), (b"1000", 1000), (b"4294967295", 4294967295)])
+def test_uid_of_a_request_is_that_of_the_user(uid: bytes, expected: Optional[int]) -> None:
+    parsed = protocol.parse_request(request_of(b"2", b"u", b"f", b"1", b"/c", uid, b"500"), 10.0)
+    assert (parsed.uid, parsed.begun, parsed.config_file) == (expected, 9.5, "/c")
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(3.25, 3250), (0.0, 1), (-5.0, 1), (0.002, 2)])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Optional, Sequence
 
 from eic_sandbox.cloud.instance import Instance
 from eic_sshd.config.schema import Config, build
@@ -15,6 +15,7 @@ from eic_sshd.decide.cache import Cache
 from eic_sshd.decide.dependencies import Dependencies
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host import trusted_files
+from eic_sshd.host.groups import Groups
 from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, Hardware
 from eic_sshd.invocation import Invocation
 from eic_sshd.model.decision import Decision
@@ -38,11 +39,26 @@ class Scene:
         self.now: Callable[[], float] = time.time
         self.monotonic: Callable[[], float] = time.monotonic
         self.verified = 0
+        self.groups: Optional[Sequence[str]] = ()
+        self.memberships: Dict[str, Sequence[str]] = {}
+        self.lookups = 0
         self.cache: Optional[Cache] = None
         self.roots_for: roots.RootsFor = lambda domain: Roots([instance.pki.root.der], private=True)
 
-    def ask(self, user: str = USER, fingerprint: Optional[str] = None) -> Decision:
-        return self.authorizer().decide(Invocation(user, fingerprint, sshd_pid=42, begun=self.monotonic()))
+    def ask(self, user: str = USER, fingerprint: Optional[str] = None, uid: Optional[int] = None) -> Decision:
+        return self.authorizer().decide(self.invocation(user, fingerprint, uid))
+
+    def invocation(self, user: str = USER, fingerprint: Optional[str] = None, uid: Optional[int] = None) -> Invocation:
+        tokens = None if uid is None else {"U": str(uid)}
+        return Invocation(user, fingerprint, sshd_pid=42, begun=self.monotonic(), tokens=tokens)
+
+    def ask_for_groups(self, user: str, groups: Sequence[str], seconds: float) -> str:
+        """As the lookup of groups: `memberships` has the groups of each user, `groups` all that there are."""
+        self.lookups += 1
+        if self.groups is None:
+            raise OSError("no directory")
+        own = self.memberships.get(user, ())
+        return "".join("?" if group not in self.groups else "01"[group in own] for group in groups)
 
     def authorizer(self) -> Authorizer:
         config = build({"imds": {"deadline": 30.0}, **self.settings})  # enough for a busy machine
@@ -53,6 +69,8 @@ class Scene:
             keys_on_disk=KeysFile(config.fallback, config.keys.policy, self.read_keys_file),
             now=self.now,
             monotonic=self.monotonic,
+            groups=Groups(self.ask_for_groups, self.monotonic),
+            uid_min=1000,
         )
         return Authorizer(config, dependencies, self.cache)
 

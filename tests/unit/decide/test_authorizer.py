@@ -79,8 +79,8 @@ def test_every_caller_of_a_key_is_recorded_from_imds_and_from_the_cache(scene: S
     decisions = [scene.ask(fingerprint=asked) for _ in range(2)]
     assert [one.source for one in decisions] == [Source.IMDS, Source.CACHE]
     for one in decisions:
-        assert one.callers == ("arn:aws:iam::1:user/alice", "arn:aws:iam::1:user/bob")
-        assert one.request_ids == tuple(pushes)
+        assert one.callers == ("arn:aws:iam::1:user/bob", "arn:aws:iam::1:user/alice")
+        assert one.request_ids == tuple(reversed(pushes))
         assert one.expires == int(clocks.wall) - 10 + MINUTE
     clocks.pass_seconds(MINUTE - 20)  # alice's push is over
     assert scene.ask(fingerprint=asked).callers == ("arn:aws:iam::1:user/bob",)

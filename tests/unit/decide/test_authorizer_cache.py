@@ -218,7 +218,7 @@ def test_refusal_without_a_detail_has_that_of_the_fallback() -> None:
     assert refuse(Invocation(USER, begun=0.0), NotGranted(Reason.EXPIRED, ""), Disk(NoKeys("why"))).detail == "why"
 
 
-def test_last_of_several_granted_keys_is_the_latest_push_and_the_first_expiry_counts(scene: Scene) -> None:
+def test_first_of_several_granted_keys_is_the_latest_push_and_the_first_expiry_counts(scene: Scene) -> None:
     # Their bytes are in the other order than their pushes.
     late, early = sorted([keys.ed25519_line(), keys.ed25519_line()], key=lambda line: parse(line.encode()))
     now = 1_700_000_000
@@ -231,8 +231,8 @@ def test_last_of_several_granted_keys_is_the_latest_push_and_the_first_expiry_co
     scene.imds.active_keys = lambda user, deadline: b"\n".join(signed)  # type: ignore[method-assign]
     refusing(scene)
     decision = scene.ask()
-    assert decision.keys == (parse(early.encode()), parse(late.encode()))
-    assert decision.callers == ("a", "b")
+    assert decision.keys == (parse(late.encode()), parse(early.encode()))
+    assert decision.callers == ("b", "a")
     assert decision.request_ids == ()
     assert decision.expires == now + 40
     assert decision.detail == ""

@@ -16,6 +16,7 @@ from eic_sshd.config.schema import FallbackSettings, build
 from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.dependencies import Dependencies
 from eic_sshd.decide.fallback import KeysFile
+from eic_sshd.host.groups import Groups
 from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.invocation import Invocation
 from eic_sshd.model.public_key import KeyPolicy, parse
@@ -70,6 +71,8 @@ def scene(pki: Pki) -> tuple[Authorizer, Answering, bytes, str]:
         keys_on_disk=KeysFile(FallbackSettings(), KeyPolicy()),
         now=lambda: begun,
         monotonic=time.monotonic,
+        groups=Groups(),
+        uid_min=1000,
     )
     return Authorizer(build({}), dependencies), imds, blob, line
 

@@ -117,6 +117,10 @@ BY_WHAT_THEY_SAY = [
     Reason.KEY_MALFORMED,
     Reason.KEY_TYPE_FORBIDDEN,
     Reason.KEY_TOO_SHORT,
+    Reason.CALLER_MISSING,
+    Reason.CALLER_MALFORMED,
+    Reason.CALLER_FORBIDDEN,
+    Reason.GROUPS_UNKNOWN,
 ]
 
 
@@ -136,7 +140,8 @@ def test_more_specific_of_two_refusals_is_reported(at: int) -> None:
 
 def test_every_reason_of_a_single_block_can_be_reported() -> None:
     of_a_block = {reason for reason in Reason if (broken_rule(reason) or 0) >= Rule.SIGNATURE} | {
-        Reason.BLOCK_MALFORMED
+        Reason.BLOCK_MALFORMED,
+        Reason.GROUPS_UNKNOWN,
     }
     assert set(BY_WHAT_THEY_SAY) == of_a_block
     assert all(reported([reason]).reason is reason for reason in of_a_block)

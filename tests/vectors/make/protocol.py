@@ -9,7 +9,7 @@ from typing import Dict, List, Tuple, Union
 from .folder import Folder
 
 _LONGEST = 8192  # bytes of a request without its length
-_LONGEST_USER = b"u" * (_LONGEST - len(b"1\0" + b"\0SHA256:x\x0042\0/c"))
+_LONGEST_USER = b"u" * (_LONGEST - len(b"2\0" + b"\0SHA256:x\x0042\0/c\0"))
 _TEN_DIGITS = b"4294967295"
 
 Fields = Dict[str, Union[int, str, None]]
@@ -24,28 +24,42 @@ def make(folder: Folder) -> None:
     """The cases of the folder."""
     _whole(folder)
     _malformed(folder)
-    for name, content in (("empty", b""), ("half-a-length", b"\0\0"), ("half-a-request", b"\0\0\0\x10" + b"1\0root")):
+    for name, content in (("empty", b""), ("half-a-length", b"\0\0"), ("half-a-request", b"\0\0\0\x10" + b"2\0root")):
         folder.case(f"request-{name}", "The daemon waits for the rest.", request=content.hex(), result="incomplete")
     _answers(folder)
 
 
 def _whole(folder: Folder) -> None:
-    plain: Fields = {"user": "root", "fingerprint": "SHA256:x", "sshd_pid": 42, "config_file": "/c", "milliseconds": 0}
+    plain: Fields = {
+        "user": "root", "fingerprint": "SHA256:x", "sshd_pid": 42, "config_file": "/c", "uid": None, "milliseconds": 0,
+    }  # fmt: skip
     cases: List[Tuple[str, str, Fields]] = [
-        ("whole", _message(b"1", b"root", b"SHA256:x", b"42", b"/c"), {}),
-        ("with-milliseconds", _message(b"1", b"root", b"SHA256:x", b"42", b"/c", b"1500"), {"milliseconds": 1500}),
-        ("with-99999-milliseconds", _message(b"1", b"root", b"SHA256:x", b"42", b"/c", b"99999"),
+        ("whole", _message(b"2", b"root", b"SHA256:x", b"42", b"/c", b"0"), {"uid": 0}),
+        ("without-a-uid", _message(b"2", b"root", b"SHA256:x", b"42", b"/c", b""), {}),
+        ("with-a-uid-of-ten-digits", _message(b"2", b"root", b"SHA256:x", b"42", b"/c", _TEN_DIGITS),
+         {"uid": 4294967295}),
+        ("with-milliseconds", _message(b"2", b"root", b"SHA256:x", b"42", b"/c", b"1000", b"1500"),
+         {"uid": 1000, "milliseconds": 1500}),
+        ("with-99999-milliseconds", _message(b"2", b"root", b"SHA256:x", b"42", b"/c", b"", b"99999"),
          {"milliseconds": 99999}),
-        ("without-a-fingerprint", _message(b"1", b"root", b"", b"42", b"/c"), {"fingerprint": None}),
-        ("for-the-packaged-configuration", _message(b"1", b"root", b"SHA256:x", b"42", b""), {"config_file": None}),
-        ("with-a-pid-of-ten-digits", _message(b"1", b"root", b"SHA256:x", _TEN_DIGITS, b"/c"),
+        ("without-a-fingerprint", _message(b"2", b"root", b"", b"42", b"/c", b""), {"fingerprint": None}),
+        ("for-the-packaged-configuration", _message(b"2", b"root", b"SHA256:x", b"42", b"", b""),
+         {"config_file": None}),
+        ("with-a-pid-of-ten-digits", _message(b"2", b"root", b"SHA256:x", _TEN_DIGITS, b"/c", b""),
          {"sshd_pid": 4294967295}),
-        ("with-text-that-is-not-ascii", _message(b"1", "\u00e4\n".encode(), b"SHA256:x", b"42", b"/c"),
+        ("with-text-that-is-not-ascii", _message(b"2", "\u00e4\n".encode(), b"SHA256:x", b"42", b"/c", b""),
          {"user": "\u00e4\n"}),
     ]  # fmt: skip
     for name, message, changed in cases:
-        folder.case(f"request-{name}", "A request of version 1.", request=message, result={**plain, **changed})
-    longest = _message(b"1", _LONGEST_USER, b"SHA256:x", b"42", b"/c")
+        folder.case(f"request-{name}", "A request of version 2.", request=message, result={**plain, **changed})
+    older: List[Tuple[str, str, Fields]] = [
+        ("whole", _message(b"1", b"root", b"SHA256:x", b"42", b"/c"), {}),
+        ("with-milliseconds", _message(b"1", b"root", b"SHA256:x", b"42", b"/c", b"1500"), {"milliseconds": 1500}),
+    ]
+    for name, message, changed in older:
+        why = "A client of the release before sends version 1 while a package is upgraded."
+        folder.case(f"older-request-{name}", why, request=message, result={**plain, **changed})
+    longest = _message(b"2", _LONGEST_USER, b"SHA256:x", b"42", b"/c", b"")
     folder.case(
         "request-of-8192-bytes",
         "The longest request.",
@@ -55,24 +69,31 @@ def _whole(folder: Folder) -> None:
 
 
 def _malformed(folder: Folder) -> None:
-    fields = (b"1", b"root", b"SHA256:x", b"42", b"/c")
+    fields = (b"2", b"root", b"SHA256:x", b"42", b"/c", b"1000")
     for name, message in (
-        ("of-another-version", _message(b"2", *fields[1:])),
+        ("of-another-version", _message(b"3", *fields[1:])),
         ("without-a-version", _message(b"", *fields[1:])),
-        ("without-a-user", _message(b"1", b"", *fields[2:])),
-        ("without-a-pid", _message(b"1", b"root", b"SHA256:x", b"", b"/c")),
-        ("with-a-negative-pid", _message(b"1", b"root", b"SHA256:x", b"-1", b"/c")),
-        ("with-a-pid-of-eleven-digits", _message(b"1", b"root", b"SHA256:x", b"1" * 11, b"/c")),
-        ("of-four-fields", _message(*fields[:4])),
-        ("of-seven-fields", _message(*fields, b"1", b"2")),
+        ("without-a-user", _message(b"2", b"", *fields[2:])),
+        ("without-a-pid", _message(b"2", b"root", b"SHA256:x", b"", *fields[4:])),
+        ("with-a-negative-pid", _message(b"2", b"root", b"SHA256:x", b"-1", *fields[4:])),
+        ("with-a-pid-of-eleven-digits", _message(b"2", b"root", b"SHA256:x", b"1" * 11, *fields[4:])),
+        ("with-a-negative-uid", _message(*fields[:5], b"-1")),
+        ("with-a-uid-of-eleven-digits", _message(*fields[:5], b"1" * 11)),
+        ("of-five-fields", _message(*fields[:5])),
+        ("of-eight-fields", _message(*fields, b"1", b"2")),
         ("with-empty-milliseconds", _message(*fields, b"")),
         ("with-100000-milliseconds", _message(*fields, b"100000")),
         ("with-a-byte-behind", _message(*fields, more=b"x")),
         ("of-no-bytes", _message()),
-        ("of-8193-bytes", _message(b"1", _LONGEST_USER + b"u", *fields[2:])),
+        ("of-8193-bytes", _message(b"2", _LONGEST_USER + b"u", *fields[2:5], b"")),
         ("of-4-gib", b"\xff\xff\xff\xff".hex()),
     ):
-        folder.case(f"request-{name}", "Not a request of version 1.", request=message, result="malformed")
+        folder.case(f"request-{name}", "Not a request of version 2.", request=message, result="malformed")
+    for name, count in (("four", 4), ("seven", 7)):
+        message = _message(b"1", *(b"root", b"SHA256:x", b"42", b"/c", b"1", b"2")[: count - 1])
+        folder.case(
+            f"older-request-of-{name}-fields", "Not a request of version 1.", request=message, result="malformed"
+        )
 
 
 def _answers(folder: Folder) -> None:

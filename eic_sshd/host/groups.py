@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which groups a user is in, by the machine's databases (nsswitch.conf(5)), which may be behind the network.
+
+The C library's lookup has no time limit and cannot be interrupted, so a process of its own makes it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Callable, Dict, Sequence, Tuple
+
+from ..model.deadline import Clock
+from ..model.os_users import Memberships
+
+_TIMEOUT = 0.5  # seconds for a lookup, the wait for its turn included
+_LIFETIME = 60.0  # seconds for which its result serves
+_MAX_UNDER_WAY = 4
+_MAX_RESULTS = 1024
+# Prints a character for each group: 1 if the user is in it, 0 if not, ? if there is no such group.
+_PROGRAM = """
+import grp, os, pwd, sys
+entry = pwd.getpwnam(sys.argv[1])
+own = set(os.getgrouplist(entry.pw_name, entry.pw_gid))
+def member(name):
+    try:
+        return "01"[grp.getgrnam(name).gr_gid in own]
+    except KeyError:
+        return "?"
+print("".join(map(member, sys.argv[2:])))
+"""
+
+Ask = Callable[[str, Sequence[str], float], str]
+"""Gives what the program prints for a user and groups, within some seconds; raises OSError, SubprocessError."""
+
+
+def ask_in_a_process(user: str, groups: Sequence[str], seconds: float) -> str:
+    """What a process prints that ends after `seconds`. Raises OSError, subprocess.SubprocessError."""
+    command = [sys.executable or "/usr/bin/python3", "-IS", "-c", _PROGRAM, user, *groups]
+    done = subprocess.run(
+        [os.fsencode(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env={}, timeout=seconds, check=True,
+    )  # fmt: skip
+    return done.stdout.decode("ascii", "replace").rstrip("\n")
+
+
+class Groups:
+    """Looks up memberships, and keeps the results for a minute. Several threads may use it."""
+
+    def __init__(self, ask: Ask = ask_in_a_process, monotonic: Clock = time.monotonic) -> None:
+        self._ask = ask
+        self._monotonic = monotonic
+        self._turns = threading.BoundedSemaphore(_MAX_UNDER_WAY)
+        self._lock = threading.Lock()
+        self._results: Dict[Tuple[str, Tuple[str, ...]], Tuple[Memberships, float]] = {}
+
+    def cached(self, user: str, groups: Sequence[str]) -> Memberships:
+        """What is known already; all of `groups` are unknown otherwise. It waits for nothing."""
+        found, until = self._results.get((user, tuple(groups)), (None, 0.0))
+        return found if found is not None and self._monotonic() < until else Memberships(unknown=frozenset(groups))
+
+    def of(self, user: str, groups: Sequence[str]) -> Memberships:
+        """Which of `groups` the user is in, and which could not be looked up within half a second."""
+        found = self.cached(user, groups)
+        if found.unknown:
+            found = self._looked_up(user, groups)
+            if not found.unknown:
+                self._store(user, groups, found)
+        return found
+
+    def _looked_up(self, user: str, groups: Sequence[str]) -> Memberships:
+        until = self._monotonic() + _TIMEOUT
+        printed = ""
+        if self._turns.acquire(timeout=_TIMEOUT):
+            try:
+                printed = self._ask(user, groups, max(until - self._monotonic(), 0.01))
+            except (OSError, ValueError, RuntimeError, subprocess.SubprocessError):
+                printed = ""  # all of them are unknown: the refusal says so
+            finally:
+                self._turns.release()
+        if len(printed) != len(groups):
+            printed = "?" * len(groups)
+        return Memberships(
+            frozenset(group for group, answer in zip(groups, printed) if answer == "1"),
+            frozenset(group for group, answer in zip(groups, printed) if answer not in "01"),
+        )
+
+    def _store(self, user: str, groups: Sequence[str], found: Memberships) -> None:
+        now = self._monotonic()
+        with self._lock:
+            if len(self._results) >= _MAX_RESULTS:
+                self._results = {at: one for at, one in self._results.items() if one[1] > now}
+            if len(self._results) < _MAX_RESULTS:
+                self._results[user, tuple(groups)] = (found, now + _LIFETIME)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which groups a user is in: by a real lookup, and how results are kept and bounded."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import subprocess
+import threading
+from typing import List, Sequence
+
+import pytest
+
+from eic_sshd.host.groups import Groups, ask_in_a_process
+from eic_sshd.model.os_users import Memberships
+from testbed import waiting
+
+PATIENT = 60.0
+
+
+def test_lookup_finds_primary_and_other_groups_of_a_real_user() -> None:
+    own = pwd.getpwuid(os.geteuid())
+    primary = grp.getgrgid(own.pw_gid).gr_name
+    others = {entry.gr_gid: entry.gr_name for entry in grp.getgrall()}
+    gids = set(os.getgrouplist(own.pw_name, own.pw_gid))
+    foreign = next(name for gid, name in others.items() if gid not in gids)
+    assert ask_in_a_process(own.pw_name, [primary, foreign, "no-such-group"], PATIENT) == "10?"
+
+
+def test_lookup_of_an_unknown_user_fails() -> None:
+    with pytest.raises(subprocess.SubprocessError):
+        ask_in_a_process("no-such-user", ["root"], PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("10", Memberships(frozenset({"a"}), frozenset())),
+        ("?1", Memberships(frozenset({"b"}), frozenset({"a"}))),
+        ("00", Memberships()),
+        ("", Memberships(unknown=frozenset({"a", "b"}))),
+        ("1", Memberships(unknown=frozenset({"a", "b"}))),
+        ("111", Memberships(unknown=frozenset({"a", "b"}))),
+        ("x1", Memberships(frozenset({"b"}), frozenset({"a"}))),
+    ],
+)
+def test_only_a_whole_answer_counts(printed: str, expected: Memberships) -> None:
+    assert Groups(lambda *_: printed).of("user", ["a", "b"]) == expected
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no"), ValueError("embedded null byte"), subprocess.TimeoutExpired("id", 0.5), RuntimeError("no")]
+)
+def test_lookup_that_fails_leaves_all_groups_unknown(error: Exception) -> None:
+    def ask(*_: object) -> str:
+        raise error
+
+    assert Groups(ask).of("user", ["a"]) == Memberships(unknown=frozenset({"a"}))
+
+
+class Asking:
+    """Answers "1" for each group; counts the lookups."""
+
+    def __init__(self, printed: str = "1") -> None:
+        self.printed = printed
+        self.users: List[str] = []
+
+    def __call__(self, user: str, groups: Sequence[str], seconds: float) -> str:
+        self.users.append(user)
+        return self.printed * len(groups)
+
+
+def test_result_is_kept_for_a_minute_for_its_user_and_groups() -> None:
+    now = [100.0]
+    asking = Asking()
+    groups = Groups(asking, lambda: now[0])
+    member = Memberships(frozenset({"a"}))
+    assert groups.cached("user", ["a"]) == Memberships(unknown=frozenset({"a"}))
+    assert groups.of("user", ["a"]) == member
+    now[0] += 59.9
+    assert groups.of("user", ["a"]) == groups.cached("user", ["a"]) == member
+    assert asking.users == ["user"]
+    assert groups.cached("other", ["a"]).unknown
+    assert groups.cached("user", ["b"]).unknown
+    now[0] += 0.1
+    assert groups.cached("user", ["a"]).unknown
+    groups.of("user", ["a"])
+    assert asking.users == ["user", "user"]
+
+
+def test_unknown_group_is_looked_up_again_at_once() -> None:
+    asking = Asking("?")
+    groups = Groups(asking)
+    for _ in range(2):
+        assert groups.of("user", ["a"]).unknown
+    assert len(asking.users) == 2
+
+
+def test_results_are_bounded_and_ended_ones_make_room() -> None:
+    now = [0.0]
+    groups = Groups(Asking(), lambda: now[0])
+    for number in range(1100):
+        groups.of(f"user{number}", ["a"])
+    assert groups.cached("user1023", ["a"]).member
+    assert groups.cached("user1024", ["a"]).unknown
+    now[0] += 60
+    groups.of("late", ["a"])
+    assert groups.cached("late", ["a"]).member
+
+
+def test_at_most_four_lookups_are_under_way() -> None:
+    running, most = [0], [0]
+    lock, leave = threading.Lock(), threading.Event()
+
+    def ask(user: str, groups: Sequence[str], seconds: float) -> str:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        leave.wait(PATIENT)
+        with lock:
+            running[0] -= 1
+        return "1"
+
+    groups = Groups(ask)
+    found: List[Memberships] = []
+    threads = [threading.Thread(target=lambda at=at: found.append(groups.of(f"user{at}", ["a"]))) for at in range(7)]
+    for thread in threads:
+        thread.start()
+    waiting.until(lambda: len(found) == 3, "those without a turn give up")
+    leave.set()
+    for thread in threads:
+        thread.join(PATIENT)
+    assert most == [4]
+    assert sum(bool(one.member) for one in found) == 4
