@@ -114,6 +114,7 @@ install:
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs $(filter-out docs/sandbox.md,$(wildcard docs/*.md))
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/ami docs/ami/*
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/decisions docs/decisions/*
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/fleet docs/fleet/*
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/benchmarks benchmarks/speed.svg
 	for page in $(wildcard docs/man/eic-sshd*.5 docs/man/eic-sshd*.8); do \
 	    $(INSTALL) -D -m 0644 -t $(USR)/share/man/man$${page##*.} $$page || exit 1; \
