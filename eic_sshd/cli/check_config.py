@@ -23,6 +23,7 @@ In an image build, fail also if sshd's settings prevent such logins:
 Test a changed configuration before it is installed:
   eic-sshd check-config --config new.conf
 """
+EXIT_STATUS = {1: "The configuration is invalid, or there is a finding of the severity of `--fail-on`."}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
