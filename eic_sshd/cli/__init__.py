@@ -18,7 +18,7 @@ from typing import List, Optional, Sequence
 from .. import __version__
 from .output import make_usable
 
-_SUBCOMMANDS = ("check_config", "disable", "enable", "serve")
+_SUBCOMMANDS = ("check_config", "disable", "enable", "log", "serve")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -48,8 +48,8 @@ function _shtab_eic_sshd_using
   test "$_shtab_eic_sshd_cmdpath" = "$argv"
 end
 
-set -g _shtab_eic_sshd_commands check-config disable enable serve
-set -g _shtab_eic_sshd_opts_with_value --config --fail-on --socket
+set -g _shtab_eic_sshd_commands check-config disable enable log serve
+set -g _shtab_eic_sshd_opts_with_value --caller --config --fail-on --fingerprint --reason --session --since --socket --trail --until --user
 
 complete -c eic-sshd -e
 complete -c eic-sshd -f
@@ -69,6 +69,21 @@ complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -s h -l help -d 'show thi
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l chain -d 'put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l replace -d 'put eic-sshd in place of the existing AuthorizedKeysCommand, which does not run until `eic-sshd disable`'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l dry-run -d 'print what would be done, and change nothing'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a log -d 'show who logged in, by which key, from where and until when, and why logins were refused'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l since -x -d 'only connections that began then or later (default: 7 days ago). TIME is 2026-11-29, '"'"'2026-11-29 07:00[:00]'"'"' or 07:00 in local time, 2026-11-29T07:00:00Z, @SECONDS since the epoch, now, today, yesterday, or an age such as 90min, 2h or 7d'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l until -x -d 'only connections that began then or before'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l user -xka "(__fish_complete_users)" -d 'only of this OS user'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l caller -x -d 'only with a key whose caller'"'"'s ARN contains TEXT'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l reason -x -d 'only with a decision for this reason, such as expired'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l fingerprint -x -d 'only with a key whose fingerprint begins so'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l all -d 'also connections that ended before sshd asked eic-sshd, such as scans'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l json -d 'print one JSON object a line (docs/audit.md)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l follow -d 'go on, and print logins and refusals as they come'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l stats -d 'print counts, and how long decisions took'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l session -x -d 'print who holds the open login session ID of systemd-logind (default: this process'"'"'s own session)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l trail -xka "(__fish_complete_path (commandline -ct))" -d 'compare with CloudTrail'"'"'s events: a log file, a folder of such files, or the output of `aws cloudtrail lookup-events`'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: /etc/eic-sshd/eic-sshd.conf)'
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a serve -d 'run the resident daemon (systemd does that at the first login)'
 complete -c eic-sshd -n '_shtab_eic_sshd_using serve' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using serve' -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'create the socket there (default: the one that systemd passes)'

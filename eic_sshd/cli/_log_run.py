@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `eic-sshd log` prints."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import shutil
+import sys
+from typing import Dict, Iterable, List, Optional, TextIO, Tuple
+
+from ..log import as_json, stats
+from ..log.connection import Connection, SessionState
+from ..log.one_connection import OneConnection
+from ..log.reader import Span
+from ..log.selection import Selection
+from ..log.sessions import Joiner, holders
+from ..log.trail import Comparison, Match, Push, Trail, compare, unused
+from ..log.trail_files import read as read_trail
+from ._log_source import Machine, warn_of_forged
+from ._log_table import Table, stats_lines
+from .output import report
+
+_DAY = 86_400_000_000  # microseconds
+_DEFAULT_SPAN = 7 * _DAY
+# Entries before the first connection that is shown: the ones of a connection that begins a little later.
+_LEAD = 60_000_000
+_WAIT = 1.0  # seconds between two polls of --follow
+_SETTLED = 10_000_000  # microseconds after which a connection that is over gets no more entries
+
+
+class Run:
+    """One run with `arguments` on `machine`, which prints to `stream`."""
+
+    def __init__(self, arguments: argparse.Namespace, machine: Machine, stream: TextIO) -> None:
+        self._arguments, self._machine, self._stream = arguments, machine, stream
+        now = int(machine.now() * 1e6)
+        self._since: int = now - _DEFAULT_SPAN if arguments.since is None else arguments.since
+        self._now = now
+        self._selection = Selection(
+            self._since,
+            arguments.until,
+            arguments.user,
+            arguments.caller,
+            arguments.reason,
+            arguments.fingerprint,
+            arguments.all,
+        )
+        self._width = shutil.get_terminal_size((80, 24)).columns if stream.isatty() else None
+
+    def run(self) -> int:
+        """Print it. Returns the exit status. Raises CannotRead and UnreadableTrail."""
+        if self._arguments.session is not None:
+            return self._session(self._arguments.session)
+        trail = None if self._arguments.trail is None else read_trail(self._arguments.trail)
+        span = Span(max(0, self._since - _LEAD))
+        warn_of_forged(self._machine.source.forged(span))
+        if self._arguments.follow:
+            return self._follow(span)
+        connections = self._read(span)
+        if self._arguments.stats:
+            self._stats(connections)
+        else:
+            self._list(connections, trail)
+        return 0
+
+    def _read(self, span: Span) -> List[Connection]:
+        joiner = Joiner(self._machine.login_grace)
+        gc.disable()  # there is no garbage in it, and looking for some takes a third of the time
+        try:
+            return joiner.add_all(self._machine.source.entries(span)).connections(self._machine.is_running)
+        finally:
+            gc.enable()
+
+    def _list(self, connections: List[Connection], trail: Optional[Trail]) -> None:
+        shown = [one for one in connections if self._selection.has(one)]
+        rows = [(one, compare(one, trail) if trail else None) for one in shown]
+        pushes = self._unused(connections, trail) if trail else []
+        if self._arguments.json:
+            self._print_json(as_json.connection(*row) for row in rows)
+            self._print_json(map(as_json.push, pushes))
+            return
+        if not rows and not pushes:
+            report("There is no login or decision in this time that fits the options.", sys.stderr)
+            return
+        table = Table(self._stream, self._width, rows)
+        table.header()
+        for row in rows:
+            table.row(*row)
+        for push in pushes:
+            table.push(push)
+        if trail:
+            self._stream.write(_summary(rows, pushes))
+
+    def _unused(self, connections: List[Connection], trail: Trail) -> List[Push]:
+        """Of the time that the journal has, and of the selected users and callers."""
+        chosen = self._arguments
+        return [
+            push
+            for push in unused(connections, trail, max(self._since, self._machine.source.first()))
+            if (chosen.until is None or push.at <= chosen.until)
+            and chosen.user in (None, push.user)
+            and (chosen.caller or "") in push.caller
+            and push.fingerprint.startswith(chosen.fingerprint or "")
+            and chosen.reason is None
+        ]
+
+    def _stats(self, connections: List[Connection]) -> None:
+        found = stats.of(one for one in connections if self._selection.has(one))
+        if self._arguments.json:
+            self._print_json([as_json.stats(found)])
+        else:
+            self._stream.write("\n".join([*stats_lines(found), ""]))
+
+    def _follow(self, span: Span) -> int:
+        """Print each login, its end, and each connection that ended without one; until it is interrupted."""
+        joiner = Joiner(self._machine.login_grace)
+        printer = _Printer(self._arguments.json, Table(self._stream, self._width), self._stream)
+        is_first = True
+        for entries in self._machine.source.follow(span, _WAIT):
+            joiner.add_all(entries)
+            now = int(self._machine.now() * 1e6)
+            over = []
+            for one in joiner.current:
+                connection = one.value(self._machine.is_running)
+                is_shown = one.is_of_sshd and self._selection.has(connection)
+                printer.update(one, connection, is_shown and not (is_first and self._arguments.since is None))
+                if connection.over and now - connection.last > _SETTLED:
+                    over.append(one)
+            joiner.forget(over)
+            printer.forget(over)
+            is_first = False
+        return 0
+
+    def _session(self, session_id: str) -> int:
+        machine = self._machine
+        boot, wanted = machine.processes.boot_id(), session_id or machine.processes.session_id()
+        leader = machine.source.leader(wanted, boot) if wanted else None
+        found = [] if leader is None else holders(self._of_process(leader, boot), wanted or "")
+        if not found and not session_id:  # no logind: the sshd process is above this one
+            above = (self._of_process(pid, boot) for pid in machine.processes.ancestors())
+            found = [one for connections in above for one in connections if _is_open(one)]
+        if not found:
+            subject = f"session {wanted}" if wanted else "this process"
+            report(f"{subject}: sshd has no open login session for it.", sys.stderr)
+            return 1
+        if self._arguments.json:
+            self._print_json([as_json.connection(found[-1])])
+        else:
+            Table(self._stream, self._width).holder(found[-1], self._now)
+        return 0
+
+    def _of_process(self, pid: int, boot: str) -> List[Connection]:
+        entries = self._machine.source.of_process(pid, boot)
+        return Joiner(self._machine.login_grace).add_all(entries).connections(self._machine.is_running)
+
+    def _print_json(self, forms: Iterable[Dict[str, as_json.Json]]) -> None:
+        for form in forms:
+            self._stream.write(json.dumps(form) + "\n")
+
+
+def _is_open(connection: Connection) -> bool:
+    return connection.session is not None and connection.session.state is SessionState.OPEN
+
+
+def _summary(rows: List[Tuple[Connection, Optional[Comparison]]], pushes: List[Push]) -> str:
+    matches = [comparison.match for _, comparison in rows if comparison]
+    return (
+        f"Logins with a pushed key: {matches.count(Match.OK)} as in the trail, "
+        f"{matches.count(Match.PROBLEM)} not as in the trail, "
+        f"{matches.count(Match.UNKNOWN)} outside of its time. Pushes that were not used: {len(pushes)}.\n"
+    )
+
+
+class _Printer:
+    """Prints a connection when there is news of it."""
+
+    def __init__(self, in_json: bool, table: Table, stream: TextIO) -> None:
+        self._in_json, self._table, self._stream = in_json, table, stream
+        self._printed: Dict[int, str] = {}
+        self._lost: Dict[int, int] = {}  # how often the process was not there
+        if not in_json:
+            table.header()
+
+    def update(self, one: OneConnection, connection: Connection, is_shown: bool) -> None:
+        """Print `connection`, the value of `one`, if it is to be shown and has changed."""
+        state = connection.session.state if connection.session else None
+        if state is SessionState.LOST:
+            self._lost[id(one)] = self._lost.get(id(one), 0) + 1
+            if self._lost[id(one)] < 3:  # the line about its end may come yet
+                return
+        if not connection.login and not connection.over:
+            return
+        news = f"{connection.result} {state}"
+        if self._printed.get(id(one)) == news:
+            return
+        self._printed[id(one)] = news
+        if not is_shown:
+            return
+        if self._in_json:
+            self._stream.write(json.dumps(as_json.connection(connection)) + "\n")
+        else:
+            self._table.row(connection)
+        self._stream.flush()
+
+    def forget(self, connections: Iterable[OneConnection]) -> None:
+        """Forget connections of which there will be no more news."""
+        for one in connections:
+            self._printed.pop(id(one), None)
+            self._lost.pop(id(one), None)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where this machine's logins are recorded, and who may write the records."""
+
+from __future__ import annotations
+
+import pwd
+import sys
+import time
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Mapping, Set, Tuple
+
+from ..config.loader import load_or_refuse
+from ..config.schema import LogSettings
+from ..log.access import NoJournal, require_journal
+from ..log.reader import CannotRead, Journal
+from ..log.record_file import RecordFile
+from ..log.sessions import LOGIN_GRACE
+from ..log.source import Source
+from ..model.reasons import NOTICE
+from ..paths import ACCOUNT
+from ..sshd.commands import in_force
+from ._admin import this_site
+from ._log_session import Processes
+from .output import report
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine's logins: the entries, sshd's LoginGraceTime (seconds), its processes, and the clock (seconds)."""
+
+    source: Source
+    processes: Processes
+    login_grace: float = LOGIN_GRACE
+    now: Callable[[], float] = time.time
+
+    def is_running(self, boot: str, pid: int) -> bool:
+        """Whether the process of this boot is an sshd that runs now."""
+        return boot == self.processes.boot_id() and self.processes.is_sshd(pid)
+
+
+def this_machine(config_file: str) -> Machine:
+    """The machine on which it runs. Raises CannotRead."""
+    config, invalid = load_or_refuse(config_file)
+    if invalid:
+        report(
+            "The configuration is invalid: `eic-sshd check-config` reports where. It is read as far as it is valid.",
+            sys.stderr,
+        )
+    user, login_grace = _sshd_settings()
+    uids = _uids([ACCOUNT, user])
+    return Machine(source(config.log, uids), Processes(), login_grace)
+
+
+def source(settings: LogSettings, uids: Set[int]) -> Source:
+    """What `[log]` sets. Raises CannotRead."""
+    destination = settings.destination
+    if destination in ("syslog", "stderr"):
+        raise CannotRead(
+            f"[log] destination = {destination}",
+            "records there have no fields",
+            "Set it to journal or to a file",
+        )
+    if settings.level < NOTICE:
+        report("[log] level leaves out granted keys: logins with them are shown as by another method.", sys.stderr)
+    if destination == "journal":
+        require_journal()
+        return Source(Journal(uids), uids)
+    file = RecordFile(destination, uids)
+    try:
+        require_journal()
+    except NoJournal as problem:
+        report(f"{problem} Only eic-sshd's records are shown: logins are in the journal.", sys.stderr)
+        return Source(None, uids, file)
+    return Source(Journal(uids), uids, file)
+
+
+def _sshd_settings() -> Tuple[str, float]:
+    """The AuthorizedKeysCommandUser, and LoginGraceTime in seconds."""
+    site = this_site()
+    effective: Mapping[str, str] = site.sshd.effective_or_nothing()
+    grace = effective.get("logingracetime", "")
+    user = effective.get("authorizedkeyscommanduser") or in_force(site)[1]
+    return user, float(grace) if grace.isascii() and grace.isdigit() else LOGIN_GRACE
+
+
+def _uids(names: List[str]) -> Set[int]:
+    """root's uid, and those of the users that exist."""
+    found = {0}
+    for name in names:
+        try:
+            found.add(pwd.getpwnam(name).pw_uid)
+        except KeyError:
+            continue
+    return found
+
+
+def warn_of_forged(found: Dict[int, int]) -> None:
+    """Report records that users wrote who may not write any."""
+    for uid, count in sorted(found.items()):
+        try:
+            name = f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+        except KeyError:
+            name = f"uid {uid}"
+        many = f"at least {count} records" if count > 1 else "a record"
+        report(f"the journal: {name} forged {many} of eic-sshd. They are not shown.", sys.stderr)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CloudTrail's events of pushed keys, and how they compare with the logins on this instance.
+
+The fields of an event: AWS CloudTrail User Guide, "CloudTrail record contents"; those of SendSSHPublicKey: EC2 User
+Guide, "Log EC2 Instance Connect API calls".
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import json
+from dataclasses import dataclass
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+
+from ..model import public_key
+from .connection import Connection
+
+Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
+
+_SOURCE = "ec2-instance-connect.amazonaws.com"
+_PUSH = "SendSSHPublicKey"
+
+
+class NotATrail(Exception):
+    """The text has no CloudTrail events."""
+
+
+@dataclass(frozen=True)
+class Push:
+    """One call of SendSSHPublicKey, at `at` (microseconds since the epoch). `error` is why AWS refused it."""
+
+    at: int
+    request_id: str
+    caller: str
+    address: str
+    user_agent: str
+    instance_id: str
+    user: str
+    fingerprint: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Trail:
+    """The pushes in some events. `first` and `last` are the times of all events; None if there are none."""
+
+    pushes: Tuple[Push, ...] = ()
+    first: Optional[int] = None
+    last: Optional[int] = None
+
+    def plus(self, other: Trail) -> Trail:
+        """The events of both; an event that is in both counts once."""
+        times = [at for at in (self.first, self.last, other.first, other.last) if at is not None]
+        pushes = tuple(dict.fromkeys((*self.pushes, *other.pushes)))
+        return Trail(pushes, min(times, default=None), max(times, default=None))
+
+
+class Match(enum.Enum):
+    """How a login compares with the trail."""
+
+    OK = "ok"  # the trail has the push, as the record says
+    PROBLEM = "problem"  # it is not in a trail that has the time, or the trail says something else
+    UNKNOWN = "unknown"  # the trail does not have the time of the login
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A login beside its push; `detail` says what is wrong."""
+
+    match: Match
+    push: Optional[Push] = None
+    detail: str = ""
+
+
+def parse(content: bytes) -> Trail:
+    """The events of a log file, of the output of `aws cloudtrail lookup-events`, or of a list of events.
+
+    Raises NotATrail.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotATrail(f"not JSON: {error}") from None
+    events = list(_events(found))
+    if not events and not _is_empty(found):
+        raise NotATrail("no `Records`, `Events` or event in it")
+    pushes, times = [], []
+    for event in events:
+        at = _time(event.get("eventTime"))
+        if at is not None:
+            times.append(at)
+            if event.get("eventSource") == _SOURCE and event.get("eventName") == _PUSH:
+                pushes.append(_push(event, at))
+    return Trail(tuple(dict.fromkeys(pushes)), min(times, default=None), max(times, default=None))
+
+
+def _is_empty(found: Json) -> bool:
+    return found == [] or (isinstance(found, dict) and [] in (found.get("Records"), found.get("Events")))
+
+
+def _events(found: Json) -> Iterator[Mapping[str, Json]]:
+    if isinstance(found, dict):
+        inner = found.get("Records", found.get("Events"))
+        if isinstance(inner, list):
+            yield from _events(inner)
+        elif isinstance(found.get("CloudTrailEvent"), str):  # lookup-events: the event is text within the JSON
+            try:
+                inside = json.loads(str(found["CloudTrailEvent"]))
+            except (ValueError, RecursionError):
+                return
+            if isinstance(inside, dict):
+                yield inside
+        elif "eventName" in found:
+            yield found
+    elif isinstance(found, list):
+        for one in found:
+            if isinstance(one, dict):
+                yield from _events({key: value for key, value in one.items() if key not in ("Records", "Events")})
+
+
+def _push(event: Mapping[str, Json], at: int) -> Push:
+    asked, answer = _object(event, "requestParameters"), _object(event, "responseElements")
+    error = _text(event, "errorCode")
+    return Push(
+        at=at,
+        request_id=_text(event, "requestID") or _text(answer, "requestId"),
+        caller=_text(_object(event, "userIdentity"), "arn"),
+        address=_text(event, "sourceIPAddress"),
+        user_agent=_text(event, "userAgent"),
+        instance_id=_text(asked, "instanceId"),
+        user=_text(asked, "instanceOSUser"),
+        fingerprint=_fingerprint(_text(asked, "sSHPublicKey")),
+        error=error or ("" if answer.get("success", True) is True else "not successful"),
+    )
+
+
+def _object(event: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    found = event.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(event: Mapping[str, Json], name: str) -> str:
+    found = event.get(name)
+    return found[:1024] if isinstance(found, str) else ""
+
+
+def _time(value: Json) -> Optional[int]:
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
+        since_epoch = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return since_epoch // datetime.timedelta(microseconds=1)
+
+
+def _fingerprint(line: str) -> str:
+    try:
+        return public_key.parse(line.strip().encode()).fingerprint
+    except (ValueError, public_key.MalformedKey):
+        return ""
+
+
+_WINDOW = 120_000_000  # microseconds from a push to the login with it: 60 s of validity and 60 s of the clocks' skew
+
+
+def compare(connection: Connection, trail: Trail) -> Optional[Comparison]:
+    """How the login's push compares with the trail; None if it was no login with a pushed key."""
+    ids = connection.request_ids
+    if not ids or not connection.login or not connection.login.grant:
+        return None
+    by_id = {push.request_id: push for push in trail.pushes if push.request_id}
+    found = [by_id[one] for one in ids if one in by_id]
+    if not found:
+        has_time = (
+            trail.first is not None
+            and trail.last is not None
+            and trail.first + _WINDOW <= connection.login.at <= trail.last
+        )
+        if has_time:
+            return Comparison(Match.PROBLEM, None, "the trail has no such request")
+        return Comparison(Match.UNKNOWN, None, "the trail does not have this time")
+    push, grant = found[-1], connection.login.grant
+    differences = [
+        name
+        for name, trails, ours in (
+            ("caller", push.caller, grant.caller.split(", ")),
+            ("user", push.user, [grant.user]),
+            ("instance", push.instance_id, [grant.instance_id]),
+            ("key", push.fingerprint, grant.fingerprints),
+        )
+        if trails and any(ours) and trails not in ours
+    ]
+    if push.error:
+        return Comparison(Match.PROBLEM, push, f"AWS refused the push: {push.error}")
+    if differences:
+        return Comparison(Match.PROBLEM, push, f"the trail has another {' and '.join(differences)}")
+    return Comparison(Match.OK, push)
+
+
+def unused(connections: Iterable[Connection], trail: Trail, since: int) -> Sequence[Push]:
+    """The pushes to this instance from `since` on (microseconds since the epoch) with which nobody logged in.
+
+    Those to all instances if no record names this one.
+    """
+    used: Set[str] = set()
+    instances: Set[str] = set()
+    for connection in connections:
+        used.update(connection.request_ids)
+        instances.update(one.instance_id for one in connection.attempts if one.instance_id)
+    return [
+        push
+        for push in trail.pushes
+        if push.at >= since and push.request_id not in used and (not instances or push.instance_id in instances)
+    ]
