@@ -12,7 +12,7 @@ if command -v apt-get >/dev/null; then
     packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server
         openssh-client systemd iproute2 util-linux ca-certificates gcc libc6-dev
         make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
-        lintian rpmlint mandoc shellcheck mmdebstrap systemd-container"
+        lintian rpmlint mandoc shellcheck mmdebstrap systemd-container zsh fish"
 else
     # Debian alone has what builds .deb packages and boots machines: elsewhere those tests are skipped.
     packages="python3 python3-pip python3-requests python3-cryptography python3-systemd openssl openssh-server

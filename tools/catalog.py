@@ -39,9 +39,12 @@ _ABOUT = {
     ),
 }
 
-# No command line contains a field's value: any user can write a record with these fields, and a reader may copy the
-# line into a root shell.
-_WHERE = "All about each reason: /usr/share/doc/eic-sshd/docs/reasons.md."
+# No field is filled in (@EIC_REASON@): any user can write a record with these fields, and journalctl prints what it
+# fills in as it is, with control characters (seen with systemd 252). The message, which it escapes, has the reason.
+_WHERE = (
+    "All about each reason: /usr/share/doc/eic-sshd/docs/reasons.md. Any user can write a record like this one; "
+    "`eic-sshd log` counts only genuine ones."
+)
 _CHAINED = """\
 sshd's other login methods remain. With a warning, sshd received nothing of the
 command's output, and the message has the reason. The command is the one of
@@ -60,11 +63,12 @@ def catalog() -> str:
 def _entry(outcome: Outcome) -> str:
     title, about = _ABOUT[outcome]
     reasons = [reason for reason in Reason if reason.outcome is outcome]
-    lines = [_header(outcome.message_id, title, "eic-sshd(8)"), _filled(f"The reason is @EIC_REASON@. {about}"), "\n"]
+    lines = [_header(outcome.message_id, title, "eic-sshd(8)"), _filled(about), "\n"]
     if len(reasons) == 1:
         return "".join([*lines, _filled(f"What to do: {reasons[0].remedy}"), "\n", _filled(_WHERE)])
     remedies = (line for reason in reasons for line in _remedy(reason))
-    return "".join([*lines, "What to do:\n\n", *remedies, "\n", _filled(_WHERE)])
+    head = "What to do, by the reason at the end of the message:\n\n"
+    return "".join([*lines, head, *remedies, "\n", _filled(_WHERE)])
 
 
 def _remedy(reason: Reason) -> Iterator[str]:

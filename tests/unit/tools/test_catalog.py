@@ -30,10 +30,9 @@ def test_entry_of_a_records_kind_has_what_to_do_about_its_reason(reason: Reason)
     assert reason.remedy.split(". ")[0] in text
 
 
-def test_no_command_in_the_catalogue_contains_a_field_of_the_record() -> None:
-    """Any user can write such a record, and a reader may copy the command."""
-    assert [code for code in re.findall("`[^`]*`", catalog()) if "@" in code] == []
-    assert set(re.findall("@[A-Z_]+@", catalog())) == {"@EIC_REASON@"}
+def test_catalogue_has_journalctl_fill_in_no_field_that_any_user_can_write() -> None:
+    """It would print a forged field with its control characters and newlines."""
+    assert re.findall("@[A-Z_]+@", catalog()) == []
 
 
 def test_journalctl_reads_the_catalogue(tmp_path: Path) -> None:
