@@ -117,19 +117,15 @@ def _invocation(action: argparse.Action) -> str:
 def _argument(action: argparse.Action) -> Iterator[str]:
     if action.nargs == 0:
         return
-    name = action.metavar or action.dest
+    # As in --help, whose texts refer to it.
+    name = action.metavar or (action.dest.upper() if action.option_strings else action.dest)
     if action.choices and not isinstance(action.metavar, str):
         yield "Cm " + " | ".join(str(choice) for choice in action.choices)
     else:
         words = name if isinstance(name, tuple) else (name,)
-        yield "Ar " + " ".join(_escaped(_lower(word)) for word in words)
+        yield "Ar " + " ".join(_escaped(word) for word in words)
     if action.nargs in ("*", "+"):
         yield "..."
-
-
-def _lower(name: str) -> str:
-    """FILE becomes file, as manual pages have it; a name that is no mere word stays, such as `SHA256:...`."""
-    return name.lower() if re.fullmatch(r"[A-Z |-]+", name) else name
 
 
 def _flag(option: str) -> str:

@@ -34,21 +34,21 @@ def test_page_has_the_names_and_the_synopsis_of_the_parser() -> None:
     text = page("try", parser(), {})
     assert section(text, "NAME") == ".Nm eic-sshd-try\n.Nd try a \\(dquser\\(dq"
     assert section(text, "SYNOPSIS") == (
-        ".Nm eic-sshd\n.Cm try\n.Fl Fl user Ar name\n.Op Fl Fl quiet | Fl Fl json\n.Op Fl Fl kind Cm one | two\n"
+        ".Nm eic-sshd\n.Cm try\n.Fl Fl user Ar NAME\n.Op Fl Fl quiet | Fl Fl json\n.Op Fl Fl kind Cm one | two\n"
         ".Op Fl Fl print Ar SHA256:...\n"
-        ".Op Ar keyfile"
+        ".Op Ar KEYFILE"
     )
 
 
 def test_page_explains_each_argument_that_the_help_explains() -> None:
     assert section(page("try", parser(), {}), "DESCRIPTION") == (
         "Try a \\(dquser\\(dq; or none.\n.Pp\nThe arguments:\n.Bl -tag -width Ds\n"
-        ".It Fl Fl user Ar name\nThe user (default: root).\n"
+        ".It Fl Fl user Ar NAME\nThe user (default: root).\n"
         ".It Fl q , Fl Fl quiet\nPrint nothing.\nSee\n.Ql --json .\n"
         ".It Fl Fl json\nPrint JSON.\n"
         ".It Fl Fl kind Cm one | two\nThe kind.\n"
         ".It Fl Fl print Ar SHA256:...\nA fingerprint.\n"
-        ".It Ar keyfile\nA file.\n.El"
+        ".It Ar KEYFILE\nA file.\n.El"
     )
 
 
