@@ -13,12 +13,12 @@ import argparse
 import importlib
 import os
 import sys
-from typing import List, Optional, Sequence
+from typing import List, NoReturn, Optional, Sequence
 
 from .. import __version__
 from .output import make_usable
 
-_SUBCOMMANDS = ("check_config", "disable", "enable", "log", "serve")
+_SUBCOMMANDS = ("check_config", "disable", "enable", "explain", "log", "serve")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -49,9 +49,14 @@ def _run(arguments: Optional[List[str]]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Its help ends with examples, whose lines stay as they are."""
+    """Its help ends with examples, whose lines stay as they are. Its errors never repeat a private key."""
 
     examples = ""
+
+    def error(self, message: str) -> NoReturn:
+        from ._explain_key import is_private
+
+        super().error("an argument is part of a private key" if is_private(message) else message)
 
     def format_help(self) -> str:
         lines = ["", "examples:", *(f"  {line}" for line in self.examples.splitlines())] if self.examples else []

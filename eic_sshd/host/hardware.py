@@ -8,7 +8,7 @@ On Nitro the DMI board asset tag is the instance id; on Xen the hypervisor's uui
 from __future__ import annotations
 
 import os
-from typing import Optional, Union
+from typing import Dict, Mapping, Optional, Union
 
 from ..model.reasons import NotGranted, Reason
 
@@ -36,6 +36,11 @@ class Ec2Hardware:
                 Reason.NOT_EC2, f"IMDS reports instance {instance_id}, but the board asset tag is {tag[:64]!r}"
             )
 
+    def facts(self) -> Dict[str, str]:
+        """What the checks read: the text of each file that there is, by its path below the root."""
+        found = {path: self._read(path) for path in (_TAG, _UUID)}
+        return {path: text for path, text in found.items() if text is not None}
+
     def _is_xen(self) -> bool:
         return (self._read(_UUID) or "").lower().startswith("ec2")
 
@@ -50,8 +55,24 @@ class Ec2Hardware:
             return None  # the other kind of EC2 hardware, or another machine
 
 
+class SavedHardware(Ec2Hardware):
+    """The hardware of another machine or another time, by the `facts` that were saved of it."""
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._facts = facts
+
+    def _read(self, path: str) -> Optional[str]:
+        text = self._facts.get(path)
+        return None if text is None else text[:_LIMIT]
+
+
 class AnyHardware:
     """`[instance] require_ec2_hardware = no`: every machine is accepted as the instance that IMDS names."""
+
+    def facts(self) -> Dict[str, str]:
+        """Nothing is read."""
+        return {}
 
     def require_ec2(self) -> None:
         """Accept any machine."""

@@ -19,10 +19,15 @@ from eic_sshd.daemon import protocol
 from eic_sshd.decide import checks
 from eic_sshd.decide.authorizer import Authorizer
 from eic_sshd.decide.dependencies import Dependencies
+from eic_sshd.decide.explanation import explain
 from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.groups import Groups
 from eic_sshd.host.hardware import AnyHardware
+from eic_sshd.host.new_folder import NewFolder
+from eic_sshd.imds import saved
+from eic_sshd.imds.capture import RecordingImds, SavedImds
 from eic_sshd.imds.client import Imds
+from eic_sshd.imds.saved import Save
 from eic_sshd.invocation import Invocation
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted
@@ -151,6 +156,25 @@ def test_the_decision_is_as_the_vector_has_it(case: Case, tmp_path: Path) -> Non
     assert decision.reason.word == case.text("reason"), decision.detail
     lines = [key.authorized_keys_line for key in decision.keys]
     assert sorted(lines) == sorted(case.texts("keys") if case.text("reason") == "granted" else [])
+
+
+@cases(*DECISIONS)
+def test_the_saved_answers_of_the_vector_give_its_decision_again(case: Case, tmp_path: Path) -> None:
+    """What `explain --save` keeps of a decision is enough for `explain --from`."""
+    original = authorizer(case, case.config(tmp_path))
+    dependencies, recording = original._dependencies, RecordingImds(original._dependencies.imds)
+    invocation = Invocation(case.text("user"), case.optional("fingerprint"), 42, begun=time.monotonic())
+    first = explain(original._config, invocation, dependencies, recording)
+    save = Save(first.now, invocation.user, invocation.fingerprint, None, {}, recording.answers)
+    folder = NewFolder.create(str(tmp_path / "case"))
+    saved.write(folder, save)
+    folder.close()
+    loaded = saved.load(folder.path)
+    imds, invocation = SavedImds(loaded.answers), Invocation(loaded.user, loaded.fingerprint, begun=time.monotonic())
+    again = explain(original._config, invocation, dependencies, RecordingImds(imds))
+    assert first.decision.reason.word == case.text("reason")
+    assert (again.decision.reason, again.decision.detail) == (first.decision.reason, first.decision.detail)
+    assert (again.decision.lines, again.rules, again.blocks) == (first.decision.lines, first.rules, first.blocks)
 
 
 @cases("keys")

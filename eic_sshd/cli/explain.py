@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`eic-sshd explain`: decides as for a login, and prints each rule with what was seen."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Iterator, Optional
+
+from ..host.errors import MachineError
+from ..host.process import isolate
+from ..paths import OUR_CONFIG
+from .output import style
+
+if TYPE_CHECKING:
+    from ._explain_run import Answer
+
+HELP = "decide now whether a pushed key may log in as USER, and print each rule with what was seen"
+EXAMPLE = """\
+Why a key that was just pushed does not log in:
+  eic-sshd explain ec2-user ~/.ssh/id_ed25519.pub
+Keep what IMDS answered, and decide on it again on another machine:
+  eic-sshd explain ec2-user --save /root/case-1
+  eic-sshd explain --from case-1
+"""
+_LATEST = 253402300799  # the last second of the year 9999
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `eic-sshd explain`."""
+    parser.add_argument("user", metavar="USER", nargs="?", help="the OS user (with --from, by default the saved one)")
+    parser.add_argument(
+        "key",
+        metavar="FINGERPRINT|KEYFILE|-",
+        nargs="?",
+        help="the key that the SSH client offers: its fingerprint, the file of its public key, or - to read the public "
+        "key from standard input (default: any key)",
+    )
+    parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {OUR_CONFIG})")
+    parser.add_argument("--json", action="store_true", help="print JSON, in the form that docs/explain.md describes")
+    parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="replace ARNs, accounts, the user, keys, request ids, instance ids and addresses by marks",
+    )
+    saved = parser.add_mutually_exclusive_group()
+    saved.add_argument(
+        "--save",
+        metavar="DIR",
+        help="make the folder DIR and keep IMDS's answers in it; with --redact it holds verdicts only",
+    )
+    saved.add_argument(
+        "--from", dest="saved", metavar="DIR", help="decide on the answers that --save kept in DIR; IMDS is not read"
+    )
+    parser.add_argument(
+        "--as-of",
+        metavar="TIME",
+        type=_time,
+        help="with --from: decide as at this time, in seconds since the epoch or as 2026-01-31T12:00:00Z (default: "
+        "when the answers were saved)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the explanation. Returns 0 if it was made, whatever was decided; 1 if it was not; 2 for wrong arguments."""
+    isolate(keep=("NO_COLOR", "TERM"))
+    return explain(arguments)
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """As `run`, with the environment as it is."""
+    from ._explain_key import fingerprint_of
+
+    try:
+        if arguments.as_of is not None and arguments.saved is None:
+            raise MachineError("--as-of", "it needs --from", "Without --from, explain decides now")
+        if arguments.user is None and arguments.saved is None:
+            raise MachineError("USER", "it is missing", "See `eic-sshd explain --help`")
+        fingerprint = None if arguments.key is None else fingerprint_of(arguments.key)
+    except MachineError as wrong:
+        print(f"eic-sshd: {wrong}", file=sys.stderr)
+        return 2
+    try:
+        _print(arguments, fingerprint)
+    except MachineError as problem:
+        print(f"eic-sshd: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print(arguments: argparse.Namespace, fingerprint: Optional[str]) -> None:
+    """Decide, save what was found, and print it. Raises MachineError."""
+    from ..host.new_folder import NewFolder
+    from ._explain_run import Question, answer, keep
+
+    question = Question(arguments.user, fingerprint, arguments.config, arguments.saved, arguments.as_of)
+    folder = None if arguments.save is None else NewFolder.create(arguments.save)
+    try:
+        found = answer(question)
+        if folder is not None:
+            keep(folder, found, _json(found, arguments.redact), is_redacted=arguments.redact)
+            folder.close()
+    except BaseException:
+        if folder is not None:
+            folder.remove()
+        raise
+    if arguments.json:
+        print(_json(found, arguments.redact))
+    else:
+        print("\n".join(_text(found, arguments.redact)))
+        if folder is not None:
+            held = "verdicts, and none of IMDS's answers" if arguments.redact else "IMDS's answers: keep it private"
+            print(f"\n{arguments.save} holds {held}.")
+
+
+def _json(found: Answer, is_redacted: bool) -> str:
+    from ..model.redaction import Redaction
+    from ._explain_json import document
+
+    made: object = document(found.report, is_redacted)
+    return json.dumps(Redaction(found.user).value(made) if is_redacted else made, indent=2)
+
+
+def _text(found: Answer, is_redacted: bool) -> Iterator[str]:
+    from ..model.redaction import Redaction
+    from ._explain_text import lines
+
+    redaction = Redaction(found.user)
+    for line in lines(found.report, lambda text, kind: style(text, kind, sys.stdout, os.environ)):
+        yield redaction.text(line) if is_redacted else line
+
+
+def _time(text: str) -> float:
+    """The time that `text` gives, in seconds since the epoch. Raises argparse.ArgumentTypeError."""
+    try:
+        if text.isascii() and text.isdigit():
+            seconds = float(text[:16])
+        else:
+            moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=datetime.timezone.utc)
+            seconds = moment.timestamp()
+    except (ValueError, OverflowError):
+        seconds = -1
+    if not 0 <= seconds <= _LATEST:
+        raise argparse.ArgumentTypeError("neither seconds since the epoch nor a time such as 2026-01-31T12:00:00Z")
+    return seconds
