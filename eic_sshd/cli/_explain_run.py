@@ -10,9 +10,10 @@ from typing import Callable, Optional, Tuple
 
 from ..config.loader import load_or_refuse
 from ..config.schema import Config
-from ..decide import authorizer, chained_command, dependencies, explanation, fallback
+from ..decide import authorizer, chained_command, dependencies, explanation, fallback, policy
 from ..decide.dependencies import Dependencies
 from ..decide.explanation import Explanation
+from ..host.groups import Groups
 from ..host.hardware import AnyHardware, Ec2Hardware, SavedHardware
 from ..host.new_folder import NewFolder
 from ..host.timed_calls import TimedCalls
@@ -71,6 +72,7 @@ def answer(question: Question, build: Build = dependencies.build) -> Answer:
             refusal = unusable
     if refusal is not None:
         now = time.time() if before is None else before.as_of
+        refusal = policy.first_refusal(invocation.user, config.users, Groups().of, refusal)
         decision = authorizer.refuse(invocation, refusal, fallback.configured(config))
         explained = explanation.explain_refusal(decision, refusal, now)
     report = Report(

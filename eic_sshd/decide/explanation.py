@@ -111,8 +111,9 @@ def explain(config: Config, invocation: Invocation, dependencies: Dependencies, 
 
 
 def explain_refusal(decision: Decision, refusal: NotGranted, now: float) -> Explanation:
-    """The explanation of a decision that was made without a look at the rules, because of `refusal`."""
-    rules = tuple(RuleResult(rule, State.UNKNOWN, _NOT_CHECKED) for rule in _RULES_OF_LOGIN)
+    """The explanation of a decision that was made before IMDS was read, because of `refusal`."""
+    broken = broken_rule(refusal.reason)
+    rules = tuple(_result(rule, None, broken, refusal.detail) for rule in _RULES_OF_LOGIN)
     return Explanation(decision, refusal, now, rules, (), (), ())
 
 
@@ -209,7 +210,7 @@ def _block_result(facts: Facts, verdict: Verdict, is_anchored: bool) -> BlockRes
     block, broken = verdict.block, verdict.rule
     if block is None:
         return BlockResult(None, None, verdict.reason, verdict.detail, ())
-    seen = BlockFacts(block, _key_of(block), facts)
+    seen = BlockFacts(block, _key_of(block), verdict.policies, facts)
     results = []
     for rule in _RULES_OF_BLOCK:
         held = is_anchored and (broken is None or rule < broken)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Optional, Tuple
 
 from ..config.schema import Config
 from ..host.hardware import AnyHardware, Hardware
@@ -31,10 +31,11 @@ class Facts(Value):
 
 
 class BlockFacts(Value):
-    """One block with its key (None if that is malformed), and what the decision was made from."""
+    """One block with its key (None if that is malformed) and the policies that allow it; and the login."""
 
     block: Block
     key: Optional[PublicKey]
+    policies: Tuple[str, ...]
     login: Facts
 
 
@@ -63,6 +64,13 @@ def utc(seconds: float) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):
         return f"{seconds:.0f} seconds after 1970"
+
+
+def _user(facts: Facts) -> Seen:
+    users = facts.config.users
+    if users.allow:
+        return Seen("[users] allow has the user")
+    return Seen("[users] does not deny or skip the user" if users.deny or users.skip else "[users] is not set")
 
 
 def _user_name(facts: Facts) -> Seen:
@@ -112,7 +120,14 @@ def _fingerprint(facts: BlockFacts) -> Seen:
     return Seen(facts.login.invocation.fingerprint or "any key is looked for")
 
 
+def _policy(facts: BlockFacts) -> Seen:
+    if not facts.login.config.policy:
+        return Seen("no [policy] is set: IAM decides who may push a key")
+    return Seen(f"allowed by [policy] {', '.join(facts.policies)}")
+
+
 _LOGIN: Dict[Rule, Callable[[Facts], Seen]] = {
+    Rule.USER: _user,
     Rule.USER_NAME: _user_name,
     Rule.HARDWARE: _hardware,
     Rule.SIGNER: _signer,
@@ -123,4 +138,5 @@ _BLOCK: Dict[Rule, Callable[[BlockFacts], Seen]] = {
     Rule.TIME: _time,
     Rule.KEY: _key,
     Rule.FINGERPRINT: _fingerprint,
+    Rule.POLICY: _policy,
 }

@@ -48,8 +48,8 @@ function _shtab_eic_sshd_using
   test "$_shtab_eic_sshd_cmdpath" = "$argv"
 end
 
-set -g _shtab_eic_sshd_commands check-config disable enable log serve
-set -g _shtab_eic_sshd_opts_with_value --caller --config --fail-on --fingerprint --reason --session --since --socket --trail --until --user
+set -g _shtab_eic_sshd_commands check-config disable enable explain log serve
+set -g _shtab_eic_sshd_opts_with_value --as-of --caller --config --fail-on --fingerprint --from --reason --save --session --since --socket --trail --until --user
 
 complete -c eic-sshd -e
 complete -c eic-sshd -f
@@ -69,6 +69,16 @@ complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -s h -l help -d 'show thi
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l chain -d 'put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l replace -d 'put eic-sshd in place of the existing AuthorizedKeysCommand, which does not run until `eic-sshd disable`'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l dry-run -d 'print what would be done, and change nothing'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a explain -d 'decide now whether a pushed key may log in as USER, and print each rule with what was seen'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: /etc/eic-sshd/eic-sshd.conf)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l json -d 'print JSON, in the form that docs/explain.md describes'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l redact -d 'replace ARNs, accounts, the user, keys, request ids, instance ids and addresses by marks'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l save -xka "(__fish_complete_directories)" -d 'make the folder DIR and keep IMDS'"'"'s answers in it; with --redact it holds verdicts only'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l from -xka "(__fish_complete_directories)" -d 'decide on the answers that --save kept in DIR; IMDS is not read'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l as-of -x -d 'with --from: decide as at this time, in seconds since the epoch or as 2026-01-31T12:00:00Z (default: when the answers were saved)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain; and test $_shtab_eic_sshd_npos -eq 0' -ka "(__fish_complete_users)" -d 'the OS user (with --from, by default the saved one)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain; and test $_shtab_eic_sshd_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'the key that the SSH client offers: its fingerprint, the file of its public key, or - to read the public key from standard input (default: any key)'
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a log -d 'show who logged in, by which key, from where and until when, and why logins were refused'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l since -x -d 'only connections that began then or later (default: 7 days ago). TIME is 2026-11-29, '"'"'2026-11-29 07:00[:00]'"'"' or 07:00 in local time, 2026-11-29T07:00:00Z, @SECONDS since the epoch, now, today, yesterday, or an age such as 90min, 2h or 7d'

@@ -57,7 +57,7 @@ def test_example_of_the_document_is_what_the_command_prints(command: Explain) ->
 
 def members(title: str) -> Dict[str, List[str]]:
     """The members of the table below `title`, with the types that each may have."""
-    table = DOCUMENT.partition(f"\n### {title}\n")[2].partition("\n\n|")[2].partition("\n\n")[0]
+    table = DOCUMENT.partition(f"\n### {title}\n")[2].strip().partition("\n\n")[0]
     rows = re.findall(r"(?m)^\| `(\w+)` \| ([^|]+) \|", table)
     return {name: kinds.split(", ") for name, kinds in rows}
 
