@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import re
 import shutil
 import sys
 from typing import Dict, Iterable, List, Optional, TextIO, Tuple
@@ -14,6 +15,7 @@ from ..log import as_json, stats
 from ..log.connection import Connection, SessionState
 from ..log.one_connection import OneConnection
 from ..log.reader import Span
+from ..log.record import clean
 from ..log.selection import Selection
 from ..log.sessions import Joiner, holders
 from ..log.trail import Comparison, Match, Push, Trail, compare, unused
@@ -136,6 +138,9 @@ class Run:
     def _session(self, session_id: str) -> int:
         machine = self._machine
         boot, wanted = machine.processes.boot_id(), session_id or machine.processes.session_id()
+        if wanted and not re.fullmatch("[A-Za-z0-9_-]{1,64}", wanted):
+            report(f"session {clean(wanted)}: it is no id of systemd-logind. `loginctl` lists them.", sys.stderr)
+            return 1
         leader = machine.source.leader(wanted, boot) if wanted else None
         found = [] if leader is None else holders(self._of_process(leader, boot), wanted or "")
         if not found and not session_id:  # no logind: the sshd process is above this one

@@ -7,9 +7,8 @@ journald gives each user an own file of his entries. The library skips files tha
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import List
+from typing import Callable, List
 
 from .reader import CannotRead
 
@@ -22,19 +21,22 @@ _FOLDERS = ("var/log/journal", "run/log/journal")  # systemd-journald.service(8)
 _SUBJECT = "the journal"
 
 
-def require_journal(root: str = "/") -> None:
+def may_read(path: str) -> bool:
+    """Whether this process may read the file or list the folder."""
+    return os.access(path, os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK)
+
+
+def require_journal(root: str = "/", is_readable: Callable[[str], bool] = may_read) -> None:
     """Raises NoJournal if there is none below `root`, CannotRead if this process may not read all of it."""
     try:
         with open(os.path.join(root, "etc/machine-id"), encoding="ascii", errors="replace") as file:
             machine = file.read(64).strip()
     except OSError as error:
-        raise CannotRead(_SUBJECT, f"/etc/machine-id: {error.strerror}") from None
+        raise CannotRead(_SUBJECT, f"/etc/machine-id: {error.strerror}", "Run `systemd-machine-id-setup`") from None
     folders = [os.path.join(root, folder, machine) for folder in _FOLDERS]
-    try:
-        files = [path for folder in folders for path in _system_files(folder)]
-    except PermissionError:
-        files = [""]
-    if not all(os.access(path, os.R_OK) for path in files):
+    present = [folder for folder in folders if os.path.isdir(folder)]
+    files = [path for folder in present if is_readable(folder) for path in _system_files(folder)]
+    if not all(map(is_readable, [*present, *files])):
         raise CannotRead(
             _SUBJECT,
             "this user may not read it, and sees only what he wrote himself",
@@ -45,7 +47,5 @@ def require_journal(root: str = "/") -> None:
 
 
 def _system_files(folder: str) -> List[str]:
-    """The files of system services (`system.journal`, `system@....journal`). Raises PermissionError."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("system")]
-    return []
+    """The files of what system services write: `system.journal`, and `system@....journal` of earlier times."""
+    return [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith("system")]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Collection, Dict, Iterator, Optional, Sequence, Type
+from typing import TYPE_CHECKING, Callable, Collection, Dict, Iterator, Optional, Sequence
 
 from ..host import libraries
 from ..host.errors import MachineError
@@ -54,14 +54,14 @@ def matches_of_session(session_id: str) -> Matches:
 
 
 class Journal:
-    """This machine's journal. `record_uids` may write records: root, eic-sshd and the AuthorizedKeysCommandUser.
+    """The journal that `open_reader` opens, by default this machine's.
 
-    `folder` has the journal's files in place of those of this machine.
+    `record_uids` may write records: root, eic-sshd and the AuthorizedKeysCommandUser.
     """
 
-    def __init__(self, record_uids: Collection[int], folder: Optional[str] = None) -> None:
+    def __init__(self, record_uids: Collection[int], open_reader: Optional[Callable[[], Reader]] = None) -> None:
         self._uids = frozenset(record_uids)
-        self._folder = folder
+        self._open_reader = open_reader or open_journal
 
     def entries(self, matches: Matches, span: Span) -> Iterator[Entry]:
         """The matching entries, in the order of their time. Raises CannotRead."""
@@ -70,7 +70,7 @@ class Journal:
 
     def _rest(self, reader: Reader) -> Iterator[Entry]:
         while True:
-            raw = reader.get_next()
+            raw = _next(reader)
             if not raw:
                 return
             entry = from_journal(raw, self._uids)
@@ -88,7 +88,7 @@ class Journal:
     def first(self) -> Optional[int]:
         """The time of the oldest entry, in microseconds since the epoch; None if there is none. Raises CannotRead."""
         with self._reader((), Span()) as reader:
-            return number(reader.get_next().get("__REALTIME_TIMESTAMP", ""))
+            return number(_next(reader).get("__REALTIME_TIMESTAMP"))
 
     def forged(self, span: Span) -> Dict[int, int]:
         """How many records each uid wrote that may not write any; at most _MAX_FORGED are counted in all."""
@@ -98,7 +98,7 @@ class Journal:
             if uids:
                 _add(reader, [[*(f"MESSAGE_ID={one}" for one in RECORDS), *(f"_UID={uid}" for uid in uids)]])
                 for _ in range(_MAX_FORGED):
-                    raw = reader.get_next()
+                    raw = _next(reader)
                     if not raw:
                         break
                     uid = number(raw.get("_UID")) or 0
@@ -106,11 +106,7 @@ class Journal:
             return found
 
     def _reader(self, matches: Matches, span: Span) -> Reader:
-        new = _reader_type()
-        try:
-            reader = new(path=self._folder) if self._folder else new()  # by default LOCAL_ONLY: this machine's files
-        except OSError as error:
-            raise CannotRead("the journal", str(error), "Run it as root") from None
+        reader = self._open_reader()
         boot = [] if span.boot is None else [f"_BOOT_ID={span.boot}"]
         _add(reader, [[*group, *boot] for group in matches])
         if span.since is None:
@@ -128,8 +124,24 @@ def _add(reader: Reader, matches: Matches) -> None:
             reader.add_match(match)
 
 
-def _reader_type() -> Type[Reader]:
-    """python3-systemd's Reader, which leaves all fields as they are: converting them costs most of the time."""
+def _next(reader: Reader) -> Raw:
+    """The next entry; empty if there is none. Raises CannotRead."""
+    try:
+        entry: Raw = reader.get_next()
+    except OSError as error:
+        raise _damaged(error) from None
+    return entry
+
+
+def _damaged(error: OSError) -> CannotRead:
+    return CannotRead("the journal", error.strerror or str(error), "Check its files: `journalctl --verify`")
+
+
+def open_journal(folder: Optional[str] = None) -> Reader:
+    """python3-systemd's Reader of the journal's files in `folder`, by default of this machine's. Raises CannotRead.
+
+    It leaves all fields as they are: converting them costs most of the time.
+    """
     try:
         with libraries.loading():
             from systemd import journal
@@ -143,4 +155,7 @@ def _reader_type() -> Type[Reader]:
         def _convert_field(self, _name: str, field: Field) -> Field:
             return field
 
-    return Unconverted
+    try:
+        return Unconverted(path=folder)  # without a folder LOCAL_ONLY: no journals that were sent from other machines
+    except OSError as error:
+        raise _damaged(error) from None

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from dataclasses import dataclass
-from typing import Collection, Dict, Iterator, List, Optional
+from typing import Collection, Dict, Iterable, Iterator, List, Optional
 
 from .entries import SESSION_STARTED, Entry, number
 from .reader import Journal, Span, all_matches, matches_of_process, matches_of_session
@@ -25,7 +26,7 @@ class Source:
         parts = [] if self.journal is None else [self.journal.entries(all_matches(self.record_uids), span)]
         if self.file is not None:
             parts.append(self.file.entries(span.since or 0))
-        return heapq.merge(*parts, key=_at)
+        return _with_boots(heapq.merge(*parts, key=_at))
 
     def follow(self, span: Span, wait: float) -> Iterator[List[Entry]]:
         """As `entries`, in lists: what there is, and then, for ever, what is added within `wait` seconds each time.
@@ -76,6 +77,21 @@ class Source:
 
 
 _BEFORE_LOGIN = 600_000_000  # microseconds: records come before sshd's line by less than its LoginGraceTime
+
+
+def _with_boots(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The records of a file with the boot of the entry of the journal before them, or of the first one after them."""
+    boot = ""
+    waiting: List[Entry] = []
+    for entry in entries:
+        if not entry.boot and not boot:
+            waiting.append(entry)
+            continue
+        boot = entry.boot or boot
+        yield from (dataclasses.replace(one, boot=boot) for one in waiting)
+        waiting = []
+        yield entry if entry.boot else dataclasses.replace(entry, boot=boot)
+    yield from waiting
 
 
 def _at(entry: Entry) -> int:

@@ -139,7 +139,7 @@ class MemoryJournal(Journal):
         self._later = [list(one) for one in later]
 
     def entries(self, matches: Matches, span: Span) -> Iterator[Entry]:
-        return trusted(raw for raw in self._entries if self._has(raw, matches, span))
+        return trusted(raw for raw in self._entries if self.has(raw, matches, span))
 
     def follow(self, matches: Matches, span: Span, wait: float) -> Iterator[Optional[Entry]]:
         yield from self.entries(matches, span)
@@ -156,8 +156,8 @@ class MemoryJournal(Journal):
         return {}
 
     @staticmethod
-    def _has(raw: Raw, matches: Matches, span: Span) -> bool:
-        """As sd_journal_add_match(3) describes it."""
+    def has(raw: Raw, matches: Matches, span: Span) -> bool:
+        """Whether a reader with these matches finds the entry: sd_journal_add_match(3)."""
         if span.since is not None and int(str(raw["__REALTIME_TIMESTAMP"])) < span.since:
             return False
         if span.boot is not None and raw["_BOOT_ID"] != span.boot.encode():

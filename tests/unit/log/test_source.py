@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records in a file beside sshd's lines in the journal."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from eic_sshd.log.connection import By, Connection
+from eic_sshd.log.reader import Span
+from eic_sshd.log.record_file import RecordFile
+from eic_sshd.log.sessions import Joiner
+from eic_sshd.log.source import Source
+from eic_sshd.model.reasons import Outcome
+
+from .journal import BEGIN, BOOT, CALLER, KEY, RECORD_UIDS, SECOND, Log, MemoryJournal
+
+PID = 4242
+
+
+def file(folder: Path, *times: int, pid: int = PID) -> RecordFile:
+    """A file with a grant at each of the times."""
+    lines = []
+    for at in times:
+        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=at)
+        fields = {"decision": "granted", "reason": "granted", "user": "ec2-user", "fingerprint": KEY, "caller": CALLER}
+        shown = {"timestamp": moment.isoformat(timespec="microseconds"), **fields, "sshd_pid": pid}
+        lines.append(json.dumps({**shown, "message": "m", "message_id": Outcome.GRANTED.message_id}) + "\n")
+    (folder / "records").write_text("".join(lines))
+    (folder / "records").chmod(0o640)
+    return RecordFile("/records", (os.getuid(),), str(folder))
+
+
+def login() -> Log:
+    log = Log()
+    log.wait(1)
+    log.accepted(PID)
+    log.opened(PID)
+    return log
+
+
+def by(connection: Connection) -> Optional[By]:
+    return connection.login.by if connection.login else None
+
+
+def test_record_in_a_file_is_joined_with_the_login_in_the_journal(tmp_path: Path) -> None:
+    source = Source(MemoryJournal(login().entries), RECORD_UIDS, file(tmp_path, BEGIN, BEGIN + SECOND // 2))
+    before, after = Joiner().add_all(source.entries(Span())).connections(lambda *_: False), source.of_process(PID, BOOT)
+    assert [by(one) for one in before if one.login] == [By.PUSHED_KEY]
+    assert len(after) == 5
+
+
+def test_record_of_another_process_is_not_joined(tmp_path: Path) -> None:
+    source = Source(MemoryJournal(login().entries), RECORD_UIDS, file(tmp_path, BEGIN + SECOND, pid=PID + 1))
+    found = Joiner().add_all(source.entries(Span())).connections(lambda *_: False)
+    assert [by(one) for one in found if one.login] == [By.OTHER]
+    assert len(source.of_process(PID, BOOT)) == 3
+
+
+def test_records_are_known_without_a_journal(tmp_path: Path) -> None:
+    source = Source(None, RECORD_UIDS, file(tmp_path, BEGIN))
+    assert len(list(source.entries(Span()))) == 1
+    assert (source.of_process(PID, BOOT), source.leader("7", BOOT), source.first(), source.forged(Span())) == (
+        [],
+        None,
+        0,
+        {},
+    )
+    assert list(source.follow(Span(), 0.1)) == []
+
+
+def test_both_are_followed(tmp_path: Path) -> None:
+    log = login()
+    source = Source(MemoryJournal([], later=[log.entries]), RECORD_UIDS, file(tmp_path, BEGIN))
+    assert [len(batch) for batch in source.follow(Span(), 0.1)] == [1, 3]
+
+
+@pytest.mark.parametrize(("session", "boot", "leader"), [("7", BOOT, PID), ("8", BOOT, None), ("7", "c" * 32, None)])
+def test_leader_of_a_session_is_its_sshd_process(session: str, boot: str, leader: Optional[int]) -> None:
+    assert Source(MemoryJournal(login().entries), RECORD_UIDS).leader(session, boot) == leader
