@@ -119,10 +119,10 @@ def from_json_line(line: str) -> Optional[Entry]:
 
 def text(field: Optional[Field]) -> str:
     """The field as text. Of a field that occurs more than once, the first: what counts here writes each only once."""
+    if isinstance(field, bytes):  # the usual case, first: it runs for each field
+        return field.decode("utf-8", "backslashreplace")
     if isinstance(field, str):
         return field
-    if isinstance(field, bytes):
-        return field.decode(errors="backslashreplace")
     if isinstance(field, int):
         return str(field)
     return text(field[0]) if field else ""
@@ -132,5 +132,5 @@ def number(field: Optional[Field]) -> Optional[int]:
     """The field as a whole number that is not negative; None if it is none."""
     if isinstance(field, int):
         return field
-    digits = text(field)
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    digits = field if isinstance(field, bytes) else text(field)
+    return int(digits) if len(digits) < 20 and digits.isdigit() and digits.isascii() else None

@@ -97,6 +97,8 @@ def _joined(values: Tuple[str, ...]) -> Optional[str]:
 
 def clean(text: str) -> str:
     """`text` without characters that could begin a line, move a cursor or imitate another record."""
+    if len(text) <= _LIMIT and text.isprintable():
+        return text
     escaped = "".join(char if char.isprintable() else _escaped(char) for char in text[: _LIMIT + 1])
     return escaped if len(escaped) <= _LIMIT else escaped[:_LIMIT] + "..."
 
