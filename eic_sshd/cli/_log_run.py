@@ -187,6 +187,7 @@ class _Printer:
         self._lost: Dict[int, int] = {}  # how often the process was not there
         if not in_json:
             table.header()
+        stream.flush()
 
     def update(self, one: OneConnection, connection: Connection, is_shown: bool) -> None:
         """Print `connection`, the value of `one`, if it is to be shown and has changed."""

@@ -22,6 +22,7 @@ from .sshd_lines import Kind, Line
 
 # journald reads sshd's lines and eic-sshd's records from two sockets. So a line may overtake a record by this much.
 _DISORDER = 2_000_000  # microseconds
+_FATAL = ("Access denied ", "Disconnecting ")  # of the lines that explain a denial, those after which sshd ends
 _MAX_KEPT = 32  # lines that explain a denial, and attempts, of one connection (sshd_config(5), MaxAuthTries: 6)
 
 
@@ -62,6 +63,7 @@ class OneConnection:
 
     def add_record(self, entry: Entry) -> None:
         """Take a record of a decision."""
+        self.is_of_sshd = True
         self._note(entry, entry.fields.get("user"))
         fields = entry.fields
         key = (fields.get("decision", ""), fields.get("reason", ""), fields.get("fingerprint", ""))
@@ -86,7 +88,8 @@ class OneConnection:
         )
 
     def add_line(self, entry: Entry, line: Line) -> None:
-        """Take a line of sshd or of PAM."""
+        """Take a line of sshd or of PAM. The end of a session whose begin was not read is no connection."""
+        self.is_of_sshd = self.is_of_sshd or line.kind is not Kind.CLOSED
         self._note(entry, line.user)
         self._address = line.address or self._address
         self._port = self._port if line.port is None else line.port
@@ -100,7 +103,7 @@ class OneConnection:
             self._login = self._login or entry
         elif line.kind is Kind.CLOSED:
             self._closed = entry
-        elif line.kind is Kind.ENDED:
+        elif line.kind is Kind.ENDED or line.detail.startswith(_FATAL):
             self._ended = entry.at
         elif line.kind is Kind.KEY_FOUND and line.fingerprint:
             self._places[line.fingerprint] = line.detail
@@ -117,7 +120,6 @@ class OneConnection:
         self._logind_end = entry
 
     def _note(self, entry: Entry, user: Optional[str]) -> None:
-        self.is_of_sshd = True
         self.last = max(self.last, entry.at)
         self.user = self.user if user is None else user
 

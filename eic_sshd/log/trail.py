@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from ..model import public_key
-from .connection import Connection
+from .connection import Attempt, Connection
 
 Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
 
@@ -182,7 +182,13 @@ def compare(connection: Connection, trail: Trail) -> Optional[Comparison]:
         if has_time:
             return Comparison(Match.PROBLEM, None, "the trail has no such request")
         return Comparison(Match.UNKNOWN, None, "the trail does not have this time")
-    push, grant = found[-1], connection.login.grant
+    compared = [_compare(push, connection.login.grant) for push in found]
+    return next((one for one in compared if one.match is Match.OK), compared[0])
+
+
+def _compare(push: Push, grant: Attempt) -> Comparison:
+    if push.error:
+        return Comparison(Match.PROBLEM, push, f"AWS refused the push: {push.error}")
     differences = [
         name
         for name, trails, ours in (
@@ -193,8 +199,6 @@ def compare(connection: Connection, trail: Trail) -> Optional[Comparison]:
         )
         if trails and any(ours) and trails not in ours
     ]
-    if push.error:
-        return Comparison(Match.PROBLEM, push, f"AWS refused the push: {push.error}")
     if differences:
         return Comparison(Match.PROBLEM, push, f"the trail has another {' and '.join(differences)}")
     return Comparison(Match.OK, push)

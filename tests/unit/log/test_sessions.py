@@ -243,6 +243,12 @@ def test_session_of_an_earlier_boot_is_not_open() -> None:
     assert login.session.state is SessionState.LOST
 
 
+def test_end_of_a_session_whose_begin_was_not_read_is_not_shown() -> None:
+    log = Log()
+    log.closed(PID)
+    assert joined(log) == []
+
+
 def test_restart_of_sshd_in_mid_session_changes_nothing() -> None:
     log = Log()
     log.record(PID)
@@ -273,6 +279,17 @@ def test_refusal_of_pam_after_a_grant_is_no_login_and_is_explained() -> None:
         "Access denied for user ec2-user by PAM account configuration",
     )
     assert found.request_ids == ()
+    assert only(log, running=[PID]).over
+
+
+def test_login_of_a_process_number_that_was_refused_by_pam_is_another_connection() -> None:
+    log = Log()
+    log.record(PID)
+    log.sshd(PID, "fatal: Access denied for user ec2-user by PAM account configuration [preauth]")
+    log.wait(5)
+    log.opened(PID)
+    refused, login = joined(log)
+    assert (refused.result, login.login and login.login.by) == (Result.GRANTED, By.OTHER)
 
 
 def test_login_with_log_level_error_has_no_address_and_says_what_it_is_known_by() -> None:

@@ -94,6 +94,12 @@ def test_request_that_aws_refused_has_its_error() -> None:
         ([event()], {"instance_id": "i-1"}, Match.PROBLEM, "the trail has another instance"),
         ([event()], {"fingerprint": "SHA256:" + "z" * 43}, Match.PROBLEM, "the trail has another key"),
         ([event(errorCode="AccessDenied")], {}, Match.PROBLEM, "AWS refused the push: AccessDenied"),
+        (
+            [event("r-1", errorCode="AccessDenied"), event("r-2")],
+            {"caller": f"x, {CALLER}", "request_id": "r-1, r-2"},
+            Match.OK,
+            "",
+        ),
         ([event("r-2")], {"caller": f"x, {CALLER}", "request_id": "r-1, r-2"}, Match.OK, ""),
     ],
 )
