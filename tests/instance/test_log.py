@@ -208,11 +208,11 @@ def test_restart_of_sshd_in_mid_session_keeps_the_row(installed: Instance) -> No
 def test_refusal_of_pam_after_a_grant_is_told_apart(installed: Instance) -> None:
     key, _ = pushed(installed)
     since = Since(installed)
-    installed.machine.run("chage", "-E", "0", USER)
+    installed.machine.run("usermod", "-e", "1970-01-02", USER)
     try:
         assert not installed.client.login(key).ok
     finally:
-        installed.machine.run("chage", "-E", "-1", USER)
+        installed.machine.run("usermod", "-e", "", USER)
     row = since.only()
     assert (row["result"], row["login"], row["session"]) == ("granted", None, None)
     assert any("Access denied" in line for line in row["sshd"]), row
