@@ -45,7 +45,7 @@ def document(report: Report, is_redacted: bool = False) -> Json:
         "remedy": reason.remedy,
         "sshd_gets": decision.lines,
         "chained_command": report.runs_chained,
-        "rules": _rules(explanation.rules),
+        "rules": rules_of(explanation.rules),
         "blocks": [_block(block) for block in explanation.blocks],
         "steps": [{"step": step.name, "ms": _milliseconds(step.seconds)} for step in explanation.steps],
         "requests": [_request(request) for request in explanation.requests],
@@ -58,7 +58,8 @@ def rule_name(result: RuleResult) -> str:
     return result.rule.name.lower().replace("_", " ")
 
 
-def _rules(results: Tuple[RuleResult, ...]) -> List[Json]:
+def rules_of(results: Tuple[RuleResult, ...]) -> List[Json]:
+    """The rules, of the types of JSON."""
     return [
         {"rule": int(one.rule), "name": rule_name(one), "state": one.state.value, "seen": clean(one.seen)}
         for one in results
@@ -79,7 +80,7 @@ def _block(result: BlockResult) -> Json:
         "request_id": None if block is None or block.request_id is None else clean(block.request_id),
         "instance_id": None if block is None else clean(block.instance),
         "expires": None if block is None else utc(block.timestamp),
-        "rules": _rules(result.rules),
+        "rules": rules_of(result.rules),
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from typing import Callable, Optional, Tuple
+from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from ..config.loader import load_or_refuse
 from ..config.schema import Config
@@ -17,7 +17,7 @@ from ..host.groups import Groups
 from ..host.hardware import AnyHardware, Ec2Hardware, SavedHardware
 from ..host.new_folder import NewFolder
 from ..host.timed_calls import TimedCalls
-from ..imds import saved
+from ..imds import capture, saved
 from ..imds.capture import RecordingImds, SavedImds
 from ..imds.saved import Save
 from ..invocation import Invocation
@@ -28,6 +28,8 @@ from ._explain_json import Report
 
 _ACCOUNT_TIMEOUT = 1.0  # seconds for the user to be looked up: a directory service may hang
 _lookups = TimedCalls(1)
+# As host/groups.py writes whether the user is in a group.
+_MEMBER = {True: "1", False: "0", None: "?"}
 
 
 class Question(Value):
@@ -59,30 +61,25 @@ Build = Callable[[Config], Dependencies]
 def answer(question: Question, build: Build = dependencies.build) -> Answer:
     """Decide as `question` asks. Raises MachineError if there is nothing to decide on."""
     before = None if question.saved is None else saved.load(question.saved)
-    login = _login_now(question) if before is None else _login_again(question, before)
-    invocation = Invocation(
-        login.user, login.fingerprint, begun=0.0, tokens={} if login.uid is None else {"U": str(login.uid)}
-    )
+    login = login_now(question.user or "", question.fingerprint) if before is None else _login_again(question, before)
     config, refusal = load_or_refuse(question.config_file)
-    imds: Optional[RecordingImds] = None
     if refusal is None:
         try:
-            imds, explained = _decide(config, invocation, build, before, question.as_of)
+            made = _decide(config, login, build, before, question.as_of)
         except NotGranted as unusable:  # a library that cannot be loaded
             refusal = unusable
     if refusal is not None:
-        now = time.time() if before is None else before.as_of
-        refusal = policy.first_refusal(invocation.user, config.users, Groups().of, refusal)
-        decision = authorizer.refuse(invocation, refusal, fallback.configured(config))
-        explained = explanation.explain_refusal(decision, refusal, now)
+        made = _refuse(config, login, refusal, time.time() if before is None else before.as_of)
+    explained = made.explanation
     report = Report(
         explained,
         chained_command.should_run(config, explained.decision),
         (*login.notes, *(() if before is not None else _blind_spots(explained, os.geteuid()))),
     )
-    answers = {} if imds is None else imds.answers
-    hardware = Ec2Hardware().facts() if before is None else before.hardware
-    return Answer(report, Save(explained.now, login.user, login.fingerprint, login.uid, hardware, answers))
+    return Answer(
+        report,
+        Save(explained.now, login.user, login.fingerprint, login.uid, made.groups, Ec2Hardware().facts(), made.answers),
+    )
 
 
 def keep(folder: NewFolder, found: Answer, document: str, is_redacted: bool) -> None:
@@ -94,21 +91,50 @@ def keep(folder: NewFolder, found: Answer, document: str, is_redacted: bool) -> 
         saved.write(folder, found.save)
 
 
-def _decide(
-    config: Config, invocation: Invocation, build: Build, before: Optional[Save], as_of: Optional[float]
-) -> Tuple[RecordingImds, Explanation]:
+class _Made(Value):
+    """A decision, with the answers and the memberships in groups that it was made from."""
+
+    explanation: Explanation
+    answers: Mapping[str, capture.Answer]
+    groups: Mapping[str, bool]
+
+
+def _decide(config: Config, login: Login, build: Build, before: Optional[Save], as_of: Optional[float]) -> _Made:
     built = build(config)
     dependencies.load_all()  # as in the daemon: it has loaded them before it decides
     if before is not None:
         now = before.as_of if as_of is None else as_of
-        hardware = built.hardware if isinstance(built.hardware, AnyHardware) else SavedHardware(before.hardware)
-        built = built._replace(imds=SavedImds(before.answers), hardware=hardware, now=lambda: now)
+        groups = before.groups if login.user == before.user else {}
+        built = built._replace(
+            imds=SavedImds(before.answers),
+            hardware=built.hardware if isinstance(built.hardware, AnyHardware) else SavedHardware(before.hardware),
+            now=lambda: now,
+            groups=Groups(lambda _, names, __: "".join(_MEMBER[groups.get(name)] for name in names)),
+        )
     imds = RecordingImds(built.imds)
-    begun = Invocation(invocation.user, invocation.fingerprint, begun=built.monotonic(), tokens=invocation.tokens)
-    return imds, explanation.explain(config, begun, built, imds)
+    explained = explanation.explain(config, login.invocation(built.monotonic()), built, imds)
+    return _Made(explained, imds.answers, _memberships(config, login.user, built.groups))
 
 
-class _Login(Value):
+def _refuse(config: Config, login: Login, refusal: NotGranted, now: float) -> _Made:
+    """What sshd gets where nothing is decided, because of `refusal`."""
+    refusal = policy.first_refusal(login.user, config.users, Groups().of, refusal)
+    decision = authorizer.refuse(login.invocation(0.0), refusal, fallback.configured(config))
+    return _Made(explanation.explain_refusal(decision, refusal, now), {}, {})
+
+
+def _memberships(config: Config, user: str, groups: Groups) -> Dict[str, bool]:
+    """Whether the user is in each group that was looked up."""
+    lists = [config.users.deny, config.users.skip, config.users.allow]
+    lists += [one.os_users for one in config.policy.values()]
+    found: Dict[str, bool] = {}
+    for names in (one.groups for one in lists):
+        known = groups.cached(user, names)
+        found.update({name: name in known.member for name in names if name not in known.unknown})
+    return found
+
+
+class Login(Value):
     """Who logs in, with which key; and notes on what was found out of that."""
 
     user: str
@@ -116,25 +142,29 @@ class _Login(Value):
     uid: Optional[int]
     notes: Tuple[str, ...] = ()
 
+    def invocation(self, begun: float) -> Invocation:
+        """The request of sshd for it, at `begun` (time.monotonic)."""
+        return Invocation(
+            self.user, self.fingerprint, begun=begun, tokens={} if self.uid is None else {"U": str(self.uid)}
+        )
 
-def _login_now(question: Question) -> _Login:
+
+def login_now(user: str, fingerprint: Optional[str] = None) -> Login:
     """The login on this machine. sshd asks only for users that exist."""
-    user = question.user or ""
     try:
         uid = _lookups.call(lambda: pwd.getpwnam(user).pw_uid, _ACCOUNT_TIMEOUT)
     except (KeyError, ValueError):
-        problem = f"There is no user {user[:64]} on this machine: sshd does not run eic-sshd for it."
-        return _Login(user, question.fingerprint, None, (problem,))
+        return Login(user, fingerprint, None, (f"There is no user {user[:64]} on this machine: sshd asks for none.",))
     except OSError as error:
-        return _Login(user, question.fingerprint, None, (f"The uid of {user[:64]} could not be looked up: {error}.",))
-    return _Login(user, question.fingerprint, uid)
+        return Login(user, fingerprint, None, (f"The uid of {user[:64]} could not be looked up: {error}.",))
+    return Login(user, fingerprint, uid)
 
 
-def _login_again(question: Question, before: Save) -> _Login:
+def _login_again(question: Question, before: Save) -> Login:
     """The saved login, or one of another user or key on the same answers."""
     if question.user is None:
-        return _Login(before.user, before.fingerprint, before.uid)
-    return _Login(question.user, question.fingerprint, before.uid if question.user == before.user else None)
+        return Login(before.user, before.fingerprint, before.uid)
+    return Login(question.user, question.fingerprint, before.uid if question.user == before.user else None)
 
 
 def _blind_spots(explained: Explanation, euid: int) -> Tuple[str, ...]:

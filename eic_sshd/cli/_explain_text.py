@@ -34,11 +34,11 @@ def lines(report: Report, style: Style) -> Iterator[str]:
     decision = explanation.decision
     reason = decision.reason if explanation.refusal is None else explanation.refusal.reason
     yield style(record.sentence(decision), _KINDS[decision.outcome])
-    yield from _wrapped(reason.meaning)
-    yield from _wrapped(reason.remedy)
+    yield from wrapped(reason.meaning)
+    yield from wrapped(reason.remedy)
     yield ""
     yield style(f"Rules of the login, as of {utc(explanation.now)}", "strong")
-    yield from _rules(explanation.rules, style)
+    yield from rule_lines(explanation.rules, style)
     for number, block in enumerate(explanation.blocks, 1):
         yield ""
         yield from _block(block, f"Block {number} of {len(explanation.blocks)}", style)
@@ -51,13 +51,14 @@ def lines(report: Report, style: Style) -> Iterator[str]:
         yield ""
         yield style("Notes", "strong")
         for text in report.notes:
-            yield from _wrapped(clean(text))
+            yield from wrapped(clean(text))
 
 
-def _rules(results: Sequence[RuleResult], style: Style) -> Iterator[str]:
+def rule_lines(results: Sequence[RuleResult], style: Style) -> Iterator[str]:
+    """A line for each rule, and more where what was seen is long."""
     for one in results:
         state = style(f"{one.state.value:<8}", one.state.value)
-        first, *more = _wrapped(clean(one.seen), _SEEN_COLUMN) or [""]
+        first, *more = wrapped(clean(one.seen), _SEEN_COLUMN) or [""]
         yield f"  {state} {int(one.rule)} {rule_name(one):<11}  {first.strip()}".rstrip()
         yield from more
 
@@ -80,7 +81,7 @@ def _block(result: BlockResult, title: str, style: Style) -> Iterator[str]:
         numbers = [int(one.rule) for one in result.rules]
         yield f"  {style('unknown ', 'unknown')} {min(numbers)} to {max(numbers)}: not checked"
     else:
-        yield from _rules(result.rules, style)
+        yield from rule_lines(result.rules, style)
 
 
 def _answer(report: Report) -> Iterator[str]:
@@ -105,7 +106,8 @@ def _times(report: Report, style: Style) -> Iterator[str]:
                 yield style(f"               {made}", "faint")
 
 
-def _wrapped(text: str, indent: int = 2) -> List[str]:
+def wrapped(text: str, indent: int = 2) -> List[str]:
+    """The lines of `text`, each after `indent` blanks."""
     margin = " " * indent
     return textwrap.wrap(
         text,

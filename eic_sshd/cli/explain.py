@@ -25,6 +25,8 @@ Why a key that was just pushed does not log in:
 Keep what IMDS answered, and decide on it again on another machine:
   eic-sshd explain ec2-user --save /root/case-1
   eic-sshd explain --from case-1
+Whether an IAM user may log in as root, by [users] and [policy]:
+  eic-sshd explain --caller arn:aws:iam::123456789012:user/alice root
 """
 _LATEST = 253402300799  # the last second of the year 9999
 
@@ -45,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--redact",
         action="store_true",
         help="replace ARNs, accounts, the user, keys, request ids, instance ids and addresses by marks",
+    )
+    parser.add_argument(
+        "--caller",
+        metavar="ARN",
+        help="whether a key that this caller pushes may log in as USER, by [users] and [policy]; IMDS is not read",
     )
     saved = parser.add_mutually_exclusive_group()
     saved.add_argument(
@@ -77,6 +84,8 @@ def explain(arguments: argparse.Namespace) -> int:
     try:
         if arguments.as_of is not None and arguments.saved is None:
             raise MachineError("--as-of", "it needs --from", "Without --from, explain decides now")
+        if arguments.caller is not None and (arguments.key or arguments.save or arguments.saved):
+            raise MachineError("--caller", "it goes with USER alone", "Without a key, nothing can be saved")
         if arguments.user is None and arguments.saved is None:
             raise MachineError("USER", "it is missing", "See `eic-sshd explain --help`")
         fingerprint = None if arguments.key is None else fingerprint_of(arguments.key)
@@ -84,7 +93,10 @@ def explain(arguments: argparse.Namespace) -> int:
         print(f"eic-sshd: {wrong}", file=sys.stderr)
         return 2
     try:
-        _print(arguments, fingerprint)
+        if arguments.caller is None:
+            _print(arguments, fingerprint)
+        else:
+            _print_caller(arguments)
     except MachineError as problem:
         print(f"eic-sshd: {problem}", file=sys.stderr)
         return 1
@@ -116,6 +128,20 @@ def _print(arguments: argparse.Namespace, fingerprint: Optional[str]) -> None:
             print(f"\n{arguments.save} holds {held}.")
 
 
+def _print_caller(arguments: argparse.Namespace) -> None:
+    from ..model.redaction import Redaction
+    from ._explain_caller import answer, document, lines
+
+    found = answer(arguments.caller, arguments.user, arguments.config)
+    redaction = Redaction(arguments.user)
+    if arguments.json:
+        made: object = document(found, arguments.redact)
+        print(json.dumps(redaction.value(made) if arguments.redact else made, indent=2))
+        return
+    for line in lines(found, _style):
+        print(redaction.text(line) if arguments.redact else line)
+
+
 def _json(found: Answer, is_redacted: bool) -> str:
     from ..model.redaction import Redaction
     from ._explain_json import document
@@ -129,8 +155,12 @@ def _text(found: Answer, is_redacted: bool) -> Iterator[str]:
     from ._explain_text import lines
 
     redaction = Redaction(found.user)
-    for line in lines(found.report, lambda text, kind: style(text, kind, sys.stdout, os.environ)):
+    for line in lines(found.report, _style):
         yield redaction.text(line) if is_redacted else line
+
+
+def _style(text: str, kind: str) -> str:
+    return style(text, kind, sys.stdout, os.environ)
 
 
 def _time(text: str) -> float:

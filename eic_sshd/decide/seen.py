@@ -66,11 +66,19 @@ def utc(seconds: float) -> str:
         return f"{seconds:.0f} seconds after 1970"
 
 
-def _user(facts: Facts) -> Seen:
-    users = facts.config.users
+def of_users(config: Config) -> str:
+    """What was seen of rule 0 where it holds."""
+    users = config.users
     if users.allow:
-        return Seen("[users] allow has the user")
-    return Seen("[users] does not deny or skip the user" if users.deny or users.skip else "[users] is not set")
+        return "[users] allow has the user"
+    return "[users] does not deny or skip the user" if users.deny or users.skip else "[users] is not set"
+
+
+def of_policies(config: Config, allowing: Tuple[str, ...]) -> str:
+    """What was seen of rule 9 where it holds, because of the policies `allowing`."""
+    if not config.policy:
+        return "no [policy] is set: IAM decides who may push a key"
+    return f"allowed by [policy] {', '.join(allowing)}"
 
 
 def _user_name(facts: Facts) -> Seen:
@@ -120,14 +128,8 @@ def _fingerprint(facts: BlockFacts) -> Seen:
     return Seen(facts.login.invocation.fingerprint or "any key is looked for")
 
 
-def _policy(facts: BlockFacts) -> Seen:
-    if not facts.login.config.policy:
-        return Seen("no [policy] is set: IAM decides who may push a key")
-    return Seen(f"allowed by [policy] {', '.join(facts.policies)}")
-
-
 _LOGIN: Dict[Rule, Callable[[Facts], Seen]] = {
-    Rule.USER: _user,
+    Rule.USER: lambda facts: Seen(of_users(facts.config)),
     Rule.USER_NAME: _user_name,
     Rule.HARDWARE: _hardware,
     Rule.SIGNER: _signer,
@@ -138,5 +140,5 @@ _BLOCK: Dict[Rule, Callable[[BlockFacts], Seen]] = {
     Rule.TIME: _time,
     Rule.KEY: _key,
     Rule.FINGERPRINT: _fingerprint,
-    Rule.POLICY: _policy,
+    Rule.POLICY: lambda facts: Seen(of_policies(facts.login.config, facts.policies)),
 }

@@ -33,13 +33,15 @@ _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 class Save(Value):
     """What one decision was made from: at the time `as_of`, in seconds since the epoch.
 
-    `uid` is that of the user, None if it is not known. `hardware` has the facts of host/hardware.py.
+    `uid` is that of the user, None if it is not known; `groups` has whether the user is in each group that was looked
+    up. `hardware` has the facts of host/hardware.py.
     """
 
     as_of: float
     user: str
     fingerprint: Optional[str]
     uid: Optional[int]
+    groups: Mapping[str, bool]
     hardware: Mapping[str, str]
     answers: Mapping[str, Answer]
 
@@ -53,6 +55,7 @@ def write(folder: NewFolder, save: Save) -> None:
         "user": save.user,
         "fingerprint": save.fingerprint,
         "uid": save.uid,
+        "groups": dict(save.groups),
         "hardware": dict(save.hardware),
         "answers": [{"path": path, **_entry(answer)} for path, answer in save.answers.items()],
     }
@@ -123,10 +126,10 @@ class _Fields:
             raise _Invalid(f"{INDEX}: {name} has more than {_MAX_ANSWERS} entries")
         return map(_Fields, values)
 
-    def texts(self, name: str) -> Dict[str, str]:
+    def members(self, name: str, kind: type) -> Dict[str, object]:
         values = self.get(name, dict)
-        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-            raise _Invalid(f"{INDEX}: {name} has a value that is no text")
+        if not isinstance(values, dict) or not all(isinstance(value, kind) for value in values.values()):
+            raise _Invalid(f"{INDEX}: {name} has a value that is not of its type")
         return dict(values)
 
 
@@ -137,7 +140,8 @@ def _save(index: _Fields, descriptor: int) -> Save:
         user=index.text("user"),
         fingerprint=None if fingerprint is None else str(fingerprint),
         uid=uid if isinstance(uid, int) else None,
-        hardware=index.texts("hardware"),
+        groups={name: value is True for name, value in index.members("groups", bool).items()},
+        hardware={path: str(text) for path, text in index.members("hardware", str).items()},
         answers={entry.text("path"): _answer(entry, descriptor) for entry in index.objects("answers")},
     )
 

@@ -11,6 +11,8 @@ from typing import Dict, List
 import pytest
 
 from eic_sshd.cli import build_parser
+from eic_sshd.config.values import os_users
+from eic_sshd.model import caller_pattern
 from testbed import keys
 from testbed.keys import fingerprint
 
@@ -135,6 +137,28 @@ def test_saved_answers_can_be_asked_about_another_key_or_user(command: Explain, 
     document = json.loads(command.run("--from", folder, "daemon", "--json"))
     assert document["reason"] == "imds-error"
     assert "was not read when the answers were saved" in document["detail"]
+
+
+def test_saved_groups_are_used_in_place_of_those_of_this_machine(
+    command: Explain, ed25519: str, tmp_path: Path
+) -> None:
+    text = f'[policy "staff"]\ncallers = {CALLER}\nos_users = @staff\n'
+    command.configure(text)
+    command.scene.settings = {
+        'policy "staff"': {"callers": (caller_pattern.parse(CALLER),), "os_users": os_users("@staff")}
+    }
+    command.scene.groups, command.scene.memberships = ["staff"], {"nobody": ["staff"]}
+    command.scene.instance.push("nobody", ed25519, CALLER)
+    folder = str(tmp_path / "case")
+    assert json.loads(command.run("nobody", "--save", folder, "--json"))["reason"] == "granted"
+    command.scene.memberships = {}
+    lookups = command.scene.lookups
+    again = json.loads(command.run("--from", folder, "--json"))
+    assert (again["reason"], command.scene.lookups) == ("granted", lookups)
+    index = json.loads((tmp_path / "case/saved.json").read_text())
+    assert index["groups"] == {"staff": True}
+    (tmp_path / "case/saved.json").write_text(json.dumps({**index, "groups": {}}))
+    assert json.loads(command.run("--from", folder, "--json"))["reason"] == "groups-unknown"
 
 
 def test_saved_folder_says_that_it_is_private(command: Explain, tmp_path: Path) -> None:

@@ -83,3 +83,14 @@ def test_json_has_the_members_that_the_document_names(command: Explain, ed25519:
         for block in document["blocks"]:
             for rule in block["rules"]:
                 require_members(rule, "Each of `rules`")
+
+
+def test_json_of_a_caller_has_the_members_that_the_document_names(command: Explain) -> None:
+    role = "arn:aws:sts::123456789012:assumed-role/Operators/"
+    command.configure(f'[policy "operators"]\ncallers = {role}*\nos_users = root\n')
+    for caller, user in ((f"{role}alice", "root"), ("nobody", "no-such-user-here")):
+        document = json.loads(command.run("--caller", caller, user, "--json"))
+        require_members(document, "With `--caller`")
+        for name in ("rules", "policies"):
+            for one in document[name]:
+                require_members(one, f"Each of `{name}`")

@@ -8,8 +8,10 @@ from typing import Dict, List, Optional, Tuple
 import pytest
 
 from eic_sandbox.faults import SIGNER_FAULTS
+from eic_sshd.config.values import os_users
 from eic_sshd.decide.explanation import State
 from eic_sshd.host.hardware import SavedHardware
+from eic_sshd.model import caller_pattern
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted, Outcome, Reason
 from eic_sshd.model.verdict import Rule, broken_rule
@@ -36,6 +38,11 @@ BLOCKS: Dict[str, Tuple[str, str, Reason]] = {
     "certificate": ("", keys.certificate_line(), Reason.KEY_TYPE_FORBIDDEN),
     "short rsa": ("", keys.rsa_line(1024), Reason.KEY_TOO_SHORT),
 }
+# What a single block can be refused with because of its caller, by the caller that it names.
+CALLERS: Dict[str, Reason] = {
+    "arn:aws:sts::123456789012:assumed-role/Admin/eve": Reason.CALLER_FORBIDDEN,
+    "nobody": Reason.CALLER_MALFORMED,
+}
 
 
 @pytest.mark.parametrize("case", BLOCKS)
@@ -56,6 +63,80 @@ def test_block_is_shown_with_the_rule_that_it_breaks(scene: Scene, ed25519: str,
         }
         assert seen(block.rules, broken) == block.detail
         assert block.detail != ""
+
+
+def with_policy(scene: Scene, caller: str, users: str = USER) -> None:
+    pattern: Dict[str, object] = {"callers": (caller_pattern.parse(caller),), "os_users": os_users(users)}
+    scene.settings = {**scene.settings, 'policy "admins"': pattern}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_block_of_a_caller_whom_no_policy_allows_breaks_rule_9(scene: Scene, ed25519: str, caller: str) -> None:
+    with_policy(scene, CALLER)
+    scene.instance.push(USER, ed25519, caller)
+    explanation = explained(scene, fingerprint=fingerprint(ed25519))
+    assert explanation.decision.reason is CALLERS[caller]
+    block = only_block(explanation)
+    assert (block.reason, block.is_verified) == (CALLERS[caller], True)
+    assert [rule for rule, state in block_states(block).items() if state is not State.OK] == [Rule.POLICY]
+    assert block_states(block)[Rule.POLICY] is State.PROBLEM
+
+
+def test_block_without_a_caller_breaks_rule_9() -> None:
+    """The sandbox always names a caller, so this is the verdict's rule alone."""
+    assert broken_rule(Reason.CALLER_MISSING) is Rule.POLICY
+
+
+def test_every_reason_that_a_rule_of_blocks_has_is_shown_here() -> None:
+    shown = {reason for _, _, reason in BLOCKS.values()} | set(CALLERS.values())
+    shown |= {Reason.FINGERPRINT_MISMATCH, Reason.CALLER_MISSING}
+    assert shown == {reason for reason in Reason if broken_rule(reason) in RULES_OF_BLOCK}
+
+
+def test_policies_that_allow_a_block_are_named(scene: Scene, ed25519: str) -> None:
+    with_policy(scene, CALLER)
+    scene.instance.push(USER, ed25519, CALLER)
+    assert seen(only_block(explained(scene)).rules, Rule.POLICY) == "allowed by [policy] admins"
+
+
+def test_block_whose_caller_depends_on_a_group_that_is_unknown_has_rule_9_unknown(scene: Scene, ed25519: str) -> None:
+    with_policy(scene, CALLER, "@staff")
+    scene.groups = None
+    scene.instance.push(USER, ed25519, CALLER)
+    block = only_block(explained(scene))
+    assert (block.reason, block_states(block)[Rule.POLICY]) == (Reason.GROUPS_UNKNOWN, State.UNKNOWN)
+    assert "could not be looked up" in seen(block.rules, Rule.POLICY)
+    assert block_states(block)[Rule.FINGERPRINT] is State.OK
+
+
+def test_block_with_another_key_is_a_mismatch_whoever_pushed_it(scene: Scene, ed25519: str) -> None:
+    with_policy(scene, CALLER)
+    scene.instance.push(USER, ed25519, "arn:aws:iam::123456789012:user/eve")
+    block = only_block(explained(scene, fingerprint=fingerprint(keys.ed25519_line())))
+    assert (block.reason, block_states(block)[Rule.POLICY]) == (Reason.FINGERPRINT_MISMATCH, State.UNKNOWN)
+
+
+@pytest.mark.parametrize(("setting", "reason"), [("deny", Reason.USER_FORBIDDEN), ("skip", Reason.USER_SKIPPED)])
+def test_user_whom_the_site_denies_is_a_problem_of_rule_0(scene: Scene, setting: str, reason: Reason) -> None:
+    scene.settings = {"users": {setting: os_users(USER)}}
+    explanation = explained(scene)
+    assert explanation.decision.reason is reason
+    states = login_states(explanation)
+    assert (states[Rule.USER], states[Rule.USER_NAME]) == (State.PROBLEM, State.UNKNOWN)
+    assert scene.imds.reads == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "[users] is not set"),
+        ({"deny": "bob"}, "[users] does not deny or skip the user"),
+        ({"allow": USER}, "[users] allow has the user"),
+    ],
+)
+def test_what_lets_the_user_pass_rule_0_is_shown(scene: Scene, settings: Dict[str, str], text: str) -> None:
+    scene.settings = {"users": {name: os_users(value) for name, value in settings.items()}}
+    assert seen(explained(scene).rules, Rule.USER) == text
 
 
 def test_granted_block_meets_every_rule(scene: Scene, ed25519: str) -> None:

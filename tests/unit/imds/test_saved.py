@@ -26,6 +26,7 @@ SAVE = Save(
     user="root",
     fingerprint="SHA256:" + "a" * 43,
     uid=0,
+    groups={"staff": True, "wheel": False},
     hardware={"sys/devices/virtual/dmi/id/board_asset_tag": "i-0123456789abcdef0"},
     answers={
         KEYS: Answer(b"#Timestamp=1\n\xff\0"),
@@ -54,7 +55,7 @@ def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
     assert saved.load(str(written(tmp_path / "case"))) == SAVE
 
 
-@pytest.mark.parametrize("save", [SAVE._replace(fingerprint=None, uid=None, hardware={}, answers={})])
+@pytest.mark.parametrize("save", [SAVE._replace(fingerprint=None, uid=None, groups={}, hardware={}, answers={})])
 def test_what_is_not_known_is_loaded_as_not_known(tmp_path: Path, save: Save) -> None:
     assert saved.load(str(written(tmp_path / "case", save))) == save
 
@@ -124,6 +125,8 @@ HOSTILE: Dict[str, Callable[[Path], object]] = {
     "uid as truth": lambda path: changed(path, uid=True),
     "hardware as list": lambda path: changed(path, hardware=[]),
     "hardware with a number": lambda path: changed(path, hardware={"a": 1}),
+    "groups as list": lambda path: changed(path, groups=["staff"]),
+    "group as number": lambda path: changed(path, groups={"staff": 1}),
     "answers as text": lambda path: changed(path, answers="x"),
     "an answer as text": lambda path: changed(path, answers=["x"]),
     "too many answers": lambda path: changed(path, answers=[{"path": KEYS, "gave": "nothing"}] * 65),

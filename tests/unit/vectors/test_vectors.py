@@ -165,7 +165,7 @@ def test_the_saved_answers_of_the_vector_give_its_decision_again(case: Case, tmp
     dependencies, recording = original._dependencies, RecordingImds(original._dependencies.imds)
     invocation = Invocation(case.text("user"), case.optional("fingerprint"), 42, begun=time.monotonic())
     first = explain(original._config, invocation, dependencies, recording)
-    save = Save(first.now, invocation.user, invocation.fingerprint, None, {}, recording.answers)
+    save = Save(first.now, invocation.user, invocation.fingerprint, None, {}, {}, recording.answers)
     folder = NewFolder.create(str(tmp_path / "case"))
     saved.write(folder, save)
     folder.close()
