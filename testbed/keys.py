@@ -68,9 +68,10 @@ def certificate_line() -> str:
     return line(kind, *fields, struct.pack(">QQ", 0, 2**64 - 1), *[string(b"")] * 5).decode()
 
 
-def point(curve: ec.EllipticCurve) -> bytes:
-    """A new public key on `curve`, uncompressed (SEC 1, 2.3.3)."""
-    public = ec.generate_private_key(curve).public_key()
+def point(curve: ec.EllipticCurve, private: int = 0) -> bytes:
+    """The public key of `private` on `curve`, uncompressed (SEC 1, 2.3.3); a new one for 0."""
+    key = ec.derive_private_key(private, curve) if private else ec.generate_private_key(curve)
+    public = key.public_key()
     return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 

@@ -15,12 +15,21 @@ tests/lint.sh "$venv"
 echo "== unit tests on the oldest and the newest versions that are supported"
 tests/versions.sh "$@"
 
-echo "== unit and integration tests, logins through a real sshd"
+others="--ignore=tests/instance"
+if [ $# = 0 ]; then
+    echo "== unit tests"
+    "$python" -m pytest -n 4 --dist worksteal tests/unit
+    others="$others --ignore=tests/unit"
+fi
+
+echo "== integration tests, packages, sandbox; logins through a real sshd"
 if [ "$(id -u)" = 0 ]; then
-    "$python" -m testbed.private_host "$python" -m pytest --ignore=tests/instance "$@"
+    # shellcheck disable=SC2086 # several options
+    "$python" -m testbed.private_host "$python" -m pytest $others "$@"
 else
     echo "eic-sshd: not root: logins through a real sshd are skipped"
-    "$python" -m pytest --ignore=tests/instance "$@"
+    # shellcheck disable=SC2086 # as above
+    "$python" -m pytest $others "$@"
 fi
 
 # Arguments for pytest choose among the tests above; those of the machines have `make test-instance ARGS=...`.

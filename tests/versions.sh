@@ -34,10 +34,10 @@ run() {
     "$venv/bin/python" -c 'import sys, cryptography as c, requests as r
 print("-- Python", sys.version.split()[0], "cryptography", c.__version__, "requests", r.__version__)'
     # shellcheck disable=SC2086 # pytest's arguments are meant to be split
-    "$venv/bin/python" -W error::DeprecationWarning:eic_sshd -m pytest tests/unit $arguments
+    "$venv/bin/python" -W error::DeprecationWarning:eic_sshd -m pytest -n 4 --dist worksteal tests/unit $arguments
 }
 
 arguments="$*"
-run oldest "$(find_python 3.9 3.10)" 'cryptography==36.*' 'requests==2.25.*' pytest hypothesis
-run jammy "$(find_python 3.10)" 'cryptography==3.4.8' 'requests==2.25.*' pytest hypothesis
-run newest "$(find_python 3.13 3.12)" cryptography requests pytest hypothesis
+run oldest "$(find_python 3.9 3.10)" 'cryptography==36.*' 'requests==2.25.*' pytest pytest-xdist hypothesis
+run jammy "$(find_python 3.10)" 'cryptography==3.4.8' 'requests==2.25.*' pytest pytest-xdist hypothesis
+run newest "$(find_python 3.13 3.12)" cryptography requests pytest pytest-xdist hypothesis

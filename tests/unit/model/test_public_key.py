@@ -18,7 +18,8 @@ from testbed.keys import line, mpint, string
 
 WHOLE = keys.every_type()
 RSA_N = (1 << 2047) + 1
-P256 = keys.point(ec.SECP256R1())
+# The same in each process: tests are named after it.
+P256 = keys.point(ec.SECP256R1(), private=1)
 SK = public_key.SK_ED25519
 
 
@@ -96,7 +97,11 @@ def test_line_that_is_not_one_whole_key_is_malformed(broken: str) -> None:
         public_key.parse(BROKEN[broken])
 
 
-@pytest.mark.parametrize("forbidden", [keys.dsa_line(), keys.certificate_line(), line("ssh-unknown", b"x").decode()])
+@pytest.mark.parametrize(
+    "forbidden",
+    [keys.dsa_line(), keys.certificate_line(), line("ssh-unknown", b"x").decode()],
+    ids=["dsa", "certificate", "unknown"],
+)
 def test_dsa_keys_certificates_and_unknown_types_are_never_allowed(forbidden: str) -> None:
     key = public_key.parse(forbidden.encode())
     everything = KeyPolicy(types=frozenset([key.key_type, *public_key.SUPPORTED_TYPES]))
