@@ -18,7 +18,7 @@ from typing import List, NoReturn, Optional, Sequence
 from .. import __version__
 from .output import make_usable
 
-_SUBCOMMANDS = ("check_config", "disable", "enable", "explain", "log", "serve")
+_SUBCOMMANDS = ("check_config", "disable", "doctor", "enable", "explain", "log", "serve")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

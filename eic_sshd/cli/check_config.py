@@ -6,13 +6,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, Optional
 
 from ..config.loader import ConfigError, load
 from ..config.schema import Config
 from ..config.values import LEVELS
 from ..diagnose import configuration
-from ..diagnose.finding import Finding, Severity, error
+from ..diagnose.finding import Finding, Severity, error, exit_status
 from ..model.os_users import OsUsers
 from ..paths import OUR_CONFIG
 
@@ -31,13 +31,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {OUR_CONFIG})")
     parser.add_argument(
         "--fail-on",
-        choices=("error", "warning"),
-        default="error",
-        help="end with status 1 if there is one (default: error); a warning is a setting of sshd by which no pushed "
+        choices=("problem", "warning"),
+        default="problem",
+        help="end with status 1 if there is one (default: problem); a warning is a setting of sshd by which no pushed "
         "key logs in though eic-sshd is enabled, such as `PubkeyAuthentication no`",
     )
     parser.add_argument(
-        "--strict", dest="fail_on", action="store_const", const="warning", default="error", help="as --fail-on warning"
+        "--strict",
+        dest="fail_on",
+        action="store_const",
+        const="warning",
+        default="problem",
+        help="as --fail-on warning",
     )
 
 
@@ -51,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("eic-sshd: The configuration is invalid. No pushed keys are granted until it is fixed.", file=sys.stderr)
         return 1
     findings = list(dict.fromkeys(_findings(config, arguments.config, arguments.fail_on)))
-    for finding in sorted(findings, key=lambda one: one.severity is not Severity.ERROR):
-        kind = "" if finding.severity is Severity.ERROR else f"{finding.severity.value}: "
+    for finding in sorted(findings, key=lambda one: one.severity is not Severity.PROBLEM):
+        kind = "" if finding.severity is Severity.PROBLEM else f"{finding.severity.value}: "
         print(f"eic-sshd: {kind}{finding.text()}", file=sys.stderr)
     for header, section in config.sections():
         print(f"[{header}]")
@@ -75,12 +80,6 @@ def _findings(config: Config, file: Optional[str], fail_on: str) -> Iterator[Fin
         yield from installation.warnings(site, config)
     elif file is None and fail_on == "warning":
         yield error("not-root", "sshd's settings", "only root can read them", "Run it as root")
-
-
-def exit_status(fail_on: str, findings: Sequence[Finding]) -> int:
-    """1 if there is a finding of at least the severity `fail_on`, or else 0."""
-    fatal = {Severity.ERROR} if fail_on == "error" else {Severity.ERROR, Severity.WARNING}
-    return int(any(finding.severity in fatal for finding in findings))
 
 
 def _text(key: str, value: object) -> str:

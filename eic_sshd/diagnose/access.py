@@ -12,7 +12,7 @@ import stat
 from typing import Iterator, List
 
 from ..config import loader
-from ..host import trusted_files
+from ..host import packages, trusted_files
 from ..host.accounts import error_as, is_single_ordinary_user
 from ..paths import ACCOUNT, SOCKET_UNIT
 from ..sshd.config_file import COMMAND_USER, outside
@@ -28,7 +28,9 @@ NOT_A_SINGLE_USER = "which is not a single existing user other than root"
 def missing_parts(site: Site) -> Iterator[Finding]:
     """What is not installed of the program, its account, and what they need."""
     if not os.path.exists(site.client_command):
-        yield error("program-missing", site.client_command, "it does not exist", "Install the package eic-sshd")
+        yield error(
+            "program-missing", site.client_command, "it does not exist", f"Run `{packages.reinstall('eic-sshd')}`"
+        )
         return
     try:
         uid = pwd.getpwnam(ACCOUNT).pw_uid
@@ -88,8 +90,22 @@ def program_problems(site: Site, user: str) -> Iterator[Finding]:
             "program-unusable",
             path,
             f"sshd cannot run it as {user} ({denied})",
-            "Make that file and its folders readable and executable for every user",
+            _permit(path, _PYTHON),
         )
+
+
+def _permit(*programs: str) -> str:
+    """How to make `programs` usable for every user: the first file or folder on the way to one that is not."""
+    for program in programs:
+        real = os.path.realpath(program)
+        for path, needed in [*((folder, 0o001) for folder in _folders_above(real)), (real, 0o005)]:
+            try:
+                mode = os.stat(path or "/").st_mode
+            except OSError:
+                continue  # the exception names what is missing
+            if mode & needed != needed:
+                return f"Run `chmod 0755 {path or '/'}`"
+    return "Make that file and its folders readable and executable for every user"
 
 
 def config_problems(site: Site, user: str) -> Iterator[Finding]:

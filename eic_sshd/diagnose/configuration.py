@@ -7,8 +7,9 @@ import os
 from typing import Iterator
 
 from ..config.schema import Config
+from ..host import packages
 from ..model import partition
-from ..model.reasons import NotGranted
+from ..model.reasons import NotGranted, Reason
 from ..trust import roots
 from .finding import Finding, error
 
@@ -20,7 +21,9 @@ def problems(config: Config) -> Iterator[Finding]:
         try:
             roots_for(domain)
         except NotGranted as problem:
-            yield error("roots-unusable", "[trust] roots", problem.detail.rstrip("."))
+            is_lost = problem.reason is Reason.SIGNER_UNTRUSTED and "cannot be read" not in problem.detail
+            remedy = f"Run `{packages.renew_roots()}`" if is_lost else ""
+            yield error("roots-unusable", "[trust] roots", problem.detail.rstrip("."), remedy)
     keys_file, when = config.fallback.keys_file, config.fallback.when
     if keys_file is None and when != "never":
         remedy = "Set [fallback] keys_file, or set when = never"

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Iterator, Optional
 from urllib.parse import urlsplit
 
 from ..config.loader import where_set
 from ..config.schema import Config
+from ..host import packages
 from ..host.accounts import is_single_ordinary_user
 from ..host.errors import MachineError
 from ..sshd import commands, start_options
@@ -16,6 +19,14 @@ from ..sshd.drop_in import is_ours
 from ..sshd.site import Site
 from . import access, match_blocks, obstacles, services, side_effects, site_command
 from .finding import Finding, error, from_machine_error
+from .sshd_commands import is_plain_path, sshd_unit
+
+# With one of these, sshd does not run the program, or as no user that could be tried.
+_NOT_RUN = frozenset({
+    "sshd-unknown", "sshd-option-override", "sshd-config-invalid", "not-included", "included-in-match-block",
+    "not-enabled", "other-command", "command-user-unusable", "match-block-user-unusable", "program-unsafe",
+    "program-unusable",
+})  # fmt: skip
 
 
 def warnings(site: Site, config: Config) -> Iterator[Finding]:
@@ -31,6 +42,20 @@ def warnings(site: Site, config: Config) -> Iterator[Finding]:
 
 def problems(site: Site, config: Config) -> Iterator[Finding]:
     """Why pushed keys do not work, or not as the site is configured."""
+    found = list(command_problems(site, config))
+    yield from found
+    if _NOT_RUN.isdisjoint(one.code for one in found):
+        try:
+            user = commands.in_force(site)[1]
+            yield from access.program_problems(site, user)
+            yield from access.config_problems(site, user)
+            yield from service_problems(site, config, user)
+        except MachineError as raised:
+            yield from_machine_error("sshd-unknown", raised)
+
+
+def command_problems(site: Site, config: Config) -> Iterator[Finding]:
+    """Why sshd does not run eic-sshd, or not as the site is configured."""
     try:
         unusable = list(sshd_config_problems(site))
         if unusable:
@@ -39,7 +64,7 @@ def problems(site: Site, config: Config) -> Iterator[Finding]:
         command, user = commands.in_force(site)
         own = commands.site_command(site, command, user)
         if not is_ours(command):
-            yield _not_enabled(own)
+            yield from _not_enabled(site, own)
             return
         yield from _site_command_problems(site, config, own)
         yield from _changed_settings(site)
@@ -47,10 +72,21 @@ def problems(site: Site, config: Config) -> Iterator[Finding]:
         if commands.line_by_hand(site) is not None:
             user_problems = [*access.problems_of_line_by_hand(site), *user_problems]
         yield from user_problems
-        if not user_problems:
-            yield from _runtime_problems(site, config, user)
+        if not user_problems and not is_single_ordinary_user(user):
+            yield error(
+                "command-user-unusable",
+                site.sshd.config,
+                f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user}, {access.NOT_A_SINGLE_USER}",
+                "Run `eic-sshd enable` to correct that",
+            )
     except MachineError as raised:
         yield from_machine_error("sshd-unknown", raised)
+
+
+def service_problems(site: Site, config: Config, user: str) -> Iterator[Finding]:
+    """Why the daemon does not answer `user`, or cannot reach IMDS. Raises RunError."""
+    yield from services.problems(site.root, urlsplit(config.imds.endpoint).hostname or "")
+    yield from access.socket_problems(user, site.socket, services.is_listening(site.root))
 
 
 def sshd_config_problems(site: Site) -> Iterator[Finding]:
@@ -62,13 +98,32 @@ def sshd_config_problems(site: Site) -> Iterator[Finding]:
             "sshd-option-override",
             place,
             f"sshd is started with {option}, which takes precedence over {site.sshd.config}",
-            "Remove that option (if the package ec2-instance-connect sets it, remove the package), then run "
-            "`eic-sshd enable`",
+            _without_option(place.rpartition(":")[0]),
         )
         return
     problem = site.config_problem()
     if problem is not None:
         yield invalid_sshd_config(site.sshd.config, problem)
+
+
+def _without_option(file: str) -> str:
+    """How to start sshd without the option in `file`: a unit, a drop-in of one, or a file of options."""
+    unit = os.path.basename(os.path.dirname(file)).rpartition(".d")[0]
+    start = "systemctl daemon-reload && systemctl restart"
+    if os.path.basename(file) == "ec2-instance-connect.conf":
+        return f"Run `{packages.remove('ec2-instance-connect')} && eic-sshd enable`"
+    if unit and is_plain_path(file) and _is_about_start_only(file):
+        return f"Run `rm {file} && {start} {unit} && eic-sshd enable`, which removes this drop-in of {unit}"
+    return f"Remove that option, then run `{start} {sshd_unit()} && eic-sshd enable`"
+
+
+def _is_about_start_only(drop_in: str) -> bool:
+    try:
+        with open(drop_in, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in file]
+    except OSError:
+        return False
+    return all(re.match(r"$|[#;]|\[Service\]$|ExecStart(Pre)?=", line) for line in lines)
 
 
 def invalid_sshd_config(config: str, problem: str, command: str = "enable") -> Finding:
@@ -95,10 +150,26 @@ def second_sshds(site: Site) -> Iterator[Finding]:
         )
 
 
-def _not_enabled(own: Optional[SiteCommand]) -> Finding:
+def inclusion_problems(site: Site) -> Iterator[Finding]:
+    """Why sshd would not read the file that `enable` writes, or for a Match block only."""
+    inclusion = site.sshd_config().inclusion_of(site.drop_in)
+    add = f"sed -i '1i Include {site.sshd_drop_ins}/*.conf' {site.sshd.config}"
+    remedy = f"Run `{add} && eic-sshd enable`, which adds the line at the top"
+    if inclusion is None:
+        yield error("not-included", site.sshd.config, f"it does not include {site.drop_in}", remedy)
+    elif inclusion.match is not None:
+        problem = f"it includes {site.drop_in} for `Match {inclusion.match}` only"
+        yield error("included-in-match-block", inclusion.place, problem, remedy)
+
+
+def _not_enabled(site: Site, own: Optional[SiteCommand]) -> Iterator[Finding]:
     if own is not None:
-        return site_command.other_command_runs(own)
-    return error("not-enabled", "sshd", "it does not run eic-sshd", "Run `eic-sshd enable`")
+        yield site_command.other_command_runs(own)
+        return
+    missing = list(inclusion_problems(site))
+    yield from missing
+    if not missing:
+        yield error("not-enabled", "sshd", "it does not run eic-sshd", "Run `eic-sshd enable`")
 
 
 def _site_command_problems(site: Site, config: Config, own: Optional[SiteCommand]) -> Iterator[Finding]:
@@ -134,18 +205,3 @@ def _changed_settings(site: Site) -> Iterator[Finding]:
             f"the place of eic-sshd's lines changes another setting (sshd -T prints {difference.text()})",
             "Run `eic-sshd enable` to move them",
         )
-
-
-def _runtime_problems(site: Site, config: Config, user: str) -> Iterator[Finding]:
-    if not is_single_ordinary_user(user):
-        yield error(
-            "command-user-unusable",
-            site.sshd.config,
-            f"sshd runs eic-sshd as AuthorizedKeysCommandUser {user}, {access.NOT_A_SINGLE_USER}",
-            "Run `eic-sshd enable` to correct that",
-        )
-        return
-    yield from access.program_problems(site, user)
-    yield from access.config_problems(site, user)
-    yield from services.problems(site.root, urlsplit(config.imds.endpoint).hostname or "")
-    yield from access.socket_problems(user, site.socket, services.is_listening(site.root))

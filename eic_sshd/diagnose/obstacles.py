@@ -14,6 +14,7 @@ from ..sshd.config_file import Line, outside
 from ..sshd.connections import ORDINARY, Connection, fulfilling
 from ..sshd.site import Site
 from .finding import Finding, warning
+from .sshd_commands import is_plain_path, reload_command
 
 # The signature algorithms of a key (ssh-keygen(1), -Q key-sig): all other types have one, of the same name.
 _ALGORITHMS = {
@@ -46,13 +47,16 @@ def warnings(site: Site, types: FrozenSet[str]) -> Iterator[Finding]:
     """
     always = _obstacles_for(site, ORDINARY, types)
     for obstacle in always.values():
-        yield warning(obstacle.code, _place(site, obstacle, None), obstacle.problem, obstacle.remedy)
+        line = _line(site, obstacle, None)
+        place = line.place if line else site.sshd.config
+        yield warning(obstacle.code, place, obstacle.problem, _remedy(site, obstacle, line))
     for block in site.sshd_config().blocks():
         within = _obstacles_for(site, fulfilling(block.match or ""), types)
         for keyword, obstacle in within.items():
             if obstacle != always.get(keyword):
                 problem = f"for `Match {block.match}` {obstacle.problem}"
-                yield warning(obstacle.code, _place(site, obstacle, block.match), problem, obstacle.remedy)
+                line = _line(site, obstacle, block.match)
+                yield warning(obstacle.code, line.place if line else site.sshd.config, problem, obstacle.remedy)
 
 
 def _obstacles_for(site: Site, connection: Connection, types: FrozenSet[str]) -> Dict[str, Obstacle]:
@@ -63,12 +67,18 @@ def _obstacles_for(site: Site, connection: Connection, types: FrozenSet[str]) ->
     return {obstacle.keyword: obstacle for obstacle in obstacles(effective, types)}
 
 
-def _place(site: Site, obstacle: Obstacle, match: Optional[str]) -> str:
-    """FILE:LINE of the line that sets it, or sshd's configuration as a whole."""
+def _line(site: Site, obstacle: Obstacle, match: Optional[str]) -> Optional[Line]:
+    """The line that sets it; None where a default does."""
     lines = site.sshd_config().lines(obstacle.keyword)
     within = [line for line in lines if match is not None and line.match == match]
-    line: Optional[Line] = next(iter(within), None) or outside(lines)
-    return line.place if line else site.sshd.config
+    return next(iter(within), None) or outside(lines)
+
+
+def _remedy(site: Site, obstacle: Obstacle, line: Optional[Line]) -> str:
+    """A command where one word of one line is the cause."""
+    if line is None or obstacle.keyword != "pubkeyauthentication" or not is_plain_path(line.file):
+        return obstacle.remedy
+    return f"Run `sed -i '{line.number}s/.*/PubkeyAuthentication yes/' {line.file} && {reload_command(site.root)}`"
 
 
 def obstacles(effective: Mapping[str, str], types: FrozenSet[str]) -> Iterator[Obstacle]:
@@ -99,6 +109,19 @@ def obstacles(effective: Mapping[str, str], types: FrozenSet[str]) -> Iterator[O
             f"PubkeyAcceptedAlgorithms {accepted} has none of the types in [keys] types, so no pushed key logs in "
             f"({' '.join(sorted(types))})",
             "Add one of these",
+        )
+
+
+def partly_accepted(effective: Mapping[str, str], types: FrozenSet[str], subject: str) -> Iterator[Finding]:
+    """A warning where sshd accepts some of `types`, and not the others."""
+    accepted = effective.get("pubkeyacceptedalgorithms", effective.get("pubkeyacceptedkeytypes", "*"))
+    lacking = sorted(kind for kind in types if not _is_accepted(kind, accepted))
+    if lacking and len(lacking) < len(types):
+        yield warning(
+            "key-type-not-accepted",
+            subject,
+            f"PubkeyAcceptedAlgorithms lacks {' '.join(lacking)}, so a pushed key of that type does not log in",
+            "Push a key of another type, add it there, or remove it from [keys] types",
         )
 
 

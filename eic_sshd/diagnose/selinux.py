@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Iterator
+import re
+from typing import Callable, Iterable, Iterator
 
+from ..host import packages
 from ..paths import COMMAND_LINE_TOOL
 from .finding import Finding, error
 
 _ENFORCE = "/sys/fs/selinux/enforce"  # selinux(8): 1 while the policy is enforced
+# Our programs by their names, our types, or a connection to IMDS's port by sshd's domain.
+_DENIAL = re.compile(
+    r"avc:\s+denied .*(comm=\"(authorized-keys|eic-sshd)\"|eic_sshd_|scontext=\S*:sshd\S* .*tclass=tcp_socket)"
+)
 _TYPE = "eic_sshd_exec_t"  # packaging/selinux/eic_sshd.fc
 
 
@@ -31,7 +37,25 @@ def problems(enforce: str = _ENFORCE, label_of: Callable[[str], str] = label) ->
             "selinux-policy-missing",
             COMMAND_LINE_TOOL,
             f"SELinux is enforcing without a policy for eic-sshd, so it may deny sshd's requests (label: {found})",
-            "Install eic-sshd-selinux",
+            f"Run `{packages.install('eic-sshd-selinux')}`",
+        )
+
+
+def denials(lines: Iterable[str], install: str) -> Iterator[Finding]:
+    """A finding where the audit `lines` of the last day have denials of eic-sshd's programs, of its domain or of IMDS.
+
+    `install` is the command that installs the policy. Newer policies run the command in sshd_session_t, which an older
+    module of ours has no rules for.
+    """
+    found = [line for line in lines if _DENIAL.search(line)]
+    if found:
+        what = re.search(r"\{ ([^}]*) \}.*?scontext=(\S+) tcontext=(\S+) tclass=(\w+)", found[-1])
+        last = f"{what.group(2)} may not {what.group(1)} {what.group(4)} {what.group(3)}" if what else found[-1][:200]
+        yield error(
+            "selinux-denials",
+            "SELinux",
+            f"it has denied eic-sshd something {len(found)} times in the last day (the last: {last})",
+            f"Run `{install} && restorecon -R /usr/lib/eic-sshd /usr/bin/eic-sshd /run/eic-sshd`",
         )
 
 

@@ -10,6 +10,8 @@ from ..host import systemd
 from ..paths import SERVICE_UNIT, SOCKET_UNIT
 from .finding import Finding, error
 
+_DROP_INS = f"/etc/systemd/system/{SERVICE_UNIT}.d"
+
 
 def problems(root: str, imds: str) -> Iterator[Finding]:
     """Why the daemon does not answer logins on the machine at `root`, or cannot reach `imds`, an address.
@@ -26,7 +28,7 @@ def problems(root: str, imds: str) -> Iterator[Finding]:
             "service-failed",
             SERVICE_UNIT,
             "the unit has failed, so each login is slower",
-            f"Run `journalctl -u {SERVICE_UNIT}` for the cause",
+            f"`journalctl -u {SERVICE_UNIT}` shows the cause",
         )
     shown = systemd.show(SERVICE_UNIT, "IPAddressAllow", "IPAddressDeny")
     if shown.get("IPAddressDeny") and not _is_within(imds, shown.get("IPAddressAllow", "").split()):
@@ -34,8 +36,19 @@ def problems(root: str, imds: str) -> Iterator[Finding]:
             "imds-address-denied",
             SERVICE_UNIT,
             f"the unit may not reach [imds] endpoint, so no pushed key logs in ({imds} is not in IPAddressAllow)",
-            f"Run `systemctl edit {SERVICE_UNIT}` and add IPAddressAllow={imds} under [Service]",
+            _allow(imds),
         )
+
+
+def _allow(imds: str) -> str:
+    """How to let the service reach `imds`, which may be a host name."""
+    add = f"add IPAddressAllow={imds} under [Service]"
+    try:
+        ipaddress.ip_address(imds)
+    except ValueError:
+        return f"Use an address in [imds] endpoint, and {add} with `systemctl edit {SERVICE_UNIT}`"
+    text = f"printf '[Service]\\nIPAddressAllow={imds}\\n' >{_DROP_INS}/60-imds.conf"
+    return f"Run `mkdir -p {_DROP_INS} && {text} && systemctl daemon-reload && systemctl stop {SERVICE_UNIT}` to {add}"
 
 
 def _socket_problems(root: str) -> Iterator[Finding]:

@@ -41,6 +41,12 @@ def show(unit: str, *properties: str) -> Dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
+def timedate(*properties: str) -> Dict[str, str]:
+    """Name to value of those `properties` of the clock that timedatectl(1) shows. Raises RunError."""
+    done = run("timedatectl", "show", *(f"--property={name}" for name in properties))
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
 def systemctl(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run systemctl; its status is not checked. Raises RunError."""
     return run("systemctl", "--no-pager", *arguments)

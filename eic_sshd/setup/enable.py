@@ -133,7 +133,7 @@ def _require_ours_unconditional(target: Target) -> None:
 
 def _write(target: Target, plan: Plan, own: Optional[SiteCommand], changes: Changes) -> None:
     site = target.site
-    _require_inclusion(target)
+    refuse_on(installation.inclusion_problems(site))
     needed = [site.chain_config] if plan.chained else []
     # Where sshd runs eic-sshd as another user, only that user may use the socket.
     needed += [site.socket_drop_in] if plan.user != ACCOUNT else []
@@ -148,17 +148,6 @@ def _write(target: Target, plan: Plan, own: Optional[SiteCommand], changes: Chan
     changes.write(path, text)
     if not target.dry_run:
         _require_in_force(target, plan, before)
-
-
-def _require_inclusion(target: Target) -> None:
-    site = target.site
-    inclusion = site.sshd_config().inclusion_of(site.drop_in)
-    remedy = f"Add `Include {site.sshd_drop_ins}/*.conf` as the first line of {site.sshd.config}"
-    if inclusion is None:
-        raise SetupRefused(error("not-included", site.sshd.config, f"it does not include {site.drop_in}", remedy))
-    if inclusion.match is not None:
-        problem = f"it includes {site.drop_in} for `Match {inclusion.match}` only"
-        raise SetupRefused(error("included-in-match-block", inclusion.place, problem, remedy))
 
 
 def _require_in_force(target: Target, plan: Plan, before: side_effects.InForce) -> None:

@@ -64,6 +64,11 @@ class SshdConfig:
         """The lines with `keyword`, as sshd reads them: outside of Match blocks the first one counts."""
         return [item for item in self._read(self.path, None, ()) if isinstance(item, Line) and item.keyword == keyword]
 
+    def files(self) -> List[str]:
+        """The files that sshd reads, as far as they have any line."""
+        read = (item.file if isinstance(item, Line) else item.line.file for item in self._read(self.path, None, ()))
+        return list(dict.fromkeys(read))
+
     def inclusion_of(self, path: str) -> Optional[Line]:
         """The Include line by which sshd reads `path`, which need not exist; None if there is none.
 

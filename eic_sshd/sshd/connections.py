@@ -71,10 +71,10 @@ def fulfilling(match: str, etc: str = "/etc") -> Connection:
 
 def _value(attribute: str, patterns: str, usual: str, etc: str) -> Optional[str]:
     if attribute == "group":
-        return next((user for group, user in _members(etc) if _matches(group, patterns, _is_pattern_match)), None)
+        return next((user for group, user in _members(etc) if _matches(group, patterns, is_pattern_match)), None)
     if attribute in ("address", "localaddress"):
-        return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_in_network)), None)
-    return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, _is_pattern_match)), None)
+        return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, is_in_network)), None)
+    return next((one for one in _candidates(patterns, usual) if _matches(one, patterns, is_pattern_match)), None)
 
 
 def _candidates(patterns: str, usual: str) -> Iterator[str]:
@@ -92,12 +92,14 @@ def _matches(value: str, patterns: str, is_like: Callable[[str, str], bool]) -> 
     return any(is_like(value, pattern) for pattern in listed if not pattern.startswith("!"))
 
 
-def _is_pattern_match(value: str, pattern: str) -> bool:
+def is_pattern_match(value: str, pattern: str) -> bool:
+    """Whether `value` matches one pattern of ssh_config(5), with `*` and `?`."""
     wild = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
     return re.fullmatch(wild, value, re.DOTALL) is not None
 
 
-def _is_in_network(address: str, pattern: str) -> bool:
+def is_in_network(address: str, pattern: str) -> bool:
+    """Whether `address` is in the network ADDRESS/BITS, or matches a pattern of addresses."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -105,7 +107,7 @@ def _is_in_network(address: str, pattern: str) -> bool:
     try:
         return parsed in ipaddress.ip_network(pattern, strict=False)
     except ValueError:
-        return _is_pattern_match(address, pattern)
+        return is_pattern_match(address, pattern)
 
 
 def _members(etc: str) -> Iterator[Tuple[str, str]]:

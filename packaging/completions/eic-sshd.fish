@@ -48,8 +48,8 @@ function _shtab_eic_sshd_using
   test "$_shtab_eic_sshd_cmdpath" = "$argv"
 end
 
-set -g _shtab_eic_sshd_commands check-config disable enable explain log serve
-set -g _shtab_eic_sshd_opts_with_value --as-of --caller --config --fail-on --fingerprint --from --reason --save --session --since --socket --trail --until --user
+set -g _shtab_eic_sshd_commands check-config disable doctor enable explain log serve
+set -g _shtab_eic_sshd_opts_with_value --addr --as-of --caller --config --fail-on --fingerprint --from --only --reason --save --session --since --skip --socket --trail --until --user
 
 complete -c eic-sshd -e
 complete -c eic-sshd -f
@@ -59,11 +59,20 @@ complete -c eic-sshd -n _shtab_eic_sshd_using -l version -d 'show program'"'"'s 
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a check-config -d 'report whether the configuration is valid and (as root) fits sshd'"'"'s, and print every setting'
 complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: /etc/eic-sshd/eic-sshd.conf)'
-complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l fail-on -xka "error warning" -d 'end with status 1 if there is one (default: error); a warning is a setting of sshd by which no pushed key logs in though eic-sshd is enabled, such as `PubkeyAuthentication no`'
+complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l fail-on -xka "problem warning" -d 'end with status 1 if there is one (default: problem); a warning is a setting of sshd by which no pushed key logs in though eic-sshd is enabled, such as `PubkeyAuthentication no`'
 complete -c eic-sshd -n '_shtab_eic_sshd_using check-config' -l strict -d 'as --fail-on warning'
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a disable -d 'remove eic-sshd from sshd'"'"'s configuration; what the site had before applies again'
 complete -c eic-sshd -n '_shtab_eic_sshd_using disable' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using disable' -l dry-run -d 'print what would be done, and change nothing'
+complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a doctor -d 'report why pushed keys do not log in on this machine: the root cause, and the command that corrects it'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l user -xka "(__fish_complete_users)" -d 'look at a login as this user too (AllowUsers, shell, expired account, PAM)'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l addr -x -d 'the client'"'"'s address in that login'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l only -xka "program configuration sshd running-sshd settings selinux services imds imds-other clock trust other-logins user-database records login" -d 'make this check only: program, configuration, sshd, running-sshd, settings, selinux, services, imds, imds-other, clock, trust, other-logins, user-database, records, login'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l skip -xka "program configuration sshd running-sshd settings selinux services imds imds-other clock trust other-logins user-database records login" -d 'leave this check out'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l fail-on -xka "problem warning" -d 'end with status 1 if there is one (default: problem); what is unknown counts as a warning'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l json -d 'print JSON, whose form docs/doctor.md describes'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l redact -d 'replace ARNs, accounts, addresses, request ids, instance ids, fingerprints and the name of --user'
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a enable -d 'configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l chain -d 'put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both'

@@ -130,7 +130,7 @@ def test_a_program_that_is_missing_or_unsafe_or_cannot_be_run_is_refused(machine
         site = machine.site._replace(client_command=str(command))
         return machine.refusal(do=lambda target: enable(target._replace(site=site)))
 
-    assert f"{command}: it does not exist. Install the package" in refusal()
+    assert f"{command}: it does not exist. Run `" in refusal()
     command.write_text("#!/bin/sh\n")
     assert f"{command} is not readable and executable for eic-sshd" in refusal()
     command.chmod(0o755)

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(not private_host.is_inside(), reason="only root 
 def test_enable_without_an_include_line_names_the_line_to_add(machine: Machine) -> None:
     machine.sshd_config("PermitRootLogin no\n")
     include = f"Include {machine.folder}/sshd_config.d/*.conf"
-    assert machine.refusal().endswith(f"Add `{include}` as the first line of {machine.site.sshd.config}.")
+    add = f"sed -i '1i {include}' {machine.site.sshd.config}"
+    assert f"Run `{add} && eic-sshd enable`, which adds the line at the top" in machine.refusal()
     machine.sshd_config(f"{include}\nPermitRootLogin no\n")
     machine.enable()
 

@@ -24,7 +24,7 @@ def codes() -> List[str]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                     code = node.args[0]
-                    is_finding = node.func.id in ("error", "warning", "from_machine_error", "Obstacle")
+                    is_finding = node.func.id in ("error", "warning", "unknown", "ok", "from_machine_error", "Obstacle")
                     if is_finding and isinstance(code, ast.Constant):
                         found.append(str(code.value))
     return found
@@ -46,7 +46,7 @@ def test_the_text_without_a_remedy_ends_after_the_problem() -> None:
 def test_an_error_of_the_machine_becomes_a_finding_with_the_same_text() -> None:
     raised = MachineError("/file", "it is wrong", "Correct it")
     found = from_machine_error("x", raised)
-    assert found == Finding("x", Severity.ERROR, "/file", "it is wrong", "Correct it")
+    assert found == Finding("x", Severity.PROBLEM, "/file", "it is wrong", "Correct it")
     assert found.text() == str(raised)
 
 

@@ -9,7 +9,7 @@ from typing import Dict, List
 import pytest
 
 from eic_sshd.cli import check_config
-from eic_sshd.diagnose.finding import Finding, error, warning
+from eic_sshd.diagnose.finding import Finding, error, exit_status, warning
 from eic_sshd.diagnose.obstacles import obstacles
 from eic_sshd.model.public_key import SUPPORTED_TYPES
 
@@ -78,7 +78,7 @@ def test_algorithms_of_no_allowed_key_type_are_an_obstacle(
     assert keywords({keyword: accepted}, *types.split()) == (keyword if is_obstacle else "")
 
 
-E, W = error("x", "sshd", "an error"), warning("x", "sshd", "a warning")
+P, W = error("x", "sshd", "a problem"), warning("x", "sshd", "a warning")
 
 
 @pytest.mark.parametrize(
@@ -86,18 +86,18 @@ E, W = error("x", "sshd", "an error"), warning("x", "sshd", "a warning")
     [
         ("", [], 0),
         ("", [W], 0),
-        ("", [E], 1),
-        ("--fail-on error", [W], 0),
+        ("", [P], 1),
+        ("--fail-on problem", [W], 0),
         ("--fail-on warning", [W], 1),
         ("--fail-on warning", [], 0),
-        ("--fail-on warning", [E], 1),
+        ("--fail-on warning", [P], 1),
         ("--strict", [W], 1),
         ("--strict", [], 0),
     ],
 )
-def test_check_config_fails_on_errors_and_if_requested_on_warnings(
+def test_check_config_fails_on_problems_and_if_requested_on_warnings(
     arguments: str, findings: List[Finding], status: int
 ) -> None:
     parser = argparse.ArgumentParser()
     check_config.configure(parser)
-    assert check_config.exit_status(parser.parse_args(arguments.split()).fail_on, findings) == status
+    assert exit_status(parser.parse_args(arguments.split()).fail_on, findings) == status

@@ -42,4 +42,4 @@ def test_an_enforced_policy_without_rules_for_eic_sshd_is_a_finding(
     assert len(found) == bool(shown)
     for finding in found:
         assert shown in finding.text()
-        assert finding.text().endswith(". Install eic-sshd-selinux.")
+        assert finding.text().endswith(" install eic-sshd-selinux`.")

@@ -75,7 +75,7 @@ def test_shell_suggests_the_options_of_a_subcommand(shell: str, name: str) -> No
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_shell_suggests_the_values_of_an_option(shell: str) -> None:
-    assert suggestions(shell, "eic-sshd check-config --fail-on ") == ["error", "warning"]
+    assert suggestions(shell, "eic-sshd check-config --fail-on ") == ["problem", "warning"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collects what the checks of the running machine judge: IMDS, the clock, the signer, systemd.
+
+The checks of IMDS and of the signer give up the rights of root for good: each check has a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import re
+import time
+from typing import Callable, Iterator, NamedTuple, Optional, Set
+
+from ..config.schema import Config
+from ..decide import dependencies
+from ..host import packages, systemd
+from ..host.errors import MachineError
+from ..host.run import run
+from ..log.access import require_journal
+from ..log.entries import Entry, Origin
+from ..log.reader import Journal, Span
+from ..log.record_file import RecordFile
+from ..log.source import Source
+from ..model.reasons import NotGranted
+from ..paths import ACCOUNT, SERVICE_UNIT
+from ..sshd.site import Site
+from . import clock, imds_access, imds_probe, recent_records, selinux, trust_now
+from .finding import Finding, unknown
+
+_TIME_DAEMONS = ("chrony.service", "chronyd.service", "systemd-timesyncd.service", "ntpsec.service", "ntp.service")
+_TAG = "sys/devices/virtual/dmi/id/board_asset_tag"
+_MAX_LINES = "500"
+_AUDIT_LOG = "/var/log/audit/audit.log"
+_DAY = 86400  # seconds
+_MAX_ENTRIES = 100_000  # of the log
+# An entry without a reason: sshd's lines have none, and other entries do not count.
+_NO_REASON = {Origin.SSHD: "", Origin.RECORD: "none", Origin.LOGIND: "none"}
+_MAX_AUDIT = 1024 * 1024  # bytes of its end
+
+
+class LiveChecks(NamedTuple):
+    """The checks; `config` and `user` give the configuration and the user that sshd runs eic-sshd as."""
+
+    site: Site
+    config: Callable[[], Config]
+    user: Callable[[], str]
+
+    def imds(self) -> Iterator[Finding]:
+        """Whether the configured endpoint can be used by that user."""
+        config, user = self.config(), self.user()
+        root_refusal = imds_probe.connect_error(config.imds.endpoint)
+        user = _become(user)
+        facts = imds_access.ImdsFacts(user, root_refusal, _asset_tag(self.site.root), config.trust.ca_file is not None)
+        try:
+            yield from imds_access.findings(imds_probe.observe(config.imds.endpoint), facts)
+        except NotGranted as refusal:
+            yield trust_now.of_refusal(refusal)
+
+    def imds_other(self) -> Iterator[Finding]:
+        """What answers at the address of IMDS that is not configured."""
+        endpoint = self.config().imds.endpoint
+        other = imds_access.IPV4 if "[" in endpoint else imds_access.IPV6
+        with contextlib.suppress(NotGranted):  # the check of the libraries reports it
+            yield from imds_access.other_address(imds_probe.observe(other), endpoint)
+
+    def clock(self) -> Iterator[Finding]:
+        """Whether the clock is right."""
+        config = self.config()
+        seen = None
+        with contextlib.suppress(NotGranted):  # the check of the libraries reports it
+            seen = imds_probe.observe(config.imds.endpoint)
+        now = time.time()
+        date = seen.token.date if seen is not None and seen.token is not None else ""
+        daemon = next((unit for unit in _TIME_DAEMONS if _is_active(unit)), None)
+        facts = clock.ClockFacts(now, date, daemon, _is_synchronized(), packages.install("chrony"))
+        yield from clock.findings(facts, config.keys)
+
+    def trust(self) -> Iterator[Finding]:
+        """Whether the signer is verified, as that user."""
+        config = self.config()
+        _become(self.user())
+        yield from trust_now.findings(config, dependencies.build(config), time.time)
+
+    def records(self) -> Iterator[Finding]:
+        """What the log of the last day says that is wrong."""
+        since = int((time.time() - _DAY) * 1e6)
+        uids = _uids(ACCOUNT, self.user())
+        destination = self.config().log.destination
+        file = RecordFile(destination, uids) if destination.startswith("/") else None
+        try:
+            require_journal()
+            found = Source(Journal(uids), uids, file).entries(Span(since=since))
+            entries = (_recent_entry(one) for one in itertools.islice(found, _MAX_ENTRIES))
+            yield from recent_records.findings(entries, time.time())
+        except MachineError as problem:
+            yield unknown("log-unreadable", problem.subject, problem.problem, problem.remedy)
+
+
+def _recent_entry(entry: Entry) -> recent_records.Entry:
+    reason = entry.fields.get("reason", "") if entry.origin is Origin.RECORD else ""
+    return recent_records.Entry(entry.at / 1e6, entry.message, reason or _NO_REASON[entry.origin])
+
+
+def _uids(*names: str) -> Set[int]:
+    """root's, and those of the users that exist: who may write records."""
+    found = {0}
+    for name in names:
+        with contextlib.suppress(KeyError):
+            found.add(pwd.getpwnam(name).pw_uid)
+    return found
+
+
+def _become(user: str) -> str:
+    """Give up root's rights for those of `user`, for good. Returns the user that this process then is.
+
+    Raises OSError where that fails, so that no check is made with more rights.
+    """
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    entry = pwd.getpwnam(user)
+    os.initgroups(entry.pw_name, entry.pw_gid)
+    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+    return user
+
+
+def _is_active(unit: str) -> bool:
+    try:
+        return systemd.is_running() and systemd.is_state("active", unit)
+    except MachineError:
+        return False
+
+
+def _is_synchronized() -> Optional[bool]:
+    """timedatectl(1): what the kernel reports; None without systemd."""
+    try:
+        shown = systemd.timedate("NTPSynchronized").get("NTPSynchronized")
+    except MachineError:
+        return None
+    return {"yes": True, "no": False}.get(shown or "")
+
+
+def is_started_by_socket() -> bool:
+    """Whether systemd listens for sshd, and starts one for a connection."""
+    return any(map(_is_active, ("ssh.socket", "sshd.socket")))
+
+
+def allowed_addresses() -> str:
+    """IPAddressAllow= of the service; `any` where its addresses are not limited, or without systemd."""
+    try:
+        shown = systemd.show(SERVICE_UNIT, "IPAddressAllow", "IPAddressDeny") if systemd.is_running() else {}
+    except MachineError:
+        return "any"
+    return shown.get("IPAddressAllow", "") if shown.get("IPAddressDeny") else "any"
+
+
+def last_sighup(pid: int) -> Optional[float]:
+    """When sshd last wrote that it restarts because of a SIGHUP (Unix time); None if that is not known."""
+    fields = (f"_PID={pid}", "_UID=0", "SYSLOG_IDENTIFIER=sshd")
+    try:
+        lines = run("journalctl", "-q", "-b", "-r", "-n", _MAX_LINES, "-o", "short-unix", *fields).stdout.splitlines()
+    except MachineError:
+        return None
+    times = [line.partition(" ")[0] for line in lines if "Received SIGHUP" in line]
+    return float(times[0]) if times and re.fullmatch(r"\d+\.\d+", times[0]) else None
+
+
+def denials() -> Iterator[Finding]:
+    """What SELinux denied: from the journal, and from the file of auditd, which keeps them from it on some systems."""
+    if not os.path.exists("/sys/fs/selinux/enforce"):
+        return
+    lines = []
+    with contextlib.suppress(MachineError):
+        options = ("-q", "--since=-1day", "-n", _MAX_LINES, "-o", "cat", "_TRANSPORT=audit", "+", "_TRANSPORT=kernel")
+        lines += run("journalctl", *options).stdout.splitlines()
+    with contextlib.suppress(OSError), open(_AUDIT_LOG, "rb") as file:
+        file.seek(max(os.path.getsize(_AUDIT_LOG) - _MAX_AUDIT, 0))
+        lines += [line for line in file.read().decode("utf-8", "replace").splitlines() if _is_recent(line)]
+    yield from selinux.denials(lines, packages.install("eic-sshd-selinux"))
+
+
+def _is_recent(line: str) -> bool:
+    """An audit record begins with `msg=audit(SECONDS.MILLISECONDS:NUMBER)`."""
+    at = re.search(r"msg=audit\((\d+)\.", line)
+    return at is not None and time.time() - int(at.group(1)) < _DAY
+
+
+def _asset_tag(root: str) -> str:
+    """On Nitro the instance id (host/hardware.py); empty where there is none."""
+    try:
+        with open(os.path.join(root, _TAG), encoding="ascii", errors="replace") as file:
+            return file.read(256).strip()
+    except OSError:
+        return ""

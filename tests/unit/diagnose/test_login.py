@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why one login would be refused."""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+import pytest
+
+from eic_sshd.diagnose.login import Account, LoginFacts, findings, second_factor
+from eic_sshd.model.public_key import SUPPORTED_TYPES
+from eic_sshd.sshd.config_file import Line
+
+OURS = ("authorizedkeyscommand", "/usr/lib/eic-sshd/authorized-keys %u %f")
+ALICE = Account("alice", 1000, "/bin/sh", frozenset({"alice", "wheel"}))
+ROOT = Account("root", 0, "/bin/sh", frozenset({"root"}))
+FACTS = LoginFacts("alice", "192.0.2.7", ALICE, [OURS, ("usepam", "yes")], frozenset(SUPPORTED_TYPES), 20000)
+
+
+def with_settings(*settings: Tuple[str, str]) -> LoginFacts:
+    return FACTS._replace(settings=[*settings, *FACTS.settings])
+
+
+def codes(facts: LoginFacts) -> List[str]:
+    return [one.code for one in findings(facts)]
+
+
+CASES = {
+    "an ordinary login": (FACTS, "login-possible"),
+    "a name that cannot be pushed": (FACTS._replace(user="a b"), "user-name-invalid"),
+    "no such user": (FACTS._replace(account=None), "user-missing"),
+    "another command for the login": (
+        FACTS._replace(settings=[("authorizedkeyscommand", "/x %u")]),
+        "login-other-command",
+    ),
+    "no command": (FACTS._replace(settings=[]), "login-other-command"),
+    "no public keys": (with_settings(("pubkeyauthentication", "no")), "public-keys-disabled"),
+    "a second factor": (with_settings(("authenticationmethods", "publickey,password")), "second-factor"),
+    "AllowUsers with the user": (with_settings(("allowusers", "bob"), ("allowusers", "alice")), "login-possible"),
+    "AllowUsers with a pattern": (with_settings(("allowusers", "al*")), "login-possible"),
+    "AllowUsers with the address": (with_settings(("allowusers", "alice@192.0.2.0/24")), "login-possible"),
+    "AllowUsers with another address": (with_settings(("allowusers", "alice@10.0.0.0/8")), "user-not-listed"),
+    "AllowUsers without the user": (with_settings(("allowusers", "bob carol")), "user-not-listed"),
+    "DenyUsers with the user": (with_settings(("denyusers", "alice")), "user-denied"),
+    "DenyUsers with another address": (with_settings(("denyusers", "*@10.0.0.1")), "login-possible"),
+    "AllowGroups with a group": (with_settings(("allowgroups", "admins wheel")), "login-possible"),
+    "AllowGroups without one": (with_settings(("allowgroups", "admins")), "group-not-listed"),
+    "DenyGroups with a group": (with_settings(("denygroups", "w?eel")), "group-denied"),
+    "a shell that is not there": (
+        FACTS._replace(account=ALICE._replace(login_shell="/bin/x", shell_problem="it does not exist")),
+        "shell-unusable",
+    ),
+    "an account that expires today": (FACTS._replace(account=ALICE._replace(expires=20000)), "login-possible"),
+    "an account that expired yesterday": (FACTS._replace(account=ALICE._replace(expires=19999)), "account-expired"),
+    "a locked account with PAM": (FACTS._replace(account=ALICE._replace(is_locked=True)), "login-possible"),
+    "a locked account without PAM": (
+        FACTS._replace(account=ALICE._replace(is_locked=True), settings=[OURS]),
+        "account-locked",
+    ),
+    "an expired password": (FACTS._replace(account=ALICE._replace(must_change=True)), "password-expired"),
+    "nologin": (FACTS._replace(nologin="/run/nologin"), "nologin"),
+    "nologin for root": (FACTS._replace(user="root", account=ROOT, nologin="/run/nologin"), "login-possible"),
+    "root, who may": (FACTS._replace(user="root", account=ROOT), "login-possible"),
+    "root, who may not": (
+        with_settings(("permitrootlogin", "no"))._replace(user="root", account=ROOT),
+        "root-login-denied",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_login_of(case: str) -> None:
+    facts, code = CASES[case]
+    assert codes(facts) == [code]
+
+
+def test_a_list_with_addresses_is_unknown_without_the_address() -> None:
+    facts = with_settings(("allowusers", "alice@10.0.0.0/8"))._replace(address=None)
+    assert codes(facts) == ["address-needed"]
+    assert codes(facts._replace(settings=[("allowusers", "alice@10.0.0.0/8 alice"), *FACTS.settings])) == [
+        "login-possible"
+    ]
+
+
+def command(facts: LoginFacts) -> str:
+    (found,) = findings(facts)
+    return found.command
+
+
+def allow_users(value: str, user: str = "alice", file: str = "/etc/ssh/sshd_config") -> LoginFacts:
+    line = Line(file, 3, "allowusers", value, None)
+    return with_settings(("allowusers", value))._replace(user=user, lines=[line])
+
+
+def test_command_adds_the_user_to_the_line_that_lists_users() -> None:
+    assert command(allow_users("bob")) == ("sed -i '3s/$/ alice/' /etc/ssh/sshd_config && systemctl reload ssh.service")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        allow_users("bob # a comment"),
+        allow_users('"bob"'),
+        allow_users("bob", user="alice$"),
+        allow_users("bob", file="/etc/ssh/x;reboot"),
+    ],
+)
+def test_no_command_where_the_line_or_the_name_could_mean_something_else(facts: LoginFacts) -> None:
+    assert command(facts) == ""
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("a shell that is not there", "usermod --shell /bin/sh alice"),
+        ("an account that expired yesterday", "chage --expiredate -1 alice"),
+        ("nologin", "rm /run/nologin"),
+    ],
+)
+def test_command_that_corrects(case: str, expected: str) -> None:
+    assert command(CASES[case][0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("methods", "count"),
+    [
+        ("any", 0),
+        ("publickey", 0),
+        ("publickey,password publickey", 0),
+        ("publickey,password", 1),
+        ("publickey,keyboard-interactive:pam publickey,password", 1),
+        ("password", 0),  # reported as a setting by which no key logs in
+    ],
+)
+def test_a_second_factor_is_a_warning_unless_a_list_has_a_key_alone(methods: str, count: int) -> None:
+    assert len(list(second_factor({"authenticationmethods": methods}, "sshd"))) == count
