@@ -51,8 +51,8 @@ def this_machine(config_file: str) -> Machine:
     return Machine(source(config.log, uids), Processes(), login_grace)
 
 
-def source(settings: LogSettings, uids: Set[int]) -> Source:
-    """What `[log]` sets. Raises CannotRead."""
+def source(settings: LogSettings, uids: Set[int], require: Callable[[], None] = require_journal) -> Source:
+    """What `[log]` sets; `require` raises CannotRead if the journal cannot be read. Raises CannotRead."""
     destination = settings.destination
     if destination in ("syslog", "stderr"):
         raise CannotRead(
@@ -63,11 +63,11 @@ def source(settings: LogSettings, uids: Set[int]) -> Source:
     if settings.level < NOTICE:
         report("[log] level leaves out granted keys: logins with them are shown as by another method.", sys.stderr)
     if destination == "journal":
-        require_journal()
+        require()
         return Source(Journal(uids), uids)
     file = RecordFile(destination, uids)
     try:
-        require_journal()
+        require()
     except NoJournal as problem:
         report(f"{problem} Only eic-sshd's records are shown: logins are in the journal.", sys.stderr)
         return Source(None, uids, file)

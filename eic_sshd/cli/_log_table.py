@@ -16,13 +16,13 @@ from .output import style
 _HEADER = ("TIME", "LENGTH", "USER", "FROM", "RESULT")
 _MAX_CELL = 40  # columns of a user's name or of an address
 _BY = {
-    By.PUSHED_KEY: "login with a pushed key",
-    By.FALLBACK_FILE: "login with a fallback key",
-    By.OTHER: "login by another method",
+    By.PUSHED_KEY: "login: pushed key",
+    By.FALLBACK_FILE: "login: fallback key",
+    By.OTHER: "login: other method",
 }
 _RESULTS = {
-    Result.GRANTED: "granted, but no session",
-    Result.FALLBACK: "fallback keys, but no session",
+    Result.GRANTED: "granted, no session",
+    Result.FALLBACK: "fallback, no session",
     Result.NONE: "no pushed key",
     Result.FAILED: "failed in sshd",
 }
@@ -37,7 +37,7 @@ class Table:
 
     def __init__(self, stream: TextIO, width: Optional[int], rows: Sequence[Row] = ()) -> None:
         self._stream, self._width = stream, width
-        self._widths = [19, 8, 10, 15]
+        self._widths = [19, 8, 8, 15]
         for connection, _ in rows:
             for column, cell in enumerate(_cells(connection)[:4]):
                 self._widths[column] = max(self._widths[column], min(len(cell), _MAX_CELL))
@@ -50,27 +50,29 @@ class Table:
         """Print a connection."""
         cells = _cells(connection)
         details = [*_details(connection), *(_trail(comparison) if comparison else [])]
-        plain = self._padded(cells)
-        one_line = "  ".join([plain, *details])
         kind = "ok" if connection.result is Result.LOGIN else _STYLES.get(connection.result, "faint")
-        if self._width is None or len(one_line) <= self._width:
-            self._stream.write(self._styled(plain, cells[4], kind) + one_line[len(plain) :] + "\n")
-            return
-        self._stream.write(self._styled(plain, cells[4], kind) + "\n")
-        self._print_details(details)
+        self._write(cells, details, kind)
 
     def push(self, push: Push) -> None:
         """Print a push with which nobody logged in."""
         result = f"push refused by AWS: {push.error}" if push.error else "pushed, never used"
         cells = (local(push.at), "-", clean(push.user) or "-", clean(push.address) or "-", result)
         details = [clean(push.caller), f"request {clean(push.request_id)}", clean(push.fingerprint)]
+        self._write(cells, [one for one in details if one], "warning" if push.error else "unknown")
+
+    def _write(self, cells: Sequence[str], details: Sequence[str], kind: str) -> None:
+        """One line if it is not wider than the terminal; otherwise the cells, and below them the details."""
         plain = self._padded(cells)
-        one_line = "  ".join([plain, *filter(None, details)])
-        if self._width is None or len(one_line) <= self._width:
-            self._stream.write(one_line + "\n")
-        else:
-            self._stream.write(plain + "\n")
+        styled = plain[: len(plain) - len(cells[4])] + style(cells[4], kind, self._stream)
+        whole = "  ".join([plain, *details])
+        if self._width is None or len(whole) <= self._width:
+            self._stream.write(styled + whole[len(plain) :] + "\n")
+        elif len(plain) <= self._width:
+            self._stream.write(styled + "\n")
             self._print_details(details)
+        else:  # an IPv6 address, a long name
+            self._stream.write(plain[: len(plain) - len(cells[4])].rstrip() + "\n")
+            self._print_details([cells[4], *details])
 
     def holder(self, connection: Connection, now: int) -> None:
         """Print who holds an open session, one fact a line; `now` is in microseconds since the epoch."""
@@ -96,7 +98,7 @@ class Table:
         """Print as many on one line as it has room for."""
         width = max(40, self._width or 80)
         line = ""
-        for detail in filter(None, details):
+        for detail in details:
             if line and len(line) + 2 + len(detail) > width:
                 self._print_wrapped(line, width)
                 line = ""
@@ -111,9 +113,6 @@ class Table:
 
     def _padded(self, cells: Sequence[str]) -> str:
         return "  ".join([*(cell.ljust(width) for cell, width in zip(cells, self._widths)), cells[4]])
-
-    def _styled(self, plain: str, last: str, kind: str) -> str:
-        return plain[: len(plain) - len(last)] + style(last, kind, self._stream)
 
     def _print(self, text: str, kind: str) -> None:
         self._stream.write(style(text, kind, self._stream) + "\n")
@@ -155,8 +154,7 @@ def result(connection: Connection) -> str:
     """What came of it, in words."""
     login = connection.login
     if login:
-        methods = ", ".join(clean(method) for method in login.methods)
-        return _BY[login.by] + (f": {methods}" if login.by is By.OTHER and methods else "")
+        return _BY[login.by]
     words = _RESULTS.get(connection.result, connection.result.value)
     return words if connection.result in _RESULTS else f"{words}: {clean(connection.reason or 'unknown')}"
 
@@ -164,6 +162,8 @@ def result(connection: Connection) -> str:
 def _details(connection: Connection) -> List[str]:
     login, deciding = connection.login, connection.deciding
     found: List[str] = []
+    if login and login.by is By.OTHER and login.methods:
+        found.append(f"by {', '.join(map(clean, login.methods))}")
     if deciding:
         found += [clean(one) for one in deciding.caller.split(", ") if one]
         found += [f"request {clean(one)}" for one in deciding.request_ids]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
 import os
@@ -17,11 +18,13 @@ from eic_sandbox.pki.authority import Pki
 from eic_sandbox.pki.ocsp import StapleKind
 from eic_sandbox.pki.ocsp import staple as make_staple
 from eic_sshd import client
+from eic_sshd.cli import _log_times
 from eic_sshd.config import loader
 from eic_sshd.config.schema import SECTIONS, build
 from eic_sshd.daemon import protocol
 from eic_sshd.decide import pushed
 from eic_sshd.imds.client import Imds
+from eic_sshd.log import entries, sshd_lines, trail
 from eic_sshd.model import public_key, signed_key
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted
@@ -68,6 +71,7 @@ def targets(pki: Pki) -> List[Target]:
         Target("certificates", der.changed(certificates), lambda one: _use_certificate(one, pki)),
         Target("a chain with a changed certificate", der.changed(certificates), lambda one: _verify_chain(one, pki)),
         Target("staples", der.changed(staples) | st.binary(max_size=200), lambda one: _use_staple(one, pki)),
+        Target("what eic-sshd log reads", _log_texts(), _read_log_text),
         Target("signatures of blocks", st.binary(max_size=600), lambda one: _use_signature(one, pki)),
     ]
 
@@ -157,6 +161,28 @@ def _words() -> st.SearchStrategy[str]:
 
 def _read_arguments(arguments: Sequence[str]) -> None:
     client.parse(list(arguments), 0.0, False)
+
+
+# What `eic-sshd log` reads.
+
+
+def _log_texts() -> st.SearchStrategy[str]:
+    pieces = ["Accepted ", "publickey for ", "Invalid user ", "root", " from ", "10.0.0.1", " port ", "22", " ssh2"]
+    pieces += [": ", "ED25519 SHA256:" + "a" * 43, " [preauth]", "error: ", "(uid=0)", "Connection closed by ", "\n"]
+    pieces += ["pam_unix(sshd:session): session opened for user ", "9" * 30, "\0", '{"Records": [', '{"Events": [']
+    pieces += ['"eventTime": ', '"2023-11-14T22:13:00Z"', ", ", '"CloudTrailEvent": ', '"eventName": ', "null", "]}"]
+    pieces += ['"timestamp": ', '"message_id": ', '"SendSSHPublicKey"', '"requestParameters": ', "1e999", '"', "\udcff"]
+    pieces += ["{", "}", "[", "]"]
+    return st.lists(st.sampled_from(pieces) | st.text(max_size=6), max_size=30).map("".join)
+
+
+def _read_log_text(text: str) -> None:
+    sshd_lines.parse(text)
+    entries.from_json_line(text)
+    with contextlib.suppress(trail.NotATrail):
+        trail.parse(text.encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(argparse.ArgumentTypeError):
+        _log_times.microseconds(text)
 
 
 # The configuration.

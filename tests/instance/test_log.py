@@ -103,7 +103,7 @@ def test_table_has_the_login(installed: Instance) -> None:
     assert installed.client.login(key).ok
     printed = installed.eic_sshd("log", "--since", since).splitlines()
     assert len(printed) == 2
-    for part in (USER, "login with a pushed key", request_id, fingerprint(key.line)):
+    for part in (USER, "login: pushed key", request_id, fingerprint(key.line)):
         assert part in printed[1]
 
 

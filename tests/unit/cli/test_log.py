@@ -75,7 +75,7 @@ def two_logins() -> Log:
 def test_table_has_a_line_for_each_connection(nobody: Processes) -> None:
     header, login, refusal = run(two_logins(), nobody).lines
     assert header.split() == ["TIME", "LENGTH", "USER", "FROM", "RESULT"]
-    for part in ("ec2-user", "203.0.113.7", "00:01:00", "login with a pushed key", CALLER, "request r-1", KEY):
+    for part in ("ec2-user", "203.0.113.7", "00:01:00", "login: pushed key", CALLER, "request r-1", KEY):
         assert part in login
     for part in ("root", "203.0.113.9", "refused: caller-forbidden", f"{CALLER}-2"):
         assert part in refusal
@@ -232,7 +232,7 @@ def test_session_names_its_caller(tmp_path: Path, options: List[str]) -> None:
     processes = proc(tmp_path, running=[PID], cgroup="0::/user.slice/user-1000.slice/session-7.scope")
     found = run(open_session(), processes, *options)
     assert found.status == 0
-    for part in (CALLER, "r-1", KEY, "203.0.113.7", "login with a pushed key"):
+    for part in (CALLER, "r-1", KEY, "203.0.113.7", "login: pushed key"):
         assert part in found.text
 
 

@@ -20,6 +20,7 @@ NAMES = [
     "certificates",
     "a chain with a changed certificate",
     "staples",
+    "what eic-sshd log reads",
     "signatures of blocks",
 ]
 SLOW = {"a chain with a changed certificate": 8}

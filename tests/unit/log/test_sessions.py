@@ -7,10 +7,10 @@ import pytest
 
 from eic_sshd.log.connection import By, Evidence, Result, SessionState
 from eic_sshd.log.entries import SESSION_STARTED
-from eic_sshd.log.sessions import Joiner, holders
+from eic_sshd.log.sessions import holders
 from eic_sshd.model.reasons import Outcome
 
-from .journal import ADDRESS, CALLER, KEY, OTHER_KEY, SECOND, USER_UID, Log, joined, only, trusted
+from .journal import ADDRESS, CALLER, KEY, OTHER_KEY, SECOND, USER_UID, Log, joined, only
 
 PID = 4242
 
@@ -231,18 +231,6 @@ def test_session_without_an_end_whose_process_runs_is_open() -> None:
     assert holders([found], "8") == []
 
 
-def test_session_of_an_earlier_boot_is_not_open() -> None:
-    before, after = Log(), Log(boot="c" * 32)
-    before.record(PID)
-    before.accepted(PID)
-    before.opened(PID)
-    after.at = before.at + SECOND
-    after.record(PID + 1, Outcome.NONE, "no-active-keys")
-    login, _ = joined(before, after, running=[PID])
-    assert login.session is not None
-    assert login.session.state is SessionState.LOST
-
-
 def test_end_of_a_session_whose_begin_was_not_read_is_not_shown() -> None:
     log = Log()
     log.closed(PID)
@@ -282,16 +270,6 @@ def test_refusal_of_pam_after_a_grant_is_no_login_and_is_explained() -> None:
     assert only(log, running=[PID]).over
 
 
-def test_login_of_a_process_number_that_was_refused_by_pam_is_another_connection() -> None:
-    log = Log()
-    log.record(PID)
-    log.sshd(PID, "fatal: Access denied for user ec2-user by PAM account configuration [preauth]")
-    log.wait(5)
-    log.opened(PID)
-    refused, login = joined(log)
-    assert (refused.result, login.login and login.login.by) == (Result.GRANTED, By.OTHER)
-
-
 def test_login_with_log_level_error_has_no_address_and_says_what_it_is_known_by() -> None:
     log = Log()
     log.record(PID)
@@ -314,103 +292,6 @@ def test_login_of_another_method_with_log_level_error_is_not_by_a_pushed_key() -
     found = only(log)
     assert found.login is not None
     assert (found.login.by, found.login.evidence) == (By.OTHER, None)
-
-
-def test_forged_record_is_not_shown() -> None:
-    log = Log()
-    log.record(PID, uid=USER_UID, user="root")
-    assert joined(log) == []
-
-
-def test_forged_line_of_sshd_is_no_login() -> None:
-    log = Log()
-    log.sshd(
-        PID,
-        f"Accepted publickey for root from {ADDRESS} port 50000 ssh2: ED25519 {KEY}",
-        "pam_unix(sshd:session): session opened for user root(uid=0) by (uid=0)",
-        uid=USER_UID,
-    )
-    assert joined(log) == []
-
-
-def test_forged_record_makes_no_pushed_key_of_another_login() -> None:
-    log = Log()
-    log.record(PID, uid=USER_UID)
-    log.accepted(PID)
-    log.opened(PID)
-    found = only(log)
-    assert found.login is not None
-    assert (found.login.by, found.attempts) == (By.OTHER, ())
-
-
-def test_forged_end_ends_no_session() -> None:
-    log = Log()
-    log.record(PID)
-    log.accepted(PID)
-    log.opened(PID)
-    log.sshd(PID, "pam_unix(sshd:session): session closed for user ec2-user", uid=USER_UID)
-    log.logind("3354939424b4456d9802ca8333ed424a", "7", PID, uid=USER_UID)
-    session = only(log, running=[PID]).session
-    assert session is not None
-    assert session.state is SessionState.OPEN
-
-
-def test_line_of_the_unprivileged_process_is_no_login() -> None:
-    log = Log()
-    log.sshd(PID, f"Accepted publickey for ec2-user from {ADDRESS} port 50000 ssh2: ED25519 {KEY} [preauth]")
-    assert joined(log) == []
-
-
-def test_process_number_that_is_used_again_is_another_connection() -> None:
-    log = Log()
-    log.login(PID)
-    log.wait(3)
-    log.login(PID, session="8")
-    first, second = joined(log)
-    assert [one.session and one.session.ids for one in (first, second)] == [("7",), ("8",)]
-
-
-def test_process_number_that_is_used_again_after_a_refusal_is_another_connection() -> None:
-    log = Log()
-    log.record(PID, Outcome.REFUSED, "expired")
-    log.wait(130)
-    log.login(PID)
-    assert [one.result for one in joined(log)] == [Result.REFUSED, Result.LOGIN]
-
-
-def test_process_number_of_another_user_is_another_connection() -> None:
-    log = Log()
-    log.record(PID, user="root")
-    log.accepted(PID, user="ec2-user")
-    granted, login = joined(log)
-    assert (granted.user, granted.result, login.user, login.result) == (
-        "root",
-        Result.GRANTED,
-        "ec2-user",
-        Result.LOGIN,
-    )
-    assert login.login is not None
-    assert login.login.by is By.OTHER
-
-
-def test_same_process_number_of_another_boot_is_another_connection() -> None:
-    first, second = Log(), Log(boot="c" * 32)
-    first.record(PID)
-    second.at = first.at
-    second.accepted(PID)
-    granted, login = joined(first, second)
-    assert (granted.result, login.result) == (Result.GRANTED, Result.LOGIN)
-    assert login.login is not None
-    assert login.login.by is By.OTHER
-
-
-def test_unlimited_login_grace_keeps_a_slow_login_together() -> None:
-    log = Log()
-    log.record(PID)
-    log.wait(3600)
-    log.accepted(PID)
-    assert len(joined(log)) == 2
-    assert len(joined(log, login_grace=0)) == 1
 
 
 def test_record_that_the_journal_has_after_sshds_line_is_joined() -> None:
@@ -502,12 +383,3 @@ def test_lines_and_attempts_of_one_connection_are_bounded() -> None:
         log.sshd(PID, f"error: AuthorizedKeysCommand /x failed, status {number}")
     found = only(log)
     assert len(found.attempts) == len(found.sshd) == 32
-
-
-def test_login_with_a_connection_that_was_forgotten_begins_again() -> None:
-    log = Log()
-    log.login(PID)
-    joiner = Joiner().add_all(trusted(log.entries))
-    joiner.forget(joiner.current)
-    assert joiner.current == ()
-    assert joiner.connections(lambda *_: False) == []
