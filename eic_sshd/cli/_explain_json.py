@@ -18,9 +18,10 @@ Json = Dict[str, object]
 
 
 class Report(Value):
-    """An explanation, whether the chained command would run, and notes: what could not be seen, for example."""
+    """An explanation; the user whose rights the decision had; whether the chained command would run; and notes."""
 
     explanation: Explanation
+    decided_as: str
     runs_chained: bool
     notes: Tuple[str, ...]
 
@@ -35,6 +36,7 @@ def document(report: Report, is_redacted: bool = False) -> Json:
         "version": VERSION,
         "redacted": is_redacted,
         "as_of": utc(explanation.now),
+        "decided_as": clean(report.decided_as),
         "user": clean(decision.invocation.user),
         "fingerprint": None if decision.invocation.fingerprint is None else clean(decision.invocation.fingerprint),
         "decision": decision.outcome.value,

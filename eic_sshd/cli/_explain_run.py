@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Mapping, Optional, Tuple
 
 from ..config.loader import load_or_refuse
 from ..config.schema import Config
 from ..decide import authorizer, chained_command, dependencies, explanation, fallback, policy
 from ..decide.dependencies import Dependencies
 from ..decide.explanation import Explanation
+from ..host import accounts
 from ..host.groups import Groups
 from ..host.hardware import AnyHardware, Ec2Hardware, SavedHardware
 from ..host.new_folder import NewFolder
@@ -58,23 +59,27 @@ Build = Callable[[Config], Dependencies]
 """Gives what a decision uses outside, by the configuration."""
 
 
-def answer(question: Question, build: Build = dependencies.build) -> Answer:
-    """Decide as `question` asks. Raises MachineError if there is nothing to decide on."""
+def answer(question: Question, deciding: ContextManager[None], build: Build = dependencies.build) -> Answer:
+    """Decide as `question` asks, in the context `deciding`. Raises MachineError if there is nothing to decide on."""
     before = None if question.saved is None else saved.load(question.saved)
     login = login_now(question.user or "", question.fingerprint) if before is None else _login_again(question, before)
-    config, refusal = load_or_refuse(question.config_file)
-    if refusal is None:
-        try:
-            made = _decide(config, login, build, before, question.as_of)
-        except NotGranted as unusable:  # a library that cannot be loaded
-            refusal = unusable
-    if refusal is not None:
-        made = _refuse(config, login, refusal, time.time() if before is None else before.as_of)
+    dependencies.load_all()  # as in the daemon: it has loaded them before it decides
+    with deciding:
+        config, refusal = load_or_refuse(question.config_file)
+        if refusal is None:
+            try:
+                made = _decide(config, login, build, before, question.as_of)
+            except NotGranted as unusable:  # a library that cannot be loaded
+                refusal = unusable
+        if refusal is not None:
+            made = _refuse(config, login, refusal, time.time() if before is None else before.as_of)
+        decided_as = accounts.name_of(os.geteuid())
     explained = made.explanation
     report = Report(
         explained,
+        decided_as,
         chained_command.should_run(config, explained.decision),
-        (*login.notes, *(() if before is not None else _blind_spots(explained, os.geteuid()))),
+        (*login.notes, *(() if before is not None else _blind_spots(explained, decided_as))),
     )
     return Answer(
         report,
@@ -101,7 +106,6 @@ class _Made(Value):
 
 def _decide(config: Config, login: Login, build: Build, before: Optional[Save], as_of: Optional[float]) -> _Made:
     built = build(config)
-    dependencies.load_all()  # as in the daemon: it has loaded them before it decides
     if before is not None:
         now = before.as_of if as_of is None else as_of
         groups = before.groups if login.user == before.user else {}
@@ -167,15 +171,16 @@ def _login_again(question: Question, before: Save) -> Login:
     return Login(question.user, question.fingerprint, before.uid if question.user == before.user else None)
 
 
-def _blind_spots(explained: Explanation, euid: int) -> Tuple[str, ...]:
-    """What this process, of the user `euid`, could not see and sshd's command may."""
+def _blind_spots(explained: Explanation, decided_as: str) -> Tuple[str, ...]:
+    """What the user `decided_as` could not see, and sshd's command may."""
     detail = f"{explained.decision.detail} {explained.refusal.detail if explained.refusal else ''}"
     found = []
-    if euid != 0 and "Permission denied" in detail:
-        found.append("A file cannot be read by this user (see above). Run this command as root.")
-    if explained.refusal is not None and explained.refusal.reason is Reason.IMDS_UNREACHABLE:
+    if "Permission denied" in detail:
+        remedy = "" if os.geteuid() == 0 else " Run this command as root."
+        found.append(f"A file cannot be read by the user {decided_as} (see above).{remedy}")
+    if explained.refusal is not None and explained.refusal.reason is Reason.IMDS_UNREACHABLE and decided_as != ACCOUNT:
         found.append(
-            f"A firewall may treat users differently: IMDS was requested as uid {euid}, and sshd's command requests "
+            f"A firewall may treat users differently: IMDS was requested as {decided_as}, and sshd's command requests "
             f"it as {ACCOUNT}."
         )
     return tuple(found)

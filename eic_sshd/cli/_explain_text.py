@@ -37,7 +37,7 @@ def lines(report: Report, style: Style) -> Iterator[str]:
     yield from wrapped(reason.meaning)
     yield from wrapped(reason.remedy)
     yield ""
-    yield style(f"Rules of the login, as of {utc(explanation.now)}", "strong")
+    yield style(f"Rules of the login, as of {utc(explanation.now)}, decided as {clean(report.decided_as)}", "strong")
     yield from rule_lines(explanation.rules, style)
     for number, block in enumerate(explanation.blocks, 1):
         yield ""

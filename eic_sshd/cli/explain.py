@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Iterator, Optional
+from typing import TYPE_CHECKING, ContextManager, Iterator, Optional
 
+from ..host.accounts import acting_as
 from ..host.errors import MachineError
 from ..host.process import isolate
-from ..paths import OUR_CONFIG
+from ..paths import ACCOUNT, OUR_CONFIG
 from .output import style
 
 if TYPE_CHECKING:
@@ -74,11 +76,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the explanation. Returns 0 if it was made, whatever was decided; 1 if it was not; 2 for wrong arguments."""
     isolate(keep=("NO_COLOR", "TERM"))
-    return explain(arguments)
+    is_live = arguments.saved is None and os.geteuid() == 0
+    return explain(arguments, acting_as(ACCOUNT) if is_live else contextlib.nullcontext())
 
 
-def explain(arguments: argparse.Namespace) -> int:
-    """As `run`, with the environment as it is."""
+def explain(arguments: argparse.Namespace, deciding: Optional[ContextManager[None]] = None) -> int:
+    """As `run`, in the environment as it is; it decides within the context `deciding`."""
     from ._explain_key import fingerprint_of
 
     try:
@@ -94,16 +97,16 @@ def explain(arguments: argparse.Namespace) -> int:
         return 2
     try:
         if arguments.caller is None:
-            _print(arguments, fingerprint)
+            _print(arguments, fingerprint, deciding or contextlib.nullcontext())
         else:
-            _print_caller(arguments)
+            _print_caller(arguments, deciding or contextlib.nullcontext())
     except MachineError as problem:
         print(f"eic-sshd: {problem}", file=sys.stderr)
         return 1
     return 0
 
 
-def _print(arguments: argparse.Namespace, fingerprint: Optional[str]) -> None:
+def _print(arguments: argparse.Namespace, fingerprint: Optional[str], deciding: ContextManager[None]) -> None:
     """Decide, save what was found, and print it. Raises MachineError."""
     from ..host.new_folder import NewFolder
     from ._explain_run import Question, answer, keep
@@ -111,7 +114,7 @@ def _print(arguments: argparse.Namespace, fingerprint: Optional[str]) -> None:
     question = Question(arguments.user, fingerprint, arguments.config, arguments.saved, arguments.as_of)
     folder = None if arguments.save is None else NewFolder.create(arguments.save)
     try:
-        found = answer(question)
+        found = answer(question, deciding)
         if folder is not None:
             keep(folder, found, _json(found, arguments.redact), is_redacted=arguments.redact)
             folder.close()
@@ -128,11 +131,12 @@ def _print(arguments: argparse.Namespace, fingerprint: Optional[str]) -> None:
             print(f"\n{arguments.save} holds {held}.")
 
 
-def _print_caller(arguments: argparse.Namespace) -> None:
+def _print_caller(arguments: argparse.Namespace, deciding: ContextManager[None]) -> None:
     from ..model.redaction import Redaction
     from ._explain_caller import answer, document, lines
 
-    found = answer(arguments.caller, arguments.user, arguments.config)
+    with deciding:
+        found = answer(arguments.caller, arguments.user, arguments.config)
     redaction = Redaction(arguments.user)
     if arguments.json:
         made: object = document(found, arguments.redact)

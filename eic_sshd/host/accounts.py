@@ -7,7 +7,7 @@ import contextlib
 import os
 import pwd
 import re
-from typing import Callable, Optional
+from typing import Callable, Iterator, Optional
 
 _UID_MIN = 1000
 _LOGIN_DEFS_LIMIT = 256 * 1024
@@ -30,6 +30,36 @@ def uid_min(path: str = "/etc/login.defs") -> int:
         return _UID_MIN
     found = re.findall(r"(?m)^[ \t]*UID_MIN[ \t]+([0-9]{1,9})[ \t]*(?:#.*)?$", text)
     return int(found[-1]) if found else _UID_MIN
+
+
+def name_of(uid: int) -> str:
+    """The name of the user with this uid; the number itself where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+@contextlib.contextmanager
+def acting_as(user: str) -> Iterator[None]:
+    """A context in which this process of root has the rights of `user`; those of root where there is no such user.
+
+    All threads have them. Where the kernel refuses (a user namespace without other users), root's rights stay.
+    """
+    groups, gid = os.getgroups(), os.getegid()
+    try:
+        with contextlib.suppress(KeyError, OSError):
+            entry = pwd.getpwnam(user)
+            os.initgroups(entry.pw_name, entry.pw_gid)
+            os.setegid(entry.pw_gid)
+            os.seteuid(entry.pw_uid)
+        yield
+    finally:
+        if os.geteuid() != 0:
+            os.seteuid(0)
+        if os.getegid() != gid or os.getgroups() != groups:
+            os.setegid(gid)
+            os.setgroups(groups)
 
 
 def error_as(user: str, check: Callable[[], object]) -> Optional[str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Dict, Optional, Sequence
 import pytest
 
 from eic_sandbox.faults import BLOCK_FAULTS, IMDS_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
+from eic_sandbox.server import Sandbox
 from testbed import keys, private_host
 from testbed.keys import fingerprint
 
@@ -21,6 +21,15 @@ from .installed_client import CALLER, USER, Client, clean_environment
 
 FAULTS = sorted({*IMDS_FAULTS, *SIGNER_FAULTS, *BLOCK_FAULTS, *METADATA_FAULTS})
 RULES_OF_BLOCKS = range(4, 10)
+
+
+@pytest.fixture
+def client(request: pytest.FixtureRequest, tree: Path, tmp_path: Path, sandbox: Sandbox) -> Client:
+    """A client whose files the command's user can read, as that user decides where root explains."""
+    if not private_host.is_inside():
+        return Client(tree, tmp_path, sandbox)
+    found: Client = request.getfixturevalue("login_client")
+    return found
 
 
 class Explained:
@@ -168,22 +177,34 @@ def test_key_that_cannot_be_used_is_a_usage_error(client: Client, word: str) -> 
 
 
 @pytest.mark.skipif(not private_host.is_inside(), reason="needs other users (needs root)")
+def test_root_explains_what_the_commands_user_would_decide(client: Client, ed25519: str, tmp_path: Path) -> None:
+    client.sandbox.instance.push(USER, ed25519, CALLER)
+    document = explain(client, USER, "--json", "--save", str(tmp_path / "case")).document
+    assert (document["decided_as"], document["reason"], document["notes"]) == ("eic-sshd", "granted", [])
+    assert (tmp_path / "case").stat().st_uid == 0
+    client.root_pem.chmod(0o600)
+    document = explain(client, USER, "--json").document
+    assert (document["reason"], "root.pem: Permission denied" in document["detail"]) == ("config-invalid", True)
+    assert document["notes"] == ["A file cannot be read by the user eic-sshd (see above)."]
+
+
+@pytest.mark.skipif(not private_host.is_inside(), reason="needs other users (needs root)")
 def test_without_root_it_says_what_it_could_not_see(client: Client, ed25519: str) -> None:
     client.sandbox.instance.push(USER, ed25519, CALLER)
-    client.config.chmod(0o600)
     other = ["setpriv", f"--reuid={private_host.ACCOUNTS['deploy']}", "--clear-groups"]
     document = explain(client, USER, "--json", wrapper=other).document
+    assert (document["decided_as"], document["reason"], document["notes"]) == ("deploy", "granted", [])
+    client.config.chmod(0o600)
+    document = explain(client, USER, "--json", wrapper=other).document
     assert (document["decision"], document["reason"]) == ("error", "config-invalid")
-    assert document["notes"] == ["A file cannot be read by this user (see above). Run this command as root."]
-    assert explain(client, USER, "--json").document["notes"] == []
-
-
-def test_imds_that_cannot_be_reached_may_be_a_firewall_for_this_user(client: Client) -> None:
+    assert document["notes"] == ["A file cannot be read by the user deploy (see above). Run this command as root."]
+    client.config.chmod(0o644)
     client.configure(endpoint="http://127.0.0.1:9")
-    document = explain(client, USER, "--json").document
+    document = explain(client, USER, "--json", wrapper=other).document
     assert document["reason"] == "imds-unreachable"
     (note,) = document["notes"]
-    assert note.startswith(f"A firewall may treat users differently: IMDS was requested as uid {os.geteuid()}, and")
+    assert note.startswith("A firewall may treat users differently: IMDS was requested as deploy, and")
+    assert explain(client, USER, "--json").document["notes"] == []
 
 
 def test_caller_is_answered_without_imds(client: Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Optional
+from typing import ContextManager, Optional
 
 import pytest
 
@@ -27,8 +27,8 @@ class Explain:
         self._capsys = capsys
         answer = _explain_run.answer
 
-        def answered(question: _explain_run.Question) -> _explain_run.Answer:
-            return answer(question, lambda config: self.dependencies())
+        def answered(question: _explain_run.Question, deciding: ContextManager[None]) -> _explain_run.Answer:
+            return answer(question, deciding, lambda config: self.dependencies())
 
         monkeypatch.setattr(_explain_run, "answer", answered)
 
