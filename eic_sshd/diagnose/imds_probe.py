@@ -2,19 +2,24 @@
 """What answers at an address of IMDS now, without a judgement (imds_access.py).
 
 It looks at what a decision does not: the header fields, and where exactly an exchange ends. `requests` is used with no
-proxy, no redirect and a limit on what is read; a peer that sends slowly is bounded by the time of the whole check.
+proxy, no redirect, and limits on what is read and on the time of all of it.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Mapping, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from ..host import libraries
+from ..host.timed_calls import TimedCalls
 
 _TIMEOUT = 1.5  # seconds for each wait
-_MAX_BODY = 1024  # bytes
+_SECONDS = 5.0  # for all requests
+_MAX_BODY = 1025  # bytes: one more than a token may have
+_TOKEN = r"[!-~]{1,1024}"  # noqa: S105 - the form of one, as in imds/session.py
+_INSTANCE_ID = r"i-[0-9a-f]{8,32}"  # as imds/client.py
 _MAX_FIELD = 200  # characters
 _TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 
@@ -63,20 +68,28 @@ def observe(endpoint: str) -> Observation:
     refusal = connect_error(endpoint)
     if refusal:
         return Observation(endpoint, refusal=refusal)
+    try:
+        return TimedCalls(1).call(lambda: _requests(endpoint), _SECONDS)
+    except TimeoutError:  # the limit of requests is for each wait
+        return Observation(endpoint, failure="it is sent too slowly")
+    except requests.exceptions.Timeout:
+        return Observation(endpoint, silent=True)
+    except Exception as error:  # the libraries raise any exception over a malformed answer
+        return Observation(endpoint, failure=type(error).__name__)
+
+
+def _requests(endpoint: str) -> Observation:
+    import requests
+
     with requests.Session() as session:
         session.trust_env = False
-        try:
-            token = _exchange(session, "PUT", f"{endpoint}/latest/api/token", _TTL)
-            if token.status != 200 or not _is_token(token.body):
-                return Observation(endpoint, token=token._replace(body=token.body[:_MAX_FIELD]))
-            headers = {"X-aws-ec2-metadata-token": token.body.strip()}
-            found = _exchange(session, "GET", f"{endpoint}/latest/meta-data/instance-id", headers)
-        except requests.exceptions.Timeout:
-            return Observation(endpoint, silent=True)
-        except Exception as error:  # the libraries raise any exception over a malformed answer
-            return Observation(endpoint, failure=type(error).__name__)
-    instance_id = found.body.strip()[:_MAX_FIELD] if found.status == 200 else ""
-    return Observation(endpoint, token=token._replace(body=""), instance_id=instance_id)
+        token = _exchange(session, "PUT", f"{endpoint}/latest/api/token", _TTL)
+        if token.status != 200 or not re.fullmatch(_TOKEN, token.body):
+            return Observation(endpoint, token=token._replace(body=token.body[:_MAX_FIELD]))
+        headers = {"X-aws-ec2-metadata-token": token.body}
+        found = _exchange(session, "GET", f"{endpoint}/latest/meta-data/instance-id", headers)
+    is_id = found.status == 200 and re.fullmatch(_INSTANCE_ID, found.body.strip()) is not None
+    return Observation(endpoint, token=token._replace(body=""), instance_id=found.body.strip() if is_id else "")
 
 
 def _exchange(session: object, method: str, url: str, headers: Mapping[str, str]) -> Answer:
@@ -91,8 +104,3 @@ def _exchange(session: object, method: str, url: str, headers: Mapping[str, str]
         return Answer(
             answer.status_code, fields["Server"], fields["Via"], fields["Date"], body.decode("ascii", "replace")
         )
-
-
-def _is_token(body: str) -> bool:
-    """As imds/session.py: printable ASCII without a blank."""
-    return bool(body.strip()) and all("!" <= letter <= "~" for letter in body.strip())

@@ -27,7 +27,7 @@ from ..log.source import Source
 from ..model.reasons import NotGranted
 from ..paths import ACCOUNT, SERVICE_UNIT
 from ..sshd.site import Site
-from . import clock, imds_access, imds_probe, recent_records, selinux, trust_now
+from . import clock, firewall, imds_access, imds_probe, recent_records, selinux, trust_now
 from .finding import Finding, unknown
 
 _TIME_DAEMONS = ("chrony.service", "chronyd.service", "systemd-timesyncd.service", "ntpsec.service", "ntp.service")
@@ -52,8 +52,10 @@ class LiveChecks(NamedTuple):
         """Whether the configured endpoint can be used by that user."""
         config, user = self.config(), self.user()
         root_refusal = imds_probe.connect_error(config.imds.endpoint)
+        removal = firewall.removal(pwd.getpwnam(user).pw_uid, "[" in config.imds.endpoint)
         user = _become(user)
-        facts = imds_access.ImdsFacts(user, root_refusal, _asset_tag(self.site.root), config.trust.ca_file is not None)
+        tag, has_own_roots = _asset_tag(self.site.root), config.trust.ca_file is not None
+        facts = imds_access.ImdsFacts(user, root_refusal, tag, has_own_roots, removal)
         try:
             yield from imds_access.findings(imds_probe.observe(config.imds.endpoint), facts)
         except NotGranted as refusal:
@@ -63,12 +65,14 @@ class LiveChecks(NamedTuple):
         """What answers at the address of IMDS that is not configured."""
         endpoint = self.config().imds.endpoint
         other = imds_access.IPV4 if "[" in endpoint else imds_access.IPV6
+        _become(self.user())
         with contextlib.suppress(NotGranted):  # the check of the libraries reports it
             yield from imds_access.other_address(imds_probe.observe(other), endpoint)
 
     def clock(self) -> Iterator[Finding]:
         """Whether the clock is right."""
         config = self.config()
+        _become(self.user())
         seen = None
         with contextlib.suppress(NotGranted):  # the check of the libraries reports it
             seen = imds_probe.observe(config.imds.endpoint)
@@ -82,7 +86,9 @@ class LiveChecks(NamedTuple):
         """Whether the signer is verified, as that user."""
         config = self.config()
         _become(self.user())
-        yield from trust_now.findings(config, dependencies.build(config), time.time)
+        real = dependencies.build(config)
+        with real.imds:
+            yield from trust_now.findings(config, real, time.time)
 
     def records(self) -> Iterator[Finding]:
         """What the log of the last day says that is wrong."""

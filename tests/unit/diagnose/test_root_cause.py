@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import List, Set
 
@@ -148,3 +149,13 @@ def test_the_table_of_causes_names_codes_and_checks_that_there_are() -> None:
     known |= {f"{check}/{code}" for check in ABOUT for code in known if "/" not in code}
     named = {*root_cause._FOLLOWS, *(code for codes in root_cause._FOLLOWS.values() for code in codes)}
     assert named - known == set()
+
+
+def test_documents_name_codes_and_checks_that_there_are() -> None:
+    known = codes_of_product() | set(ABOUT)
+    rows = re.findall(r"^\| (`[a-z].*?) \|", (Path(ROOT) / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    assert len(rows) > 30
+    named = {word for row in rows for word in re.findall(r"`([a-z][a-z0-9-]+)`", row)}
+    assert named - known == set()
+    text = (Path(ROOT) / "docs/doctor.md").read_text()
+    assert [check for check in ABOUT if f"| `{check}` |" not in text] == []
