@@ -19,7 +19,9 @@ from ..log.source import Source
 from ..model.reasons import NOTICE
 from ..paths import ACCOUNT
 from ..sshd.commands import in_force
-from ._admin import this_site
+from ..sshd.processes import Processes as SshdProcesses
+from ..sshd.program import Sshd
+from ..sshd.site import Site
 from ._log_session import Processes
 from .output import report
 
@@ -76,7 +78,7 @@ def source(settings: LogSettings, uids: Set[int], require: Callable[[], None] = 
 
 def _sshd_settings() -> Tuple[str, float]:
     """The AuthorizedKeysCommandUser, and LoginGraceTime in seconds."""
-    site = this_site()
+    site = Site(Sshd(), SshdProcesses())
     effective: Mapping[str, str] = site.sshd.effective_or_nothing()
     grace = effective.get("logingracetime", "")
     user = effective.get("authorizedkeyscommanduser") or in_force(site)[1]
@@ -101,5 +103,5 @@ def warn_of_forged(found: Dict[int, int]) -> None:
             name = f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
         except KeyError:
             name = f"uid {uid}"
-        many = f"at least {count} records" if count > 1 else "a record"
-        report(f"the journal: {name} forged {many} of eic-sshd. They are not shown.", sys.stderr)
+        many = "one record" if count == 1 else f"{count} records or more"
+        report(f"the journal: {name} forged {many} of eic-sshd. What is forged is not shown.", sys.stderr)

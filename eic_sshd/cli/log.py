@@ -18,6 +18,8 @@ Who holds the present login session, of all who share the account (as root):
 Logins beside CloudTrail's events of pushed keys:
   eic-sshd log --since 7d --trail FOLDER"""
 
+EXIT_STATUS = {1: "The log cannot be read, or no open session has this id; a message on standard error says which."}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `eic-sshd log`."""

@@ -261,7 +261,7 @@ def test_forged_records_and_lines_are_not_shown_and_are_reported(installed: Inst
     assert since.rows("--all") == []
     printed = installed.eic_sshd("log", "--since", "1h")
     assert f"{USER} (uid " in printed
-    assert "forged a record" in printed
+    assert "forged one record" in printed
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--stats"], ["--session"], ["--follow"]])

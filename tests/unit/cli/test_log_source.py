@@ -68,5 +68,5 @@ def test_level_that_leaves_out_grants_is_reported(level: int, warned: bool, capf
 def test_forged_records_are_reported_with_their_user(capfd: pytest.CaptureFixture[str]) -> None:
     warn_of_forged({4294967294: 3, 0: 1})
     shown = capfd.readouterr().err
-    assert "root (uid 0) forged a record of eic-sshd" in shown
-    assert "uid 4294967294 forged at least 3 records" in shown
+    assert "root (uid 0) forged one record of eic-sshd" in shown
+    assert "uid 4294967294 forged 3 records or more" in shown
