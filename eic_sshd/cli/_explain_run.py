@@ -79,7 +79,7 @@ def answer(question: Question, deciding: ContextManager[None], build: Build = de
         explained,
         decided_as,
         chained_command.should_run(config, explained.decision),
-        (*login.notes, *(() if before is not None else _blind_spots(explained, decided_as))),
+        (*login.notes, *_blind_spots(explained, decided_as, is_live=before is None)),
     )
     return Answer(
         report,
@@ -171,14 +171,15 @@ def _login_again(question: Question, before: Save) -> Login:
     return Login(question.user, question.fingerprint, before.uid if question.user == before.user else None)
 
 
-def _blind_spots(explained: Explanation, decided_as: str) -> Tuple[str, ...]:
+def _blind_spots(explained: Explanation, decided_as: str, is_live: bool) -> Tuple[str, ...]:
     """What the user `decided_as` could not see, and sshd's command may."""
     detail = f"{explained.decision.detail} {explained.refusal.detail if explained.refusal else ''}"
     found = []
     if "Permission denied" in detail:
         remedy = "" if os.geteuid() == 0 else " Run this command as root."
         found.append(f"A file cannot be read by the user {decided_as} (see above).{remedy}")
-    if explained.refusal is not None and explained.refusal.reason is Reason.IMDS_UNREACHABLE and decided_as != ACCOUNT:
+    reason = None if explained.refusal is None else explained.refusal.reason
+    if is_live and reason is Reason.IMDS_UNREACHABLE and decided_as != ACCOUNT:
         found.append(
             f"A firewall may treat users differently: IMDS was requested as {decided_as}, and sshd's command requests "
             f"it as {ACCOUNT}."

@@ -76,8 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the explanation. Returns 0 if it was made, whatever was decided; 1 if it was not; 2 for wrong arguments."""
     isolate(keep=("NO_COLOR", "TERM"))
-    is_live = arguments.saved is None and os.geteuid() == 0
-    return explain(arguments, acting_as(ACCOUNT) if is_live else contextlib.nullcontext())
+    return explain(arguments, acting_as(ACCOUNT) if os.geteuid() == 0 else contextlib.nullcontext())
 
 
 def explain(arguments: argparse.Namespace, deciding: Optional[ContextManager[None]] = None) -> int:

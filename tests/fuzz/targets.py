@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import json
 import os
 import tempfile
 import time
@@ -23,6 +24,8 @@ from eic_sshd.config import loader
 from eic_sshd.config.schema import SECTIONS, build
 from eic_sshd.daemon import protocol
 from eic_sshd.decide import pushed
+from eic_sshd.host.errors import MachineError
+from eic_sshd.imds import saved
 from eic_sshd.imds.client import Imds
 from eic_sshd.log import entries, sshd_lines, trail
 from eic_sshd.model import public_key, signed_key
@@ -72,6 +75,7 @@ def targets(pki: Pki) -> List[Target]:
         Target("a chain with a changed certificate", der.changed(certificates), lambda one: _verify_chain(one, pki)),
         Target("staples", der.changed(staples) | st.binary(max_size=200), lambda one: _use_staple(one, pki)),
         Target("what eic-sshd log reads", _log_texts(), _read_log_text),
+        Target("folders of explain --save", _indexes(), _load_saved),
         Target("signatures of blocks", st.binary(max_size=600), lambda one: _use_signature(one, pki)),
     ]
 
@@ -183,6 +187,31 @@ def _read_log_text(text: str) -> None:
         trail.parse(text.encode("utf-8", "surrogatepass"))
     with contextlib.suppress(argparse.ArgumentTypeError):
         _log_times.microseconds(text)
+
+
+# What `eic-sshd explain --from` reads.
+
+
+def _indexes() -> st.SearchStrategy[bytes]:
+    names = ["format", "redacted", "as_of", "user", "fingerprint", "uid", "groups", "hardware", "answers"]
+    names += ["path", "gave", "detail", "too_long"]
+    words = st.sampled_from(["body", "nothing", "imds-error", "instance-id", "saved.json", "../x", "root"]) | st.text()
+    plain = st.none() | st.booleans() | st.integers() | st.floats() | words
+    values = st.recursive(
+        plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(names) | words, inner)
+    )
+    index = st.fixed_dictionaries({}, optional=dict.fromkeys(names, values))
+    whole = {"format": 1, "redacted": False, "as_of": 1.0, "user": "root", "groups": {}, "hardware": {}, "answers": []}
+    return (index | index.map(lambda one: {**whole, **one})).map(lambda one: json.dumps(one).encode()) | st.binary()
+
+
+def _load_saved(index: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (saved.INDEX, "instance-id"):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(index)
+        with contextlib.suppress(MachineError):
+            saved.load(folder)
 
 
 # The configuration.

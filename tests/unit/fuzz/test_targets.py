@@ -21,6 +21,7 @@ NAMES = [
     "a chain with a changed certificate",
     "staples",
     "what eic-sshd log reads",
+    "folders of explain --save",
     "signatures of blocks",
 ]
 SLOW = {"a chain with a changed certificate": 8}

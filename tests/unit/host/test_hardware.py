@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
 
 from eic_sshd.decide import checks
-from eic_sshd.host.hardware import AnyHardware, Ec2Hardware
+from eic_sshd.host.hardware import AnyHardware, Ec2Hardware, SavedHardware
 from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 
@@ -90,3 +91,26 @@ def test_at_most_256_bytes_of_the_board_asset_tag_are_read(
 ) -> None:
     hardware = machine(tmp_path, ID.rjust(length), None)
     assert reason(lambda: hardware.require_instance(ID)) is expected
+
+
+@pytest.mark.parametrize("tag", [None, ID])
+@pytest.mark.parametrize("uuid", [None, XEN])
+def test_saved_facts_take_the_place_of_the_hardware(tmp_path: Path, tag: Optional[str], uuid: Optional[str]) -> None:
+    hardware = machine(tmp_path, tag, uuid)
+    facts = hardware.facts()
+    assert sorted(facts.values()) == sorted(text for text in (tag, uuid) if text is not None)
+    saved = SavedHardware(facts)
+    assert saved.facts() == facts
+    assert reason(saved.require_ec2) is reason(hardware.require_ec2)
+    for one in (ID, *OTHERS):
+        checks_of = [functools.partial(kind.require_instance, one) for kind in (saved, hardware)]
+        assert reason(checks_of[0]) is reason(checks_of[1])
+
+
+def test_saved_fact_is_as_long_as_one_that_is_read() -> None:
+    tag = "sys/devices/virtual/dmi/id/board_asset_tag"
+    assert SavedHardware({tag: "i" * 300}).facts() == {tag: "i" * 256}
+
+
+def test_hardware_that_is_not_required_has_no_facts() -> None:
+    assert AnyHardware().facts() == {}
