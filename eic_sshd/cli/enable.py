@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..setup.enable import Existing, enable
+from ..setup.enable import Existing, enable, renew
 from ._admin import CHANGE_FAILED, configure_dry_run, run_as_admin
 
 HELP = "configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given"
@@ -36,9 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         const=Existing.REPLACE,
         help="put eic-sshd in place of the existing AuthorizedKeysCommand, which does not run until `eic-sshd disable`",
     )
+    existing.add_argument(
+        "--renew",
+        dest="existing",
+        action="store_const",
+        const=None,
+        help="only replace the lines that an older version wrote, if sshd uses them; upgrades of the packages do this",
+    )
     configure_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Add eic-sshd to the configuration of sshd. Returns the exit status of `run_as_admin`."""
-    return run_as_admin(arguments, lambda target: enable(target, arguments.existing))
+    existing = arguments.existing
+    return run_as_admin(arguments, renew if existing is None else lambda target: enable(target, existing))

@@ -11,11 +11,13 @@ from ..host import packages
 from ..model import partition
 from ..model.reasons import NotGranted, Reason
 from ..trust import roots
+from . import policies
 from .finding import Finding, error
 
 
 def problems(config: Config) -> Iterator[Finding]:
-    """What is wrong with settings of which each is valid by itself."""
+    """What is wrong with settings of which each is valid by itself, and what is dangerous in [policy]."""
+    yield from policies.problems(config)
     roots_for = roots.configured(config.trust)
     for domain in dict.fromkeys(map(partition.domain_of, config.instance.region or ("us-east-1",))):
         try:

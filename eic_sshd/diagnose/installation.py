@@ -17,7 +17,7 @@ from ..sshd import commands, start_options
 from ..sshd.commands import SiteCommand
 from ..sshd.drop_in import is_ours
 from ..sshd.site import Site
-from . import access, match_blocks, obstacles, services, side_effects, site_command
+from . import access, match_blocks, obstacles, policies, services, side_effects, site_command
 from .finding import Finding, error, from_machine_error
 from .sshd_commands import is_plain_path, sshd_unit
 
@@ -36,6 +36,7 @@ def warnings(site: Site, config: Config) -> Iterator[Finding]:
         command, user = commands.in_force(site)
         if is_ours(command):
             yield from match_blocks.exceptions(site, user)
+        yield from policies.uid_warnings(site, config)
     except MachineError:
         return  # problems() reports it
 

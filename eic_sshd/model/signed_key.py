@@ -44,6 +44,7 @@ class MalformedBlock(ValueError):
 class Block(Value):
     """One pushed key as IMDS gives it, not verified.
 
+    In `caller`, a byte that is not ASCII is a surrogate (PEP 383), so that no pattern of callers takes it for text.
     `timestamp` is when the key stops being valid, in seconds since the epoch; `signed` the exact bytes under the
     signature; `key_line` the key as it was written.
     """
@@ -138,7 +139,7 @@ def parse(block: bytes) -> Block:
     return Block(
         timestamp=int(timestamp),
         instance=_text(fields[b"Instance"]),
-        caller=_text(fields[b"Caller"]) if b"Caller" in fields else None,
+        caller=fields[b"Caller"].decode("ascii", "surrogateescape") if b"Caller" in fields else None,
         request_id=_text(fields[b"Request"]) if b"Request" in fields else None,
         key_line=lines[count],
         signed=b"".join(line + b"\n" for line in lines[: count + 1]),

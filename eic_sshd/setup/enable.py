@@ -14,7 +14,7 @@ from ..paths import ACCOUNT
 from ..sshd import commands
 from ..sshd.commands import SiteCommand
 from ..sshd.config_file import COMMAND, COMMAND_USER, Line
-from ..sshd.drop_in import PLAIN, Plan, has_chain_mark, is_ours
+from ..sshd.drop_in import PLAIN, Plan, has_chain_mark, is_of_older_version, is_ours
 from . import SetupRefused, chain, refuse_on
 from .changes import Changes
 from .placing import place
@@ -58,6 +58,26 @@ def enable(target: Target, existing: Existing = Existing.KEEP) -> None:
         target.reload_sshd()
         target.services.start_socket(settings_changed=site.socket_drop_in in changes.paths)
     _report_warnings(target, plan.user)
+    target.services.require_sshd_listening()
+
+
+def renew(target: Target) -> None:
+    """Replace the lines of an older version, if sshd runs eic-sshd by them; change nothing otherwise.
+
+    Raises as `enable` does.
+    """
+    site = target.site
+    command, _ = commands.in_force(site)
+    if not is_of_older_version(command) or commands.line_by_hand(site) is not None:
+        return
+    refuse_on(installation.sshd_config_problems(site))
+    plan, own = _plan(target, Existing.KEEP)
+    with target.all_or_nothing() as changes:
+        _write(target, plan, own, changes)
+        if site.chain_config in changes.paths:
+            target.services.reload_daemon()
+        target.note_reload()
+        target.reload_sshd()
     target.services.require_sshd_listening()
 
 

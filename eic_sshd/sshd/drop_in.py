@@ -43,6 +43,21 @@ class Plan(NamedTuple):
 PLAIN = Plan(f"{CLIENT_COMMAND} --token U=%U %u %f", ACCOUNT)
 
 
+# What an older version wrote: tokens for a chained command, and no uid.
+_OLDER = re.compile(rf"{re.escape(CLIENT_COMMAND)}(?: --token ([A-TV-Za-z])=%\1)* %u %f")
+
+
+def is_of_older_version(command: str) -> bool:
+    """Whether an older version wrote the AuthorizedKeysCommand `command`, which does not pass the uid."""
+    return _OLDER.fullmatch(command) is not None
+
+
+def passes_uid(command: str) -> bool:
+    """Whether the AuthorizedKeysCommand `command` passes eic-sshd the uid, which [policy] needs."""
+    words = command.split()
+    return "--token=U=%U" in words or any(pair == ("--token", "U=%U") for pair in zip(words, words[1:]))
+
+
 def is_ours(command: str) -> bool:
     """Whether the AuthorizedKeysCommand `command` runs eic-sshd."""
     return command.strip('"').split()[:1] == [CLIENT_COMMAND]

@@ -12,7 +12,7 @@ import pytest
 
 from eic_sshd.setup import SshdNotListening
 from eic_sshd.setup.disable import disable
-from eic_sshd.setup.enable import enable
+from eic_sshd.setup.enable import enable, renew
 from eic_sshd.setup.services import Services
 from eic_sshd.sshd.drop_in import PLAIN
 from eic_sshd.sshd.program import Sshd
@@ -182,3 +182,53 @@ def test_disable_refuses_where_sshd_rejects_its_configuration_without_our_lines(
     machine.enable()
     machine.sshd_config(INCLUDE + "AuthorizedKeysCommand /usr/bin/true\n")  # without a user to run it
     assert "sshd's configuration is invalid without eic-sshd's lines (" in machine.refusal(do=disable)
+
+
+OLDER = PLAIN.text().replace(" --token U=%U", "")
+
+
+@pytest.mark.parametrize("name", ["60-eic-sshd.conf", "00-eic-sshd.conf"])
+def test_renew_replaces_the_line_of_an_older_version(machine: Machine, name: str) -> None:
+    machine.write(f"sshd_config.d/{name}", OLDER)
+    renew(machine.target)
+    assert machine.effective == (PLAIN.command, PLAIN.user)
+    assert any("uid" in text for text in machine.warnings()) is False
+    before = machine.files()
+    renew(machine.target)
+    assert machine.files() == before
+
+
+def test_renew_keeps_a_site_that_is_disabled_or_has_a_line_of_its_own(machine: Machine) -> None:
+    for text in (INCLUDE, INCLUDE + OTHER, INCLUDE + OLDER):
+        machine.sshd_config(text)
+        before = machine.files()
+        renew(machine.target)
+        assert machine.files() == before
+    changed = OLDER.replace("%u %f", "--config /etc/other.conf %u %f")
+    machine.sshd_config(INCLUDE)
+    machine.write("sshd_config.d/60-eic-sshd.conf", changed)
+    before = machine.files()
+    renew(machine.target)
+    assert machine.files() == before
+
+
+def test_renew_keeps_a_chained_command_and_its_tokens(machine: Machine) -> None:
+    machine.sshd_config(f"{INCLUDE}AuthorizedKeysCommand /usr/bin/true %h\nAuthorizedKeysCommandUser nobody\n")
+    machine.enable(chain=True)
+    drop_in = next((machine.folder / "sshd_config.d").iterdir())
+    drop_in.write_text(drop_in.read_text().replace(" --token U=%U", ""))
+    assert machine.effective[0].endswith("authorized-keys --token h=%h %u %f")
+    renew(machine.target)
+    assert machine.effective[0].endswith("authorized-keys --token U=%U --token h=%h %u %f")
+
+
+def test_line_without_the_uid_is_a_warning_where_there_is_a_policy(machine: Machine) -> None:
+    machine.enable()
+    drop_in = next((machine.folder / "sshd_config.d").iterdir())
+    drop_in.write_text(OLDER)
+    assert not any("uid" in text for text in machine.warnings())
+    policy = '[policy "a"]\ncallers = arn:aws:iam::123456789012:user/a\nos_users = a\n'
+    machine.write("eic-sshd/eic-sshd.conf", policy)
+    assert any("does not pass the uid" in text for text in machine.warnings())
+    drop_in.write_text(PLAIN.text())
+    assert not any("uid" in text for text in machine.warnings())
