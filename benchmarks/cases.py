@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
+import time
 from typing import Callable, Iterable, List, Sequence
 
 from eic_sshd.host.process import library_paths
@@ -14,6 +16,9 @@ from testbed.sshd import free_port
 
 from .bench import USER, Bench, fingerprint
 from .measure import Case, command, timed
+
+# The caller of a key that is pushed through the sandbox's control API.
+_CALLER = "arn:aws:sts::123456789012:assumed-role/Sandbox/control"
 
 
 def client_cases(bench: Bench) -> List[Case]:
@@ -28,12 +33,26 @@ def client_cases(bench: Bench) -> List[Case]:
         bench.printed_keys(keys[1])
         bench.push(keys[0])
 
+    policies = bench.write_config("policies.conf", extra=_ten_policies())
+    with_policies = bench.start_daemon("policies.sock", policies)
+
+    def fresh_with_policies() -> None:  # as `fresh`, for the daemon with policies
+        with_policies[1].send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+        for key in (keys[1], keys[0]):
+            bench.push(key)
+            if key != keys[0]:
+                bench.printed_keys(key, policies, with_policies[0])
+
+    ruled = bench.client_command("--token", "U=1000", USER, config=policies, socket=with_policies[0])
     chain = bench.write_config("chain.conf", extra="[chain]\ncommand = /usr/bin/true %u\n")
     chained = bench.client_command(USER, none, config=chain, socket=bench.start_daemon("chain.sock", chain)[0])
     return [
         command("warm, no key", bench.client_command(USER, none), 0, bench.push),
         command("warm, no key, a chained command", chained, 0, bench.push),
         command("warm, one key, from IMDS", bench.client_command(USER, one), 1, fresh),
+        command("warm, no key, ten policies", [*ruled, none], 0, bench.push),
+        command("warm, one key, from IMDS, ten policies", [*ruled, one], 1, fresh_with_policies),
         command("warm, one key, asked again", bench.client_command(USER, one), 1, lambda: bench.push(keys[0])),
         first_call(bench, one, lambda: bench.push(keys[0])),
         *in_process("no key", bench.client_command(USER, none, socket="none"), 0, bench.push),
@@ -41,6 +60,16 @@ def client_cases(bench: Bench) -> List[Case]:
         command("in-process, three keys", bench.client_command(USER, socket="none"), 3, lambda: bench.push(*keys)),
         command("in-process, IMDS refuses", bench.client_command(USER, one, config=dead, socket="none"), 0, bench.push),
     ]
+
+
+def _ten_policies() -> str:
+    """Ten policies; the last one has the sandbox's caller."""
+    others = "".join(
+        f'[policy "p{at}"]\ncallers = arn:aws:sts::123456789012:assumed-role/Role{at}/* '
+        f"arn:aws:iam::123456789012:user/team{at}/${{os_user}}\nos_users = app-{at}* {USER}\n"
+        for at in range(9)
+    )
+    return f'{others}[policy "last"]\ncallers = {_CALLER}\nos_users = {USER}\n'
 
 
 def in_process(what: str, arguments: List[str], lines: int, before: Callable[[], None]) -> List[Case]:

@@ -194,3 +194,58 @@ def test_reading_names_the_sections_that_are_invalid(tmp_path: Path) -> None:
     path = write(tmp_path, "[keys]\nwindow = 0\n[log]\nlvl = 1\n[none]\n")
     names: List[str] = loader.read(path, SECTIONS).invalid_sections
     assert names == ["keys", "log", "none"]
+
+
+FALLBACK = "[fallback]\nkeys_file = /keys/%u\nwhen = no-key\n"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "[users]\ndeny = @\n",
+        "[users]\nother = a\n",
+        '[policy "a"]\ncallers = arn:aws:iam::1:user/a\n',
+        '[policy "a"]\nos_users = "a\n',
+        "[policy]\nos_users = a\n",
+        '[policy "a"]\nos_users = a\n[policy "a"]\nos_users = b\n',
+    ],
+)
+def test_invalid_users_or_policy_disables_the_fallback(tmp_path: Path, broken: str) -> None:
+    config, refusal = loader.load_or_refuse(write(tmp_path, FALLBACK))
+    assert (refusal, config.fallback.keys_file) == (None, "/keys/%u")
+    config, refusal = loader.load_or_refuse(write(tmp_path, FALLBACK + broken))
+    assert refusal is not None
+    assert config.fallback.keys_file is None
+
+
+def test_same_policy_in_two_files_is_a_problem_with_both_places(tmp_path: Path) -> None:
+    path = write(tmp_path, '[policy "a"]\nos_users = a\n')
+    drop_in = write(tmp_path, '[policy "a"]\nos_users = b\n', "conf.d/10.conf")
+    (problem,) = problems(path)
+    assert problem.startswith(f"{drop_in}:1: ")
+    assert f"({path}:1)" in problem
+
+
+def test_stamp_differs_after_any_change_of_a_file_of_the_configuration(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    seen = [loader.stamp(path)]
+
+    def changed() -> bool:
+        seen.append(loader.stamp(path))
+        return seen[-1] not in seen[:-1]
+
+    assert seen == [loader.stamp(path)]
+    drop_in = Path(write(tmp_path, "", "conf.d/10.conf"))
+    assert changed()
+    drop_in.write_text("[keys]\n")
+    assert changed()
+    os.utime(drop_in, ns=(1, 1))
+    assert changed()
+    os.replace(drop_in, tmp_path / "conf.d/20.conf")
+    assert changed()
+    Path(path).write_text("[keys]\n")
+    assert changed()
+    Path(path).unlink()
+    assert changed()
+    (tmp_path / "conf.d/20.conf").unlink()
+    assert changed()
