@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="REASON", help="only with a decision for this reason, such as expired")
     parser.add_argument("--fingerprint", metavar="FINGERPRINT", help="only with a key whose fingerprint begins so")
     parser.add_argument(
-        "--all", action="store_true", help="also connections that ended before sshd asked eic-sshd, such as scans"
+        "--all", action="store_true", help="also connections that ended before sshd ran eic-sshd, such as scans"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line (docs/audit.md)")
     kind = parser.add_mutually_exclusive_group()
@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was asked for.
+    """Print it.
 
     Returns 0; 1 if the log cannot be read, or there is no such session; 2 for options that exclude one another.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether this process may read the journal of the system, and not only what its own user wrote.
 
-journald gives each user an own file of his entries. The library skips files that it may not open, without a word
+journald keeps the entries of each user in a file of their own. The library skips files that it may not open, without a word
 (sd_journal_open(3)): all that is left is what this user wrote, and may have forged.
 """
 
@@ -39,7 +39,7 @@ def require_journal(root: str = "/", is_readable: Callable[[str], bool] = may_re
     if not all(map(is_readable, [*present, *files])):
         raise CannotRead(
             _SUBJECT,
-            "this user may not read it, and sees only what he wrote himself",
+            "this user may not read it, and sees only its own entries",
             "Run it as root, or as a member of the group systemd-journal or adm",
         )
     if not files:

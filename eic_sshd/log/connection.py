@@ -114,7 +114,7 @@ class Session:
 class Connection:
     """What the journal tells of one connection. Times are in microseconds since the epoch.
 
-    `pid` is the sshd process that asked eic-sshd, authenticated the user and leads the session. `sshd` has sshd's lines
+    `pid` is the sshd process that ran eic-sshd, authenticated the user and leads the session. `sshd` has sshd's lines
     that explain a denial.
     """
 
@@ -134,7 +134,7 @@ class Connection:
 
     @property
     def deciding(self) -> Optional[Attempt]:
-        """The decision that explains the result; None if eic-sshd was not asked, or did not let the user in."""
+        """The decision that explains the result; None if sshd did not run eic-sshd, or that did not let the user in."""
         if self.login:
             return self.login.grant
         return max(self.attempts, key=_weight, default=None)

@@ -14,7 +14,7 @@ class Selection:
     """Connections that began in a time (microseconds since the epoch) and have all of these; None is any.
 
     `caller` is a part of the caller's ARN, `fingerprint` the begin of a key's fingerprint. Unless `everything` is set,
-    connections that ended before sshd asked eic-sshd, and had no login, are left out.
+    connections that ended before sshd ran eic-sshd, and had no login, are left out.
     """
 
     since: Optional[int] = None

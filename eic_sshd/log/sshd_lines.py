@@ -104,7 +104,7 @@ _PATTERNS: Sequence[_Pattern] = (
 def _by_first_word(
     patterns: Sequence[_Pattern],
 ) -> Sequence[Tuple[str, Kind, Optional[bool], re.Pattern[str]]]:
-    """Each with the plain text that its lines begin with, by which most lines are told apart quickly."""
+    """Each with the plain text that its lines begin with, by which most lines are recognised quickly."""
     return [
         (re.split(r"[\\(\[ ]", text, maxsplit=1)[0], kind, preauth, re.compile(text))
         for kind, preauth, text in patterns

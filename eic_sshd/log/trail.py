@@ -120,7 +120,7 @@ def _events(found: Json) -> Iterator[Mapping[str, Json]]:
 
 
 def _push(event: Mapping[str, Json], at: int) -> Push:
-    asked, answer = _object(event, "requestParameters"), _object(event, "responseElements")
+    parameters, answer = _object(event, "requestParameters"), _object(event, "responseElements")
     error = _text(event, "errorCode")
     return Push(
         at=at,
@@ -128,9 +128,9 @@ def _push(event: Mapping[str, Json], at: int) -> Push:
         caller=_text(_object(event, "userIdentity"), "arn"),
         address=_text(event, "sourceIPAddress"),
         user_agent=_text(event, "userAgent"),
-        instance_id=_text(asked, "instanceId"),
-        user=_text(asked, "instanceOSUser"),
-        fingerprint=_fingerprint(_text(asked, "sSHPublicKey")),
+        instance_id=_text(parameters, "instanceId"),
+        user=_text(parameters, "instanceOSUser"),
+        fingerprint=_fingerprint(_text(parameters, "sSHPublicKey")),
         error=error or ("" if answer.get("success", True) is True else "not successful"),
     )
 

@@ -97,7 +97,7 @@ complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l user -xka "(__fish_comple
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l caller -x -d 'only with a key whose caller'"'"'s ARN contains TEXT'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l reason -x -d 'only with a decision for this reason, such as expired'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l fingerprint -x -d 'only with a key whose fingerprint begins so'
-complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l all -d 'also connections that ended before sshd asked eic-sshd, such as scans'
+complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l all -d 'also connections that ended before sshd ran eic-sshd, such as scans'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l json -d 'print one JSON object a line (docs/audit.md)'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l follow -d 'go on, and print logins and refusals as they come'
 complete -c eic-sshd -n '_shtab_eic_sshd_using log' -l stats -d 'print counts, and how long decisions took'

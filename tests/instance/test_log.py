@@ -205,7 +205,7 @@ def test_restart_of_sshd_in_mid_session_keeps_the_row(installed: Instance) -> No
     assert since.ended()["session"]["ids"] == row["session"]["ids"]
 
 
-def test_refusal_of_pam_after_a_grant_is_told_apart(installed: Instance) -> None:
+def test_refusal_of_pam_after_a_grant_is_no_login(installed: Instance) -> None:
     key, _ = pushed(installed)
     since = Since(installed)
     installed.machine.run("usermod", "-e", "1970-01-02", USER)
@@ -218,7 +218,7 @@ def test_refusal_of_pam_after_a_grant_is_told_apart(installed: Instance) -> None
     assert any("Access denied" in line for line in row["sshd"]), row
 
 
-def test_second_factor_that_was_not_given_is_told_apart(own: Instance) -> None:
+def test_second_factor_that_was_not_given_is_no_login(own: Instance) -> None:
     with sshd_setting(own, "AuthenticationMethods publickey,password\n"):
         key, _ = pushed(own)
         since = Since(own)
@@ -321,8 +321,8 @@ def test_trail_is_beside_the_login(installed: Instance) -> None:
     caller = row["login"]["callers"][0]
     events = []
     for one in (request_id, unused):
-        asked = {"instanceId": row["attempts"][0]["instance_id"], "instanceOSUser": USER}
-        asked["sSHPublicKey"] = key.line if one == request_id else ""
+        parameters = {"instanceId": row["attempts"][0]["instance_id"], "instanceOSUser": USER}
+        parameters["sSHPublicKey"] = key.line if one == request_id else ""
         events.append(
             {
                 "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -330,7 +330,7 @@ def test_trail_is_beside_the_login(installed: Instance) -> None:
                 "eventName": "SendSSHPublicKey",
                 "sourceIPAddress": "198.51.100.4",
                 "userIdentity": {"arn": caller},
-                "requestParameters": asked,
+                "requestParameters": parameters,
                 "requestID": one,
             }
         )

@@ -57,5 +57,5 @@ def test_system_without_a_machine_id_is_reported(tmp_path: Path) -> None:
 def test_user_who_sees_only_his_own_entries_is_refused(tmp_path: Path, denied: str) -> None:
     names = ("system.journal", "system@1-2-3.journal", "user-1000.journal")
     root = system(tmp_path, *(f"var/log/journal/{{machine}}/{name}" for name in names))
-    with pytest.raises(CannotRead, match="sees only what he wrote himself"):
+    with pytest.raises(CannotRead, match="sees only its own entries"):
         require_journal(root, lambda path: os.path.basename(path) != denied)

@@ -348,7 +348,7 @@ def test_records_without_a_process_of_sshd_are_not_joined() -> None:
     assert [one.pid for one in joined(log)] == [None, None]
 
 
-def test_several_callers_and_keys_of_one_record_are_told_apart() -> None:
+def test_several_callers_and_keys_of_one_record_are_distinguished() -> None:
     log = Log()
     log.record(PID, fingerprint=f"{OTHER_KEY}, {KEY}", caller=f"{CALLER}, {CALLER}2", request_id="r-1, r-2")
     log.accepted(PID)
@@ -358,7 +358,7 @@ def test_several_callers_and_keys_of_one_record_are_told_apart() -> None:
     assert (found.login.by, found.login.fingerprint) == (By.PUSHED_KEY, KEY)
 
 
-def test_fallback_key_is_told_apart_from_a_pushed_one() -> None:
+def test_fallback_key_is_distinguished_from_a_pushed_one() -> None:
     log = Log()
     log.record(PID, Outcome.FALLBACK, "fallback-file", source="file")
     log.accepted(PID)

@@ -112,8 +112,8 @@ def test_login_is_compared_with_its_push(
 
 
 def test_login_of_another_user_than_that_of_the_push_is_a_problem() -> None:
-    asked = {"instanceId": INSTANCE, "instanceOSUser": "root", "sSHPublicKey": LINE}
-    found = compare(login(), trail(event(requestParameters=asked)))
+    parameters = {"instanceId": INSTANCE, "instanceOSUser": "root", "sSHPublicKey": LINE}
+    found = compare(login(), trail(event(requestParameters=parameters)))
     assert found is not None
     assert (found.match, found.detail) == (Match.PROBLEM, "the trail has another user")
 
@@ -136,8 +136,8 @@ def test_login_without_a_pushed_key_is_not_compared() -> None:
 def test_push_to_this_instance_without_a_login_is_named(
     request_id: str, instance: str, since: int, expected: Optional[str]
 ) -> None:
-    asked = {"instanceId": instance, "instanceOSUser": "ec2-user", "sSHPublicKey": LINE}
-    found = unused([login()], trail(event(request_id, requestParameters=asked)), since)
+    parameters = {"instanceId": instance, "instanceOSUser": "ec2-user", "sSHPublicKey": LINE}
+    found = unused([login()], trail(event(request_id, requestParameters=parameters)), since)
     assert [push.request_id for push in found] == ([] if expected is None else [expected])
 
 
