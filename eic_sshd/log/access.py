@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether this process may read the journal of the system, and not only what its own user wrote.
 
-journald keeps the entries of each user in a file of their own. The library skips files that it may not open, without a word
-(sd_journal_open(3)): all that is left is what this user wrote, and may have forged.
+journald keeps the entries of each user in a file of their own. The library skips files that it may not open, without an
+error (sd_journal_open(3)): what is left are the entries of this user, who may have forged them.
 """
 
 from __future__ import annotations
