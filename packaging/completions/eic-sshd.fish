@@ -77,6 +77,7 @@ complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l chain -d 'put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l replace -d 'put eic-sshd in place of the existing AuthorizedKeysCommand, which does not run until `eic-sshd disable`'
+complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l renew -d 'only replace the lines that an older version wrote, if sshd uses them; upgrades of the packages do this'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l dry-run -d 'print what would be done, and change nothing'
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a explain -d 'decide now whether a pushed key may log in as USER, and print each rule with what was seen'
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -s h -l help -d 'show this help message and exit'
