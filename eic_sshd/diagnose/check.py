@@ -22,6 +22,9 @@ from .finding import Finding, Severity, unknown
 
 _MAX_BYTES = 256 * 1024  # of the findings of one check
 _MAX_FINDINGS = 100
+# For the end of a process that was killed.
+_POLL_INTERVAL = 0.002  # seconds
+_MAX_POLLS = 50
 
 # The name of each check, a stable word, and what it is about; in the order in which a login depends on them.
 ABOUT: Mapping[str, str] = {
@@ -140,12 +143,15 @@ class _Running:
         return bool(part) and len(self._received) <= _MAX_BYTES
 
     def end(self) -> None:
-        """Kill it and the processes that it started, and wait for it."""
+        """Kill it and the processes that it started, and wait for it: not for ever, as a disk may never answer."""
+        os.close(self.pipe)
         for kill in (os.killpg, os.kill):  # it may not have its group yet
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-        os.close(self.pipe)
+        for _ in range(_MAX_POLLS):
+            if os.waitpid(self._pid, os.WNOHANG)[0]:
+                return
+            time.sleep(_POLL_INTERVAL)
 
 
 def _detach(alarm: int) -> None:

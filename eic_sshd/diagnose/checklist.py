@@ -26,6 +26,7 @@ from . import (
     match_blocks,
     obstacles,
     other_logins,
+    policies,
     selinux,
     sshd_process,
     user_database,
@@ -124,6 +125,7 @@ def _sshd(question: Question) -> Iterator[Finding]:
         command, user = commands.in_force(site)
         if is_ours(command):
             yield from match_blocks.exceptions(site, user)
+        yield from policies.uid_warnings(site, question.config())
         yield from installation.second_sshds(site)
     except MachineError as raised:
         yield from_machine_error("sshd-unknown", raised)
@@ -186,7 +188,7 @@ def _database(question: Question) -> Iterator[Finding]:
 def _login(question: Question) -> Iterator[Finding]:
     user = question.user or ""
     try:
-        facts = login_facts.collect(question.site, user, question.address, question.config().keys.types)
+        facts = login_facts.collect(question.site, user, question.address, question.config())
     except MachineError as raised:
         yield unknown("sshd-unknown", raised.subject, raised.problem)
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects what `login.py` judges: the account, sshd's settings for it, and what PAM looks at."""
+"""The facts of one login that `login.py` judges: the account, sshd's settings for it, and what PAM looks at."""
 
 from __future__ import annotations
 
@@ -8,31 +8,76 @@ import grp
 import os
 import pwd
 import time
-from typing import FrozenSet, List, Optional
+from typing import FrozenSet, List, NamedTuple, Optional, Sequence
 
+from ..config.schema import Config, UsersSettings
+from ..decide.checks import USER_NAME
+from ..sshd.config_file import Line
 from ..sshd.connections import Connection
+from ..sshd.program import Settings
 from ..sshd.site import Site
-from .login import Account, LoginFacts
+from .sshd_commands import reload_command
 
 _NOLOGIN = ("run/nologin", "etc/nologin")  # pam_nologin(8)
 _LINES = ("allowusers", "denyusers", "allowgroups", "denygroups")
 _DAY = 86400
 
 
-def collect(site: Site, user: str, address: Optional[str], types: FrozenSet[str], root: str = "/") -> LoginFacts:
+class Account(NamedTuple):
+    """The user's account.
+
+    `groups` are the names of all of its groups. `shell_problem` is why sshd would refuse the login shell, empty if it
+    would not. `expires` is the last day of the account in days since the epoch; None if it has no end. `must_change`
+    says that the password has to be changed at the next login, `is_locked` that it is locked.
+    """
+
+    name: str
+    uid: int
+    login_shell: str
+    groups: FrozenSet[str]
+    shell_problem: str = ""
+    expires: Optional[int] = None
+    must_change: bool = False
+    is_locked: bool = False
+
+
+class LoginFacts(NamedTuple):
+    """One login: `settings` are those of `sshd -T` for it, `lines` those of the files that set who may log in.
+
+    `account` is None if there is no such user. `address` is the client's, None if it is not known. `today` is in days
+    since the epoch. `users` are those of [users]. `nologin` is the file that denies all logins, empty if there is none.
+    `reload` reloads sshd.
+    """
+
+    user: str
+    address: Optional[str]
+    account: Optional[Account]
+    settings: Settings
+    types: FrozenSet[str]
+    today: int
+    nologin: str = ""
+    lines: Sequence[Line] = ()
+    users: UsersSettings = UsersSettings.of({})
+    reload: str = "systemctl reload ssh.service"
+
+
+def collect(site: Site, user: str, address: Optional[str], config: Config, root: str = "/") -> LoginFacts:
     """The facts of a login as `user` from `address`. Raises MachineError where sshd prints no settings for it."""
     where = {} if address is None else {"addr": address, "host": address}
-    config = site.sshd_config()
+    files = site.sshd_config()
     today = int(time.time() // _DAY)
     return LoginFacts(
         user=user,
         address=address,
         account=account(user, today, root),
-        settings=site.sshd.settings(Connection(user=user, lport="22", **where)),
-        types=types,
+        # In another name sshd could take a part for another attribute of the connection.
+        settings=site.sshd.settings(Connection(user=user, lport="22", **where)) if USER_NAME.fullmatch(user) else [],
+        types=config.keys.types,
+        users=config.users,
+        reload=reload_command(site.root),
         today=today,
         nologin=next((path for path in (os.path.join(root, one) for one in _NOLOGIN) if os.path.exists(path)), ""),
-        lines=[line for keyword in _LINES for line in config.lines(keyword)],
+        lines=[line for keyword in _LINES for line in files.lines(keyword)],
     )
 
 

@@ -7,7 +7,10 @@ from typing import List, Tuple
 
 import pytest
 
-from eic_sshd.diagnose.login import Account, LoginFacts, findings, second_factor
+from eic_sshd.config.schema import build
+from eic_sshd.diagnose.login import findings, second_factor
+from eic_sshd.diagnose.login_facts import Account, LoginFacts
+from eic_sshd.model import os_users
 from eic_sshd.model.public_key import SUPPORTED_TYPES
 from eic_sshd.sshd.config_file import Line
 
@@ -19,6 +22,11 @@ FACTS = LoginFacts("alice", "192.0.2.7", ALICE, [OURS, ("usepam", "yes")], froze
 
 def with_settings(*settings: Tuple[str, str]) -> LoginFacts:
     return FACTS._replace(settings=[*settings, *FACTS.settings])
+
+
+def with_users(**lists: str) -> LoginFacts:
+    found = {name: os_users.of(words.split()) for name, words in lists.items()}
+    return FACTS._replace(users=build({"users": dict(found)}).users)
 
 
 def codes(facts: LoginFacts) -> List[str]:
@@ -58,6 +66,10 @@ CASES = {
         "account-locked",
     ),
     "an expired password": (FACTS._replace(account=ALICE._replace(must_change=True)), "password-expired"),
+    "[users] deny": (with_users(deny="alice"), "user-forbidden"),
+    "[users] allow without the user": (with_users(allow="bob @admins"), "user-forbidden"),
+    "[users] allow with a group": (with_users(allow="bob @wheel"), "login-possible"),
+    "[users] skip": (with_users(skip="@wheel"), "user-skipped"),
     "nologin": (FACTS._replace(nologin="/run/nologin"), "nologin"),
     "nologin for root": (FACTS._replace(user="root", account=ROOT, nologin="/run/nologin"), "login-possible"),
     "root, who may": (FACTS._replace(user="root", account=ROOT), "login-possible"),
