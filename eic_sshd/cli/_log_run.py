@@ -29,6 +29,7 @@ _DEFAULT_SPAN = 7 * _DAY
 # Entries before the first connection that is shown: the ones of a connection that begins a little later.
 _LEAD = 60_000_000
 _WAIT = 1.0  # seconds between two polls of --follow
+_END_DELAY = 3_000_000  # microseconds from the end of sshd's process to the last entry about it
 _SETTLED = 10_000_000  # microseconds after which a connection that is over gets no more entries
 
 
@@ -127,8 +128,9 @@ class Run:
             for one in joiner.current:
                 connection = one.value(self._machine.is_running)
                 is_shown = one.is_of_sshd and self._selection.has(connection)
-                printer.update(one, connection, is_shown and not (is_first and self._arguments.since is None))
-                if connection.over and now - connection.last > _SETTLED:
+                is_news = is_shown and not (is_first and self._arguments.since is None)
+                is_settled = printer.update(one, connection, is_news, now)
+                if is_settled and connection.over and now - connection.last > _SETTLED:
                     over.append(one)
             joiner.forget(over)
             printer.forget(over)
@@ -184,26 +186,29 @@ class _Printer:
     def __init__(self, in_json: bool, table: Table, stream: TextIO) -> None:
         self._in_json, self._table, self._stream = in_json, table, stream
         self._printed: Dict[int, str] = {}
-        self._lost: Dict[int, int] = {}  # how often the process was not there
+        self._lost: Dict[int, int] = {}  # since when, in microseconds, the process is gone without an end
         if not in_json:
             table.header()
         stream.flush()
 
-    def update(self, one: OneConnection, connection: Connection, is_shown: bool) -> None:
-        """Print `connection`, the value of `one`, if it is to be shown and has changed."""
+    def update(self, one: OneConnection, connection: Connection, is_shown: bool, now: int) -> bool:
+        """Print `connection`, the value of `one`, if it is to be shown and has changed.
+
+        Returns whether nothing more is expected soon. `now` is in microseconds since the epoch.
+        """
         state = connection.session.state if connection.session else None
-        if state is SessionState.LOST:
-            self._lost[id(one)] = self._lost.get(id(one), 0) + 1
-            if self._lost[id(one)] < 3:  # the line about its end may come yet
-                return
+        if state is SessionState.LOST and now - self._lost.setdefault(id(one), now) < _END_DELAY:
+            return False
         if not connection.login and not connection.over:
-            return
+            return False
         news = f"{connection.result} {state}"
-        if self._printed.get(id(one)) == news:
-            return
-        self._printed[id(one)] = news
-        if not is_shown:
-            return
+        if self._printed.get(id(one)) != news:
+            self._printed[id(one)] = news
+            if is_shown:
+                self._print(connection)
+        return True
+
+    def _print(self, connection: Connection) -> None:
         if self._in_json:
             self._stream.write(json.dumps(as_json.connection(connection)) + "\n")
         else:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 import pytest
 
@@ -50,11 +51,17 @@ class Output:
         return [json.loads(line) for line in self.lines]
 
 
-def run(log: Log, processes: Processes, *options: str, later: Iterable[Iterable[Raw]] = ()) -> Output:
+def run(
+    log: Log,
+    processes: Processes,
+    *options: str,
+    later: Iterable[Iterable[Raw]] = (),
+    now: Callable[[], float] = lambda: NOW,
+) -> Output:
     source = Source(MemoryJournal(log.entries, later), RECORD_UIDS)
     stream = io.StringIO()
     arguments = build_parser(["log"]).parse_args(["log", *options])
-    status = Run(arguments, Machine(source, processes, now=lambda: NOW), stream).run()
+    status = Run(arguments, Machine(source, processes, now=now), stream).run()
     return Output(status, stream.getvalue())
 
 
@@ -197,6 +204,32 @@ def test_follow_prints_a_login_when_it_begins_and_when_it_ends(tmp_path: Path) -
     processes = proc(tmp_path, running=[PID])
     shown = run(Log(), processes, "--follow", "--json", later=[begin, [], log.entries, []]).json
     assert [one["session"] and one["session"]["state"] for one in shown] == ["open", "closed"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("polls", "states"), [(2, []), (12, ["lost"])])
+def test_follow_reports_a_session_as_lost_when_no_end_came_for_some_seconds(
+    tmp_path: Path, polls: int, states: List[str]
+) -> None:
+    log = Log()
+    log.record(PID)
+    log.accepted(PID)
+    log.opened(PID)
+    seconds = itertools.count(NOW)
+    batches: List[List[Raw]] = [log.entries, *[[] for _ in range(polls - 1)]]
+    shown = run(Log(), proc(tmp_path), "--follow", "--json", later=batches, now=lambda: next(seconds)).json
+    assert [one["session"] and one["session"]["state"] for one in shown] == states  # type: ignore[index]
+
+
+def test_follow_waits_for_the_end_of_a_session_whose_process_is_gone(tmp_path: Path) -> None:
+    log = Log()
+    log.record(PID)
+    log.accepted(PID)
+    log.opened(PID)
+    begin, log.entries = log.entries, []
+    log.closed(PID)
+    seconds = itertools.count(NOW)
+    shown = run(Log(), proc(tmp_path), "--follow", "--json", later=[begin, log.entries], now=lambda: next(seconds)).json
+    assert [one["session"] and one["session"]["state"] for one in shown] == ["closed"]  # type: ignore[index]
 
 
 def test_follow_does_not_repeat_what_was_there_before(tmp_path: Path) -> None:
