@@ -136,9 +136,14 @@ def _sentences(text: str) -> Iterator[str]:
     for sentence in re.split(r"(?<=[.]) (?=[A-Z0-9`])", _escaped(text)):
         parts = re.split(r" ?`([^`]*)`([.,;:)]*) ?", sentence)
         for index in range(0, len(parts) - 1, 3):
-            yield from textwrap.wrap(parts[index], _WIDTH)
+            yield from _lines(parts[index])
             yield f".Ql {parts[index + 1]} {parts[index + 2]}".rstrip()
-        yield from textwrap.wrap(parts[-1], _WIDTH)
+        yield from _lines(parts[-1])
+
+
+def _lines(text: str) -> List[str]:
+    """`text` in lines that end between words only: mdoc(7) would put a blank where a line ends."""
+    return textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _escaped(text: str) -> str:

@@ -58,5 +58,4 @@ def test_fleet_document_runs_one_command_that_eic_sshd_accepts() -> None:
     for severity in document["parameters"]["FailOn"]["allowedValues"]:
         arguments = shlex.split(command.replace("{{ FailOn }}", severity))
         assert arguments[:2] == ["eic-sshd", "doctor"]
-        if "doctor" in build_parser().format_help():
-            assert build_parser(arguments[1:]).parse_args(arguments[1:])
+        assert build_parser(arguments[1:]).parse_args(arguments[1:])

@@ -52,6 +52,13 @@ def test_page_explains_each_argument_that_the_help_explains() -> None:
     )
 
 
+def test_no_line_of_a_page_ends_within_a_word() -> None:
+    """mdoc(7) would put a blank there."""
+    words = " ".join(["user-database"] * 20)
+    made = argparse.ArgumentParser(description=words)
+    assert section(page("try", made, {}), "DESCRIPTION").replace("\n", " ") == f"{words[:1].upper()}{words[1:]}."
+
+
 def test_page_has_the_usual_exit_statuses_and_those_of_the_subcommand() -> None:
     text = section(page("try", parser(), {1: "It is broken.", 7: "It is odd."}), "EXIT STATUS")
     assert text == (
