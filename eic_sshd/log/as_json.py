@@ -81,7 +81,7 @@ def _login(found: Login) -> Dict[str, Json]:
         "key_place": found.key_place,
         "callers": _list(grant.caller) if grant else [],
         "request_ids": list(grant.request_ids) if grant else [],
-        "policy": (grant.policy or None) if grant else None,
+        "policies": _list(grant.policy) if grant else [],
     }
 
 
@@ -103,7 +103,7 @@ def _attempt(found: Attempt) -> Dict[str, Json]:
         "fingerprints": list(found.fingerprints),
         "callers": _list(found.caller),
         "request_ids": list(found.request_ids),
-        "policy": found.policy or None,
+        "policies": _list(found.policy),
         "instance_id": found.instance_id or None,
         "first": time(found.first),
         "last": time(found.last),

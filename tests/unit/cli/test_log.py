@@ -96,7 +96,7 @@ def test_json_has_the_documented_form(nobody: Processes) -> None:
         "fingerprints": [KEY],
         "callers": [CALLER],
         "request_ids": ["r-1"],
-        "policy": None,
+        "policies": [],
         "instance_id": "i-0123456789abcdef0",
         "first": "2023-11-14T22:13:20.001000Z",
         "last": "2023-11-14T22:13:20.002000Z",
@@ -125,7 +125,7 @@ def test_json_has_the_documented_form(nobody: Processes) -> None:
             "key_place": None,
             "callers": [CALLER],
             "request_ids": ["r-1"],
-            "policy": None,
+            "policies": [],
         },
         "session": {
             "state": "closed",
