@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Tuple
+from typing import ContextManager, Iterator, Optional, Tuple
 
 from ..config.loader import load_or_refuse
 from ..decide.caller_explanation import CallerExplanation, explain_caller, not_explained
@@ -11,12 +11,11 @@ from ..decide.policy import Account
 from ..host import accounts
 from ..host.groups import Groups
 from ..log.record import clean
-from ..model.os_users import GroupsOf
 from ..model.reasons import Outcome
 from ..model.value import Value
 from ..model.verdict import broken_rule
 from ._explain_json import VERSION, Json, rules_of
-from ._explain_run import login_now
+from ._explain_login import ReadCommand, as_sshd_asks, login_now, sshd_command
 from ._explain_text import Style, rule_lines, wrapped
 
 
@@ -27,14 +26,21 @@ class CallerReport(Value):
     notes: Tuple[str, ...]
 
 
-def answer(caller: str, user: str, config_file: Optional[str], groups_of: Optional[GroupsOf] = None) -> CallerReport:
-    """Whether `caller` may log in as `user` on this machine."""
-    config, refusal = load_or_refuse(config_file)
-    login = login_now(user)
+def answer(
+    caller: str,
+    user: str,
+    config_file: Optional[str],
+    deciding: ContextManager[None],
+    read_command: ReadCommand = sshd_command,
+) -> CallerReport:
+    """Whether `caller` may log in as `user` on this machine, decided in the context `deciding`."""
+    login = as_sshd_asks(login_now(user), load_or_refuse(config_file)[0], read_command)
     account = Account(user, login.uid, accounts.uid_min())
-    if refusal is not None:
-        return CallerReport(not_explained(caller, account, refusal), login.notes)
-    return CallerReport(explain_caller(config, caller, account, groups_of or Groups().of), login.notes)
+    with deciding:
+        config, refusal = load_or_refuse(config_file)
+        if refusal is not None:
+            return CallerReport(not_explained(caller, account, refusal), login.notes)
+        return CallerReport(explain_caller(config, caller, account, Groups().of), login.notes)
 
 
 def document(report: CallerReport, is_redacted: bool = False) -> Json:

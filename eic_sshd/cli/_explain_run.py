@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import time
 from typing import Callable, ContextManager, Dict, Mapping, Optional, Tuple
 
@@ -17,18 +16,15 @@ from ..host import accounts
 from ..host.groups import Groups
 from ..host.hardware import AnyHardware, Ec2Hardware, SavedHardware
 from ..host.new_folder import NewFolder
-from ..host.timed_calls import TimedCalls
 from ..imds import capture, saved
 from ..imds.capture import RecordingImds, SavedImds
 from ..imds.saved import Save
-from ..invocation import Invocation
 from ..model.reasons import NotGranted, Reason
 from ..model.value import Value
 from ..paths import ACCOUNT
 from ._explain_json import Report
+from ._explain_login import Login, ReadCommand, as_sshd_asks, login_again, login_now, sshd_command
 
-_ACCOUNT_TIMEOUT = 1.0  # seconds for the user to be looked up: a directory service may hang
-_lookups = TimedCalls(1)
 # As host/groups.py writes whether the user is in a group.
 _MEMBER = {True: "1", False: "0", None: "?"}
 
@@ -59,10 +55,20 @@ Build = Callable[[Config], Dependencies]
 """Gives what a decision uses outside, by the configuration."""
 
 
-def answer(question: Question, deciding: ContextManager[None], build: Build = dependencies.build) -> Answer:
+def answer(
+    question: Question,
+    deciding: ContextManager[None],
+    build: Build = dependencies.build,
+    read_command: ReadCommand = sshd_command,
+) -> Answer:
     """Decide as `question` asks, in the context `deciding`. Raises MachineError if there is nothing to decide on."""
-    before = None if question.saved is None else saved.load(question.saved)
-    login = login_now(question.user or "", question.fingerprint) if before is None else _login_again(question, before)
+    if question.saved is None:
+        before = None
+        login = login_now(question.user or "", question.fingerprint)
+        login = as_sshd_asks(login, load_or_refuse(question.config_file)[0], read_command)
+    else:
+        before = saved.load(question.saved)
+        login = login_again(before, question.user, question.fingerprint)
     dependencies.load_all()  # as in the daemon: it has loaded them before it decides
     with deciding:
         config, refusal = load_or_refuse(question.config_file)
@@ -136,39 +142,6 @@ def _memberships(config: Config, user: str, groups: Groups) -> Dict[str, bool]:
         known = groups.cached(user, names)
         found.update({name: name in known.member for name in names if name not in known.unknown})
     return found
-
-
-class Login(Value):
-    """Who logs in, with which key; and notes on what was found out of that."""
-
-    user: str
-    fingerprint: Optional[str]
-    uid: Optional[int]
-    notes: Tuple[str, ...] = ()
-
-    def invocation(self, begun: float) -> Invocation:
-        """The request of sshd for it, at `begun` (time.monotonic)."""
-        return Invocation(
-            self.user, self.fingerprint, begun=begun, tokens={} if self.uid is None else {"U": str(self.uid)}
-        )
-
-
-def login_now(user: str, fingerprint: Optional[str] = None) -> Login:
-    """The login on this machine. sshd asks only for users that exist."""
-    try:
-        uid = _lookups.call(lambda: pwd.getpwnam(user).pw_uid, _ACCOUNT_TIMEOUT)
-    except (KeyError, ValueError):
-        return Login(user, fingerprint, None, (f"There is no user {user[:64]} on this machine: sshd asks for none.",))
-    except OSError as error:
-        return Login(user, fingerprint, None, (f"The uid of {user[:64]} could not be looked up: {error}.",))
-    return Login(user, fingerprint, uid)
-
-
-def _login_again(question: Question, before: Save) -> Login:
-    """The saved login, or one of another user or key on the same answers."""
-    if question.user is None:
-        return Login(before.user, before.fingerprint, before.uid)
-    return Login(question.user, question.fingerprint, before.uid if question.user == before.user else None)
 
 
 def _blind_spots(explained: Explanation, decided_as: str, is_live: bool) -> Tuple[str, ...]:

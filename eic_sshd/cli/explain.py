@@ -134,8 +134,7 @@ def _print_caller(arguments: argparse.Namespace, deciding: ContextManager[None])
     from ..model.redaction import Redaction
     from ._explain_caller import answer, document, lines
 
-    with deciding:
-        found = answer(arguments.caller, arguments.user, arguments.config)
+    found = answer(arguments.caller, arguments.user, arguments.config, deciding)
     redaction = Redaction(arguments.user)
     if arguments.json:
         made: object = document(found, arguments.redact)

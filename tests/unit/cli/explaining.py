@@ -9,8 +9,9 @@ from typing import ContextManager, Optional
 
 import pytest
 
-from eic_sshd.cli import _explain_run, build_parser, explain
+from eic_sshd.cli import _explain_caller, _explain_run, build_parser, explain
 from eic_sshd.decide.dependencies import Dependencies
+from eic_sshd.paths import CLIENT_COMMAND
 
 from ..decide.scene import Scene
 
@@ -22,15 +23,24 @@ class Explain:
         self, scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         self.scene = scene
+        self.sshd_command: Optional[str] = f"{CLIENT_COMMAND} --token U=%U %u %f"
         self.config = folder / "eic-sshd.conf"
         self.configure("")
         self._capsys = capsys
         answer = _explain_run.answer
 
         def answered(question: _explain_run.Question, deciding: ContextManager[None]) -> _explain_run.Answer:
-            return answer(question, deciding, lambda config: self.dependencies())
+            return answer(question, deciding, lambda config: self.dependencies(), lambda: self.sshd_command)
+
+        answer_caller = _explain_caller.answer
+
+        def caller_answered(
+            caller: str, user: str, config: Optional[str], deciding: ContextManager[None]
+        ) -> _explain_caller.CallerReport:
+            return answer_caller(caller, user, config, deciding, lambda: self.sshd_command)
 
         monkeypatch.setattr(_explain_run, "answer", answered)
+        monkeypatch.setattr(_explain_caller, "answer", caller_answered)
 
     def configure(self, text: str) -> None:
         self.config.write_text("[imds]\ndeadline = 30\n[instance]\nrequire_ec2_hardware = no\n" + text)

@@ -13,6 +13,7 @@ import pytest
 
 from eic_sshd.host.hardware import SavedHardware
 from eic_sshd.model.redaction import Redaction
+from eic_sshd.model.verdict import Rule
 from testbed import keys
 from testbed.keys import fingerprint
 from tools.documents import ROOT
@@ -95,3 +96,9 @@ def test_json_of_a_caller_has_the_members_that_the_document_names(command: Expla
         for name in ("rules", "policies"):
             for one in document[name]:
                 require_members(one, f"Each of `{name}`")
+
+
+def test_troubleshooting_names_every_rule_as_explain_does() -> None:
+    text = (Path(ROOT) / "docs/troubleshooting.md").read_text()
+    named = re.findall(r"`(?:problem  )?([0-9]) ([a-z ]+)`", text)
+    assert named == [(str(int(rule)), rule.name.lower().replace("_", " ")) for rule in Rule]
