@@ -38,7 +38,7 @@ sshd did not run eic-sshd. sshd's own log (`journalctl -u ssh`, `-u sshd`) shows
 - the client offered too many other keys before ("Too many authentication failures"): use
   `ssh -o IdentitiesOnly=yes -i KEY`;
 - the client connected too often (`PerSourcePenalties` of OpenSSH 9.8 and later, `MaxStartups`);
-- sshd's configuration does not run eic-sshd: `eic-sshd check-config`, as root, reports that.
+- sshd does not run eic-sshd: `eic-sshd doctor`, as root, names the cause.
 """
 
 _CHAINED = f"""

@@ -22,6 +22,7 @@ from .finding import Finding, Severity, unknown
 
 _MAX_BYTES = 256 * 1024  # of the findings of one check
 _MAX_FINDINGS = 100
+_AS_ROOT = "Run it as root"
 # For the end of a process that was killed.
 _POLL_INTERVAL = 0.002  # seconds
 _MAX_POLLS = 50
@@ -155,7 +156,8 @@ class _Running:
 
 
 def _detach(alarm: int) -> None:
-    """No streams, and an end of its own should the process that started it be killed."""
+    """No streams, no environment, and an end of its own should the process that started it be killed."""
+    os.environ.clear()  # no proxy, no OPENSSL_CONF
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.alarm(alarm)
@@ -181,15 +183,18 @@ def _encoded(check: Check) -> bytes:
 
 def _results(check: Check, text: object, is_root: bool) -> Iterator[Result]:
     found = list(dict.fromkeys(_findings(check, text, is_root)))
-    if not found and not is_root and check.without_root is not WithoutRoot.ALL:
-        found = [_needs_root(check, "nothing is wrong as far as this user can see")]
     for finding in found or [Finding("ok", Severity.OK, check.name, check.healthy)]:
-        yield Result(check.name, finding)
+        is_partial = finding.severity is Severity.OK and not is_root and check.without_root is WithoutRoot.PART
+        yield Result(check.name, _as_far_as_seen(finding) if is_partial else finding)
+
+
+def _as_far_as_seen(finding: Finding) -> Finding:
+    return unknown("needs-root", finding.subject, f"{finding.problem}, as far as this user can see", _AS_ROOT)
 
 
 def _findings(check: Check, text: object, is_root: bool) -> Iterator[Finding]:
     if not is_root and check.without_root is WithoutRoot.NOTHING:
-        yield _needs_root(check, "only root can see it")
+        yield unknown("needs-root", check.name, "only root can see it", _AS_ROOT)
     elif not isinstance(text, bytes):
         yield unknown("no-answer", check.name, "the check did not end in time")
     else:
@@ -198,7 +203,3 @@ def _findings(check: Check, text: object, is_root: bool) -> Iterator[Finding]:
                 yield Finding(str(code), Severity(severity), str(subject), str(problem), str(remedy))
         except ValueError:
             yield unknown("no-answer", check.name, "the check ended without an answer")
-
-
-def _needs_root(check: Check, problem: str) -> Finding:
-    return unknown("needs-root", check.name, problem, "Run it as root")

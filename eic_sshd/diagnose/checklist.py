@@ -71,7 +71,7 @@ def checks(question: Question) -> List[Check]:
         Check("configuration", lambda: _configuration(question), "valid", part),
         Check("sshd", lambda: _sshd(question), "runs eic-sshd", part),
         Check("running-sshd", lambda: _running(question), "up to date", nothing),
-        Check("settings", lambda: _settings(question), "accept pushed keys", part),
+        Check("settings", lambda: _settings(question), "accept pushed keys", everything),
         Check("selinux", _selinux, "does not deny eic-sshd", part),
         Check("services", lambda: _services(question), "in order", nothing),
         Check("imds", live.imds, "answers", part),
@@ -80,7 +80,7 @@ def checks(question: Question) -> List[Check]:
         Check("trust", live.trust, "verified", part),
         Check("other-logins", lambda: _other_logins(question), "exist", part),
         Check("user-database", lambda: _database(question), "local", everything),
-        Check("records", live.records, "nothing wrong", part),
+        Check("records", live.records, "nothing wrong", everything),
     ]
     if question.user is not None:
         listed.append(Check("login", lambda: _login(question), "possible", part))

@@ -7,6 +7,7 @@ request for a token has a hop limit, 1 by default, so that it does not reach a c
 
 from __future__ import annotations
 
+import re
 from typing import Iterator, NamedTuple
 
 from .finding import Finding, error, ok, warning
@@ -33,7 +34,7 @@ class ImdsFacts(NamedTuple):
     @property
     def instance(self) -> str:
         """The instance id, for a command."""
-        return self.tag if self.tag.startswith("i-") else "INSTANCE_ID"
+        return self.tag if re.fullmatch("i-[0-9a-f]{8,32}", self.tag) else "INSTANCE_ID"
 
 
 def findings(seen: Observation, facts: ImdsFacts) -> Iterator[Finding]:

@@ -146,7 +146,7 @@ def _check_file(place: _Place, owners: Collection[int]) -> None:
         raise UntrustedFile(place.path or "/", "not a regular file")
     _check_owner(place, status, owners)
     if status.st_mode & _OTHERS_WRITE:
-        raise UntrustedFile(place.path, _writable(status.st_mode), f"Run `chmod go-w {place.path}`")
+        raise UntrustedFile(place.path, _writable(status.st_mode), f"Run `chmod go-w {_quoted(place.path)}`")
 
 
 def _check_folder(place: _Place, owners: Collection[int]) -> None:
@@ -156,7 +156,7 @@ def _check_folder(place: _Place, owners: Collection[int]) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     _check_owner(place, status, {0, *owners}, "folder ")
     if status.st_mode & _OTHERS_WRITE:
-        remedy = f"Run `chmod go-w {path}`"
+        remedy = f"Run `chmod go-w {_quoted(path)}`"
         if status.st_mode & stat.S_ISVTX:  # without write access for all, /tmp is of no use
             remedy = "Use a file in a folder that only root can write to"
         raise UntrustedFile(path, f"folder {_writable(status.st_mode)}", remedy)
@@ -168,9 +168,16 @@ def _check_owner(
     if status.st_uid not in owners:
         allowed = " or ".join("root" if uid == 0 else f"uid {uid}" for uid in sorted({*owners}))
         path = place.path or "/"
-        raise UntrustedFile(path, f"{kind}owned by uid {status.st_uid}, not by {allowed}", remedy % path)
+        raise UntrustedFile(path, f"{kind}owned by uid {status.st_uid}, not by {allowed}", remedy % _quoted(path))
 
 
 def _writable(mode: int) -> str:
     who = "others" if mode & stat.S_IWOTH else "its group"
     return f"writable by {who} (mode {stat.S_IMODE(mode):04o})"
+
+
+def _quoted(path: str) -> str:
+    """`path` for a shell: another user may have chosen its name. The module shlex would be slow to load."""
+    if all(letter.isalnum() or letter in "/._@+-" for letter in path):
+        return path
+    return "'" + path.replace("'", "'\\''") + "'"

@@ -89,8 +89,9 @@ def test_a_known_rule_of_the_firewall_is_removed_by_the_command() -> None:
     assert found.command == "iptables -D OUTPUT 1"
 
 
-def test_an_asset_tag_that_is_no_instance_id_is_in_no_command() -> None:
-    (found,) = findings(Observation(IPV4, silent=True), ImdsFacts("x", tag="`reboot`"))
+@pytest.mark.parametrize("tag", ["", "x", "i-0123456789abcdef0; reboot"])
+def test_an_asset_tag_that_is_no_instance_id_is_in_no_command(tag: str) -> None:
+    (found,) = findings(Observation(IPV4, silent=True), ImdsFacts("x", tag=tag))
     assert "--instance-id INSTANCE_ID " in found.command
 
 

@@ -414,3 +414,13 @@ def test_folder_of_another_user_is_not_listed(root: Path) -> None:
 def test_listing_a_file_is_an_os_error(root: Path, path: str) -> None:
     with pytest.raises(OSError, match=r"Not a directory|No such file"):
         trusted_files.names(path, (ME,), str(root))
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [("x;reboot", "'/etc/keys/x;reboot'"), ("it's", "'/etc/keys/it'\\''s'"), ("a b", "'/etc/keys/a b'")],
+)
+def test_name_that_means_something_to_a_shell_is_quoted_in_the_remedy(root: Path, name: str, quoted: str) -> None:
+    (root / "etc/keys" / name).write_bytes(KEYS)
+    (root / "etc/keys" / name).chmod(0o666)
+    assert problem(root, f"/etc/keys/{name}").endswith(f"Run `chmod go-w {quoted}`")
