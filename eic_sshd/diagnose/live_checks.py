@@ -85,6 +85,7 @@ class LiveChecks(NamedTuple):
     def trust(self) -> Iterator[Finding]:
         """Whether the signer is verified, as that user."""
         config = self.config()
+        dependencies.load_all()  # the user may not be able to read our modules
         _become(self.user())
         real = dependencies.build(config)
         with real.imds:

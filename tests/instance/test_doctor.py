@@ -15,7 +15,7 @@ from .instances import SSHD_CONFIG, Instance
 
 DROP_INS = "/etc/ssh/sshd_config.d"
 SITE = f"{DROP_INS}/10-site.conf"
-OTHER_COMMAND = "AuthorizedKeysCommand /usr/bin/true %u\\nAuthorizedKeysCommandUser"
+OTHER_COMMAND = "AuthorizedKeysCommand /usr/bin/true %%u\\nAuthorizedKeysCommandUser"
 RELOAD = "systemctl reload ssh.service; sleep 1"
 PROGRAM = "/usr/lib/eic-sshd/authorized-keys"
 UNIT = "/etc/systemd/system/ssh.service.d/site.conf"
@@ -37,7 +37,7 @@ class Breakage:
 
 
 def site(text: str) -> str:
-    """A drop-in of the site, which sshd reads."""
+    """A drop-in of the site with a `text` for printf, which sshd reads."""
     return f"printf '{text}\\n' >{SITE}; {RELOAD}"
 
 
@@ -157,7 +157,6 @@ def codes(found: Dict[str, Any]) -> Set[str]:
 @pytest.fixture(scope="module")
 def usual(shared: Instance) -> Set[str]:
     """What a machine of these tests has beside: its IMDS is a sandbox, its clock is the host's."""
-    shared.machine.shell("id nobody")
     found = doctor(shared, "--user", USER)
     assert found["status"] != "problem", found
     assert codes(found) <= {"imds-unusual-server", "clock-unsynchronized"}, found
@@ -202,7 +201,7 @@ def test_the_place_of_our_line_that_changes_certificate_logins_is_named_and_corr
         pytest.skip("its OpenSSH is newer")
     path = f"{DROP_INS}/70-site.conf"
     undone.append(f"rm {path}; {REMOVE_SITE}")
-    text = "AuthorizedPrincipalsCommand /usr/bin/true %i\\nAuthorizedPrincipalsCommandUser nobody\\n"
+    text = "AuthorizedPrincipalsCommand /usr/bin/true %%i\\nAuthorizedPrincipalsCommandUser nobody\\n"
     installed.machine.shell(f"printf '{text}' >{path}; {RELOAD}")
     found = doctor(installed, "--skip", "records")
     assert codes(found) - usual == {"other-setting-changed"}, found
