@@ -70,7 +70,7 @@ class Run:
 
     def _read(self, span: Span) -> List[Connection]:
         joiner = Joiner(self._machine.login_grace)
-        gc.disable()  # there is no garbage in it, and looking for some takes a third of the time
+        gc.disable()  # almost nothing is garbage before the end
         try:
             return joiner.add_all(self._machine.source.entries(span)).connections(self._machine.is_running)
         finally:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from .connection import (
     Attempt,
@@ -157,14 +157,14 @@ class OneConnection:
             return None
         lines = [*self._partial, *([self._accepted] if self._accepted else [])]
         methods = tuple(line.method or "" for line in lines)
-        used = [line.fingerprint for line in lines if line.method == "publickey" and line.fingerprint]
-        grant = self._grant(used)
-        fingerprint = used[-1] if used else None
-        for one in used:
-            if grant and one in grant.fingerprints:
-                fingerprint = one
-        if grant and not lines and len(grant.fingerprints) == 1:
-            fingerprint = grant.fingerprints[0]
+        keys = [line for line in lines if line.method == "publickey" and line.fingerprint]
+        plain = [line.fingerprint or "" for line in keys if not line.is_certificate]
+        grant = self._grant(plain)
+        granted = grant.fingerprints if grant else ()
+        named = [one for one in plain if one in granted]
+        fingerprint = keys[-1].fingerprint if keys else None
+        if grant:
+            fingerprint = named[-1] if named else ", ".join(granted)
         return Login(
             at=self._login.at,
             by=_BY[grant.decision] if grant else By.OTHER,
@@ -172,14 +172,17 @@ class OneConnection:
             fingerprint=fingerprint,
             key_place=self._places.get(fingerprint or ""),
             grant=grant,
-            evidence=(Evidence.ACCEPTED_LINE if lines else Evidence.SESSION_ONLY) if grant else None,
+            evidence=(Evidence.ACCEPTED_LINE if named else Evidence.SESSION_ONLY) if grant else None,
         )
 
-    def _grant(self, used: List[str]) -> Optional[Attempt]:
-        """The last grant of a key that sshd accepted; without a line about that, the last grant before the session."""
+    def _grant(self, accepted: Sequence[str]) -> Optional[Attempt]:
+        """The last grant of a key with one of the fingerprints that sshd accepted.
+
+        The last grant of all if sshd logged no key, or one by its MD5 fingerprint, which grants do not have.
+        """
         grants = [one for one in self._attempts.values() if one.decision in _BY and one.user == self.user]
-        if self._accepted or self._partial:
-            grants = [one for one in grants if set(used) & set(one.fingerprints)]
+        if (self._accepted or self._partial) and not any(one.startswith("MD5:") for one in accepted):
+            grants = [one for one in grants if set(accepted) & set(one.fingerprints)]
         return max(grants, key=lambda one: one.last, default=None)
 
     def _session(self, is_running: Callable[[str, int], bool]) -> Optional[Session]:

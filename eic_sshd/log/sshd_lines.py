@@ -45,14 +45,17 @@ class Line:
     port: Optional[int] = None
     method: Optional[str] = None
     fingerprint: Optional[str] = None
+    is_certificate: bool = False
     detail: str = ""
     pid: Optional[int] = None
 
 
 _FROM = r"from (?P<address>\S+) port (?P<port>\d+)"
 _PEER = r"(?P<address>\S+) port (?P<port>\d+)"
-# `ED25519 SHA256:...`, or of a certificate `ED25519-CERT SHA256:... ID alice (serial 0) CA ED25519 SHA256:...`.
-_KEY = r"(?:: \S+ (?P<fingerprint>SHA256:[A-Za-z0-9+/]{43})(?: .*)?|: .*)?"
+# `ED25519 SHA256:...` (or MD5:..., by FingerprintHash), or for a certificate, by the fingerprint of its plain key,
+# `ED25519-CERT SHA256:... ID alice (serial 0) CA ED25519 SHA256:...`.
+_FINGERPRINT = r"(?P<fingerprint>SHA256:[A-Za-z0-9+/]{43}|MD5(?::[0-9a-f]{2}){16})"
+_KEY = rf"(?:: (?P<key_type>\S+) {_FINGERPRINT}(?: .*)?|: .*)?"
 _WHO = r"(?:(?:authenticating|invalid) user (?P<user>.*) )?"
 
 # By the first word of the line. The flag: whether the line may, must or must not have ` [preauth]` behind it.
@@ -66,7 +69,7 @@ _PATTERNS: Sequence[_Pattern] = (
     (
         Kind.KEY_FOUND,
         _MUST_NOT,
-        r"Accepted key \S+ (?P<fingerprint>SHA256:[A-Za-z0-9+/]{43}) found at (?P<detail>.*:\d+)",
+        rf"Accepted key \S+ {_FINGERPRINT} found at (?P<detail>.*:\d+)",
     ),
     (
         Kind.OPENED,
@@ -144,6 +147,7 @@ def _line(kind: Kind, found: re.Match[str], text: str) -> Line:
         port=_number(port),
         method=parts.get("method"),
         fingerprint=parts.get("fingerprint"),
+        is_certificate=(parts.get("key_type") or "").endswith("-CERT"),
         detail=text if explains else parts.get("detail") or "",
         pid=_number(pid),
     )

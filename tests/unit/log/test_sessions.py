@@ -70,6 +70,30 @@ def test_key_on_disk_is_no_pushed_key_though_another_key_was_granted() -> None:
     assert (found.login.by, found.login.grant) == (By.OTHER, None)
 
 
+def test_certificate_of_a_granted_key_is_another_method() -> None:
+    """Its fingerprint is that of the plain key (PROTOCOL.certkeys), and no certificate is ever granted."""
+    log = Log()
+    log.record(PID)
+    log.sshd(
+        PID,
+        f"Accepted publickey for ec2-user from {ADDRESS} port 1 ssh2: "
+        f"ED25519-CERT {KEY} ID alice (serial 0) CA ED25519 {OTHER_KEY}",
+    )
+    found = only(log)
+    assert found.login is not None
+    assert (found.login.by, found.login.fingerprint) == (By.OTHER, KEY)
+
+
+def test_login_is_joined_where_sshd_logs_md5_fingerprints() -> None:
+    log = Log()
+    log.record(PID)
+    log.sshd(PID, f"Accepted publickey for ec2-user from {ADDRESS} port 1 ssh2: ED25519 MD5:{':'.join(['0f'] * 16)}")
+    found = only(log)
+    assert found.login is not None
+    assert (found.login.by, found.login.evidence) == (By.PUSHED_KEY, Evidence.SESSION_ONLY)
+    assert found.login.fingerprint == KEY
+
+
 def test_password_after_a_granted_key_that_was_not_used_is_another_method() -> None:
     log = Log()
     log.record(PID)

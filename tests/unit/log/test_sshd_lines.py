@@ -10,6 +10,7 @@ import pytest
 from eic_sshd.log.sshd_lines import Kind, Line, parse
 
 FP = "SHA256:" + "AbC+/012" * 5 + "xyz"
+MD5 = "MD5:" + ":".join(["0f"] * 16)
 COMMAND = "/usr/lib/eic-sshd/authorized-keys %u %f"
 
 LINES: Tuple[Tuple[str, Line], ...] = (
@@ -27,7 +28,11 @@ LINES: Tuple[Tuple[str, Line], ...] = (
     ),
     (
         f"Accepted publickey for u from 10.0.0.1 port 1 ssh2: ED25519-CERT {FP} ID alice (serial 0) CA ED25519 {FP}",
-        Line(Kind.ACCEPTED, "u", "10.0.0.1", 1, "publickey", FP),
+        Line(Kind.ACCEPTED, "u", "10.0.0.1", 1, "publickey", FP, is_certificate=True),
+    ),
+    (
+        f"Accepted publickey for u from 10.0.0.1 port 1 ssh2: ED25519 {MD5}",
+        Line(Kind.ACCEPTED, "u", "10.0.0.1", 1, "publickey", MD5),
     ),
     (
         "Accepted password for root from 10.0.0.1 port 22 ssh2",
