@@ -27,6 +27,7 @@ For a bug report, without what names people, accounts and machines:
 """
 EXIT_STATUS = {1: "There is a finding of the severity of `--fail-on`."}
 _SECONDS = 9.0  # for all checks; with the start and the output, doctor takes at most 10 s
+_START_SECONDS = 3.0  # for an sshd that is starting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the checks, and print what they find. Returns 1 if a finding is one to --fail-on, 2 for a usage error."""
     from ..diagnose import check, checklist, root_cause
     from ..model.redaction import Redaction
+    from ..sshd.processes import Processes
     from ._admin import this_site
     from ._doctor_output import as_json, lines
 
@@ -74,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     width = max(shutil.get_terminal_size().columns, 80)
     is_root = os.geteuid() == 0
-    question = checklist.Question(this_site(), arguments.user, arguments.addr)
+    site = this_site()._replace(processes=Processes(start_timeout=_START_SECONDS))
+    question = checklist.Question(site, arguments.user, arguments.addr)
     chosen = [one for one in checklist.checks(question) if _is_chosen(one.name, arguments)]
     diagnosis = root_cause.diagnose(check.run(chosen, _SECONDS, is_root))
     if arguments.redact:
