@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from typing import Dict, List, Optional, Tuple
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from eic_sandbox.faults import SIGNER_FAULTS
 from eic_sshd.config.values import os_users
@@ -20,7 +24,7 @@ from testbed.keys import fingerprint
 from testbed.memory_imds import MemoryImds
 
 from .explaining import block_states, explained, login_states, only_block, seen
-from .scene import USER, Clocks, Scene
+from .scene import USER, Clocks, Scene, reinstate
 
 CALLER = "arn:aws:sts::123456789012:assumed-role/Admin/alice"
 RULES_OF_LOGIN = [rule for rule in Rule if rule < Rule.SIGNATURE]
@@ -82,9 +86,17 @@ def test_block_of_a_caller_whom_no_policy_allows_breaks_rule_9(scene: Scene, ed2
     assert block_states(block)[Rule.POLICY] is State.PROBLEM
 
 
-def test_block_without_a_caller_breaks_rule_9() -> None:
-    """The sandbox always names a caller, so this is the verdict's rule alone."""
-    assert broken_rule(Reason.CALLER_MISSING) is Rule.POLICY
+def test_block_without_a_caller_breaks_rule_9(scene: Scene, ed25519: str) -> None:
+    with_policy(scene, CALLER)
+    signed = (
+        f"#Timestamp={int(time.time()) + 60}\n#Instance={scene.instance.metadata.instance_id}\n{ed25519}\n".encode()
+    )
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    signature = scene.instance.pki.signer.key.sign(signed, pss, hashes.SHA256())
+    reinstate(scene, signed + base64.b64encode(signature) + b"\n")
+    explanation = explained(scene, fingerprint=fingerprint(ed25519))
+    assert explanation.decision.reason is Reason.CALLER_MISSING
+    assert block_states(only_block(explanation))[Rule.POLICY] is State.PROBLEM
 
 
 def test_every_reason_that_a_rule_of_blocks_has_is_shown_here() -> None:
