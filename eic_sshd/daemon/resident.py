@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resident daemon: configuration, cache, one authorizer per worker thread, process lifecycle."""
+"""The resident daemon: configuration, cache, idle authorizers, process lifecycle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import socket
 import stat
 import threading
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from ..config import loader
 from ..config.loader import load_or_refuse
@@ -46,7 +46,7 @@ class _State(Value):
     refusal: Optional[NotGranted]
     cache: Cache
     imds: ImdsState
-    authorizers: threading.local
+    idle_authorizers: List[Authorizer]
     stamp: Tuple[object, ...]
     groups: Groups
 
@@ -100,7 +100,7 @@ class Resident:
     def _read(self, before: Optional[Cache]) -> _State:
         stamp = loader.stamp(self._config_file or OUR_CONFIG)
         config, refusal = load_or_refuse(self._config_file)
-        return _State(config, refusal, Cache(before), ImdsState(), threading.local(), stamp, self._groups)
+        return _State(config, refusal, Cache(before), ImdsState(), [], stamp, self._groups)
 
 
 def _decide(state: _State, invocation: Invocation) -> bytes:
@@ -108,7 +108,8 @@ def _decide(state: _State, invocation: Invocation) -> bytes:
         refusal = policy.first_refusal(invocation.user, state.config.users, state.groups.of, state.refusal)
         decision = refuse(invocation, refusal, fallback.configured(state.config))
     else:
-        decision = _authorizer(state).decide(invocation)
+        with _authorizer(state) as authorizer:
+            decision = authorizer.decide(invocation)
     if decision.reason is Reason.GROUPS_UNKNOWN:
         return protocol.DECLINED  # the client may reach a directory that this sandbox cannot; it records the decision
     return _recorded(state, decision)
@@ -117,18 +118,22 @@ def _decide(state: _State, invocation: Invocation) -> bytes:
 def _cached(state: _State, invocation: Invocation) -> Optional[Callable[[], bytes]]:
     if state.refusal is not None:
         return None
-    decision = _authorizer(state).cached(invocation)
+    with _authorizer(state) as authorizer:
+        decision = authorizer.cached(invocation)
     return None if decision is None else lambda: _recorded(state, decision)
 
 
-def _authorizer(state: _State) -> Authorizer:
-    """This thread's own."""
-    if not hasattr(state.authorizers, "own"):
-        state.authorizers.own = Authorizer(
-            state.config, dependencies.build(state.config, state.imds, state.groups), state.cache
-        )
-    own: Authorizer = state.authorizers.own
-    return own
+@contextlib.contextmanager
+def _authorizer(state: _State) -> Iterator[Authorizer]:
+    """One that no other thread uses: the one that was used last, since its connection to IMDS is still open."""
+    try:
+        own = state.idle_authorizers.pop()
+    except IndexError:
+        own = Authorizer(state.config, dependencies.build(state.config, state.imds, state.groups), state.cache)
+    try:
+        yield own
+    finally:
+        state.idle_authorizers.append(own)
 
 
 def _recorded(state: _State, decision: Decision) -> bytes:
