@@ -23,6 +23,7 @@ _PRIVATE = re.compile(
 )
 # The first bytes of "openssh-key-v1" in base64: the body of a private key whose frame is missing.
 _OPENSSH_BODY = "b3BlbnNzaC1rZXktdjE"
+_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=]{44,}")
 _PUBLIC_FORMATS = (
     ("---- BEGIN SSH2 PUBLIC KEY", "ssh-keygen -i -f FILE"),
     ("-----BEGIN PUBLIC KEY", "ssh-keygen -i -m PKCS8 -f FILE"),
@@ -39,7 +40,7 @@ def fingerprint_of(argument: str) -> str:
     if argument.startswith(("SHA256:", "MD5:")):
         problem = f"it is not a whole fingerprint ({clean(argument[:80])})"
         raise MachineError("the fingerprint", problem, "Use one that `ssh-keygen -lf FILE.pub` prints")
-    return _key("standard input" if argument == "-" else clean(argument[:200]), _read(argument)).fingerprint
+    return _key(_subject(argument), _read(argument)).fingerprint
 
 
 def is_private(text: str) -> bool:
@@ -49,7 +50,7 @@ def is_private(text: str) -> bool:
 
 def _read(argument: str) -> str:
     """The text of standard input for `-`, or else of the file `argument`. It does not wait for a pipe's writer."""
-    subject = "standard input" if argument == "-" else clean(argument[:200])
+    subject = _subject(argument)
     try:
         file = os.dup(0) if argument == "-" else os.open(argument, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(file, "rb") as opened:
@@ -65,6 +66,13 @@ def _read(argument: str) -> str:
     if len(content) > _LIMIT:
         raise MachineError(subject, f"it is longer than {_LIMIT} bytes", "Give the file of one public key")
     return text
+
+
+def _subject(argument: str) -> str:
+    """How a message names the argument: not by its text, if that may be a line of a private key."""
+    if argument == "-":
+        return "standard input"
+    return "the argument" if len(argument) > 255 or _LONG_BASE64.search(argument) else clean(argument)
 
 
 def _key(subject: str, text: str) -> public_key.PublicKey:

@@ -74,6 +74,13 @@ def test_private_key_as_the_argument_itself_is_refused_and_not_shown(kind: str) 
     assert has_part_of(message, PRIVATE[kind]) == []
 
 
+@pytest.mark.parametrize("kind", ["openssh", "pkcs8", "pkcs1"])
+def test_one_line_of_a_private_key_is_not_shown(kind: str) -> None:
+    for line in PRIVATE[kind].splitlines():
+        message = refusal(line)
+        assert has_part_of(message, line) == []
+
+
 @pytest.mark.parametrize("kind", ["openssh", "pkcs8", "putty"])
 def test_private_key_is_not_shown_by_the_command(kind: str) -> None:
     """Standard input and arguments, through the parser too: its usage errors print arguments."""
