@@ -77,7 +77,17 @@ def test_installed_configuration_is_valid_and_shows_every_setting(tree: Path) ->
     assert (done.returncode, done.stderr) == (0, "")
     for section in SECTIONS:
         for setting in section.settings:
-            assert f"\n{setting.name} =" in done.stdout
+            # A section that repeats is a comment in that file.
+            assert (f"\n{setting.name} =" in done.stdout) is not section.repeats
+
+
+def test_check_config_shows_each_policy(tree: Path, tmp_path: Path) -> None:
+    file = tmp_path / "eic-sshd.conf"
+    policy = '[policy "a b"]\ncallers = arn:aws:iam::123456789012:user/alice\nos_users = x* "@domain users"\n'
+    file.write_text(policy)
+    done = run(tree, "check-config", "--config", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert policy in done.stdout
 
 
 def test_invalid_configuration_is_reported_with_its_line(tree: Path, tmp_path: Path) -> None:
