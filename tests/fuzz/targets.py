@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 import warnings
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ from eic_sshd.host.errors import MachineError
 from eic_sshd.imds import saved
 from eic_sshd.imds.client import Imds
 from eic_sshd.log import entries, sshd_lines, trail
-from eic_sshd.model import public_key, signed_key
+from eic_sshd.model import caller_pattern, public_key, signed_key
 from eic_sshd.model.deadline import Deadline
 from eic_sshd.model.reasons import NotGranted
 from eic_sshd.model.signed_key import Block
@@ -74,10 +74,38 @@ def targets(pki: Pki) -> List[Target]:
         Target("certificates", der.changed(certificates), lambda one: _use_certificate(one, pki)),
         Target("a chain with a changed certificate", der.changed(certificates), lambda one: _verify_chain(one, pki)),
         Target("staples", der.changed(staples) | st.binary(max_size=200), lambda one: _use_staple(one, pki)),
+        Target("callers and patterns of them", st.tuples(_arns(), _arns(), _words()), _match_caller),
         Target("what eic-sshd log reads", _log_texts(), _read_log_text),
         Target("folders of explain --save", _indexes(), _load_saved),
         Target("signatures of blocks", st.binary(max_size=600), lambda one: _use_signature(one, pki)),
     ]
+
+
+# Who may be whom.
+
+
+def _arns() -> st.SearchStrategy[str]:
+    pieces = ["arn", "aws", ":", "::", "/", "iam", "sts", "123456789012", "user", "assumed-role", "root", "*", "?",
+              "${os_user}", "${", "}", "a", "A", " ", "\n", "\0", "\udcff", "\u00e4"]  # fmt: skip
+    whole = st.sampled_from(["arn:aws:iam::123456789012:user/", "arn:*:sts::*:assumed-role/R/"])
+    return st.tuples(whole | st.just(""), st.lists(st.sampled_from(pieces), max_size=12)).map(
+        lambda one: one[0] + "".join(one[1])
+    )
+
+
+def _match_caller(example: Tuple[str, str, str]) -> None:
+    pattern_text, caller_text, user = example
+    try:
+        pattern = caller_pattern.parse(pattern_text)
+    except ValueError:
+        return
+    caller_pattern.traps(pattern)
+    try:
+        caller = caller_pattern.parse_caller(caller_text)
+    except caller_pattern.MalformedCaller:
+        return
+    if pattern.matches(caller, user):
+        assert len(caller.segments) == len(pattern.segments)
 
 
 # The keys that IMDS lists.

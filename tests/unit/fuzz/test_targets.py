@@ -20,6 +20,7 @@ NAMES = [
     "certificates",
     "a chain with a changed certificate",
     "staples",
+    "callers and patterns of them",
     "what eic-sshd log reads",
     "folders of explain --save",
     "signatures of blocks",
