@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Collection, Dict, Iterator, Optional, Sequence
 
@@ -65,10 +67,28 @@ class Journal:
 
     def entries(self, matches: Matches, span: Span) -> Iterator[Entry]:
         """The matching entries, in the order of their time. Raises CannotRead."""
-        with self._reader(matches, span) as reader:
-            yield from self._rest(reader)
+        with contextlib.ExitStack() as stack:
+            yield from self._rest([stack.enter_context(self._reader(group, span)) for group in matches])
 
-    def _rest(self, reader: Reader) -> Iterator[Entry]:
+    def follow(self, matches: Matches, span: Span, wait: float) -> Iterator[Optional[Entry]]:
+        """As `entries`, and then for ever what is added; None after each `wait` (seconds) or each addition."""
+        with contextlib.ExitStack() as stack:
+            readers = [stack.enter_context(self._reader(group, span)) for group in matches]
+            while True:
+                yield from self._rest(readers)
+                yield None
+                for position, reader in enumerate(readers):
+                    reader.wait(0 if position else wait)  # each notices new files only there
+
+    def _rest(self, readers: Sequence[Reader]) -> Iterator[Entry]:
+        """What the readers have not read yet.
+
+        There is one for each group. One for all would look for the next entry of every group at each step: where many
+        forged records match a part of a group, the time would be quadratic.
+        """
+        return heapq.merge(*map(self._rest_of, readers), key=_Time)
+
+    def _rest_of(self, reader: Reader) -> Iterator[Entry]:
         while True:
             raw = _next(reader)
             if not raw:
@@ -76,14 +96,6 @@ class Journal:
             entry = from_journal(raw, self._uids)
             if entry is not None:
                 yield entry
-
-    def follow(self, matches: Matches, span: Span, wait: float) -> Iterator[Optional[Entry]]:
-        """As `entries`, and then for ever what is added; None after each `wait` (seconds) or each addition."""
-        with self._reader(matches, span) as reader:
-            while True:
-                yield from self._rest(reader)
-                yield None
-                reader.wait(wait)
 
     def first(self) -> Optional[int]:
         """The time of the oldest entry, in microseconds since the epoch; None if there is none. Raises CannotRead."""
@@ -94,21 +106,22 @@ class Journal:
         """How many records each uid wrote that may not write any; at most _MAX_FORGED are counted in all."""
         with self._reader((), span) as reader:
             uids = {uid for uid in map(number, reader.query_unique("_UID")) if uid is not None} - self._uids
-            found: Dict[int, int] = {}
-            if uids:
-                _add(reader, [[*(f"MESSAGE_ID={one}" for one in RECORDS), *(f"_UID={uid}" for uid in uids)]])
+        found: Dict[int, int] = {}
+        if uids:
+            group = [*(f"MESSAGE_ID={one}" for one in RECORDS), *(f"_UID={uid}" for uid in sorted(uids))]
+            with self._reader(group, span) as reader:
                 for _ in range(_MAX_FORGED):
                     raw = _next(reader)
                     if not raw:
                         break
                     uid = number(raw.get("_UID")) or 0
                     found[uid] = found.get(uid, 0) + 1
-            return found
+        return found
 
-    def _reader(self, matches: Matches, span: Span) -> Reader:
+    def _reader(self, group: Sequence[str], span: Span) -> Reader:
         reader = self._open_reader()
-        boot = [] if span.boot is None else [f"_BOOT_ID={span.boot}"]
-        _add(reader, [[*group, *boot] for group in matches])
+        for match in [*group, *([] if span.boot is None else [f"_BOOT_ID={span.boot}"])]:
+            reader.add_match(match)
         if span.since is None:
             reader.seek_head()
         else:
@@ -116,12 +129,19 @@ class Journal:
         return reader
 
 
-def _add(reader: Reader, matches: Matches) -> None:
-    for position, group in enumerate(matches):
-        if position:
-            reader.add_disjunction()
-        for match in group:
-            reader.add_match(match)
+class _Time:
+    """Orders entries: those of one boot by the clock that cannot be set."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def __lt__(self, other: _Time) -> bool:
+        one, two = self._entry, other._entry
+        if one.monotonic is not None and two.monotonic is not None and one.boot == two.boot:
+            return one.monotonic < two.monotonic
+        return one.at < two.at
 
 
 def _next(reader: Reader) -> Raw:

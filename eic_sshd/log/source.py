@@ -46,7 +46,7 @@ class Source:
                 if record is None:
                     break
                 waiting.append(record)
-            yield sorted(waiting, key=_at)
+            yield waiting if from_file is None else sorted(waiting, key=_at)
             waiting = []
 
     def of_process(self, pid: int, boot: str) -> List[Entry]:
@@ -57,7 +57,8 @@ class Source:
         if self.file is not None and found:
             records = self.file.entries(found[0].at - _BEFORE_LOGIN)
             found += [one for one in records if number(one.fields.get("sshd_pid")) == pid]
-        return sorted(found, key=_at)
+            found.sort(key=_at)
+        return found
 
     def leader(self, session_id: str, boot: str) -> Optional[int]:
         """The process that leads the session of this boot, the latest one of that id. Raises CannotRead."""
