@@ -24,6 +24,7 @@ _PRIVATE = re.compile(
 # The first bytes of "openssh-key-v1" in base64: the body of a private key whose frame is missing.
 _OPENSSH_BODY = "b3BlbnNzaC1rZXktdjE"
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=]{44,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _PUBLIC_FORMATS = (
     ("---- BEGIN SSH2 PUBLIC KEY", "ssh-keygen -i -f FILE"),
     ("-----BEGIN PUBLIC KEY", "ssh-keygen -i -m PKCS8 -f FILE"),
@@ -72,7 +73,10 @@ def _subject(argument: str) -> str:
     """How a message names the argument: not by its text, if that may be a line of a private key."""
     if argument == "-":
         return "standard input"
-    return "the argument" if len(argument) > 255 or _LONG_BASE64.search(argument) else clean(argument)
+    if len(argument) > 255 or _LONG_BASE64.search(argument):
+        return "the argument"
+    # The last line of a private key may be short, and is no name of a file.
+    return "the argument" if _BASE64.fullmatch(argument) and not os.path.lexists(argument) else clean(argument)
 
 
 def _key(subject: str, text: str) -> public_key.PublicKey:
