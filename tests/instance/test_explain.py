@@ -48,20 +48,6 @@ def test_what_is_explained_is_what_a_login_meets(machine: Instance) -> None:
     assert not machine.client.login(other).ok
 
 
-def test_firewall_that_denies_the_commands_user_is_seen_by_root(machine: Instance) -> None:
-    if machine.machine.run("sh", "-c", "command -v nft", check=False).returncode:
-        pytest.skip("there is no nft on this image")
-    machine.machine.shell(
-        "nft 'add table inet t; add chain inet t o { type filter hook output priority 0; }; "
-        "add rule inet t o meta skuid eic-sshd tcp dport != 22 reject'"
-    )
-    try:
-        found = explain(machine, USER)
-        assert (found["reason"], found["decided_as"]) == ("imds-unreachable", "eic-sshd")
-    finally:
-        machine.machine.shell("nft delete table inet t")
-
-
 def test_uid_counts_only_if_sshd_passes_it(machine: Instance) -> None:
     key = machine.client.key()
     machine.aws.push(USER, key.line)
