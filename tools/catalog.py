@@ -8,7 +8,8 @@ import textwrap
 from typing import Iterator
 
 from eic_sshd.decide.chained_command import MESSAGE_ID
-from eic_sshd.model.reasons import Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import Reason
 
 _HEAD = """\
 # SPDX-License-Identifier: Apache-2.0

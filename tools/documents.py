@@ -12,7 +12,8 @@ sys.path.insert(0, ROOT)
 
 from eic_sshd.cli import build_parser  # noqa: E402
 from eic_sshd.decide.chained_command import MESSAGE_ID  # noqa: E402
-from eic_sshd.model.reasons import Outcome, Reason  # noqa: E402
+from eic_sshd.model.outcome import Outcome  # noqa: E402
+from eic_sshd.model.reasons import Reason  # noqa: E402
 from tools import completions  # noqa: E402 - imported from the repository
 from tools.catalog import catalog  # noqa: E402
 from tools.conf_example import conf_example  # noqa: E402

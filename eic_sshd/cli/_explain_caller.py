@@ -11,7 +11,7 @@ from ..decide.policy import Account
 from ..host import accounts
 from ..host.groups import Groups
 from ..log.record import clean
-from ..model.reasons import Outcome
+from ..model.outcome import Outcome
 from ..model.value import Value
 from ..model.verdict import broken_rule
 from ._explain_json import VERSION, Json, rules_of

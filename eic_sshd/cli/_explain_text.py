@@ -11,7 +11,7 @@ from ..decide.explanation import BlockResult, RuleResult
 from ..decide.seen import utc
 from ..log import record
 from ..log.record import clean
-from ..model.reasons import Outcome
+from ..model.outcome import Outcome
 from ._explain_json import Report, outcome, rule_name
 
 Style = Callable[[str, str], str]

@@ -16,7 +16,7 @@ from ..log.reader import CannotRead, Journal
 from ..log.record_file import RecordFile
 from ..log.sessions import LOGIN_GRACE
 from ..log.source import Source
-from ..model.reasons import NOTICE
+from ..model.outcome import NOTICE
 from ..paths import ACCOUNT
 from ..sshd.commands import in_force
 from ..sshd.processes import Processes as SshdProcesses

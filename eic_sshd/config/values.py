@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from ..model import keys_command, partition
 from ..model import os_users as os_user_lists
 from ..model.os_users import OsUsers
+from ..model.outcome import DEBUG, ERR, INFO, NOTICE, WARNING
 from ..model.public_key import SUPPORTED_TYPES
-from ..model.reasons import DEBUG, ERR, INFO, NOTICE, WARNING
 from ..paths import CLIENT_COMMAND
 
 LEVELS = {"err": ERR, "warning": WARNING, "notice": NOTICE, "info": INFO, "debug": DEBUG}

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Callable, List, Mapping, Optional, Tuple
 
-from ..config.schema import Config, PolicySettings
+from ..config.access import PolicySettings
+from ..config.schema import Config
 from ..model import caller_pattern
 from ..model.os_users import GroupsOf
-from ..model.reasons import NotGranted, Outcome
+from ..model.outcome import Outcome
+from ..model.reasons import NotGranted
 from ..model.value import Value
 from ..model.verdict import Rule
 from . import checks, policy

@@ -18,7 +18,8 @@ from ..invocation import CHAINED_MARK, Invocation
 from ..log.record import Fields, Record, clean
 from ..model import keys_command
 from ..model.decision import Decision
-from ..model.reasons import INFO, WARNING, Reason
+from ..model.outcome import INFO, WARNING
+from ..model.reasons import Reason
 from ..model.value import Value
 
 MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import List, Mapping, Optional, Tuple
 
-from ..config.schema import PolicySettings, UsersSettings
+from ..config.access import PolicySettings, UsersSettings
 from ..model import caller_pattern
 from ..model.caller_pattern import Caller, CallerPattern
 from ..model.os_users import GroupsOf, OsUsers

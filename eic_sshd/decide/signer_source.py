@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 from ..config.schema import Config
 from ..model.deadline import Deadline
-from ..model.reasons import NotGranted, Outcome, Reason
+from ..model.outcome import Outcome
+from ..model.reasons import NotGranted, Reason
 from ..model.value import Value
 from . import checks
 from .cache import Cache, Location

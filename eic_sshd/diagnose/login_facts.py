@@ -10,7 +10,8 @@ import pwd
 import time
 from typing import FrozenSet, List, NamedTuple, Optional, Sequence
 
-from ..config.schema import Config, UsersSettings
+from ..config.access import UsersSettings
+from ..config.schema import Config
 from ..decide.checks import USER_NAME
 from ..sshd.config_file import Line
 from ..sshd.connections import Connection

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Pattern, Sequence
 
-from ..model.reasons import WARNING, Outcome, Reason
+from ..model.outcome import WARNING, Outcome
+from ..model.reasons import Reason
 from .finding import Finding, ok, warning
 
 _MAX_SHOWN = 160  # characters of a message

@@ -12,7 +12,8 @@ from ..decide.dependencies import Dependencies
 from ..decide.signer_source import Anchor, SignerSource
 from ..host import packages
 from ..model.deadline import Deadline
-from ..model.reasons import NotGranted, Outcome, Reason
+from ..model.outcome import Outcome
+from ..model.reasons import NotGranted, Reason
 from .finding import Finding, error, ok
 
 _TIMEOUT = 5.0  # seconds: a login has less, so that what is only slow is found out here

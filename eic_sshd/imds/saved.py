@@ -15,7 +15,8 @@ from typing import Dict, Iterator, Mapping, Optional
 
 from ..host.errors import MachineError
 from ..host.new_folder import NewFolder
-from ..model.reasons import NotGranted, Outcome, Reason
+from ..model.outcome import Outcome
+from ..model.reasons import NotGranted, Reason
 from ..model.value import Value
 from .capture import Answer
 from .session import AnswerTooLong

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Collection, Mapping, Optional, Sequence, Tuple, Union
 
-from ..model.reasons import Outcome
+from ..model.outcome import Outcome
 from .sshd_lines import IDENTIFIERS
 
 SESSION_STARTED = "8d45620c1a4348dbb17410da57c60c66"  # logind's, sd-messages.h

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple, Union
 
 from ..model.decision import Decision
-from ..model.reasons import Outcome, Reason
+from ..model.outcome import Outcome
+from ..model.reasons import Reason
 from ..model.value import Value
 
 Fields = Dict[str, Union[str, int]]

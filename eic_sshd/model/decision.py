@@ -7,8 +7,9 @@ import enum
 from typing import List, Optional, Tuple
 
 from ..invocation import Invocation
+from .outcome import Outcome
 from .public_key import PublicKey
-from .reasons import Outcome, Reason
+from .reasons import Reason
 from .value import Value
 from .verdict import Verdict
 

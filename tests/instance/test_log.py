@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 from testbed import waiting
 from testbed.keys import fingerprint
 from testbed.machines.client import OTHER, USER, Key, session

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from eic_sandbox.imds.metadata import InstanceMetadata
-from eic_sshd.model.reasons import Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import Reason
 from testbed.keys import fingerprint
 from testbed.machines.client import OTHER, USER
 

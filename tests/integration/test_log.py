@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 import pytest
 
 from eic_sshd.log.entries import SESSION_ENDED, SESSION_STARTED
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 from testbed import journald as journal
 from testbed import private_host
 from testbed.journald import Journald

@@ -17,7 +17,7 @@ from eic_sshd.cli._log_session import Processes
 from eic_sshd.cli._log_source import Machine
 from eic_sshd.log.entries import Raw
 from eic_sshd.log.source import Source
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 from tests.unit.log.journal import BEGIN, BOOT, CALLER, KEY, RECORD_UIDS, SECOND, USER_UID, Log, MemoryJournal
 from tests.unit.log.trail_events import EARLY, FINGERPRINT, LATE, event
 

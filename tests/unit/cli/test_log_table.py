@@ -11,7 +11,7 @@ import pytest
 from eic_sshd.cli._log_table import Table, length, stats_lines
 from eic_sshd.log import stats
 from eic_sshd.log.trail import Comparison, Match
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 from tests.unit.log.journal import ADDRESS, CALLER, KEY, OTHER_KEY, SECOND, Log, joined, only
 
 PID = 4242

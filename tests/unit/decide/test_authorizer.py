@@ -10,8 +10,9 @@ import pytest
 from eic_sshd.decide.cache import Cache
 from eic_sshd.log import record
 from eic_sshd.model.decision import Source
+from eic_sshd.model.outcome import Outcome
 from eic_sshd.model.public_key import parse
-from eic_sshd.model.reasons import Outcome, Reason
+from eic_sshd.model.reasons import Reason
 from testbed import keys
 from testbed.keys import fingerprint
 

@@ -19,8 +19,9 @@ from eic_sshd.decide.fallback import KeysFile
 from eic_sshd.host.groups import Groups
 from eic_sshd.host.hardware import AnyHardware
 from eic_sshd.invocation import Invocation
+from eic_sshd.model.outcome import Outcome
 from eic_sshd.model.public_key import KeyPolicy, parse
-from eic_sshd.model.reasons import NotGranted, Outcome, Reason
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys
 from testbed.memory_imds import MemoryImds

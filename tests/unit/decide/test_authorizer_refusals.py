@@ -8,7 +8,8 @@ from typing import Dict, List, Tuple
 import pytest
 
 from eic_sandbox.faults import API_FAULTS, BLOCK_FAULTS, METADATA_FAULTS, SIGNER_FAULTS
-from eic_sshd.model.reasons import NotGranted, Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.signed_key import Block
 from eic_sshd.trust.signer import Signer, SignerVerifier
 from testbed import keys

@@ -11,8 +11,9 @@ from eic_sshd.config.schema import build
 from eic_sshd.decide import chained_command
 from eic_sshd.invocation import Invocation
 from eic_sshd.model.decision import Decision
+from eic_sshd.model.outcome import WARNING
 from eic_sshd.model.public_key import PublicKey
-from eic_sshd.model.reasons import WARNING, Reason
+from eic_sshd.model.reasons import Reason
 
 REQUEST = Invocation("alice", "SHA256:x", 42, begun=0.0)
 KEY = PublicKey("ssh-ed25519", b"blob")

@@ -17,7 +17,8 @@ from eic_sshd.decide.explanation import State
 from eic_sshd.host.hardware import SavedHardware
 from eic_sshd.model import caller_pattern
 from eic_sshd.model.deadline import Deadline
-from eic_sshd.model.reasons import NotGranted, Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import NotGranted, Reason
 from eic_sshd.model.verdict import Rule, broken_rule
 from testbed import keys
 from testbed.keys import fingerprint

@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import pytest
 
 from eic_sshd.config import loader
-from eic_sshd.config.schema import PolicySettings, UsersSettings
+from eic_sshd.config.access import PolicySettings, UsersSettings
 from eic_sshd.config.values import os_users
 from eic_sshd.decide import policy
 from eic_sshd.decide.policy import Account

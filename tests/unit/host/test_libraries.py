@@ -8,7 +8,8 @@ import pytest
 
 from eic_sshd.diagnose import libraries as diagnose_libraries
 from eic_sshd.host import libraries
-from eic_sshd.model.reasons import NotGranted, Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import NotGranted, Reason
 
 
 class Panic(BaseException):

@@ -10,7 +10,7 @@ from eic_sshd.log.connection import Connection
 from eic_sshd.log.entries import SESSION_ENDED, SESSION_STARTED, Entry, Raw, from_journal
 from eic_sshd.log.reader import Journal, Matches, Span
 from eic_sshd.log.sessions import Joiner
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 BEGIN = 1_700_000_000_000_000  # microseconds since the epoch
 SECOND = 1_000_000

@@ -10,7 +10,7 @@ import pytest
 
 from eic_sshd.log import record, sinks
 from eic_sshd.log.entries import LOGIND, RECORDS, Entry, Field, Origin, from_journal, from_json_line, number, text
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .decisions import GRANTED, HOSTILE
 from .journal import BEGIN, BOOT, EIC_UID, RECORD_UIDS, USER_UID

@@ -19,7 +19,7 @@ from eic_sshd.log.reader import (
     matches_of_session,
     open_journal,
 )
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import BEGIN, BOOT, EIC_UID, RECORD_UIDS, SECOND, USER_UID, Log, MemoryJournal
 

@@ -6,7 +6,8 @@ import pytest
 from eic_sshd.invocation import Invocation
 from eic_sshd.log import record
 from eic_sshd.model.decision import Decision
-from eic_sshd.model.reasons import INFO, Outcome, Reason
+from eic_sshd.model.outcome import INFO, Outcome
+from eic_sshd.model.reasons import Reason
 
 from .decisions import GRANTED, KEY, REQUEST
 

@@ -8,7 +8,7 @@ import pytest
 from eic_sshd.log.connection import By, Evidence, Result, SessionState
 from eic_sshd.log.entries import SESSION_STARTED
 from eic_sshd.log.sessions import holders
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import ADDRESS, CALLER, KEY, OTHER_KEY, SECOND, USER_UID, Log, joined, only
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eic_sshd.log.connection import By, SessionState
 from eic_sshd.log.entries import SESSION_ENDED, SESSION_STARTED
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import ADDRESS, EIC_UID, KEY, USER_UID, Log, joined, only
 

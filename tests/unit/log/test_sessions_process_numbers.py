@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from eic_sshd.log.connection import By, Result, SessionState
 from eic_sshd.log.sessions import Joiner
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import SECOND, Log, joined, trusted
 

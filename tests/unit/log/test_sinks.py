@@ -18,7 +18,8 @@ from eic_sshd.config.schema import LogSettings
 from eic_sshd.invocation import Invocation
 from eic_sshd.log import record, sinks
 from eic_sshd.model.decision import Decision
-from eic_sshd.model.reasons import DEBUG, ERR, INFO, WARNING, Outcome, Reason
+from eic_sshd.model.outcome import DEBUG, ERR, INFO, WARNING, Outcome
+from eic_sshd.model.reasons import Reason
 
 from .decisions import GRANTED, HOSTILE, KEY, REQUEST
 

@@ -16,7 +16,7 @@ from eic_sshd.log.reader import Span
 from eic_sshd.log.record_file import RecordFile
 from eic_sshd.log.sessions import Joiner
 from eic_sshd.log.source import Source
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import BEGIN, BOOT, CALLER, KEY, RECORD_UIDS, SECOND, Log, MemoryJournal
 

@@ -6,7 +6,7 @@ from typing import List
 import pytest
 
 from eic_sshd.log import stats
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import Log, joined
 

@@ -10,7 +10,7 @@ import pytest
 
 from eic_sshd.log.connection import Connection
 from eic_sshd.log.trail import Match, NotATrail, Trail, compare, parse, unused
-from eic_sshd.model.reasons import Outcome
+from eic_sshd.model.outcome import Outcome
 
 from .journal import BEGIN, CALLER, EIC_UID, SECOND, Log, only
 from .trail_events import EARLY, FINGERPRINT, INSTANCE, LATE, LINE, Event, event

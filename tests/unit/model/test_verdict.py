@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from eic_sshd.model.reasons import Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import Reason
 from eic_sshd.model.verdict import Rule, Verdict, broken_rule
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from eic_sshd.decide.chained_command import MESSAGE_ID
-from eic_sshd.model.reasons import Outcome, Reason
+from eic_sshd.model.outcome import Outcome
+from eic_sshd.model.reasons import Reason
 from tools.catalog import catalog
 
 IDS = {*(outcome.message_id for outcome in Outcome), MESSAGE_ID}
