@@ -65,7 +65,7 @@ _LINES = (
     ),
     _Line(
         "connections-dropped",
-        re.compile("drop connection .*(penalty|MaxStartups|PerSource)|beginning MaxStartups throttling"),
+        re.compile(r"drop connection #\d|beginning MaxStartups throttling"),
         "sshd dropped connections (MaxStartups, PerSourcePenalties)",
         "Wait until the penalty is over, connect less often, or raise these settings",
     ),

@@ -36,6 +36,7 @@ LINES = {
     "error: maximum authentication attempts exceeded for u from 192.0.2.1 port 1 ssh2 [preauth]": "too-many-keys",
     "drop connection #0 from [192.0.2.1]:1 on [192.0.2.2]:22 penalty: failed authentication": "connections-dropped",
     "drop connection #10 from [192.0.2.1]:1 on [192.0.2.2]:22 past MaxStartups": "connections-dropped",
+    "drop connection #1 from [127.0.0.1]:49752 on [127.0.0.1]:22 Maxstartups": "connections-dropped",
     "error: beginning MaxStartups throttling": "connections-dropped",
     "fatal: Access denied for user u by PAM account configuration [preauth]": "pam-denied",
     "User u from 192.0.2.1 not allowed because not listed in AllowUsers": "user-not-allowed",
