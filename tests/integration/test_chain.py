@@ -199,7 +199,7 @@ def test_chained_command_ends_when_sshd_ends_its_children(site: Site, tmp_path: 
         pid = int(wait_for(tmp_path / "pid"))
         asking.terminate()
         assert asking.wait(timeout=30) == 0
-    assert not runs(pid)
+    waiting.until(lambda: not runs(pid), "the command has ended")
     assert "sshd gave up waiting" in client.log.read_text()
 
 
