@@ -194,3 +194,11 @@ def test_deny_is_read_before_skip_and_skip_before_allow(
         policy.require_user(user, users, directory.of)
     assert caught.value.reason is reason
     assert policy.first_refusal(user, users, directory.of, refusal).reason is reason
+
+
+def test_list_without_groups_needs_no_directory() -> None:
+    directory = Directory({}, ())
+    with pytest.raises(NotGranted):
+        policy.policies_of(CALLER, Account("b", 1000, 1000), allowing(CALLER, users="a"), directory.of)
+    policy.require_user("b", UsersSettings(deny=os_users("a")), directory.of)
+    assert directory.asked == []
