@@ -133,3 +133,14 @@ def test_at_most_four_lookups_are_under_way() -> None:
         thread.join(PATIENT)
     assert most == [4]
     assert sum(bool(one.member) for one in found) == 4
+
+
+def test_lookup_gets_half_a_second() -> None:
+    given: List[float] = []
+
+    def ask(user: str, groups: Sequence[str], seconds: float) -> str:
+        given.append(seconds)
+        return "1"
+
+    Groups(ask, lambda: 7.0).of("user", ["a"])
+    assert given == [0.5]
