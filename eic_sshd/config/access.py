@@ -43,7 +43,7 @@ class UsersSettings(Section, name="users"):
 class PolicySettings(Section, name="policy", repeats=True):
     """Which callers may log in as which OS users.
 
-    Without a policy, whoever may push a key for a user may log in as that user: IAM decides. With one or more
+    Without a policy, a caller that may push a key for a user may log in as that user: IAM decides. With one or more
     policies, a pushed key is granted only if at least one of them has both its signed caller and the OS user. Their
     order has no meaning.
 

@@ -33,7 +33,7 @@ def findings(config: Config, dependencies: Dependencies, now: Callable[[], float
 
 
 def read(config: Config, dependencies: Dependencies) -> Anchor:
-    """The verified signer, read anew. Raises NotGranted."""
+    """The verified signer, read from IMDS and not from a cache. Raises NotGranted."""
     dependencies.hardware.require_ec2()
     source = SignerSource(config, dependencies, Cache(), lambda _: None)
     deadline = Deadline.after(_TIMEOUT, dependencies.monotonic)

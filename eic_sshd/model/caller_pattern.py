@@ -146,11 +146,11 @@ def traps(pattern: CallerPattern) -> List[str]:
     found = []
     kind, names = pattern.segments[0], pattern.segments[1:]
     if "*" in pattern.account or "?" in pattern.account:
-        found.append("The account is a wildcard, so whoever owns any such AWS account can create a caller that matches")
+        found.append("The account is a wildcard, so the owner of any such AWS account can create a caller that matches")
     if kind == "assumed-role":
         found += _role_traps(*names)
     if kind == "federated-user":
-        found.append("Whoever may call sts:GetFederationToken chooses the name of a federated user")
+        found.append("The caller of sts:GetFederationToken chooses the name of a federated user")
     if any(OS_USER in name and name.replace(OS_USER, "") != name.replace(OS_USER, "").lower() for name in names):
         found.append(f"There is upper case beside {OS_USER}: names are compared as the provider writes them")
     return found
@@ -164,10 +164,10 @@ def _role_traps(role: str, session: str) -> List[str]:
             f"The name of an SSO role ends in _ and 16 hexadecimal digits: write {_SSO_ROLE}SET_????????????????"
         )
     elif "*" in role or ("?" in role and not is_sso):
-        found.append("The role is a wildcard, so whoever may create roles can create one that matches")
+        found.append("The role is a wildcard, so a principal that may create roles can create one that matches")
     if not is_sso and session != "*":
         found.append(
-            "Whoever may assume the role chooses the session name, unless the role's trust policy sets "
+            "A caller that may assume the role chooses the session name, unless the role's trust policy sets "
             "sts:RoleSessionName"
         )
     return found
