@@ -7,7 +7,6 @@ The C library's lookup has no time limit and cannot be interrupted, so a process
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -39,6 +38,8 @@ Ask = Callable[[str, Sequence[str], float], str]
 
 def ask_in_a_process(user: str, groups: Sequence[str], seconds: float) -> str:
     """What a process prints that ends after `seconds`. Raises OSError, subprocess.SubprocessError."""
+    import subprocess  # late, here and below: it is slow to load, and most sites list no groups
+
     command = [sys.executable or "/usr/bin/python3", "-IS", "-c", _PROGRAM, user, *groups]
     done = subprocess.run(
         [os.fsencode(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -72,6 +73,8 @@ class Groups:
         return found
 
     def _looked_up(self, user: str, groups: Sequence[str]) -> Memberships:
+        import subprocess
+
         until = self._monotonic() + _TIMEOUT
         printed = ""
         if self._turns.acquire(timeout=_TIMEOUT):
