@@ -83,7 +83,8 @@ def test_valid_pattern_shows_what_was_written(text: str) -> None:
     "text",
     [
         "", "arn", "arn:aws:iam::123456789012", f"arn:aws:iam:r:{A}:user/a", "arn:aws:iam::12345678901:user/a",
-        "arn:aws:iam::12345678901x:user/a", f"arn::iam::{A}:user/a", f"arn:aws:::{A}:user/a", f"arn:aws:iam::{A}:",
+        "arn:aws:iam::12345678901x:user/a", "arn:aws:iam::1234567890123:user/a",
+        f"arn::iam::{A}:user/a", f"arn:aws:::{A}:user/a", f"arn:aws:iam::{A}:",
         f"arn:aws:iam::{A}:user/", f"arn:aws:iam::{A}:user//a", f"arn:aws:iam::{A}:user/\u00e4",
         f"arn:aws:iam::{A}:user/a\n", f" arn:aws:iam::{A}:user/a", f"arn:aws:iam::{A}:user/" + "a" * 2048,
     ],
