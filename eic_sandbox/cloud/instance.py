@@ -62,4 +62,4 @@ class Instance:
         now = self._clock()
         self._pushed[user] = [key for key in self._pushed.get(user, []) if key.expires > now]
         instance_id = self.metadata.instance_id
-        return self._blocks.blocks(self._pushed[user], instance_id, self._signer.signer(), int(now))
+        return self._blocks.blocks(self._pushed[user], instance_id, self._signer.signer())

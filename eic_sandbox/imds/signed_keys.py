@@ -20,7 +20,8 @@ from ..faults import Faults
 from ..pki.authority import Pki, RsaIdentity
 
 _OTHER_INSTANCE = "i-0fedcba9876543210"
-_YEAR_2038 = 2**31 - 1  # seconds since the epoch
+_YEAR_2001 = 10**9  # seconds since the epoch
+_YEAR_2038 = 2**31 - 1
 _SIGNATURE_WIDTH = 76  # characters of a line, with the fault wrapped-signatures
 
 # The bad blocks around each good one, with the fault mixed-blocks. `no-signature` is no fault of its own.
@@ -49,11 +50,9 @@ class BlockWriter:
         """Drop the signatures made so far."""
         self._signatures.clear()
 
-    def blocks(self, keys: Sequence[PushedKey], instance_id: str, signer: RsaIdentity, now: int) -> Optional[bytes]:
-        """The blocks of `keys`, one after another; None without keys. `now` is in seconds since the epoch."""
-        written = [
-            self._block(key, faults, instance_id, signer, now) for key in keys for faults in self._faults_of_blocks()
-        ]
+    def blocks(self, keys: Sequence[PushedKey], instance_id: str, signer: RsaIdentity) -> Optional[bytes]:
+        """The blocks of `keys`, one after another, the same bytes whenever they are read; None without keys."""
+        written = [self._block(key, faults, instance_id, signer) for key in keys for faults in self._faults_of_blocks()]
         return b"\n".join(written) if written else None
 
     def _faults_of_blocks(self) -> List[Sequence[str]]:
@@ -62,8 +61,8 @@ class BlockWriter:
             return [*[(fault,) for fault in _BEFORE], (), *[(fault,) for fault in _AFTER]]
         return [[fault.name for fault in self._faults.listed()]]
 
-    def _block(self, key: PushedKey, faults: Sequence[str], instance_id: str, signer: RsaIdentity, now: int) -> bytes:
-        signed = _signed_lines(key, faults, instance_id, now)
+    def _block(self, key: PushedKey, faults: Sequence[str], instance_id: str, signer: RsaIdentity) -> bytes:
+        signed = _signed_lines(key, faults, instance_id)
         if "no-signature" in faults:
             return signed
         signature = self._signature(signer, signed)
@@ -80,10 +79,10 @@ class BlockWriter:
         return self._signatures[signer.der, signed]
 
 
-def _signed_lines(key: PushedKey, faults: Sequence[str], instance_id: str, now: int) -> bytes:
+def _signed_lines(key: PushedKey, faults: Sequence[str], instance_id: str) -> bytes:
     expires, line = key.expires, key.line
     if "past-timestamp" in faults:
-        expires = now - 1
+        expires = _YEAR_2001
     if "far-future-timestamp" in faults:
         expires = _YEAR_2038
     if "other-instance" in faults:

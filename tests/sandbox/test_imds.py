@@ -109,6 +109,17 @@ def test_a_pushed_key_is_gone_once_its_window_has_passed(pki: Pki, ed25519: str)
     assert instance.read(keys_path) is None
 
 
+@pytest.mark.parametrize("fault", ["past-timestamp", "mixed-blocks"])
+def test_blocks_are_the_same_bytes_whenever_they_are_read(pki: Pki, ed25519: str, fault: str) -> None:
+    now = [1000.0]
+    instance = Instance(InstanceMetadata(), pki, window=60, clock=lambda: now[0])
+    instance.push("root", ed25519, "arn")
+    instance.faults.set(fault)
+    first = instance.read("managed-ssh-keys/active-keys/root")
+    now[0] = 1059.0
+    assert instance.read("managed-ssh-keys/active-keys/root") == first
+
+
 def test_a_block_has_its_signature_on_one_line_of_base64(
     session: requests.Session, sandbox: Sandbox, ed25519: str
 ) -> None:
