@@ -12,7 +12,7 @@ from typing import Dict, List, Optional
 from ..model.value import Value
 
 # A `]` between double quotes is part of the section's name. What follows the header is ignored.
-_HEADER = re.compile(r'\[((?:"[^"]*"|[^]"])+)\]')
+_HEADER = r'\[((?:"[^"]*"|[^]"])+)\]'
 
 
 class Entry(Value):
@@ -72,7 +72,7 @@ class _Reader:
             self._indent = None
             return
         indent = len(line) - len(line.lstrip())
-        header = _HEADER.match(content)
+        header = re.match(_HEADER, content)
         if self._indent is not None and indent > self._indent:
             self._continue(content)
         elif header:

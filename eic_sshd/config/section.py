@@ -23,7 +23,7 @@ Values = Mapping[str, Mapping[str, object]]
 
 # The name in a header such as [policy "x"]: characters other than a double quote, and no blank at either end.
 _NAME = r' +"([^"\s](?:[^"]{0,62}[^"\s])?)"'
-_CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f]")  # but for tab and newline
+_CONTROL = r"[\0-\x08\x0b-\x1f\x7f]"  # but for tab and newline
 
 
 class Setting(Generic[Value]):
@@ -64,7 +64,7 @@ class Setting(Generic[Value]):
         """
         if "\n" in text and not self.several_lines:
             raise ValueError("Use one line, and do not indent the line after it")
-        if _CONTROL.search(text):
+        if not text.isprintable() and re.search(_CONTROL, text):
             raise ValueError("Remove the control characters")
         try:
             return self._parse(text)

@@ -15,7 +15,7 @@ from .value import Value
 
 # sshd reads no longer line than 16 KiB; a key may take 11 KiB of it.
 _MAX_LENGTH = 4096
-_OPTION = re.compile(r'(?P<name>[A-Za-z0-9-]+)(?:="(?P<value>(?:[^"\\]|\\"|\\(?!"))*)")?')
+_OPTION = r'(?P<name>[A-Za-z0-9-]+)(?:="(?P<value>(?:[^"\\]|\\"|\\(?!"))*)")?'
 # Those that `restrict` denies, and that may be given back after it.
 _GRANTS = ("agent-forwarding", "port-forwarding", "x11-forwarding", "pty", "user-rc")
 _FLAGS = frozenset((*_GRANTS, "touch-required", "verify-required"))
@@ -57,7 +57,7 @@ def _split(text: str) -> List[_Option]:
     options: List[_Option] = []
     at = 0
     while True:
-        found = _OPTION.match(text, at)
+        found = re.compile(_OPTION).match(text, at)
         if found is None:
             raise ValueError(_explain(text[at:]))
         name = found.group("name").lower()

@@ -29,12 +29,13 @@ _MAX_LINES = 128
 # Bytes of a field's value: an ARN has at most 2048 characters.
 _MAX_FIELD_BYTES = 2048
 
-_VISIBLE = re.compile(rb"\S")
-_BLANK_LINE = re.compile(rb"\n[ \t\r\f\v]*\n")
+# Compiled where they are used (`re` keeps them): most logins without the daemon need none of them.
+_VISIBLE = rb"\S"
+_BLANK_LINE = rb"\n[ \t\r\f\v]*\n"
 # One block: its `#` lines, then its other lines up to a blank one. Both parts may be empty: it matches anywhere.
-_BLOCK = re.compile(rb"(?P<fields>(?:#[^\n]*(?:\n|\Z))*)(?P<rest>(?:(?!#)[^\n]*\S[^\n]*(?:\n|\Z))*)")
+_BLOCK = rb"(?P<fields>(?:#[^\n]*(?:\n|\Z))*)(?P<rest>(?:(?!#)[^\n]*\S[^\n]*(?:\n|\Z))*)"
 # A line that may be a key: `TYPE BASE64 [COMMENT]`.
-_KEY_LINE = re.compile(rb"(?m)^(?!#)[!-+\--~]{1,64}[ \t]+(?P<key>[A-Za-z0-9+/]{24,}={0,2})(?=\s|\Z)")
+_KEY_LINE = rb"(?m)^(?!#)[!-+\--~]{1,64}[ \t]+(?P<key>[A-Za-z0-9+/]{24,}={0,2})(?=\s|\Z)"
 
 
 class MalformedBlock(ValueError):
@@ -62,14 +63,14 @@ def split(blob: bytes) -> Iterator[bytes]:
     """The bytes of each block. A `#` line after a key line begins a block, also where the blank line is missing."""
     at = 0
     while True:
-        visible = _VISIBLE.search(blob, at)
+        visible = re.compile(_VISIBLE).search(blob, at)
         if visible is None:
             return
         block = _block_at(blob, blob.rfind(b"\n", 0, visible.start()) + 1)
         yield block.group()
         at = block.end()
         if at - block.start() > _MAX_BLOCK_BYTES:
-            blank = _BLANK_LINE.search(blob, at)
+            blank = re.compile(_BLANK_LINE).search(blob, at)
             at = blank.end() if blank else len(blob)  # what is left of it is no block of its own
 
 
@@ -78,7 +79,7 @@ def carrying(blob: bytes, is_wanted: Callable[[bytes], bool]) -> Iterator[bytes]
 
     All others cost a search and a hash, however many there are: IMDS may list the keys of many callers.
     """
-    for line in _KEY_LINE.finditer(blob):
+    for line in re.finditer(_KEY_LINE, blob):
         if not is_wanted(_decoded(line.group("key"))):
             continue
         start = _first_field(blob, line.start())
@@ -91,7 +92,7 @@ def carrying(blob: bytes, is_wanted: Callable[[bytes], bool]) -> Iterator[bytes]
 
 def _block_at(blob: bytes, start: int) -> re.Match[bytes]:
     """What begins at `start`: of a block that is too long, one byte more than one may have."""
-    block = _BLOCK.match(blob, start, start + _MAX_BLOCK_BYTES + 1)
+    block = re.compile(_BLOCK).match(blob, start, start + _MAX_BLOCK_BYTES + 1)
     if block is None:  # it matches the empty string
         raise MalformedBlock("no block begins here")
     return block
