@@ -72,6 +72,7 @@ mutate: setup
 ## make fuzz       gives each parser malformed input, for nine minutes (ARGS=--seconds=60)
 .PHONY: fuzz
 fuzz: setup
+	$(VENV)/bin/python -m pytest -q -m hypothesis --hypothesis-profile=random tests/unit
 	$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 ## make test-long  the long tests that `make test` leaves out: fuzzing, mutation, and (as root) the packages on Debian sid

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from eic_sandbox.cloud.instance import Instance
 from eic_sandbox.imds.metadata import InstanceMetadata
@@ -17,6 +18,12 @@ from testbed import keys, private_host
 
 if TYPE_CHECKING:  # it needs aiohttp, which the environments of tests/versions.sh lack
     from eic_sandbox.server import Sandbox
+
+# The same examples in each run, and no time limit: a run fails only because of what was changed. `make fuzz` runs the
+# same tests with the profile "random".
+settings.register_profile("random", database=None, deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("fixed", settings.get_profile("random"), derandomize=True)
+settings.load_profile("fixed")
 
 
 def pytest_configure() -> None:
