@@ -157,7 +157,7 @@ SOURCES = $(shell find CONTRIBUTING.md LICENSE Makefile README.md benchmarks/spe
     docs eic_sandbox eic_sshd etc packaging systemd \
     \( -name __pycache__ -o -name '*.egg-info' -o -path eic_sandbox/build \) -prune -o \( -type f -o -path '*/*' \) -print)
 
-## make deb        build/deb/*.deb, for Debian 12 and 13, Ubuntu 22.04 and 24.04
+## make deb        build/deb/*.deb, for Debian 12 and 13, Ubuntu 22.04 and later
 .PHONY: deb
 deb: build/deb/build.log
 build/deb/build.log: $(SOURCES)
@@ -169,7 +169,7 @@ source-deb: build/source-deb/build.log
 build/source-deb/build.log: $(SOURCES)
 	packaging/build-source-deb.sh build/source-deb
 
-## make rpm        build/rpm/*.rpm, for Amazon Linux 2023, Red Hat Enterprise Linux 9 and its rebuilds, Fedora
+## make rpm        build/rpm/*.rpm, for Amazon Linux 2023, Red Hat Enterprise Linux 9 and its rebuilds
 .PHONY: rpm
 rpm: build/rpm/build.log
 build/rpm/build.log: $(SOURCES)

@@ -38,7 +38,7 @@ def main(arguments: list[str], begun: float) -> int:
     begun = int(arguments[1]) / 1000 if is_retry else begun
     invocation = parse(arguments[2 * is_retry :], begun, is_retry)
     if invocation is None:
-        to_syslog("wrong arguments from sshd, no keys printed: AuthorizedKeysCommand must end in `%u %f`")
+        to_syslog("AuthorizedKeysCommand: wrong arguments, so no keys are printed. It must end in `%u %f`.")
         write((USAGE + "\n").encode(), 2)
         return 2
     answer, has_chain = None, False

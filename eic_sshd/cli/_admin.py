@@ -48,7 +48,7 @@ def run_as_admin(arguments: argparse.Namespace, change: Callable[[Target], None]
     eic-sshd (the packages' scripts use that).
     """
     if os.geteuid() != 0:
-        report("only root can change sshd's configuration. Run it as root.", sys.stderr)
+        report("sshd's configuration: only root can change it. Run this command as root.", sys.stderr)
         return 1
     os.umask(0o022)  # sshd and other users read the files
     site = this_site()

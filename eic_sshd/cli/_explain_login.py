@@ -45,7 +45,12 @@ def login_now(user: str, fingerprint: Optional[str] = None) -> Login:
     try:
         uid = _lookups.call(lambda: pwd.getpwnam(user).pw_uid, _ACCOUNT_TIMEOUT)
     except (KeyError, ValueError):
-        return Login(user, fingerprint, None, (f"There is no user {user[:64]} on this machine: sshd asks for none.",))
+        return Login(
+            user,
+            fingerprint,
+            None,
+            (f"There is no user {user[:64]} on this machine, so sshd does not run eic-sshd for that user.",),
+        )
     except OSError as error:
         return Login(user, fingerprint, None, (f"The uid of {user[:64]} could not be looked up: {error}.",))
     return Login(user, fingerprint, uid)
@@ -64,11 +69,11 @@ def as_sshd_asks(login: Login, config: Config, read_command: ReadCommand) -> Log
         return login
     command = read_command()
     if command is None:
-        note = "Whether sshd passes the uid was not seen. If it does not, [policy] takes every user for root."
+        note = "Whether sshd passes the uid was not seen. If it does not, [policy] treats every user as root."
         return login._replace(notes=(*login.notes, note))
     if is_ours(command) and not passes_uid(command):
         note = (
-            "sshd's AuthorizedKeysCommand does not pass the uid, so [policy] takes every user for root. Run "
+            "sshd's AuthorizedKeysCommand does not pass the uid, so [policy] treats every user as root. Run "
             "`eic-sshd enable`, or add --token U=%U to a line of your own."
         )
         return login._replace(uid=None, notes=(*login.notes, note))

@@ -45,7 +45,7 @@ def this_machine(config_file: str) -> Machine:
     config, invalid = load_or_refuse(config_file)
     if invalid:
         report(
-            "The configuration is invalid: `eic-sshd check-config` reports where. It is read as far as it is valid.",
+            "the configuration: it is invalid, so only its valid sections are used. Run `eic-sshd check-config`.",
             sys.stderr,
         )
     user, login_grace = _sshd_settings()
@@ -63,7 +63,10 @@ def source(settings: LogSettings, uids: Set[int], require: Callable[[], None] = 
             "Set it to journal or to a file",
         )
     if settings.level < NOTICE:
-        report("[log] level leaves out granted keys: logins with them are shown as by another method.", sys.stderr)
+        report(
+            "[log] level: granted keys are not recorded: logins with them are shown as `other method`. Set it to info.",
+            sys.stderr,
+        )
     if destination == "journal":
         require()
         return Source(Journal(uids), uids)

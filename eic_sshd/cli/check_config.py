@@ -33,8 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         choices=("problem", "warning"),
         default="problem",
-        help="end with status 1 if there is one (default: problem); a warning is a setting of sshd by which no pushed "
-        "key logs in though eic-sshd is enabled, such as `PubkeyAuthentication no`",
+        help="end with status 1 if there is one (default: problem); a warning is, for example, a setting of sshd by "
+        "which no pushed key logs in although eic-sshd is enabled (`PubkeyAuthentication no`)",
     )
     parser.add_argument(
         "--strict",

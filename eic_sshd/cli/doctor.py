@@ -48,7 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="problem",
         help="end with status 1 if there is one (default: problem); what is unknown counts as a warning",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, whose form docs/doctor.md describes")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, whose form /usr/share/doc/eic-sshd/docs/doctor.md describes"
+    )
     parser.add_argument(
         "--redact",
         action="store_true",

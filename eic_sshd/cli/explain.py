@@ -44,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "key from standard input (default: any key)",
     )
     parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {OUR_CONFIG})")
-    parser.add_argument("--json", action="store_true", help="print JSON, in the form that docs/explain.md describes")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, whose form /usr/share/doc/eic-sshd/docs/explain.md describes"
+    )
     parser.add_argument(
         "--redact",
         action="store_true",
@@ -87,7 +89,7 @@ def explain(arguments: argparse.Namespace, deciding: Optional[ContextManager[Non
         if arguments.as_of is not None and arguments.saved is None:
             raise MachineError("--as-of", "it needs --from", "Without --from, explain decides now")
         if arguments.caller is not None and (arguments.key or arguments.save or arguments.saved):
-            raise MachineError("--caller", "it goes with USER alone", "Without a key, nothing can be saved")
+            raise MachineError("--caller", "it can be used with USER only", "Remove the key, --save or --from")
         if arguments.user is None and arguments.saved is None:
             raise MachineError("USER", "it is missing", "See `eic-sshd explain --help`")
         fingerprint = None if arguments.key is None else fingerprint_of(arguments.key)

@@ -38,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="also connections that ended before sshd ran eic-sshd, such as scans"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line (docs/audit.md)")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object a line (/usr/share/doc/eic-sshd/docs/audit.md)"
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--follow", action="store_true", help="go on, and print logins and refusals as they come")
     kind.add_argument("--stats", action="store_true", help="print counts, and how long decisions took")
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ._log_source import this_machine
 
     if arguments.until is not None and (arguments.follow or arguments.session is not None):
-        print("eic-sshd: --until has no meaning with --follow or --session.", file=sys.stderr)
+        print("eic-sshd: --until: it cannot be used with --follow or --session. Remove one of them.", file=sys.stderr)
         return 2
     try:
         return Run(arguments, this_machine(arguments.config), sys.stdout).run()

@@ -9,11 +9,12 @@ import sys
 
 from ..host import libraries
 from ..model.reasons import NotGranted
+from ..paths import SOCKET
 
 HELP = "run the resident daemon (systemd does that at the first login)"
 EXAMPLE = """\
 Run the daemon in the foreground, with a socket and a configuration for tests:
-  eic-sshd serve --socket /tmp/test.sock --config /tmp/test.conf
+  eic-sshd serve --socket /run/eic-test.sock --config /root/test.conf
 """
 
 # What systemd passes to a service; everything else in the environment is removed.
@@ -23,7 +24,9 @@ _FROM_SYSTEMD = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `eic-sshd serve`."""
     parser.add_argument(
-        "--socket", metavar="PATH", help="create the socket there (default: the one that systemd passes)"
+        "--socket",
+        metavar="PATH",
+        help=f"create the socket there (default: the one that systemd passes, otherwise {SOCKET})",
     )
     parser.add_argument("--config", metavar="FILE", help="the configuration file")
 

@@ -12,11 +12,12 @@ class UsersSettings(Section, name="users"):
     """The OS users that eic-sshd answers for.
 
     deny is read first, then skip, then allow. Each lists names, names with the wildcards * (one character or more) and
-    ? (one character), and groups, written @NAME; they are separated by blanks or stand on indented lines, and one with
+    ? (one character), and groups, written @NAME; they are separated by blanks or written on indented lines. One with
     blanks is written between double quotes. * means every user, root too.
 
     These settings apply before IMDS is read. They do not apply to sshd's own AuthorizedKeysFile: to lock an account,
-    use DenyUsers in sshd_config(5). If the groups of a user cannot be looked up, nothing is granted.
+    use DenyUsers in sshd_config(5). If the groups of a user cannot be looked up, nothing is granted. The
+    daemon caches the groups of a user for 60 seconds.
     """
 
     deny = Setting(
@@ -56,8 +57,8 @@ class PolicySettings(Section, name="policy", repeats=True):
         values.blank_separated(caller_pattern.parse),
         "",
         "The ARNs of callers, separated by blanks or on indented lines. * (one character or more) and ? (one "
-        "character) may be in the partition, in the account and in the segments after the resource's type, and mean "
-        "nothing beyond their segment. ${os_user} means exactly the OS user. Case counts.",
+        "character) may be in the partition, in the account and in the segments after the resource's type, and never "
+        "match across a `/` or `:`. ${os_user} means exactly the OS user. Case counts.",
         several_lines=True,
     )
     os_users = Setting(

@@ -66,7 +66,7 @@ def load(path: str = OUR_CONFIG, *, missing_ok: bool = False) -> Config:
     """
     reading = read(path, SECTIONS, missing_ok=missing_ok)
     if "chain" in reading.invalid_sections:
-        reading.problems.append("A chained command does not run either.")
+        reading.problems.append("[chain] command: it does not run either.")
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)

@@ -84,8 +84,8 @@ class KeysSettings(Section, name="keys"):
         key_options.parse,
         "",
         "Options of authorized_keys (sshd(8)) for each pushed key, such as: restrict,pty. Separate them by commas, "
-        "without blanks; restrict comes before what is allowed again. cert-authority and principals cannot be used; "
-        "expiry-time with Z needs OpenSSH 9.1. Keys on disk do not get them.",
+        "without blanks; write restrict before the options that allow something again. cert-authority and principals "
+        "cannot be used; expiry-time with Z needs OpenSSH 9.1. Keys on disk do not get them.",
     )
 
     @property

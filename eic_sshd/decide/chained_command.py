@@ -104,7 +104,7 @@ def _arguments(command: str, invocation: Invocation) -> List[str]:
         return keys_command.expand(words, values)
     except KeyError as token:
         name = token.args[0]
-        raise _Failed(f"not run: sshd does not say what %{name} is: run `eic-sshd enable --chain` again") from None
+        raise _Failed(f"not run: sshd does not pass %{name}: run `eic-sshd enable --chain` again") from None
 
 
 def _run(argv: List[str], environment: Dict[str, str], until: float) -> Tuple[bytes, int]:

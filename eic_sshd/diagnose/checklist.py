@@ -103,7 +103,9 @@ def _configuration(question: Question) -> Iterator[Finding]:
         config = loader.load(path, missing_ok=True)
     except loader.ConfigError as invalid:
         for problem in dict.fromkeys(invalid.problems):
-            yield error("config-invalid", path, problem.rstrip("."))
+            place, _, text = problem.rstrip(".").partition(": ")
+            clause, closing, remedy = text.partition("). ")
+            yield error("config-invalid", place, clause + closing.rstrip(". "), remedy)
         return
     yield from configuration.problems(config)
     user = question.command_user()

@@ -63,7 +63,7 @@ def _refused(seen: Observation, facts: ImdsFacts) -> Finding:
             "imds-blocked-for-user",
             seen.endpoint,
             f"{facts.user} cannot connect to it, and root can, as with a firewall rule for that user ({seen.refusal})",
-            f"Run `{facts.removal}`" if facts.removal else f"Let uid of {facts.user} connect: {rules}",
+            f"Run `{facts.removal}`" if facts.removal else f"Remove the rule that denies {facts.user}: {rules}",
         )
     return error(
         "imds-unreachable",

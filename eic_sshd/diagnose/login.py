@@ -81,7 +81,7 @@ def second_factor(effective: Mapping[str, str], subject: str) -> Iterator[Findin
         yield warning(
             "second-factor",
             subject,
-            f"a key alone does not log in: sshd asks for more (AuthenticationMethods {methods})",
+            f"a key alone does not log in: sshd requires more (AuthenticationMethods {methods})",
             "Give the second factor too, or add a list of publickey alone",
         )
 
@@ -124,7 +124,7 @@ def _account_problems(facts: LoginFacts, account: Account) -> Iterator[Finding]:
         yield warning(
             "password-expired",
             facts.user,
-            "its password has expired, so the login asks for a new one, and a command without a terminal fails",
+            "its password has expired, so the login requires a new one, and a command without a terminal fails",
             f"Run `chage --maxdays -1 --lastday {facts.today} {facts.user}`",
         )
     if facts.nologin and account.uid != 0:

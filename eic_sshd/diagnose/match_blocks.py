@@ -31,11 +31,15 @@ def plan_problems(site: Site, plan: Plan) -> Iterator[Finding]:
     user_outside = outside(users)
     for command in _with_command(_in_blocks(commands)):
         if not in_same_block(command, users) and (user_outside is None or user_outside.word != plan.user):
-            user = f"as {user_outside.word}, set outside of the block" if user_outside else "not at all, without a user"
+            user = (
+                f"runs as {user_outside.word}, set outside of the block"
+                if user_outside
+                else "does not run, because no AuthorizedKeysCommandUser is set"
+            )
             yield error(
                 "match-block-relies-on-user",
                 command.place,
-                f"{command.value} runs {user}, and eic-sshd's AuthorizedKeysCommandUser {plan.user} would change that",
+                f"{command.value} {user}, and eic-sshd's AuthorizedKeysCommandUser {plan.user} would change that",
                 f"Add an AuthorizedKeysCommandUser to `Match {command.match}`, then run `eic-sshd enable`",
             )
     yield from user_problems(site)

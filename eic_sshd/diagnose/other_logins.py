@@ -43,8 +43,8 @@ def findings(facts: OtherLogins) -> Iterator[Finding]:
         "no-other-login",
         "sshd",
         "without IMDS nobody can log in: no user has a key on disk, and every other method is off",
-        "Put a key into an authorized_keys file, or set [fallback] keys_file; or make sure of the serial console or "
-        "Session Manager",
+        "Put a key into an authorized_keys file, or set [fallback] keys_file, or check that the serial console or "
+        "Session Manager works",
     )
 
 

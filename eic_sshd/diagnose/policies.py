@@ -38,6 +38,6 @@ def uid_warnings(site: Site, config: Config) -> Iterator[Finding]:
         yield warning(
             "uid-not-passed",
             "AuthorizedKeysCommand",
-            f"it does not pass the uid ({command}), so [policy] takes every user for root",
+            f"it does not pass the uid ({command}), so [policy] treats every user as root",
             "Run `eic-sshd enable`, or add --token U=%U to a line of your own",
         )

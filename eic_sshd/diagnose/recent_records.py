@@ -121,19 +121,19 @@ def _is_telling(reason: Reason) -> bool:
 def _of_records(records: Dict[str, List[Entry]], now: float) -> Iterator[Finding]:
     for word, entries in records.items():
         remedy = _REASONS[word].remedy.rstrip(".")
-        yield warning(f"recent-{word}", "the log", f"{_times(entries, now)} `{word}`: {_shown(entries)}", remedy)
+        yield warning(f"recent-{word}", "the log", f"`{word}` {_times(entries, now)} ({_shown(entries)})", remedy)
 
 
 def _of_lines(lines: Dict[_Line, List[Entry]], now: float) -> Iterator[Finding]:
     for line, entries in lines.items():
-        problem = f"{line.problem} {_times(entries, now)}: {_shown(entries)}"
+        problem = f"{line.problem} {_times(entries, now)} ({_shown(entries)})"
         yield warning(line.code, "sshd's log", problem, line.remedy)
 
 
 def _times(entries: Sequence[Entry], now: float) -> str:
     minutes = max(now - entries[-1].at, 0) / 60
     ago = f"{minutes:.0f} min ago" if minutes < 120 else f"{minutes / 60:.0f} h ago"
-    return f"once, {ago}," if len(entries) == 1 else f"{len(entries)} times, the last {ago},"
+    return f"once, {ago}" if len(entries) == 1 else f"{len(entries)} times, the last {ago}"
 
 
 def _shown(entries: Sequence[Entry]) -> str:

@@ -16,8 +16,8 @@ class Reason(enum.Enum):
     """Why a decision came out as it did.
 
     Each reason knows its `word` (the record's EIC_REASON), the `outcome` it leads to, its syslog
-    `severity`, whether it means that pushed keys cannot be had at all (`unavailable`), what it
-    says (`meaning`) and what an administrator can do about it (`remedy`).
+    `severity`, whether it means that no pushed key is available at all (`unavailable`), its `meaning`,
+    and what an administrator can do about it (`remedy`).
     """
 
     def __init__(
@@ -176,8 +176,9 @@ class Reason(enum.Enum):
     DEADLINE_EXCEEDED = (
         "deadline-exceeded", Outcome.ERROR, WARNING, True,
         "The decision took longer than `[imds] deadline` in all.",
-        "The message names the step that was under way, and for how long this process could compute. If that is "
-        "little, the machine is busy with other work; otherwise look at what the step waits for.",
+        "The message names the step that took the time. If the command decided in its own process, it also has the "
+        "processor time that this process got: if that is little, the machine is busy with other work. Otherwise look "
+        "at what the step waits for.",
     )  # fmt: skip
     CONFIG_INVALID = (
         "config-invalid", Outcome.ERROR, ERR, True,
@@ -229,7 +230,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     FALLBACK_FILE = (
         "fallback-file", Outcome.FALLBACK, NOTICE, False,
-        "Keys from `[fallback] keys_file` were handed to sshd, since no pushed key could be.",
+        "Keys from `[fallback] keys_file` were handed to sshd, because no pushed key was granted.",
         "Nothing, if on-disk keys are meant to work; the message has the reason why pushed keys were not used.",
     )  # fmt: skip
 

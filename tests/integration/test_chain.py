@@ -126,7 +126,7 @@ def test_tokens_that_only_sshd_knows_reach_the_chained_command(site: Site) -> No
 def test_token_that_sshd_does_not_pass_is_named(site: Site) -> None:
     answer = site(PRINT, arguments="%k").ask()
     assert answer.printed == ""
-    assert "sshd does not say what %k is: run `eic-sshd enable --chain` again" in chained(answer)["message"]
+    assert "sshd does not pass %k: run `eic-sshd enable --chain` again" in chained(answer)["message"]
 
 
 ENDINGS = {
@@ -229,7 +229,7 @@ def test_invalid_file_without_a_command_does_not_stop_the_chained_command(site: 
 
 def test_invalid_file_with_a_command_stops_the_chained_command(client: Client) -> None:
     client.configure(extra="[chain]\ncommand = /usr/bin/true\nstray\n")
-    with pytest.raises(ConfigError, match="A chained command does not run either") as error:
+    with pytest.raises(ConfigError, match=r"\[chain\] command: it does not run either") as error:
         load(str(client.config))
     assert error.value.salvaged.chain.command is None
 

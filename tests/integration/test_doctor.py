@@ -71,3 +71,13 @@ def test_root_cause_is(enabled: Machine, code: str) -> None:
     assert wrong(diagnosis) == [code], diagnosis.results
     assert diagnosis.root_cause is not None
     assert diagnosis.root_cause.finding.code == code
+
+
+def test_invalid_setting_is_shown_with_its_own_file_and_a_remedy(enabled: Machine) -> None:
+    enabled.write("eic-sshd/conf.d/50-site.conf", "[keys]\nwindow = x\n")
+    diagnosis = examine(enabled)
+    assert diagnosis.root_cause is not None
+    finding = diagnosis.root_cause.finding
+    assert finding.subject.endswith("conf.d/50-site.conf:2")
+    assert "[keys] window" in finding.problem
+    assert finding.remedy.startswith("Use a whole number from 1 to 3600")

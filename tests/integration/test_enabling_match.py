@@ -121,9 +121,8 @@ def test_a_unit_that_is_overridden_does_not_count(machine: Machine) -> None:
 
 def test_a_match_block_whose_command_has_no_user_is_refused(machine: Machine) -> None:
     machine.sshd_config(f"{INCLUDE}Match User git\n    AuthorizedKeysCommand /usr/bin/true git\n")
-    assert (
-        "runs not at all, without a user, and eic-sshd's AuthorizedKeysCommandUser eic-sshd would" in machine.refusal()
-    )
+    because = "does not run, because no AuthorizedKeysCommandUser is set"
+    assert f"{because}, and eic-sshd's AuthorizedKeysCommandUser eic-sshd would" in machine.refusal()
 
 
 @pytest.mark.parametrize("user", ["root", "%u", "nobody-of-that-name"])

@@ -81,4 +81,4 @@ def test_text_that_is_no_caller_is_explained_without_control_characters(command:
 
 @pytest.mark.parametrize("words", [["root", "SHA256:x"], ["root", "--save", "x"], ["--from", "x"]])
 def test_options_that_need_a_pushed_key_are_refused(command: Explain, words: List[str]) -> None:
-    assert "--caller: it goes with USER alone" in command.run("--caller", ROLE, *words, status=2)
+    assert "--caller: it can be used with USER only" in command.run("--caller", ROLE, *words, status=2)

@@ -14,9 +14,9 @@ from .explaining import Explain
 
 CALLER = "arn:aws:iam::123456789012:user/alice"
 POLICY = f'[policy "all"]\ncallers = {CALLER}\nos_users = *\n'
-NOT_SEEN = "Whether sshd passes the uid was not seen. If it does not, [policy] takes every user for root."
+NOT_SEEN = "Whether sshd passes the uid was not seen. If it does not, [policy] treats every user as root."
 NOT_PASSED = (
-    "sshd's AuthorizedKeysCommand does not pass the uid, so [policy] takes every user for root. Run `eic-sshd enable`, "
+    "sshd's AuthorizedKeysCommand does not pass the uid, so [policy] treats every user as root. Run `eic-sshd enable`, "
     "or add --token U=%U to a line of your own."
 )
 USER = "nobody"  # no system account by its uid

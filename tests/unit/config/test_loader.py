@@ -108,7 +108,7 @@ def test_an_unparsable_file_invalidates_all_but_a_chained_command_of_another_fil
     error = invalid(path)
     assert error.salvaged.log == build({}).log
     assert error.salvaged.chain.command == (None if command else "/usr/bin/true")
-    assert (error.problems[-1] == "A chained command does not run either.") is bool(command)
+    assert (error.problems[-1] == "[chain] command: it does not run either.") is bool(command)
 
 
 # Files that are not there, or that others control.
