@@ -6,15 +6,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from typing import Iterator, Optional
 
 from ..config.loader import ConfigError, load
 from ..config.schema import Config
 from ..config.values import LEVELS
-from ..diagnose import configuration
+from ..diagnose import configuration, key_options
 from ..diagnose.finding import Finding, Severity, error, exit_status
 from ..model.os_users import OsUsers
 from ..paths import OUR_CONFIG
+from ..sshd.program import Sshd
 
 HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting"
 EXAMPLE = """\
@@ -69,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings(config: Config, file: Optional[str], fail_on: str) -> Iterator[Finding]:
     """All findings for this machine if the configuration `file` is the installed one, and root asks."""
     yield from configuration.problems(config)
+    yield from key_options.problems(config.keys.options, time.time(), Sshd())
     if file is None and os.geteuid() == 0:
         from ..diagnose import installation, libraries, selinux
         from ._admin import this_site

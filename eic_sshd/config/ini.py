@@ -11,7 +11,7 @@ from typing import Dict, List, Optional
 
 from ..model.value import Value
 
-# A `]` between double quotes is part of the section's name. What follows the header is ignored.
+# A `]` between double quotes is part of the section's name.
 _HEADER = r'\[((?:"[^"]*"|[^]"])+)\]'
 
 
@@ -77,6 +77,9 @@ class _Reader:
             self._continue(content)
         elif header:
             self._indent = None
+            rest = content[header.end() :].lstrip()
+            if rest and rest[0] not in "#;":
+                self.problems.append(Problem(number, f"there is text after the header ({rest[:64]!r})"))
             self._begin(number, header.group(1))
         else:
             self._indent = indent

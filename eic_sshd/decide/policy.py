@@ -29,7 +29,7 @@ class Account(Value):
     @property
     def is_system(self) -> bool:
         """Whether it is root's or a system account."""
-        return self.uid is None or self.uid < self.uid_min
+        return self.uid is None or self.uid == 0 or self.uid < self.uid_min
 
 
 def require_user(user: str, users: UsersSettings, groups_of: GroupsOf) -> None:

@@ -19,6 +19,7 @@ from . import (
     access,
     configuration,
     installation,
+    key_options,
     libraries,
     live_checks,
     login,
@@ -108,6 +109,7 @@ def _configuration(question: Question) -> Iterator[Finding]:
             yield error("config-invalid", place, clause + closing.rstrip(". "), remedy)
         return
     yield from configuration.problems(config)
+    yield from key_options.problems(config.keys.options, time.time(), question.site.sshd)
     user = question.command_user()
     if is_single_ordinary_user(user):
         yield from access.config_problems(question.site, user)

@@ -3,15 +3,19 @@
 
 sshd ignores a line with an unknown option, with a bad value or with a blank after a comma, and logs no reason. So the
 text is checked here when the configuration is read, and more strictly than by sshd: an option that no client can meet,
-or that another one cancels, is an error too. The syntax is the same from OpenSSH 8.7 to 10 (auth-options.c).
+or that another one cancels, is an error too. The syntax is the same from OpenSSH 8.7 to 10 (auth-options.c); the Z
+of expiry-time needs 9.1.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Union
 
 from .value import Value
+
+if TYPE_CHECKING:
+    import ipaddress
 
 # sshd reads no longer line than 16 KiB; a key may take 11 KiB of it.
 _MAX_LENGTH = 4096
@@ -21,7 +25,8 @@ _GRANTS = ("agent-forwarding", "port-forwarding", "x11-forwarding", "pty", "user
 _FLAGS = frozenset((*_GRANTS, "touch-required", "verify-required"))
 _REPEATABLE = ("environment", "permitopen", "permitlisten")
 _HOST_PATTERN = r"[A-Za-z0-9.*?:_-]+"
-_FORWARD_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.*_-]+)"
+_FORWARD_HOST = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.*_-]{1,255})"
+_FIRST_YEAR = 1971  # sshd ignores a line whose time is not after the epoch, wherever the machine is
 
 
 class _Option(Value):
@@ -51,6 +56,11 @@ def parse(text: str) -> str:
             raise ValueError(f"Put restrict before {granted[0]}: after it, it denies that again")
         seen[option.feature] = option
     return text
+
+
+def expiry_time(text: str) -> Optional[str]:
+    """The value of expiry-time in options that `parse` accepts; None if it is not among them."""
+    return next((one.value for one in (_split(text) if text else []) if one.feature == "expiry-time"), None)
 
 
 def _split(text: str) -> List[_Option]:
@@ -115,29 +125,61 @@ def _expiry_time(value: str) -> None:
     try:
         if match is None:
             raise ValueError
-        datetime.datetime.strptime(match.group(1), form[len(match.group(1))])
+        time = datetime.datetime.strptime(match.group(1), form[len(match.group(1))])
+        if time.year < _FIRST_YEAR:
+            raise ValueError
     except ValueError:
         raise ValueError("Use YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS in expiry-time, with Z for UTC") from None
 
 
 def _from(value: str) -> None:
     patterns = value.split(",")
-    for pattern in patterns:
-        _from_pattern(pattern[1:] if pattern.startswith("!") else pattern)
-    if all(pattern.startswith("!") for pattern in patterns):
+    denied = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    allowed = [pattern for pattern in patterns if not pattern.startswith("!")]
+    for pattern in (*denied, *allowed):
+        _from_pattern(pattern)
+    if not allowed:
         raise ValueError("Name an address that may log in, too: from has only ones that may not")
+    for pattern in denied:
+        hidden = next((one for one in allowed if _has(pattern, one)), None)
+        if hidden is not None:
+            raise ValueError(f"Remove {hidden} or !{pattern} in from: the first is within the second")
 
 
 def _from_pattern(pattern: str) -> None:
-    if "/" in pattern:
-        import ipaddress  # late: it is slow to load
+    """sshd takes what is no address or network in its own form for a pattern of names, which matches no address."""
+    if re.fullmatch(r"[0-9A-Fa-f:.]+/[0-9]{1,3}|[0-9.]+|[^*?/]*:[^*?/]*", pattern):
+        network = _network(pattern) if re.fullmatch(r"[0-9A-Fa-f:./]+", pattern) else None
+    elif "/" not in pattern and re.fullmatch(_HOST_PATTERN, pattern):
+        return  # a name, or a pattern with wildcards
+    else:
+        network = None
+    if network is None:
+        form = "ADDRESS/BITS of a network" if "/" in pattern else "addresses, networks and host names"
+        raise ValueError(f"Use {form} in from, in place of {pattern[:64] or 'nothing'}")
+    if network.version == 6 and network.network_address.ipv4_mapped is not None:
+        raise ValueError(f"Use the IPv4 address in from, in place of {pattern[:64]}")
 
-        try:
-            ipaddress.ip_network(pattern)
-        except ValueError:
-            raise ValueError(f"Use ADDRESS/BITS of a network in from, in place of {pattern[:64]}") from None
-    elif not re.fullmatch(_HOST_PATTERN, pattern):
-        raise ValueError(f"Use addresses, networks and host names in from, in place of {pattern[:64] or 'nothing'}")
+
+def _has(outer: str, inner: str) -> bool:
+    """Whether each client that `inner` matches is one that `outer` matches, as far as that can be seen."""
+    one, other = _network(inner), _network(outer)
+    if one is not None and other is not None:
+        return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
+    if not outer.strip("*"):
+        return True
+    wildcards = ".*".join(re.escape(part).replace(r"\?", ".") for part in outer.lower().split("*"))
+    return not re.search("[*?/]", inner) and bool(re.fullmatch(wildcards, inner.lower()))
+
+
+def _network(text: str) -> Optional[Union[ipaddress.IPv4Network, ipaddress.IPv6Network]]:
+    """The network of an address or of ADDRESS/BITS; None if `text` is neither."""
+    import ipaddress  # late: it is slow to load
+
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        return None
 
 
 def _permit_open(value: str) -> None:

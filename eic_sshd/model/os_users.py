@@ -11,6 +11,9 @@ from .value import Value
 
 # More than any name of a user or group has: useradd(8) and groupadd(8) allow 32, directories more.
 _MAX_LENGTH = 256
+# No user or group has a name with one of these, neither in passwd(5) nor in a directory: a word with one is a mistake,
+# such as a second setting on the same line, a comma between two names, or a comment.
+_NEVER_IN_A_NAME = r"[]\[=,:;|<>{}\"/]|^@?#"
 
 
 class OsUsers(Value):
@@ -54,6 +57,9 @@ def of(words: Iterable[str]) -> OsUsers:
     for word in found:
         if not word.lstrip("@") or len(word) > _MAX_LENGTH or not word.isprintable():
             raise ValueError(f"Use names of users, and @NAME for groups, in place of {word[:64]!r}")
+        if re.search(_NEVER_IN_A_NAME, word):
+            form = "Separate names by blanks, and put each setting and each comment on a line of its own"
+            raise ValueError(f"{form}, in place of {word[:64]!r}")
         if word.startswith("@") and re.search("[*?]", word):
             raise ValueError(f"Use the whole name of a group, in place of {word[:64]!r}")
     groups = tuple(word[1:] for word in found if word.startswith("@"))

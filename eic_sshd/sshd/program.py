@@ -44,6 +44,12 @@ class Sshd:
         """Whether the program exists and may be executed."""
         return os.access(self.program, os.X_OK)
 
+    def version(self) -> Optional[Tuple[int, int]]:
+        """OpenSSH's version, such as (9, 2); None if the program does not print it. Raises MachineError."""
+        done = run(self.program, "-V")  # without this option, before 9.2, it prints the version with its usage
+        found = re.search(r"OpenSSH_([0-9]+)\.([0-9]+)", done.stderr + done.stdout)
+        return (int(found.group(1)), int(found.group(2))) if found else None
+
     def config_problem(self, host_keys: bool = False, addresses: bool = False) -> Optional[str]:
         """Why sshd rejects its configuration; None if it accepts it.
 

@@ -202,3 +202,10 @@ def test_list_without_groups_needs_no_directory() -> None:
         policy.policies_of(CALLER, Account("b", 1000, 1000), allowing(CALLER, users="a"), directory.of)
     policy.require_user("b", UsersSettings(deny=os_users("a")), directory.of)
     assert directory.asked == []
+
+
+@pytest.mark.parametrize("uid_min", [0, 1, 1000])
+def test_root_is_a_system_account_whatever_the_first_ordinary_uid_is(uid_min: int) -> None:
+    with pytest.raises(NotGranted) as caught:
+        policy.policies_of(CALLER, Account("root", 0, uid_min), allowing(ANY, users="*"), Directory({}, ()).of)
+    assert caught.value.reason is Reason.CALLER_FORBIDDEN

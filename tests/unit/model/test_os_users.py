@@ -20,6 +20,7 @@ from eic_sshd.model.os_users import OsUsers, of
         ("* a? @g", OsUsers((), ("*", "a?"), ("g",))),
         ('"@domain users" "a b"', OsUsers(("a b",), (), ("domain users",))),
         ("user@example.com @g@example.com", OsUsers(("user@example.com",), (), ("g@example.com",))),
+        ("CORP\\alice svc$ a#b @g's", OsUsers(("CORP\\alice", "svc$", "a#b"), (), ("g's",))),
     ],
 )
 def test_list_has_names_wildcards_and_groups(text: str, expected: OsUsers) -> None:
@@ -28,7 +29,10 @@ def test_list_has_names_wildcards_and_groups(text: str, expected: OsUsers) -> No
     assert os_users(str(expected)) == expected
 
 
-@pytest.mark.parametrize("text", ["@", "@g*", "@?", "a" * 257, "a\x7f"])
+@pytest.mark.parametrize(
+    "text",
+    ["@", "@g*", "@?", "a" * 257, "a\x7f", "root,admin", "=", "allow=", "[users]", "#", "#bob", "@#g", "${os_user}"],
+)
 def test_word_that_is_no_user_or_group_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="in place of"):
         of([text])
