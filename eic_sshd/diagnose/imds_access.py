@@ -82,9 +82,9 @@ def _answered(seen: Observation, token: Answer, facts: ImdsFacts) -> Iterator[Fi
             "it is turned off for this instance (it answers 403)",
             f"Run `{_modify(facts)} --http-endpoint enabled` where AWS's API may be used",
         )
-    elif token.status != 200 or token.body:
-        shown = f"status {token.status}" if token.status != 200 else f"it begins with {token.body[:20]!r}"
-        yield error("imds-error", seen.endpoint, f"its answer to a request for a token is not a token ({shown})")
+    elif not seen.has_token:
+        problem = f"its answer to a request for a token is not a token (status {token.status})"
+        yield error("imds-error", seen.endpoint, problem)
     elif seen.instance_id:
         yield ok("imds-answers", seen.endpoint, f"it answers {facts.user} as instance {seen.instance_id}")
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Mapping, NamedTuple, Optional
+from typing import Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ..host import libraries
@@ -25,21 +25,20 @@ _TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 
 
 class Answer(NamedTuple):
-    """An answer of HTTP: the status, four header fields (empty where there is none) and the begin of the body."""
+    """An answer of HTTP: the status and three header fields, empty where there is none. Its body is not kept."""
 
     status: int
     server: str = ""
     via: str = ""
     date: str = ""
-    body: str = ""
 
 
 class Observation(NamedTuple):
     """What happened at `endpoint`.
 
     `refusal` is why no connection was made, empty if one was. `silent` says that a request got no answer in time,
-    `failure` why it got an answer that is none. `token` is the answer to the request for a token, its body removed
-    where it is one; `instance_id` is what the service then reported.
+    `failure` why it got an answer that is none. `token` is the answer to the request for a token, and `has_token` says
+    whether its body was one; `instance_id` is what the service then reported.
     """
 
     endpoint: str
@@ -47,6 +46,7 @@ class Observation(NamedTuple):
     silent: bool = False
     failure: str = ""
     token: Optional[Answer] = None
+    has_token: bool = False
     instance_id: str = ""
 
 
@@ -83,16 +83,17 @@ def _requests(endpoint: str) -> Observation:
 
     with requests.Session() as session:
         session.trust_env = False
-        token = _exchange(session, "PUT", f"{endpoint}/latest/api/token", _TTL)
-        if token.status != 200 or not re.fullmatch(_TOKEN, token.body):
-            return Observation(endpoint, token=token._replace(body=token.body[:_MAX_FIELD]))
-        headers = {"X-aws-ec2-metadata-token": token.body}
-        found = _exchange(session, "GET", f"{endpoint}/latest/meta-data/instance-id", headers)
-    is_id = found.status == 200 and re.fullmatch(_INSTANCE_ID, found.body.strip()) is not None
-    return Observation(endpoint, token=token._replace(body=""), instance_id=found.body.strip() if is_id else "")
+        answer, token = _exchange(session, "PUT", f"{endpoint}/latest/api/token", _TTL)
+        if answer.status != 200 or not re.fullmatch(_TOKEN, token):
+            return Observation(endpoint, token=answer)  # without the body: a part of it may be a token
+        headers = {"X-aws-ec2-metadata-token": token}
+        found, text = _exchange(session, "GET", f"{endpoint}/latest/meta-data/instance-id", headers)
+    is_id = found.status == 200 and re.fullmatch(_INSTANCE_ID, text.strip()) is not None
+    return Observation(endpoint, token=answer, has_token=True, instance_id=text.strip() if is_id else "")
 
 
-def _exchange(session: object, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+def _exchange(session: object, method: str, url: str, headers: Mapping[str, str]) -> Tuple[Answer, str]:
+    """The answer, and the begin of its body."""
     import requests
 
     assert isinstance(session, requests.Session)  # noqa: S101 - the type, of a module that is loaded late
@@ -101,6 +102,5 @@ def _exchange(session: object, method: str, url: str, headers: Mapping[str, str]
     ) as answer:
         body = answer.raw.read(_MAX_BODY, decode_content=False)
         fields = {name: answer.headers.get(name, "")[:_MAX_FIELD] for name in ("Server", "Via", "Date")}
-        return Answer(
-            answer.status_code, fields["Server"], fields["Via"], fields["Date"], body.decode("ascii", "replace")
-        )
+        seen = Answer(answer.status_code, fields["Server"], fields["Via"], fields["Date"])
+        return seen, body.decode("ascii", "replace")

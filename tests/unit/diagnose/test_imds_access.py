@@ -13,7 +13,8 @@ from eic_sshd.diagnose.imds_probe import Answer, Observation
 
 ID = "i-0123456789abcdef0"
 FACTS = ImdsFacts("eic-sshd", tag=ID)
-GOOD = Observation(IPV4, token=Answer(200, "EC2ws"), instance_id=ID)
+GOOD = Observation(IPV4, token=Answer(200, "EC2ws"), has_token=True, instance_id=ID)
+NO_TOKEN = GOOD._replace(has_token=False, instance_id="")
 CASES = {
     "IMDS of EC2": (GOOD, FACTS, ["imds-answers"]),
     "IMDS of EC2 on Xen": (GOOD, FACTS._replace(tag=""), ["imds-answers"]),
@@ -26,16 +27,16 @@ CASES = {
     ),
     "the hop limit": (Observation(IPV4, silent=True), FACTS, ["imds-hop-limit"]),
     "no HTTP": (Observation(IPV4, failure="ConnectionError"), FACTS, ["imds-error"]),
-    "turned off": (GOOD._replace(token=Answer(403, "EC2ws", body="x"), instance_id=""), FACTS, ["imds-disabled"]),
-    "an error": (GOOD._replace(token=Answer(500, "EC2ws", body="x")), FACTS, ["imds-error"]),
-    "no token": (GOOD._replace(token=Answer(200, "EC2ws", body="<html>")), FACTS, ["imds-error"]),
+    "turned off": (NO_TOKEN._replace(token=Answer(403, "EC2ws")), FACTS, ["imds-disabled"]),
+    "an error": (NO_TOKEN._replace(token=Answer(500, "EC2ws")), FACTS, ["imds-error"]),
+    "no token": (NO_TOKEN, FACTS, ["imds-error"]),
     "no instance id": (GOOD._replace(instance_id=""), FACTS, ["imds-error"]),
     "a proxy": (GOOD._replace(token=Answer(200, "EC2ws", via="1.1 squid")), FACTS, ["imds-impostor", "imds-answers"]),
     "another server": (GOOD._replace(token=Answer(200, "nginx")), FACTS, ["imds-impostor", "imds-answers"]),
     "no server": (GOOD._replace(token=Answer(200)), FACTS, ["imds-impostor", "imds-answers"]),
     "another instance": (GOOD._replace(instance_id="i-other"), FACTS, ["imds-impostor", "imds-answers"]),
     "a page of a proxy": (
-        GOOD._replace(token=Answer(200, "nginx", body="<html>"), instance_id=""),
+        NO_TOKEN._replace(token=Answer(200, "nginx")),
         FACTS,
         ["imds-impostor", "imds-error"],
     ),
