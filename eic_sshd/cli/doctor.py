@@ -73,8 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ._admin import this_site
     from ._doctor_output import as_json, lines
 
-    if arguments.addr is not None and arguments.user is None:
-        print("eic-sshd: --addr: it needs --user.", file=sys.stderr)
+    wrong = _wrong(arguments)
+    if wrong:
+        print(f"eic-sshd: {wrong}", file=sys.stderr)
         return 2
     width = max(shutil.get_terminal_size().columns, 80)
     is_root = os.geteuid() == 0
@@ -90,6 +91,18 @@ def run(arguments: argparse.Namespace) -> int:
         for line in lines(diagnosis, width, sys.stdout):
             print(line)
     return exit_status(arguments.fail_on, [result.finding for result in diagnosis.shown])
+
+
+def _wrong(arguments: argparse.Namespace) -> str:
+    """What is wrong with the arguments together; empty if nothing is. No check at all would find nothing wrong."""
+    if arguments.addr is not None and arguments.user is None:
+        return "--addr: it needs --user."
+    if arguments.user is None and "login" in (arguments.only or []):
+        return "--only login: it needs --user."
+    possible = [name for name in ABOUT if name != "login" or arguments.user is not None]
+    if not any(_is_chosen(name, arguments) for name in possible):
+        return "--only, --skip: no check is left to make."
+    return ""
 
 
 def _is_chosen(name: str, arguments: argparse.Namespace) -> bool:

@@ -46,9 +46,23 @@ def test_wrong_arguments_end_with_status_2(arguments: str, capsys: pytest.Captur
     assert capsys.readouterr().err != ""
 
 
-def test_an_address_without_a_user_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.run(parsed("--addr 192.0.2.7")) == 2
-    assert capsys.readouterr().err == "eic-sshd: --addr: it needs --user.\n"
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--addr 192.0.2.7", "--addr: it needs --user."),
+        ("--only login", "--only login: it needs --user."),
+        ("--only imds --only login", "--only login: it needs --user."),
+        ("--only imds --skip imds", "--only, --skip: no check is left to make."),
+        ("--user alice --only login --skip login", "--only, --skip: no check is left to make."),
+        (" ".join(f"--skip {name}" for name in ABOUT if name != "login"), "--only, --skip: no check is left to make."),
+    ],
+)
+@pytest.mark.parametrize("form", ["", " --json"])
+def test_arguments_that_leave_nothing_to_look_at_are_wrong(
+    arguments: str, message: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.run(parsed(arguments + form)) == 2
+    assert capsys.readouterr() == ("", f"eic-sshd: {message}\n")
 
 
 def test_the_checks_of_a_machine_have_the_documented_names_in_their_order() -> None:
