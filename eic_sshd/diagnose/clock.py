@@ -10,6 +10,7 @@ from typing import Iterator, NamedTuple, Optional
 from ..config.schema import KeysSettings
 from .finding import Finding, error, ok, unknown, warning
 
+PUSH_VALIDITY = 60  # seconds: AWS sets a key's Timestamp to the push and these (EC2 Instance Connect's user guide)
 _TOLERANCE = 5.0  # seconds: Date counts whole ones, and an answer takes some time
 
 
@@ -32,8 +33,9 @@ def findings(facts: ClockFacts, keys: KeysSettings) -> Iterator[Finding]:
     ahead = _ahead(facts)
     if ahead is not None and abs(ahead) > _TOLERANCE:
         words = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the Date of IMDS"
-        if ahead >= keys.window or -ahead > keys.clock_skew:
-            yield error("clock-wrong", "the clock", f"it is {words}, so every pushed key is refused", _remedy(facts))
+        refused = _refused(ahead, keys)
+        if refused:
+            yield error("clock-wrong", "the clock", f"it is {words}, so {refused}", _remedy(facts))
         else:
             yield warning("clock-inexact", "the clock", f"it is {words}", _remedy(facts))
         return
@@ -44,6 +46,18 @@ def findings(facts: ClockFacts, keys: KeysSettings) -> Iterator[Finding]:
         yield ok("clock-right", "the clock", "it agrees with the Date of IMDS")
     else:
         yield unknown("clock-unknown", "the clock", "IMDS gives no Date to compare it with")
+
+
+def _refused(ahead: float, keys: KeysSettings) -> str:
+    """Which keys rule 6 of a decision refuses, now < Timestamp <= now + window + clock_skew; empty if none.
+
+    It sees a key's Timestamp nearer by `ahead` seconds than it is, and at most PUSH_VALIDITY ahead.
+    """
+    if ahead >= PUSH_VALIDITY or -ahead > keys.window + keys.clock_skew:
+        return "every pushed key is refused"
+    if -ahead > max(keys.window + keys.clock_skew - PUSH_VALIDITY, 0):
+        return "a key is refused right after its push"
+    return ""
 
 
 def _remedy(facts: ClockFacts) -> str:

@@ -12,7 +12,8 @@ from ..model import partition
 from ..model.reasons import NotGranted, Reason
 from ..trust import roots
 from . import policies
-from .finding import Finding, error
+from .clock import PUSH_VALIDITY
+from .finding import Finding, error, warning
 
 
 def problems(config: Config) -> Iterator[Finding]:
@@ -26,6 +27,15 @@ def problems(config: Config) -> Iterator[Finding]:
             is_lost = problem.reason is Reason.SIGNER_UNTRUSTED and "cannot be read" not in problem.detail
             remedy = f"Run `{packages.renew_roots()}`" if is_lost else ""
             yield error("roots-unusable", "[trust] roots", problem.detail.rstrip("."), remedy)
+    longest = config.keys.window + config.keys.clock_skew
+    if longest < PUSH_VALIDITY:
+        yield warning(
+            "window-too-short",
+            "[keys] window",
+            f"with clock_skew it is {longest} s, and a push makes a key valid for {PUSH_VALIDITY} s, so a key is "
+            f"refused for the first {PUSH_VALIDITY - longest} s",
+            "Raise one of them",
+        )
     keys_file, when = config.fallback.keys_file, config.fallback.when
     if keys_file is None and when != "never":
         remedy = "Set [fallback] keys_file, or set when = never"
