@@ -8,9 +8,9 @@ from typing import Iterator, Mapping, Sequence
 from ..decide import checks, policy
 from ..model.os_users import Memberships
 from ..model.reasons import NotGranted
-from ..sshd.drop_in import is_ours
+from ..sshd.drop_in import is_ours, passes_uid
 from ..sshd.program import in_force
-from . import user_lists
+from . import policies, user_lists
 from .finding import Finding, error, ok, warning
 from .login_facts import Account, LoginFacts
 from .obstacles import obstacles
@@ -36,6 +36,7 @@ def _findings(facts: LoginFacts) -> Iterator[Finding]:
         return
     yield from _users_problems(facts, facts.account)
     yield from _command_problems(facts)
+    yield from _policy_problems(facts, facts.account)
     yield from _setting_problems(facts)
     yield from user_lists.findings(facts, facts.account)
     yield from _root_problems(facts, facts.account)
@@ -63,6 +64,30 @@ def _command_problems(facts: LoginFacts) -> Iterator[Finding]:
             f"for this login sshd runs another AuthorizedKeysCommand and not eic-sshd ({command})",
             "Remove that line from its Match block, then reload sshd",
         )
+
+
+def _policy_problems(facts: LoginFacts, account: Account) -> Iterator[Finding]:
+    """Rule 9 of a decision, where [policy] refuses every caller."""
+    command = in_force(facts.settings).get("authorizedkeyscommand", "none")
+    if not facts.policies or not is_ours(command):
+        return
+    by_uid = policy.Account(facts.user, account.uid, facts.uid_min)
+    as_sent = by_uid if passes_uid(command) else by_uid._replace(uid=None)
+    if policies.lets_anyone(facts.policies, as_sent, account.groups):
+        return
+    remedy = (
+        f"Add {facts.user} to os_users of a [policy]; `eic-sshd explain --caller ARN {facts.user}` shows what each "
+        "one lacks"
+    )
+    if policies.lets_anyone(facts.policies, by_uid, account.groups):
+        problem = f"{facts.user} counts as root, whom none has by name, since sshd does not pass the uid"
+        remedy = "Run `eic-sshd enable`, or add --token U=%U to a line of your own"
+    elif by_uid.is_system:
+        problem = f"none has {facts.user} by name with a caller that needs no ${{os_user}}, as a system account"
+        problem += f" requires (uid {account.uid})"
+    else:
+        problem = f"none lets a caller log in as {facts.user}"
+    yield error("policy-without-user", "[policy]", f"{problem}, so every pushed key is refused", remedy)
 
 
 def _setting_problems(facts: LoginFacts) -> Iterator[Finding]:

@@ -8,11 +8,13 @@ import grp
 import os
 import pwd
 import time
-from typing import FrozenSet, List, NamedTuple, Optional, Sequence
+from types import MappingProxyType
+from typing import FrozenSet, List, Mapping, NamedTuple, Optional, Sequence
 
-from ..config.access import UsersSettings
+from ..config.access import PolicySettings, UsersSettings
 from ..config.schema import Config
 from ..decide.checks import USER_NAME
+from ..host import accounts
 from ..sshd.config_file import Line
 from ..sshd.connections import Connection
 from ..sshd.program import Settings
@@ -46,8 +48,8 @@ class LoginFacts(NamedTuple):
     """One login: `settings` are those of `sshd -T` for it, `lines` those of the files that set who may log in.
 
     `account` is None if there is no such user. `address` is the client's, None if it is not known. `today` is in days
-    since the epoch. `users` are those of [users]. `nologin` is the file that denies all logins, empty if there is none.
-    `reload` reloads sshd.
+    since the epoch. `users` are those of [users], `policies` those of [policy] by name; `uid_min` is the least uid of
+    an ordinary user. `nologin` is the file that denies all logins, empty if there is none. `reload` reloads sshd.
     """
 
     user: str
@@ -59,6 +61,8 @@ class LoginFacts(NamedTuple):
     nologin: str = ""
     lines: Sequence[Line] = ()
     users: UsersSettings = UsersSettings.of({})
+    policies: Mapping[str, PolicySettings] = MappingProxyType({})
+    uid_min: int = 1000
     reload: str = "systemctl reload ssh.service"
 
 
@@ -75,6 +79,8 @@ def collect(site: Site, user: str, address: Optional[str], config: Config, root:
         settings=site.sshd.settings(Connection(user=user, lport="22", **where)) if USER_NAME.fullmatch(user) else [],
         types=config.keys.types,
         users=config.users,
+        policies=config.policy,
+        uid_min=accounts.uid_min(),
         reload=reload_command(site.root),
         today=today,
         nologin=next((path for path in (os.path.join(root, one) for one in _NOLOGIN) if os.path.exists(path)), ""),

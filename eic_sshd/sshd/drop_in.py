@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from ..model import keys_command
 from ..paths import ACCOUNT, CLIENT_COMMAND
 
 # The comments above our lines. A comment that any version wrote stays in here, or it would count as a foreign line.
@@ -53,9 +54,23 @@ def is_of_older_version(command: str) -> bool:
 
 
 def passes_uid(command: str) -> bool:
-    """Whether the AuthorizedKeysCommand `command` passes eic-sshd the uid, which [policy] needs."""
-    words = command.split()
-    return "--token=U=%U" in words or any(pair == ("--token", "U=%U") for pair in zip(words, words[1:]))
+    """Whether the AuthorizedKeysCommand `command` passes eic-sshd the uid, which [policy] needs.
+
+    As client.py reads it: options come before the user's name, and the last value of a token counts.
+    """
+    try:
+        words = list(keys_command.split(command))[1:]
+    except ValueError:
+        return False
+    uid = ""
+    while words and words[0].startswith("--"):
+        option, equals, value = words.pop(0).partition("=")
+        if option == "--" and not equals:
+            break
+        value = value if equals or not words else words.pop(0)
+        if option == "--token" and value[:1] == "U":
+            uid = value[2:]
+    return uid == "%U" and len(words) in (1, 2)
 
 
 def is_ours(command: str) -> bool:

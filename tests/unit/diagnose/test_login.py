@@ -10,7 +10,7 @@ import pytest
 from eic_sshd.config.schema import build
 from eic_sshd.diagnose.login import findings, second_factor
 from eic_sshd.diagnose.login_facts import Account, LoginFacts
-from eic_sshd.model import os_users
+from eic_sshd.model import caller_pattern, os_users
 from eic_sshd.model.public_key import SUPPORTED_TYPES
 from eic_sshd.sshd.config_file import Line
 
@@ -27,6 +27,16 @@ def with_settings(*settings: Tuple[str, str]) -> LoginFacts:
 def with_users(**lists: str) -> LoginFacts:
     found = {name: os_users.of(words.split()) for name, words in lists.items()}
     return FACTS._replace(users=build({"users": dict(found)}).users)
+
+
+WITH_UID = ("authorizedkeyscommand", "/usr/lib/eic-sshd/authorized-keys --token U=%U %u %f")
+
+
+def with_policy(os_users_list: str, caller: str = "user/x", uid: bool = True, facts: LoginFacts = FACTS) -> LoginFacts:
+    callers = (caller_pattern.parse(f"arn:aws:iam::123456789012:{caller}"),)
+    policy = {"callers": callers, "os_users": os_users.of(os_users_list.split())}
+    settings = [WITH_UID if uid else OURS, ("usepam", "yes")]
+    return facts._replace(policies=build({'policy "p"': policy}).policy, settings=settings)
 
 
 def codes(facts: LoginFacts) -> List[str]:
@@ -70,6 +80,19 @@ CASES = {
     "[users] allow without the user": (with_users(allow="bob @admins"), "user-forbidden"),
     "[users] allow with a group": (with_users(allow="bob @wheel"), "login-possible"),
     "[users] skip": (with_users(skip="@wheel"), "user-skipped"),
+    "[policy] with the user": (with_policy("bob alice"), "login-possible"),
+    "[policy] with a group": (with_policy("@wheel"), "login-possible"),
+    "[policy] without the user": (with_policy("bob @admins"), "policy-without-user"),
+    "[policy] with a group, without the uid": (with_policy("@wheel", uid=False), "policy-without-user"),
+    "[policy] with the user by name, without the uid": (with_policy("alice", uid=False), "login-possible"),
+    "[policy] with all users, for root": (
+        with_policy("*", facts=FACTS._replace(user="root", account=ROOT)),
+        "policy-without-user",
+    ),
+    "[policy] for another command": (
+        with_policy("bob")._replace(settings=[("authorizedkeyscommand", "/x %u")]),
+        "login-other-command",
+    ),
     "nologin": (FACTS._replace(nologin="/run/nologin"), "nologin"),
     "nologin for root": (FACTS._replace(user="root", account=ROOT, nologin="/run/nologin"), "login-possible"),
     "root, who may": (FACTS._replace(user="root", account=ROOT), "login-possible"),
@@ -131,6 +154,21 @@ def test_no_command_where_the_line_or_the_name_could_mean_something_else(facts: 
 )
 def test_command_that_corrects(case: str, expected: str) -> None:
     assert command(CASES[case][0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("case", "problem", "remedy"),
+    [
+        ("[policy] without the user", "none lets a caller log in as alice", "Add alice to os_users of a [policy]; "),
+        ("[policy] with a group, without the uid", "alice counts as root", "Run `eic-sshd enable`, "),
+        ("[policy] with all users, for root", "as a system account requires (uid 0)", "Add root to os_users"),
+    ],
+)
+def test_what_a_policy_lacks_for_the_user(case: str, problem: str, remedy: str) -> None:
+    (found,) = findings(CASES[case][0])
+    assert found.subject == "[policy]"
+    assert problem in found.problem
+    assert found.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize(
