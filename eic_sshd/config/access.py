@@ -58,7 +58,7 @@ class PolicySettings(Section, name="policy", repeats=True):
         "",
         "The ARNs of callers, separated by blanks or on indented lines. * (one character or more) and ? (one "
         "character) may be in the partition, in the account and in the segments after the resource's type, and never "
-        "match across a `/` or `:`. ${os_user} means exactly the OS user. Case counts.",
+        "match a `/`. ${os_user} means exactly the OS user. Case counts.",
         several_lines=True,
     )
     os_users = Setting(

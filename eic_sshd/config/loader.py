@@ -19,6 +19,7 @@ _LIMIT = 256 * 1024  # bytes of one file
 # What a file of another kind, in place of a configuration, may add to a record: characters of a value and of a problem,
 # and problems. `eic-sshd check-config` prints all problems.
 _MAX_VALUE, _MAX_PROBLEM, _MAX_PROBLEMS = 200, 400, 10
+_MEANS_USERS = r"\W*users?\b"  # a header that may have been meant for [users]
 
 
 class ConfigError(Exception):
@@ -51,6 +52,7 @@ class Reading:
         self.headers: Dict[str, str] = {}  # FILE:LINE of each header with a name
         self.problems: List[str] = []
         self.invalid_sections: List[str] = []
+        self.has_command = False  # whether a [chain] command is set, perhaps in a file that is invalid
 
     def add_problem(self, sections: Sequence[str], subject: str, problem: str, remedy: str = "") -> None:
         """`sections` are invalid, because of the `problem`."""
@@ -65,7 +67,7 @@ def load(path: str = OUR_CONFIG, *, missing_ok: bool = False) -> Config:
         ConfigError: if any of it is invalid, or (unless `missing_ok`) there is no file at `path`.
     """
     reading = read(path, SECTIONS, missing_ok=missing_ok)
-    if "chain" in reading.invalid_sections:
+    if "chain" in reading.invalid_sections and reading.has_command:
         reading.problems.append("[chain] command: it does not run either.")
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
@@ -133,6 +135,8 @@ def _drop_ins(path: str, reading: Reading) -> List[str]:
     try:
         names = trusted_files.names(folder, owners=(0, os.geteuid()))
     except FileNotFoundError:
+        if os.path.islink(folder):
+            _invalidate_file("", reading, folder, "it is a symbolic link to a folder that does not exist")
         return []
     except OSError as error:
         _invalidate_file("", reading, folder, str(error.strerror))
@@ -150,7 +154,7 @@ def _text(file: str, reading: Reading, missing_ok: bool) -> Optional[str]:
         content = trusted_files.read(file, _LIMIT, owners=(0, os.geteuid()))
         return content.decode()
     except FileNotFoundError:
-        if not missing_ok:
+        if not missing_ok or os.path.islink(file):
             _invalidate_file("", reading, file, "it does not exist")
     except OSError as error:
         _invalidate_file("", reading, file, str(error.strerror))
@@ -163,12 +167,15 @@ def _text(file: str, reading: Reading, missing_ok: bool) -> Optional[str]:
 
 
 def _invalidate_file(text: str, reading: Reading, subject: str, problem: str, remedy: str = "") -> None:
-    """An unreadable or unparsable file invalidates every section, except [chain] when its `text` sets no command.
+    """An unreadable or unparsable file invalidates every section, except [chain] if its `text` does not concern it.
 
-    The chained command's keys are the site's: eic-sshd withholds them only if it cannot know the command.
+    The chained command's keys are the site's: eic-sshd withholds them only if it cannot know the command, or whom
+    [users] denies.
     """
     sets_command = re.search(r"(?m)^\s*command\s*=", text)
-    invalid = [name for name in reading.sections if name != "chain" or sets_command]
+    reading.has_command |= bool(sets_command)
+    names_users = re.search(rf"(?im)^\s*(?:\[{_MEANS_USERS}|(?:deny|allow)\s*=)", text)
+    invalid = [name for name in reading.sections if name != "chain" or sets_command or names_users]
     reading.add_problem(invalid, subject, problem, remedy)
 
 
@@ -187,12 +194,14 @@ def _read_section(file: str, found: ini.IniSection, reading: Reading) -> None:
     section = reading.sections.get(name)
     if section is None:
         remedy = f"Use one of: {', '.join(sorted(reading.sections))}"
-        reading.add_problem([found.header], place, f"unknown section [{found.header}]", remedy)
+        # It may have been meant to deny logins.
+        lost = ["fallback", "chain"] if re.match(_MEANS_USERS, found.header, re.IGNORECASE) else ["fallback"]
+        reading.add_problem([found.header, *lost], place, f"unknown section [{found.header}]", remedy)
         return
     try:
         header = section.header(section.name_in(found.header))
     except ValueError as error:
-        reading.add_problem([name], place, f"invalid section [{found.header}]", str(error))
+        reading.add_problem(_lost_with(name), place, f"invalid section [{found.header}]", str(error))
         return
     if section.repeats and reading.headers.setdefault(header, place) != place:
         first = reading.headers[header]
@@ -204,16 +213,22 @@ def _read_section(file: str, found: ini.IniSection, reading: Reading) -> None:
             _read_setting(file, header, settings[key], entry, reading)
         else:
             remedy = f"Use one of: {', '.join(settings)}"
-            reading.add_problem([name], f"{file}:{entry.line}", f"unknown key {key} in [{header}]", remedy)
+            reading.add_problem(_lost_with(name), f"{file}:{entry.line}", f"unknown key {key} in [{header}]", remedy)
+
+
+def _lost_with(name: str) -> List[str]:
+    """The sections that are invalid if the section `name` is: the chained command does not run for whom it denies."""
+    return [name, "chain"] if name == "users" else [name]
 
 
 def _read_setting(file: str, header: str, setting: Setting[object], entry: ini.Entry, reading: Reading) -> None:
     place = f"{file}:{entry.line}"
+    reading.has_command |= (header, setting.name) == ("chain", "command")
     try:
         value = setting.parse(entry.text)
     except ValueError as error:
         problem = f"[{header}] {setting.name} is invalid ({entry.text[:_MAX_VALUE]!r})"
-        reading.add_problem([header.split()[0]], place, problem, str(error))
+        reading.add_problem(_lost_with(header.split()[0]), place, problem, str(error))
         return
     reading.values[header][setting.name] = value
     reading.origins[header, setting.name] = place

@@ -30,6 +30,7 @@ from . import protocol, systemd
 from .server import Handler, Service
 
 _BACKLOG = 1024
+_BY_GROUPS = frozenset({Reason.USER_GROUPS_UNKNOWN, Reason.SKIP_GROUPS_UNKNOWN, Reason.GROUPS_UNKNOWN})
 
 
 class CannotServe(Exception):
@@ -110,7 +111,7 @@ def _decide(state: _State, invocation: Invocation) -> bytes:
     else:
         with _authorizer(state) as authorizer:
             decision = authorizer.decide(invocation)
-    if decision.reason is Reason.GROUPS_UNKNOWN:
+    if decision.reason in _BY_GROUPS:
         return protocol.DECLINED  # the client may reach a directory that this sandbox cannot; it records the decision
     return _recorded(state, decision)
 

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from .dependencies import Dependencies
 
 
-_ABOUT_CALLERS = frozenset({Reason.CALLER_FORBIDDEN, Reason.CALLER_MALFORMED, Reason.GROUPS_UNKNOWN})
+_ABOUT_CALLERS = frozenset(
+    {Reason.CALLER_FORBIDDEN, Reason.CALLER_MALFORMED, Reason.CALLER_MISSING, Reason.GROUPS_UNKNOWN}
+)
 
 
 class Authorizer:
@@ -119,8 +121,7 @@ class Authorizer:
             fingerprint = invocation.fingerprint or grant.key.fingerprint
             self._cache.store_grant(invocation.user, fingerprint, grant, self._dependencies.monotonic())
         decision = self._granted(invocation, grants, Source.IMDS)
-        detail = f"{found.not_judged} more blocks not looked at" if found.not_judged else ""
-        return decision._replace(detail=detail, verdicts=tuple(verdicts))
+        return decision._replace(detail=_not_granted(verdicts, found.not_judged), verdicts=tuple(verdicts))
 
     def _judge(self, block: Block, anchor: Anchor, invocation: Invocation) -> Verdict:
         keys = self._config.keys
@@ -210,6 +211,14 @@ def refuse(invocation: Invocation, refusal: NotGranted, keys_on_disk: KeysOnDisk
     return Decision(
         invocation, refusal.reason, detail, callers=callers, request_ids=request_ids, verdicts=refusal.verdicts
     )
+
+
+def _not_granted(verdicts: Sequence[Verdict], not_judged: int) -> str:
+    """What a grant's record says of other blocks: those that were refused because of who pushed them."""
+    refused = [one.detail for one in verdicts if one.reason in _ABOUT_CALLERS]
+    parts = [f"{len(refused)} more refused, first: {refused[0]}"] if refused else []
+    parts += [f"{not_judged} more blocks not looked at"] if not_judged else []
+    return "; ".join(parts)
 
 
 def _refused_callers(refusal: NotGranted) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:

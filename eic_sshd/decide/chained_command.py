@@ -27,7 +27,7 @@ MESSAGE_ID = "7a0f39f2b86b4f6a9d3f9a1c5d2e4b60"
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/games"
 _LIMIT = 16 * 1024 * 1024  # bytes it may print
 # [users] denies the user, or that could not be found out.
-_NEVER = frozenset({Reason.USER_FORBIDDEN, Reason.GROUPS_UNKNOWN})
+_NEVER = frozenset({Reason.USER_FORBIDDEN, Reason.USER_GROUPS_UNKNOWN})
 
 
 class CommandResult(Value):

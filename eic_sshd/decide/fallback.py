@@ -18,8 +18,8 @@ _LIMIT = 256 * 1024
 _TIMEOUT = 1.0
 _reads = TimedCalls(16)
 
-# The site denies the user, or that could not be found out.
-_NEVER = frozenset({Reason.USER_FORBIDDEN, Reason.USER_SKIPPED, Reason.GROUPS_UNKNOWN})
+# [users] denies or skips the user, or that could not be found out.
+_NEVER = frozenset({Reason.USER_FORBIDDEN, Reason.USER_SKIPPED, Reason.USER_GROUPS_UNKNOWN, Reason.SKIP_GROUPS_UNKNOWN})
 
 Read = Callable[[str], bytes]
 """Gives the content of the file at a path; raises OSError, trusted_files.UntrustedFile."""

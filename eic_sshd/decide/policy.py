@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may log in as whom: rule 0, by [users], and rule 9, by [policy]. No I/O: uid and groups are passed in.
 
-Both raise NotGranted with groups-unknown where the answer depends on groups that could not be looked up.
+Both raise NotGranted where the answer depends on groups that could not be looked up.
 """
 
 from __future__ import annotations
@@ -33,13 +33,24 @@ class Account(Value):
 
 
 def require_user(user: str, users: UsersSettings, groups_of: GroupsOf) -> None:
-    """Rule 0: eic-sshd answers for `user`. Raises NotGranted: user-forbidden, user-skipped or groups-unknown."""
-    if _is_in(users.deny, user, groups_of):
+    """Rule 0: eic-sshd answers for `user`.
+
+    Raises NotGranted: user-forbidden, user-skipped, user-groups-unknown or skip-groups-unknown.
+    """
+    unknown: Optional[NotGranted] = None
+    if _is_in(users.deny, user, groups_of, Reason.USER_GROUPS_UNKNOWN):
         raise NotGranted(Reason.USER_FORBIDDEN, f"[users] deny has {user}")
-    if _is_in(users.skip, user, groups_of):
-        raise NotGranted(Reason.USER_SKIPPED, f"[users] skip has {user}")
-    if users.allow and not _is_in(users.allow, user, groups_of):
+    try:
+        if _is_in(users.skip, user, groups_of, Reason.SKIP_GROUPS_UNKNOWN):
+            raise NotGranted(Reason.USER_SKIPPED, f"[users] skip has {user}")
+    except NotGranted as refusal:
+        if refusal.reason is Reason.USER_SKIPPED:
+            raise
+        unknown = refusal  # allow may stop more than skip would
+    if users.allow and not _is_in(users.allow, user, groups_of, Reason.USER_GROUPS_UNKNOWN):
         raise NotGranted(Reason.USER_FORBIDDEN, f"[users] allow does not have {user}")
+    if unknown is not None:
+        raise unknown
 
 
 def first_refusal(user: str, users: UsersSettings, groups_of: GroupsOf, refusal: NotGranted) -> NotGranted:
@@ -87,10 +98,10 @@ def _allows(policy: PolicySettings, caller: Caller, account: Account, groups_of:
         return False
     if account.is_system:  # only an account that is named, to a caller who is: nothing means root by accident
         return policy.os_users.is_named(account.user) and not all(one.has_os_user for one in patterns)
-    return _is_in(policy.os_users, account.user, groups_of)
+    return _is_in(policy.os_users, account.user, groups_of, Reason.GROUPS_UNKNOWN)
 
 
-def _is_in(users: OsUsers, user: str, groups_of: GroupsOf) -> bool:
+def _is_in(users: OsUsers, user: str, groups_of: GroupsOf, if_unknown: Reason) -> bool:
     if users.is_matched(user):
         return True
     if not users.groups:
@@ -100,7 +111,7 @@ def _is_in(users: OsUsers, user: str, groups_of: GroupsOf) -> bool:
         return True
     if found.unknown:
         names = " ".join(f"@{name}" for name in sorted(found.unknown))
-        raise NotGranted(Reason.GROUPS_UNKNOWN, f"whether {user} is in {names} could not be looked up")
+        raise NotGranted(if_unknown, f"whether {user} is in {names} could not be looked up")
     return False
 
 

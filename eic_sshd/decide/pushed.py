@@ -14,8 +14,10 @@ from ..model.value import Value
 from ..model.verdict import Verdict
 from . import checks
 
-# Blocks of one answer that are judged; how many more there are is counted.
-_MAX_JUDGED = 256
+# Blocks with the key that are judged; how many more there are is counted. IMDS's answer has room for about 900 with a
+# signature, so that the pushes of one caller do not crowd out another's.
+_MAX_JUDGED = 1024
+_MAX_OTHERS = 256  # blocks with other keys that are looked at for the reason
 # Further blocks that are counted: to count the tiniest ones that fit into an answer would take longer than to judge.
 _MAX_COUNTED = 4096
 
@@ -63,7 +65,7 @@ def _parsed(texts: Iterator[bytes]) -> Pushed:
 
 def _no_block_carries_it(blob: bytes) -> NotGranted:
     """Why no block of `blob` has the key: other keys are pushed, or one of the blocks or keys is malformed."""
-    found = _parsed(itertools.islice(signed_key.split(blob), _MAX_JUDGED))  # to count the others would be slow
+    found = _parsed(itertools.islice(signed_key.split(blob), _MAX_OTHERS))  # to count the others would be slow
     verdicts = list(found.malformed)
     for block in found.blocks:
         try:

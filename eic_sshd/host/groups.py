@@ -10,13 +10,16 @@ import os
 import sys
 import threading
 import time
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from ..model.deadline import Clock
 from ..model.os_users import Memberships
 
 _TIMEOUT = 0.5  # seconds for a lookup, the wait for its turn included
 _LIFETIME = 60.0  # seconds for which its result serves
+# Seconds for which one without all groups serves, and in which nothing is looked up after a lookup that took too long:
+# one decision may need many groups, and does not wait for each of them.
+_FAILURE_LIFETIME = 1.0
 _MAX_UNDER_WAY = 4
 _MAX_RESULTS = 1024
 # Prints a character for each group: 1 if the user is in it, 0 if not, ? if there is no such group.
@@ -57,33 +60,37 @@ class Groups:
         self._turns = threading.BoundedSemaphore(_MAX_UNDER_WAY)
         self._lock = threading.Lock()
         self._results: Dict[Tuple[str, Tuple[str, ...]], Tuple[Memberships, float]] = {}
+        self._again_at = 0.0  # when a directory that did not answer in time is tried again
 
     def cached(self, user: str, groups: Sequence[str]) -> Memberships:
         """What is known already; all of `groups` are unknown otherwise. It waits for nothing."""
-        found, until = self._results.get((user, tuple(groups)), (None, 0.0))
-        return found if found is not None and self._monotonic() < until else Memberships(unknown=frozenset(groups))
+        return self._stored(user, groups) or Memberships(unknown=frozenset(groups))
 
     def of(self, user: str, groups: Sequence[str]) -> Memberships:
         """Which of `groups` the user is in, and which could not be looked up within half a second."""
-        found = self.cached(user, groups)
-        if found.unknown:
+        found = self._stored(user, groups)
+        if found is None:
             found = self._looked_up(user, groups)
-            if not found.unknown:
-                self._store(user, groups, found)
+            self._store(user, groups, found)
         return found
 
-    def _looked_up(self, user: str, groups: Sequence[str]) -> Memberships:
-        import subprocess
+    def _stored(self, user: str, groups: Sequence[str]) -> Optional[Memberships]:
+        found, until = self._results.get((user, tuple(groups)), (None, 0.0))
+        return found if found is not None and self._monotonic() < until else None
 
-        until = self._monotonic() + _TIMEOUT
+    def _looked_up(self, user: str, groups: Sequence[str]) -> Memberships:
+        begun = self._monotonic()
         printed = ""
-        if self._turns.acquire(timeout=_TIMEOUT):
-            try:
-                printed = self._ask(user, groups, max(until - self._monotonic(), 0.01))
-            except (OSError, ValueError, RuntimeError, subprocess.SubprocessError):
-                printed = ""  # all of them are unknown: the refusal says so
-            finally:
-                self._turns.release()
+        if begun >= self._again_at:
+            if self._turns.acquire(timeout=_TIMEOUT):
+                try:
+                    printed = self._ask(user, groups, max(begun + _TIMEOUT - self._monotonic(), 0.01))
+                except Exception:  # whatever it is, all of them are unknown: the refusal says so
+                    printed = ""
+                finally:
+                    self._turns.release()
+            if not printed and self._monotonic() - begun >= _TIMEOUT:
+                self._again_at = self._monotonic() + _FAILURE_LIFETIME
         if len(printed) != len(groups):
             printed = "?" * len(groups)
         return Memberships(
@@ -97,4 +104,4 @@ class Groups:
             if len(self._results) >= _MAX_RESULTS:
                 self._results = {at: one for at, one in self._results.items() if one[1] > now}
             if len(self._results) < _MAX_RESULTS:
-                self._results[user, tuple(groups)] = (found, now + _LIFETIME)
+                self._results[user, tuple(groups)] = (found, now + (_FAILURE_LIFETIME if found.unknown else _LIFETIME))

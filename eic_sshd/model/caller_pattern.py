@@ -141,6 +141,9 @@ def wildcard_matches(pattern: str, text: str) -> bool:
     return len(text) in ends
 
 
+_ROLE_WILDCARD = "The role is a wildcard, so a principal that may create roles can create one that matches"
+
+
 def traps(pattern: CallerPattern) -> List[str]:
     """What the pattern may allow that its author did not mean, a sentence without its full stop for each."""
     found = []
@@ -149,6 +152,8 @@ def traps(pattern: CallerPattern) -> List[str]:
         found.append("The account is a wildcard, so the owner of any such AWS account can create a caller that matches")
     if kind == "assumed-role":
         found += _role_traps(*names)
+    if kind == "role" and any("*" in name or "?" in name for name in names):
+        found.append(_ROLE_WILDCARD)
     if kind == "federated-user":
         found.append("The caller of sts:GetFederationToken chooses the name of a federated user")
     if any(OS_USER in name and name.replace(OS_USER, "") != name.replace(OS_USER, "").lower() for name in names):
@@ -164,7 +169,7 @@ def _role_traps(role: str, session: str) -> List[str]:
             f"The name of an SSO role ends in _ and 16 hexadecimal digits: write {_SSO_ROLE}SET_????????????????"
         )
     elif "*" in role or ("?" in role and not is_sso):
-        found.append("The role is a wildcard, so a principal that may create roles can create one that matches")
+        found.append(_ROLE_WILDCARD)
     if not is_sso and session != "*":
         found.append(
             "A caller that may assume the role chooses the session name, unless the role's trust policy sets "

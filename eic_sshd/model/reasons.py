@@ -11,6 +11,11 @@ from .outcome import ERR, INFO, NOTICE, WARNING, Outcome
 if TYPE_CHECKING:
     from .verdict import Verdict
 
+_LOOK_AT_GROUPS = (
+    "Look at `id USER` and `getent group NAME`, and at the directory service that has them. Correct the name if there "
+    "is no such group."
+)
+
 
 class Reason(enum.Enum):
     """Why a decision came out as it did.
@@ -206,11 +211,21 @@ class Reason(enum.Enum):
         "`[users] skip` has this user, so IMDS was not read.",
         "Nothing, if that is meant; otherwise change `[users] skip`.",
     )  # fmt: skip
+    USER_GROUPS_UNKNOWN = (
+        "user-groups-unknown", Outcome.ERROR, WARNING, False,
+        "`[users] deny` or `allow` has a group that could not be looked up, or that does not exist. The chained "
+        "command and the fallback did not run either.",
+        _LOOK_AT_GROUPS,
+    )  # fmt: skip
+    SKIP_GROUPS_UNKNOWN = (
+        "skip-groups-unknown", Outcome.ERROR, WARNING, False,
+        "`[users] skip` has a group that could not be looked up, or that does not exist. IMDS was not read.",
+        _LOOK_AT_GROUPS,
+    )  # fmt: skip
     GROUPS_UNKNOWN = (
-        "groups-unknown", Outcome.ERROR, WARNING, False,
-        "The decision depends on a group of the user that could not be looked up, or that does not exist.",
-        "Look at `id USER` and `getent group NAME`, and at the directory service that has them. Correct the name if "
-        "there is no such group.",
+        "groups-unknown", Outcome.ERROR, WARNING, True,
+        "A `[policy]` for this caller has a group that could not be looked up, or that does not exist.",
+        _LOOK_AT_GROUPS,
     )  # fmt: skip
     CALLER_FORBIDDEN = (
         "caller-forbidden", Outcome.REFUSED, NOTICE, False,

@@ -137,7 +137,8 @@ def test_every_reason_is_tested_here_or_listed_as_tested_elsewhere() -> None:
         "granted", "no-active-keys", "fingerprint-mismatch", "user-name-invalid", "not-ec2",
         "deadline-exceeded", "config-invalid", "fallback-file", "internal-error", "imds-unreachable",
         "authorizer-failed", "openssl-missing", "library-unusable", "region-mismatch", "user-forbidden",
-        "user-skipped", "groups-unknown", "caller-forbidden", "caller-missing", "caller-malformed",
+        "user-skipped", "groups-unknown", "user-groups-unknown", "skip-groups-unknown", "caller-forbidden",
+        "caller-missing", "caller-malformed",
     }  # fmt: skip
     assert {reason.word for reason in Reason} == set(FAULTS.values()) | set(PUSHED) | elsewhere
 

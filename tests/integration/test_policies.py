@@ -84,7 +84,9 @@ def test_real_group_of_a_real_user_decides(ready: Callable[[str], Client], ed255
     [
         ("deny = ec2-user", "user-forbidden", ""),
         ("allow = deploy", "user-forbidden", ""),
-        ("deny = @no-such-group", "groups-unknown", ""),
+        ("deny = @no-such-group", "user-groups-unknown", ""),
+        ("allow = @no-such-group", "user-groups-unknown", ""),
+        ("skip = @no-such-group", "skip-groups-unknown", "ssh-ed25519 AAAA chained\n"),
         ("skip = *", "user-skipped", "ssh-ed25519 AAAA chained\n"),
     ],
 )

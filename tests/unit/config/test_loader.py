@@ -111,7 +111,54 @@ def test_an_unparsable_file_invalidates_all_but_a_chained_command_of_another_fil
     assert (error.problems[-1] == "[chain] command: it does not run either.") is bool(command)
 
 
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ('[users]\ndeny = a"b\n', False),
+        ("[users]\ndenny = root\n", False),
+        ("[users] deny = root\n", False),
+        ("[users x]\ndeny = root\n", False),
+        ("[Users]\ndeny = root\n", False),
+        ("[user]\ndeny = root\n", False),
+        ("[ users ]\ndeny = root\n", False),
+        ("[users\ndeny = root\n", False),
+        ("stray\n[users]\nskip = root\n", False),
+        ("stray\n  deny = root\n", False),
+        ("stray\n", True),
+        ('[policy "x"]\ncallers = nobody\n', True),
+        ("[polic]\n", True),
+        ("[keys]\nwindow = x\n", True),
+    ],
+)
+def test_chained_command_does_not_run_while_it_is_not_known_whom_users_denies(
+    tmp_path: Path, text: str, runs: bool
+) -> None:
+    path = write(tmp_path, "[chain]\ncommand = /usr/bin/true\n[fallback]\nkeys_file = /k/%u\nwhen = no-key\n")
+    write(tmp_path, text, "conf.d/1.conf")
+    error = invalid(path)
+    assert error.salvaged.chain.command == ("/usr/bin/true" if runs else None)
+    assert (error.problems[-1] == "[chain] command: it does not run either.") is not runs
+    assert error.salvaged.fallback.keys_file is None
+
+
+@pytest.mark.parametrize("header", ["Users", 'Policy "x"', 'policy"x"', "policies", "anything"])
+def test_unknown_section_disables_the_fallback(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path, f"[fallback]\nkeys_file = /k/%u\nwhen = no-key\n[{header}]\n")
+    assert invalid(path).salvaged.fallback.keys_file is None
+
+
+def test_chained_command_is_not_mentioned_where_there_is_none(tmp_path: Path) -> None:
+    assert len(invalid(write(tmp_path, "[users]\ndenny = root\n")).problems) == 1
+
+
 # Files that are not there, or that others control.
+
+
+@pytest.mark.parametrize("name", ["eic-sshd.conf", "conf.d"])
+def test_symbolic_link_to_nothing_is_a_problem(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "not-mounted")
+    with pytest.raises(loader.ConfigError, match=f"{name}: it "):
+        loader.load(str(tmp_path / "eic-sshd.conf"), missing_ok=True)
 
 
 def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
@@ -193,7 +240,7 @@ def test_a_file_of_another_kind_makes_no_long_record(tmp_path: Path, line: str) 
 def test_reading_names_the_sections_that_are_invalid(tmp_path: Path) -> None:
     path = write(tmp_path, "[keys]\nwindow = 0\n[log]\nlvl = 1\n[none]\n")
     names: List[str] = loader.read(path, SECTIONS).invalid_sections
-    assert names == ["keys", "log", "none"]
+    assert names == ["keys", "log", "none", "fallback"]
 
 
 FALLBACK = "[fallback]\nkeys_file = /keys/%u\nwhen = no-key\n"

@@ -91,7 +91,7 @@ def test_number_of_unjudged_blocks_is_recorded(scene: Scene, ed25519: str) -> No
     Clocks(scene)
     scene.instance.push(USER, ed25519, "arn")
     blob = scene.instance.read(f"managed-ssh-keys/active-keys/{USER}") or b""
-    reinstate(scene, blob * 260)
+    reinstate(scene, blob * 1028)
     for asked in (fingerprint(ed25519), None):
         scene.cache = Cache()
         decision = scene.ask(fingerprint=asked)

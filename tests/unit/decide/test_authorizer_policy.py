@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
 from typing import Dict, Optional
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from eic_sandbox.cloud.instance import Instance
 from eic_sshd.config.values import os_users, path_of_user
 from eic_sshd.decide.cache import Cache
+from eic_sshd.decide.chained_command import should_run
 from eic_sshd.model import caller_pattern
 from eic_sshd.model.decision import Source
 from eic_sshd.model.reasons import Reason
@@ -203,3 +206,55 @@ def test_groups_are_looked_up_after_the_signature_only(scene: Scene) -> None:
     scene.imds.active_keys = lambda user, deadline: forged  # type: ignore[method-assign]
     assert scene.ask(uid=UID).reason is Reason.BAD_SIGNATURE
     assert scene.lookups == 0
+
+
+def test_grant_names_the_other_callers_who_were_refused(scene: Scene, ed25519: str) -> None:
+    with_policies(scene, one=policy(ALICE))
+    for caller in (EVE, ALICE, BOB):
+        scene.instance.push(USER, ed25519, caller)
+    decision = scene.ask(uid=UID)
+    assert decision.callers == (ALICE,)
+    assert decision.detail == f"2 more refused, first: no [policy] lets {EVE} log in as {USER}"
+
+
+def test_refusal_of_a_block_without_a_caller_has_its_request_id(scene: Scene, ed25519: str) -> None:
+    with_policies(scene, one=policy(ALICE))
+    text = f"#Timestamp={int(scene.now()) + MINUTE}\n#Instance={scene.instance.metadata.instance_id}\n#Request=r-1\n"
+    signed = f"{text}{ed25519}\n".encode()
+    signature = base64.b64encode(scene.instance.pki.sign(scene.instance.pki.signer, signed))
+    scene.imds.active_keys = lambda user, deadline: signed + signature + b"\n"  # type: ignore[method-assign]
+    decision = scene.ask(uid=UID)
+    assert (decision.reason, decision.request_ids) == (Reason.CALLER_MISSING, ("r-1",))
+
+
+def test_directory_that_is_down_stops_neither_the_fallback_nor_the_chained_command(
+    scene: Scene, ed25519: str, tmp_path: Path
+) -> None:
+    """A policy stops pushed keys only."""
+    on_disk = keys.ed25519_line()
+    (tmp_path / USER).write_text(on_disk)
+    scene.settings["fallback"] = {"keys_file": f"{tmp_path}/%u", "when": "unavailable"}
+    scene.settings["chain"] = {"command": "/usr/bin/true"}
+    with_policies(scene, one=policy(ALICE, "@staff"))
+    scene.groups = None
+    scene.instance.push(USER, ed25519, ALICE)
+    decision = scene.ask(uid=UID)
+    assert (decision.reason, len(decision.keys)) == (Reason.FALLBACK_FILE, 1)
+    del scene.settings["fallback"]
+    decision = scene.ask(uid=UID)
+    assert decision.reason is Reason.GROUPS_UNKNOWN
+    assert should_run(scene.authorizer()._config, decision)
+
+
+@pytest.mark.parametrize(("setting", "chain"), [("deny", False), ("allow", False), ("skip", True)])
+def test_groups_of_users_that_are_not_known_stop_what_the_setting_stops(
+    scene: Scene, tmp_path: Path, setting: str, chain: bool
+) -> None:
+    (tmp_path / USER).write_text(keys.ed25519_line())
+    scene.settings["fallback"] = {"keys_file": f"{tmp_path}/%u", "when": "no-key"}
+    scene.settings["chain"] = {"command": "/usr/bin/true"}
+    scene.settings["users"] = {setting: os_users("@staff")}
+    scene.groups = None
+    decision = scene.ask(uid=UID)
+    assert (decision.keys, scene.imds.reads) == ((), [])
+    assert should_run(scene.authorizer()._config, decision) is chain

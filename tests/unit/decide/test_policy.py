@@ -148,7 +148,8 @@ def test_group_that_cannot_be_looked_up_is_no_membership_and_no_refusal_of_anoth
 
 # Rule 0.
 
-FORBIDDEN, SKIPPED, UNKNOWN = Reason.USER_FORBIDDEN, Reason.USER_SKIPPED, Reason.GROUPS_UNKNOWN
+FORBIDDEN, SKIPPED = Reason.USER_FORBIDDEN, Reason.USER_SKIPPED
+UNKNOWN, SKIP_UNKNOWN = Reason.USER_GROUPS_UNKNOWN, Reason.SKIP_GROUPS_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,12 @@ FORBIDDEN, SKIPPED, UNKNOWN = Reason.USER_FORBIDDEN, Reason.USER_SKIPPED, Reason
         ("@gone", "", "", "a", UNKNOWN),
         ("@gone a", "", "", "a", FORBIDDEN),
         ("@gone @g", "", "", "a", FORBIDDEN),
-        ("", "@gone", "", "a", UNKNOWN),
+        ("", "@gone", "", "a", SKIP_UNKNOWN),
+        ("", "@gone", "a", "a", SKIP_UNKNOWN),
+        ("", "@gone", "b", "a", FORBIDDEN),
+        ("", "@gone", "@gone", "a", UNKNOWN),
+        ("a", "@gone", "", "a", FORBIDDEN),
+        ("", "@gone a", "b", "a", SKIPPED),
         ("", "", "@gone", "a", UNKNOWN),
         ("", "", "@gone @g", "a", None),
         ("", "", "@gone a", "a", None),

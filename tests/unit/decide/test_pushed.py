@@ -52,22 +52,22 @@ def test_blocks_with_other_keys_are_dropped_and_not_counted() -> None:
     assert (found.malformed, found.not_judged) == ([], 0)
 
 
-def test_only_the_first_256_blocks_with_the_key_are_judged() -> None:
-    blob = b"".join(block(WANTED, f"caller{number}") for number in range(300))
+def test_only_the_first_1024_blocks_with_the_key_are_judged() -> None:
+    blob = b"".join(block(WANTED, f"caller{number}") for number in range(1068))
     found = pushed.read(blob, fingerprint(WANTED))
-    assert [one.caller for one in found.blocks] == [f"caller{number}" for number in range(256)]
+    assert [one.caller for one in found.blocks] == [f"caller{number}" for number in range(1024)]
     assert found.not_judged == 44
 
 
-def test_only_the_first_256_blocks_are_judged_when_sshd_names_no_fingerprint() -> None:
-    blob = b"".join(block(key_line(number)) for number in range(257))
+def test_only_the_first_1024_blocks_are_judged_when_sshd_names_no_fingerprint() -> None:
+    blob = b"".join(block(key_line(number)) for number in range(1025))
     found = pushed.read(blob, None)
-    assert (len(found.blocks), found.not_judged) == (256, 1)
+    assert (len(found.blocks), found.not_judged) == (1024, 1)
 
 
 def test_no_more_than_4096_further_blocks_are_counted() -> None:
-    assert "255 more refused, 4096 more not looked at" in refusal(b"x\n\n" * 5000).detail
-    assert "255 more refused, 4095 more not looked at" in refusal(b"x\n\n" * (256 + 4095)).detail
+    assert "1023 more refused, 4096 more not looked at" in refusal(b"x\n\n" * 6000).detail
+    assert "1023 more refused, 4095 more not looked at" in refusal(b"x\n\n" * (1024 + 4095)).detail
 
 
 def test_malformed_blocks_with_other_keys_do_not_count() -> None:
@@ -105,8 +105,8 @@ def test_malformed_block_with_the_key_is_reported_as_malformed() -> None:
 
 
 def test_many_malformed_blocks_with_the_key_are_counted() -> None:
-    one = refusal(block(WANTED, timestamp=b"soon") * 300, fingerprint(WANTED))
-    assert "255 more refused, 44 more not looked at" in one.detail
+    one = refusal(block(WANTED, timestamp=b"soon") * 1068, fingerprint(WANTED))
+    assert "1023 more refused, 44 more not looked at" in one.detail
 
 
 def test_other_pushed_keys_are_reported_as_a_fingerprint_mismatch() -> None:

@@ -89,12 +89,35 @@ def test_result_is_kept_for_a_minute_for_its_user_and_groups() -> None:
     assert asking.users == ["user", "user"]
 
 
-def test_unknown_group_is_looked_up_again_at_once() -> None:
+def test_unknown_group_is_looked_up_again_after_a_second() -> None:
+    now = [100.0]
     asking = Asking("?")
-    groups = Groups(asking)
-    for _ in range(2):
+    groups = Groups(asking, lambda: now[0])
+    for ahead in (0.0, 0.9, 0.1):
+        now[0] += ahead
         assert groups.of("user", ["a"]).unknown
     assert len(asking.users) == 2
+
+
+@pytest.mark.parametrize(("seconds", "lookups"), [(0.5, 1), (0.4, 20)])
+def test_directory_that_does_not_answer_in_time_is_not_asked_for_each_list_of_groups(
+    seconds: float, lookups: int
+) -> None:
+    now = [100.0]
+    asked: List[str] = []
+
+    def ask(user: str, groups: Sequence[str], limit: float) -> str:
+        asked.append(user)
+        now[0] += seconds
+        raise OSError("no directory")
+
+    groups = Groups(ask, lambda: now[0])
+    for number in range(20):
+        assert groups.of("user", [f"group{number}"]).unknown
+    assert len(asked) == lookups
+    now[0] += 1.0
+    assert groups.of("user", ["group0"]).unknown
+    assert len(asked) == lookups + 1
 
 
 def test_results_are_bounded_and_ended_ones_make_room() -> None:
