@@ -86,8 +86,11 @@ def test_check_config_shows_each_policy(tree: Path, tmp_path: Path) -> None:
     policy = '[policy "a b"]\ncallers = arn:aws:iam::123456789012:user/alice\nos_users = x* "@domain users"\n'
     file.write_text(policy)
     done = run(tree, "check-config", "--config", str(file))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
     assert policy in done.stdout
+    missing = 'warning: [policy "a b"] os_users: this machine has no such group: @domain users.'
+    assert missing in done.stderr
+    assert "ok: [policy]: not applied to keys in sshd's AuthorizedKeysFile" in done.stderr
 
 
 def test_invalid_configuration_is_reported_with_its_line(tree: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_note_says_which_keys_users_does_not_reach(setting: str) -> None:
 
 def test_note_says_which_keys_policy_does_not_reach() -> None:
     assert found({'policy "a"': policy(ALICE, "a")}) == [("users-scope", Severity.OK, "[policy]")]
-    both = {'policy "a"': policy(ALICE, "a"), "users": {"deny": os_users("a")}}
+    both: Dict[str, Dict[str, object]] = {'policy "a"': policy(ALICE, "a"), "users": {"deny": os_users("a")}}
     assert found(both) == [("users-scope", Severity.OK, "[users] and [policy]")]
 
 
