@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts: requests to IMDS, memory, answers after the daemon was killed."""
+"""Counts: requests to IMDS, memory, answers after the daemon was killed, the time to read the log."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import contextlib
 import time
 from typing import Dict, Iterator
 
-from testbed import processes
+from testbed import private_host, processes
 from testbed.imds_proxy import serving
 
 from . import load
 from .bench import USER, Bench, memory_mib
+from .journal import journal_counts
 
 _ANSWER = 256 * 1024  # bytes of an answer
 _CALLERS = 16
@@ -31,6 +32,8 @@ def counts(bench: Bench, stack: contextlib.ExitStack) -> Iterator[str]:
         f"the slowest after {orphaned.slowest:.0f} ms"
     )
     yield _idle(bench)
+    if private_host.is_inside():
+        yield from journal_counts(bench)
 
 
 def _requests(bench: Bench) -> Iterator[str]:
