@@ -17,7 +17,7 @@ from ..log.one_connection import OneConnection
 from ..log.reader import Span
 from ..log.record import clean
 from ..log.selection import Selection
-from ..log.sessions import Joiner, holders
+from ..log.sessions import holders
 from ..log.trail import Comparison, Match, Push, Trail, compare, unused
 from ..log.trail_files import read as read_trail
 from ._log_source import Machine, warn_of_forged
@@ -69,7 +69,7 @@ class Run:
         return 0
 
     def _read(self, span: Span) -> List[Connection]:
-        joiner = Joiner(self._machine.login_grace)
+        joiner = self._machine.joiner()
         gc.disable()  # almost nothing is garbage before the end
         try:
             return joiner.add_all(self._machine.source.entries(span)).connections(self._machine.is_running)
@@ -118,7 +118,7 @@ class Run:
 
     def _follow(self, span: Span) -> int:
         """Print each login, its end, and each connection that ended without one; until it is interrupted."""
-        joiner = Joiner(self._machine.login_grace)
+        joiner = self._machine.joiner()
         printer = _Printer(self._arguments.json, Table(self._stream, self._width), self._stream)
         is_first = True
         for entries in self._machine.source.follow(span, _WAIT):
@@ -160,7 +160,7 @@ class Run:
 
     def _of_process(self, pid: int, boot: str) -> List[Connection]:
         entries = self._machine.source.of_process(pid, boot)
-        return Joiner(self._machine.login_grace).add_all(entries).connections(self._machine.is_running)
+        return self._machine.joiner().add_all(entries).connections(self._machine.is_running)
 
     def _print_json(self, forms: Iterable[Dict[str, as_json.Json]]) -> None:
         for form in forms:

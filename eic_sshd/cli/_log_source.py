@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+import functools
 import pwd
 import sys
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Set, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..config.loader import load_or_refuse
 from ..config.schema import LogSettings
 from ..log.access import NoJournal, require_journal
+from ..log.names import UidOf
 from ..log.reader import CannotRead, Journal
 from ..log.record_file import RecordFile
-from ..log.sessions import LOGIN_GRACE
+from ..log.sessions import LOGIN_GRACE, Joiner
 from ..log.source import Source
 from ..model.outcome import NOTICE
 from ..paths import ACCOUNT
@@ -28,12 +30,17 @@ from .output import report
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine's logins: the entries, sshd's LoginGraceTime (seconds), its processes, and the clock (seconds)."""
+    """A machine's logins: the entries, its processes, LoginGraceTime and the clock (both in seconds), its accounts."""
 
     source: Source
     processes: Processes
     login_grace: float = LOGIN_GRACE
     now: Callable[[], float] = time.time
+    uid_of: UidOf = lambda _: None
+
+    def joiner(self) -> Joiner:
+        """Joins entries of this machine."""
+        return Joiner(self.login_grace, self.uid_of)
 
     def is_running(self, boot: str, pid: int) -> bool:
         """Whether the process of this boot is an sshd that runs now."""
@@ -50,7 +57,9 @@ def this_machine(config_file: str) -> Machine:
         )
     user, login_grace = _sshd_settings()
     uids = _uids([ACCOUNT, user])
-    return Machine(source(config.log, uids), Processes(), login_grace)
+    return Machine(
+        source(config.log, uids), Processes(), login_grace, uid_of=functools.lru_cache(maxsize=4096)(_uid_of)
+    )
 
 
 def source(settings: LogSettings, uids: Set[int], require: Callable[[], None] = require_journal) -> Source:
@@ -90,13 +99,14 @@ def _sshd_settings() -> Tuple[str, float]:
 
 def _uids(names: List[str]) -> Set[int]:
     """root's uid, and those of the users that exist."""
-    found = {0}
-    for name in names:
-        try:
-            found.add(pwd.getpwnam(name).pw_uid)
-        except KeyError:
-            continue
-    return found
+    return {0, *(uid for uid in map(_uid_of, names) if uid is not None)}
+
+
+def _uid_of(name: str) -> Optional[int]:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):  # a name with a NUL
+        return None
 
 
 def warn_of_forged(found: Dict[int, int]) -> None:

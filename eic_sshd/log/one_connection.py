@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from .connection import (
     Attempt,
-    By,
     Connection,
-    Evidence,
     Login,
     Result,
     Session,
@@ -18,21 +16,30 @@ from .connection import (
     Timing,
 )
 from .entries import Entry, number
+from .login import login
+from .names import UidOf, are_of_one_account
 from .sshd_lines import Kind, Line
 
 # journald reads sshd's lines and eic-sshd's records from two sockets. So a line may overtake a record by this much.
 _DISORDER = 2_000_000  # microseconds
+_SESSION_DELAY = 300_000_000  # microseconds from `Accepted` to the session: PAM's modules may wait for other machines
 _FATAL = ("Access denied ", "Disconnecting ")  # of the lines that explain a denial, those after which sshd ends
 _MAX_KEPT = 32  # lines that explain a denial, and attempts, of one connection (sshd_config(5), MaxAuthTries: 6)
+# Lines whose user is an account; the other ones may have any text that a client sent.
+OF_ACCOUNTS = (Kind.ACCEPTED, Kind.PARTIAL, Kind.OPENED, Kind.CLOSED)
 
 
 class OneConnection:
     """The process `pid` of `boot`, from its first entry on."""
 
-    def __init__(self, boot: str, pid: Optional[int], began: int) -> None:
+    def __init__(self, boot: str, pid: Optional[int], began: int, uid_of: UidOf) -> None:
         self.boot, self.pid, self.began, self.last = boot, pid, began, began
-        self.user: Optional[str] = None
         self.is_of_sshd = False  # whether there is more than a session of logind
+        self.is_replaced = False  # whether the system has given the number to another process since
+        self._uid_of = uid_of
+        self._recorded: Optional[str] = None  # the user, as eic-sshd's records name it
+        self._account: Optional[str] = None  # as sshd and PAM name it at a login: it may be an alias
+        self._named: Optional[str] = None  # as other lines do
         self._address: Optional[str] = None
         self._port: Optional[int] = None
         self._attempts: Dict[Tuple[str, str, str], Attempt] = {}
@@ -47,25 +54,48 @@ class OneConnection:
         self._ended: Optional[int] = None
         self._ids: List[str] = []
 
-    def is_over(self, at: int, kind: Optional[Kind], user: Optional[str], grace_us: Optional[int]) -> bool:
-        """Whether an entry about `user` is one of a later process with the same number.
+    def is_over(self, at: int, line: Optional[Line], account: Optional[str], grace_us: Optional[int]) -> bool:
+        """Whether an entry is one of a later process with the same number.
 
-        `kind` is what it reports; None for a record.
+        `line` is sshd's or PAM's; None for a record, of the user `account`. Only what no client can choose counts.
         """
-        if user is not None and self.user is not None and user != self.user:
+        if self._is_of_another_account(account) or (line is not None and self._is_another_line(at, line)):
             return True
         over = self._closed.at if self._closed else self._ended
         if over is not None:
             return at - over > _DISORDER
-        if self._login is not None:
-            return at - self._login.at > _DISORDER and kind not in (Kind.OPENED, Kind.CLOSED, Kind.DENIED)
-        return grace_us is not None and at - self.began > grace_us + _DISORDER
+        if self._login is None:
+            return grace_us is not None and at - self.began > grace_us + _DISORDER
+        kind = None if line is None else line.kind
+        if kind is Kind.CLOSED:
+            return False
+        if kind is Kind.OPENED and self._opened is not None:
+            return at - self._opened.at > _DISORDER
+        return at - self._login.at > (_SESSION_DELAY if kind in (Kind.OPENED, Kind.DENIED) else _DISORDER)
+
+    def is_over_for_session(self, at: int, grace_us: Optional[int]) -> bool:
+        """The same for a session that logind reports."""
+        if self._closed is None and self._ended is None and self._login is not None:
+            return at - self._login.at > _SESSION_DELAY
+        return self.is_over(at, None, None, grace_us)
+
+    def _is_of_another_account(self, account: Optional[str]) -> bool:
+        known = self._account or self._recorded
+        return account is not None and known is not None and are_of_one_account(account, known, self._uid_of) is False
+
+    def _is_another_line(self, at: int, line: Line) -> bool:
+        """Whether it begins a connection, or is of another client."""
+        if line.kind is Kind.CONNECTION and (self._address is not None or at - self.began > _DISORDER):
+            return True
+        peer = (line.address, line.port)
+        return line.port is not None and self._port is not None and peer != (self._address, self._port)
 
     def add_record(self, entry: Entry) -> None:
         """Take a record of a decision."""
         self.is_of_sshd = True
-        self._note(entry, entry.fields.get("user"))
+        self.last = max(self.last, entry.at)
         fields = entry.fields
+        self._recorded = fields.get("user", self._recorded)
         key = (fields.get("decision", ""), fields.get("reason", ""), fields.get("fingerprint", ""))
         before = self._attempts.get(key)
         if before is None and len(self._attempts) >= _MAX_KEPT:
@@ -90,9 +120,13 @@ class OneConnection:
     def add_line(self, entry: Entry, line: Line) -> None:
         """Take a line of sshd or of PAM. The end of a session whose begin was not read is no connection."""
         self.is_of_sshd = self.is_of_sshd or line.kind is not Kind.CLOSED
-        self._note(entry, line.user)
-        self._address = line.address or self._address
-        self._port = self._port if line.port is None else line.port
+        self.last = max(self.last, entry.at)
+        if line.kind in OF_ACCOUNTS:
+            self._account = line.user or self._account
+        else:
+            self._named = line.user if self._named is None else self._named
+        if line.port is not None or self._port is None:  # one without a port may be a name: sshd_config(5), UseDNS
+            self._address, self._port = line.address or self._address, line.port
         if line.kind is Kind.PARTIAL:
             self._partial.append(line)
         elif line.kind is Kind.ACCEPTED:
@@ -119,71 +153,48 @@ class OneConnection:
         """Take logind's note that this session ended: all that is known where sshd was killed."""
         self._logind_end = entry
 
-    def _note(self, entry: Entry, user: Optional[str]) -> None:
-        self.last = max(self.last, entry.at)
-        self.user = self.user if user is None else user
-
     def value(self, is_running: Callable[[str, int], bool]) -> Connection:
         """What follows from it."""
         session = self._session(is_running)
-        login = self._how()
+        found = self._how()
         connection = Connection(
             boot=self.boot,
             pid=self.pid,
             began=self.began,
             last=self.last,
-            user=self.user,
+            user=self._user(found),
             address=self._address,
             port=self._port,
             result=Result.LOGIN,
             attempts=tuple(self._attempts.values()),
-            login=login,
+            login=found,
             session=session,
             sshd=tuple(self._denials),
             over=session.state is not SessionState.OPEN if session else self._is_gone(is_running),
         )
-        if login:
+        if found:
             return connection
         deciding = connection.deciding
         result = Result.FAILED if deciding is None else _RESULTS.get(deciding.decision, Result.ERROR)
         return dataclasses.replace(connection, result=result)
 
+    def _user(self, found: Optional[Login]) -> Optional[str]:
+        """The account of the login; of a pushed key's, as eic-sshd knows it."""
+        if found and found.grant:
+            return found.grant.user
+        return next((name for name in (self._account, self._recorded, self._named) if name is not None), None)
+
     def _is_gone(self, is_running: Callable[[str, int], bool]) -> bool:
-        return self._ended is not None or self.pid is None or not is_running(self.boot, self.pid)
+        return self._ended is not None or not self._lives(is_running)
+
+    def _lives(self, is_running: Callable[[str, int], bool]) -> bool:
+        return self.pid is not None and not self.is_replaced and is_running(self.boot, self.pid)
 
     def _how(self) -> Optional[Login]:
-        """The login, and whether a grant of eic-sshd allowed it."""
         if self._login is None:
             return None
         lines = [*self._partial, *([self._accepted] if self._accepted else [])]
-        methods = tuple(line.method or "" for line in lines)
-        keys = [line for line in lines if line.method == "publickey" and line.fingerprint]
-        plain = [line.fingerprint or "" for line in keys if not line.is_certificate]
-        grant = self._grant(plain)
-        granted = grant.fingerprints if grant else ()
-        named = [one for one in plain if one in granted]
-        fingerprint = keys[-1].fingerprint if keys else None
-        if grant:
-            fingerprint = named[-1] if named else ", ".join(granted)
-        return Login(
-            at=self._login.at,
-            by=_BY[grant.decision] if grant else By.OTHER,
-            methods=methods,
-            fingerprint=fingerprint,
-            key_place=self._places.get(fingerprint or ""),
-            grant=grant,
-            evidence=(Evidence.ACCEPTED_LINE if named else Evidence.SESSION_ONLY) if grant else None,
-        )
-
-    def _grant(self, accepted: Sequence[str]) -> Optional[Attempt]:
-        """The last grant of a key with one of the fingerprints that sshd accepted.
-
-        The last grant of all if sshd logged no key, or one by its MD5 fingerprint, which grants do not have.
-        """
-        grants = [one for one in self._attempts.values() if one.decision in _BY and one.user == self.user]
-        if (self._accepted or self._partial) and not any(one.startswith("MD5:") for one in accepted):
-            grants = [one for one in grants if set(accepted) & set(one.fingerprints)]
-        return max(grants, key=lambda one: one.last, default=None)
+        return login(self._login.at, lines, tuple(self._attempts.values()), self._account, self._places, self._uid_of)
 
     def _session(self, is_running: Callable[[str, int], bool]) -> Optional[Session]:
         start = self._opened or self._login
@@ -193,8 +204,7 @@ class OneConnection:
         if end is not None:
             state = SessionState.CLOSED
         else:
-            lives = self.pid is not None and is_running(self.boot, self.pid)
-            state = SessionState.OPEN if lives else SessionState.LOST
+            state = SessionState.OPEN if self._lives(is_running) else SessionState.LOST
         return Session(
             state=state,
             opened=start.at,
@@ -205,7 +215,6 @@ class OneConnection:
 
 
 _RESULTS = {result.value: result for result in Result}
-_BY = {"granted": By.PUSHED_KEY, "fallback": By.FALLBACK_FILE}
 
 
 def _length(start: Entry, end: Entry) -> int:

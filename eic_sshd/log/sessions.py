@@ -2,7 +2,8 @@
 """Joins entries of the journal to connections: eic-sshd's records, sshd's lines, PAM's and logind's.
 
 They are joined by the boot and the process id of sshd's monitor process: it runs eic-sshd (`EIC_SSHD_PID`), writes
-`Accepted publickey` and PAM's lines (`_PID`), and leads the session (logind's `LEADER`).
+`Accepted publickey` and PAM's lines (`_PID`), and leads the session (logind's `LEADER`). The user joins nothing: sshd
+and PAM know some accounts by an alias. What shows that a number is another process's: `OneConnection.is_over`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
 from .connection import Connection, SessionState
 from .entries import SESSION_STARTED, Entry, Origin, number
-from .one_connection import OneConnection
-from .sshd_lines import Kind, parse
+from .names import UidOf
+from .one_connection import OF_ACCOUNTS, OneConnection
+from .sshd_lines import Line, parse
 
 IsRunning = Callable[[str, int], bool]
 """Whether a process (boot id, process id) is an sshd that runs now."""
@@ -21,10 +23,14 @@ LOGIN_GRACE = 120.0  # seconds: sshd_config(5), LoginGraceTime
 
 
 class Joiner:
-    """Takes entries in the order of their time. `login_grace` is sshd's LoginGraceTime, in seconds; 0 is no limit."""
+    """Takes entries in the order of their time.
 
-    def __init__(self, login_grace: float = LOGIN_GRACE) -> None:
+    `login_grace` is sshd's LoginGraceTime, in seconds; 0 is no limit. `uid_of` has this machine's accounts.
+    """
+
+    def __init__(self, login_grace: float = LOGIN_GRACE, uid_of: UidOf = lambda _: None) -> None:
         self._grace_us = int(login_grace * 1e6) or None
+        self._uid_of = uid_of
         self._found: List[OneConnection] = []
         self._live: Dict[Tuple[str, Optional[int]], OneConnection] = {}
         self._sessions: Dict[Tuple[str, str], OneConnection] = {}
@@ -39,16 +45,17 @@ class Joiner:
     def add(self, entry: Entry) -> Optional[OneConnection]:
         """Take one entry. Returns the connection that it belongs to; None if it belongs to none."""
         self._boot = entry.boot or self._boot
+        if entry.origin is Origin.LOGIND:
+            return self._add_logind(entry)
         if entry.origin is Origin.RECORD:
             connection = self._of(number(entry.fields.get("sshd_pid")), entry, None, entry.fields.get("user"))
             connection.add_record(entry)
             return connection
-        if entry.origin is Origin.LOGIND:
-            return self._add_logind(entry)
         line = parse(entry.message)
         if line is None:
             return None
-        connection = self._of(entry.pid if line.pid is None else line.pid, entry, line.kind, line.user)
+        account = line.user if line.kind in OF_ACCOUNTS else None
+        connection = self._of(entry.pid if line.pid is None else line.pid, entry, line, account)
         connection.add_line(entry, line)
         return connection
 
@@ -56,23 +63,31 @@ class Joiner:
         """A session whose leader no line of sshd names, such as that of user@.service, shows nowhere."""
         name = (self._boot, entry.fields.get("session_id", ""))
         if entry.message_id == SESSION_STARTED:
-            connection = self._of(number(entry.fields.get("leader")), entry, Kind.OPENED, None)
-            self._sessions[name] = connection
-            connection.add_session(entry, name[1])
-            return connection
+            pid = number(entry.fields.get("leader"))
+            known = self._live.get((self._boot, pid)) if pid is not None else None
+            if known is None or known.is_over_for_session(entry.at, self._grace_us):
+                known = self._begin(pid, entry.at)
+            self._sessions[name] = known
+            known.add_session(entry, name[1])
+            return known
         ended = self._sessions.pop(name, None)
         if ended is not None:
             ended.end_session(entry)
         return ended
 
-    def _of(self, pid: Optional[int], entry: Entry, kind: Optional[Kind], user: Optional[str]) -> OneConnection:
+    def _of(self, pid: Optional[int], entry: Entry, line: Optional[Line], account: Optional[str]) -> OneConnection:
         """The connection of the process; another one if the system has given the number to a new process."""
-        key = (self._boot, pid)
-        known = self._live.get(key) if pid is not None else None
-        if known is not None and not known.is_over(entry.at, kind, user, self._grace_us):
+        known = self._live.get((self._boot, pid)) if pid is not None else None
+        if known is not None and not known.is_over(entry.at, line, account, self._grace_us):
             return known
-        connection = OneConnection(self._boot, pid, entry.at)
-        self._live[key] = connection
+        return self._begin(pid, entry.at)
+
+    def _begin(self, pid: Optional[int], at: int) -> OneConnection:
+        connection = OneConnection(self._boot, pid, at, self._uid_of)
+        earlier = self._live.get((self._boot, pid))
+        if earlier is not None:
+            earlier.is_replaced = True
+        self._live[self._boot, pid] = connection
         self._found.append(connection)
         return connection
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import collections
-from typing import Dict, Iterable, Iterator, List, Optional
+from types import MappingProxyType
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional
 
 from eic_sshd.log.connection import Connection
 from eic_sshd.log.entries import SESSION_ENDED, SESSION_STARTED, Entry, Raw, from_journal
@@ -117,11 +118,21 @@ def trusted(entries: Iterable[Raw]) -> Iterator[Entry]:
     return (entry for entry in (from_journal(raw, RECORD_UIDS) for raw in entries) if entry is not None)
 
 
-def joined(*logs: Log, running: Iterable[int] = (), login_grace: float = 120.0) -> List[Connection]:
-    """The connections of the logs, one after another. Of the sshd processes, `running` are not over."""
+def joined(
+    *logs: Log,
+    running: Iterable[int] = (),
+    login_grace: float = 120.0,
+    accounts: Mapping[str, int] = MappingProxyType({}),
+) -> List[Connection]:
+    """The connections of the logs, one after another. Of the sshd processes, `running` are not over.
+
+    `accounts` are the uids of the accounts that there are, by name.
+    """
     entries = [raw for log in logs for raw in log.entries]
     alive = {(logs[-1].boot, pid) for pid in running}
-    return Joiner(login_grace).add_all(trusted(entries)).connections(lambda boot, pid: (boot, pid) in alive)
+    return (
+        Joiner(login_grace, accounts.get).add_all(trusted(entries)).connections(lambda boot, pid: (boot, pid) in alive)
+    )
 
 
 def only(*logs: Log, running: Iterable[int] = ()) -> Connection:

@@ -56,7 +56,31 @@ LINES: Tuple[Tuple[str, Line], ...] = (
     ),
     (
         "Failed none for ec2-user from 10.0.0.1 port 22 ssh2 [preauth]",
-        Line(Kind.FAILED, "ec2-user", "10.0.0.1", 22, "none"),
+        Line(Kind.FAILED),
+    ),
+    (
+        f"Failed publickey for invalid user admin from 10.0.0.1 port 22 ssh2: ED25519 {FP}",
+        Line(Kind.FAILED, "admin", "10.0.0.1", 22, "publickey", FP),
+    ),
+    (
+        r"Accepted password for CORP\\alice smith from fe80::1%eth0 port 22 ssh2",
+        Line(Kind.ACCEPTED, r"CORP\alice smith", "fe80::1%eth0", 22, "password"),
+    ),
+    (
+        r"pam_unix(sshd:session): session opened for user CORP\alice smith(uid=1000) by (uid=0)",
+        Line(Kind.OPENED, r"CORP\alice smith"),
+    ),
+    (
+        r"pam_unix(sshd:session): session closed for user CORP\alice smith",
+        Line(Kind.CLOSED, r"CORP\alice smith"),
+    ),
+    (
+        r"Connection closed by authenticating user CORP\\\\alice 10.0.0.1 port 22 [preauth]",
+        Line(Kind.ENDED, r"CORP\alice", "10.0.0.1", 22),
+    ),
+    (
+        r"Connection closed by invalid user j\\303\\274rgen\\n 10.0.0.1 port 22 [preauth]",
+        Line(Kind.ENDED, "jürgen\n", "10.0.0.1", 22),
     ),
     (
         f"Accepted key ED25519 {FP} found at {COMMAND}:1",
@@ -182,6 +206,7 @@ def test_lines_of_sshd_are_understood(text: str, line: Line) -> None:
 
 
 # What a client sends as its user's name, or what sshd's unprivileged process writes, must not look like a login.
+LONG = f"Disconnecting invalid user {'a' * 480} 6.6.6.6 port 1: x"
 HOSTILE: Tuple[Tuple[str, Optional[Line]], ...] = (
     (
         "Invalid user a from 10.9.9.9 port 9 from 10.0.0.1 port 22",
@@ -203,9 +228,57 @@ HOSTILE: Tuple[Tuple[str, Optional[Line]], ...] = (
     (f"Accepted key ED25519 {FP} found at /x:1 [preauth]", None),
     ("Connection closed by 10.0.0.1 port 22", None),
     ("x Accepted password for root from 10.0.0.1 port 22 ssh2", None),
+    ("Accepted password for root from 10.0.0.1 port 99999999999 ssh2", None),
+    # The ID of a certificate.
     (
-        "Accepted password for root from 10.0.0.1 port 99999999999 ssh2",
-        Line(Kind.ACCEPTED, "root", "10.0.0.1", None, "password"),
+        f"Accepted publickey for root from 127.0.0.1 port 5 ssh2: ED25519-CERT {FP} "
+        f"ID x from 6.6.6.6 port 22 ssh2: y (serial 0) CA ED25519 {FP}",
+        Line(Kind.ACCEPTED, "root", "127.0.0.1", 5, "publickey", FP, is_certificate=True),
+    ),
+    (
+        f"Partial publickey for root from 127.0.0.1 port 5 ssh2: ED25519-CERT {FP} "
+        f"ID x from 6.6.6.6 port 22 ssh2 (serial 0) CA ED25519 {FP}",
+        Line(Kind.PARTIAL, "root", "127.0.0.1", 5, "publickey", FP, is_certificate=True),
+    ),
+    (
+        f"Failed publickey for root from 127.0.0.1 port 5 ssh2: ED25519-CERT {FP} "
+        f"ID x from 6.6.6.6 port 22 ssh2: y (serial 0) CA ED25519 {FP}",
+        Line(Kind.FAILED, "root", "127.0.0.1", 5, "publickey", FP, is_certificate=True),
+    ),
+    (
+        f"Failed publickey for invalid user root from 6.6.6.6 port 1 ssh2: x from 127.0.0.1 port 5 ssh2: ED25519 {FP}",
+        Line(Kind.FAILED, None, None, None, "publickey"),
+    ),
+    # The names of a service and of a method.
+    (
+        "Disconnecting authenticating user root 203.0.113.9 port 46686: Change of username or service not allowed: "
+        "(root,ssh-connection) -> (root,q 6.6.6.6 port 1: z) [preauth]",
+        Line(
+            Kind.DENIED,
+            "root",
+            "203.0.113.9",
+            46686,
+            detail="Disconnecting authenticating user root 203.0.113.9 port 46686: Change of username or service not "
+            "allowed: (root,ssh-connection) -> (root,q 6.6.6.6 port 1: z)",
+        ),
+    ),
+    (
+        "Disconnecting invalid user x 6.6.6.6 port 1: y 203.0.113.9 port 46686: Too many failures [preauth]",
+        Line(
+            Kind.DENIED,
+            detail="Disconnecting invalid user x 6.6.6.6 port 1: y 203.0.113.9 port 46686: Too many failures",
+        ),
+    ),
+    (
+        "Failed x for root from 6.6.6.6 port 1 ssh2: for alice from 203.0.113.9 port 22 ssh2 [preauth]",
+        Line(Kind.FAILED),
+    ),
+    # A name that is so long that sshd has no room for the address behind it.
+    (f"Connection closed by invalid user {'a' * 480} 6.6.6.6 port 1 [preauth]", Line(Kind.ENDED)),
+    (LONG, Line(Kind.DENIED, detail=LONG)),
+    (
+        "Connection closed by invalid user x 6.6.6.6 port 1 203.0.113.9 port 22 [preauth]",
+        Line(Kind.ENDED, "x 6.6.6.6 port 1", "203.0.113.9", 22),
     ),
     ("Accepted password for root from 10.0.0.1 port 22 ssh2\nx", None),
     ("pam_unix(sudo:session): session opened for user root(uid=0) by (uid=0)", None),
