@@ -130,6 +130,8 @@ def _segment_matches(pattern: str, segment: str, os_user: str) -> bool:
 
 def wildcard_matches(pattern: str, text: str) -> bool:
     """Whether `pattern` means all of `text`: `*` is one character or more, `?` is one, any other character itself."""
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == text
     ends = {0}  # how much of `text` the pattern so far may mean
     for character in pattern:
         if character == "*":
