@@ -7,7 +7,6 @@ The checks of IMDS and of the signer give up the rights of root for good: each c
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import pwd
 import re
@@ -20,14 +19,13 @@ from ..host import packages, systemd
 from ..host.errors import MachineError
 from ..host.run import run
 from ..log.access import require_journal
-from ..log.entries import Entry, Origin
-from ..log.reader import Journal, Span
+from ..log.reader import Journal
 from ..log.record_file import RecordFile
 from ..log.source import Source
 from ..model.reasons import NotGranted
 from ..paths import ACCOUNT, SERVICE_UNIT
 from ..sshd.site import Site
-from . import clock, firewall, imds_access, imds_probe, recent_records, selinux, trust_now
+from . import clock, firewall, imds_access, imds_probe, recent_entries, recent_records, selinux, trust_now
 from .finding import Finding, unknown
 
 _TIME_DAEMONS = ("chrony.service", "chronyd.service", "systemd-timesyncd.service", "ntpsec.service", "ntp.service")
@@ -35,9 +33,6 @@ _TAG = "sys/devices/virtual/dmi/id/board_asset_tag"
 _MAX_LINES = "500"
 _AUDIT_LOG = "/var/log/audit/audit.log"
 _DAY = 86400  # seconds
-_MAX_ENTRIES = 100_000  # of the log
-# An entry without a reason: sshd's lines have none, and other entries do not count.
-_NO_REASON = {Origin.SSHD: "", Origin.RECORD: "none", Origin.LOGIND: "none"}
 _MAX_AUDIT = 1024 * 1024  # bytes of its end
 
 
@@ -93,22 +88,16 @@ class LiveChecks(NamedTuple):
 
     def records(self) -> Iterator[Finding]:
         """What the log of the last day says that is wrong."""
-        since = int((time.time() - _DAY) * 1e6)
         uids = _uids(ACCOUNT, self.user())
         destination = self.config().log.destination
         file = RecordFile(destination, uids) if destination.startswith("/") else None
+        now = time.time()
         try:
             require_journal()
-            found = Source(Journal(uids), uids, file).entries(Span(since=since))
-            entries = (_recent_entry(one) for one in itertools.islice(found, _MAX_ENTRIES))
-            yield from recent_records.findings(entries, time.time())
+            recent = recent_entries.newest(Source(Journal(uids), uids).entries, file, now)
+            yield from recent_records.findings(recent.entries, now, recent_entries.text(recent, now))
         except MachineError as problem:
             yield unknown("log-unreadable", problem.subject, problem.problem, problem.remedy)
-
-
-def _recent_entry(entry: Entry) -> recent_records.Entry:
-    reason = entry.fields.get("reason", "") if entry.origin is Origin.RECORD else ""
-    return recent_records.Entry(entry.at / 1e6, entry.message, reason or _NO_REASON[entry.origin])
 
 
 def _uids(*names: str) -> Set[int]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the log of the last day says that is wrong: eic-sshd's records of decisions, and sshd's own lines.
 
-What a later granted key shows to be over is left out. A finding of a record has the code `recent-REASON`.
+What a later granted key shows to be over is left out; what may be an attack is not, whoever logs in since. A finding of
+a record has the code `recent-REASON`.
 """
 
 from __future__ import annotations
@@ -28,14 +29,25 @@ class Entry(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """A line of sshd that is worth a finding, by a pattern of it."""
+    """A line of sshd that is worth a finding, by a pattern of it.
+
+    `ends_with_a_grant`: a granted key shows that it is over, since sshd then ran eic-sshd.
+    """
 
     code: str
     pattern: Pattern[str]
     problem: str
     remedy: str
+    ends_with_a_grant: bool = False
 
 
+# They may mean that another host answered in place of IMDS, for a moment or for one user.
+_MAY_BE_AN_ATTACK = frozenset({
+    Reason.BAD_SIGNATURE, Reason.BLOCK_MALFORMED, Reason.CALLER_MALFORMED, Reason.CALLER_MISSING,
+    Reason.DOMAIN_UNKNOWN, Reason.EXPIRY_BEYOND_WINDOW, Reason.INSTANCE_MISMATCH, Reason.KEY_MALFORMED,
+    Reason.REGION_MISMATCH, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_REVOKED,
+    Reason.SIGNER_UNTRUSTED,
+})  # fmt: skip
 _REASONS = {reason.word: reason for reason in Reason}
 # sshd's words: auth.c, auth2-pubkey.c, misc.c, sshd.c and srclimit.c of OpenSSH 8.7 to 10.
 _LINES = (
@@ -44,18 +56,21 @@ _LINES = (
         re.compile("(Unsafe|Could not stat) AuthorizedKeysCommand|AuthorizedKeysCommand path is not absolute"),
         "sshd refused to run its AuthorizedKeysCommand",
         "Correct what the line names",
+        ends_with_a_grant=True,
     ),
     _Line(
         "recent-program-unusable",
         re.compile(r"AuthorizedKeysCommand execve|AuthorizedKeysCommand \S.* (failed, status|exited on signal)"),
         "sshd could not run its AuthorizedKeysCommand",
         "Correct what the line names",
+        ends_with_a_grant=True,
     ),
     _Line(
         "recent-account-missing",
         re.compile(r'AuthorizedKeysCommandUser "[^"]*" not found'),
         "sshd did not find its AuthorizedKeysCommandUser",
         "Run `systemd-sysusers`",
+        ends_with_a_grant=True,
     ),
     _Line(
         "too-many-keys",
@@ -90,8 +105,8 @@ _LINES = (
 )  # fmt: skip
 
 
-def findings(entries: Iterable[Entry], now: float) -> Iterator[Finding]:
-    """What is wrong in `entries`, in the order of their time; a finding OK if nothing is."""
+def findings(entries: Iterable[Entry], now: float, span: str = "the last day") -> Iterator[Finding]:
+    """What is wrong in `entries`, in the order of their time; a finding OK if nothing is. `span` is what they cover."""
     records: Dict[str, List[Entry]] = {}
     lines: Dict[_Line, List[Entry]] = {}
     granted = 0
@@ -100,17 +115,18 @@ def findings(entries: Iterable[Entry], now: float) -> Iterator[Finding]:
         if reason is not None:
             if reason is Reason.GRANTED:
                 granted += 1
-                records.clear()  # whatever failed before works again
+                records = {word: seen for word, seen in records.items() if _REASONS[word] in _MAY_BE_AN_ATTACK}
+                lines = {line: seen for line, seen in lines.items() if not line.ends_with_a_grant}
             elif _is_telling(reason):
                 records.setdefault(reason.word, []).append(entry)
         elif not entry.reason:
-            line = next((one for one in _LINES if one.pattern.search(entry.message)), None)
-            if line is not None:
-                lines.setdefault(line, []).append(entry)
+            found_line = next((one for one in _LINES if one.pattern.search(entry.message)), None)
+            if found_line is not None:
+                lines.setdefault(found_line, []).append(entry)
     found = [*_of_records(records, now), *_of_lines(lines, now)]
     yield from found
     if not found:
-        yield ok("records-clean", "the log", f"nothing wrong in the last day; {granted} records of a granted key")
+        yield ok("records-clean", "the log", f"nothing wrong in {span}; {granted} records of a granted key")
 
 
 def _is_telling(reason: Reason) -> bool:

@@ -74,6 +74,22 @@ def test_a_fault_after_which_a_key_was_granted_is_over() -> None:
     assert codes(record("granted"), record("imds-unreachable")) == ["recent-imds-unreachable"]
 
 
+@pytest.mark.parametrize("message", LINES)
+def test_line_of_sshd_about_the_program_is_over_once_a_key_was_granted(message: str) -> None:
+    is_over = LINES[message] in ("recent-program-unsafe", "recent-program-unusable", "recent-account-missing")
+    assert codes(line(message), record("granted", 0.5)) == ["records-clean" if is_over else LINES[message]]
+    assert codes(record("granted", 2), line(message)) == [LINES[message]]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["bad-signature", "instance-mismatch", "signer-untrusted", "signer-name-mismatch", "domain-unknown",
+     "expiry-beyond-window", "caller-malformed", "block-malformed", "signer-revoked", "region-mismatch"],
+)  # fmt: skip
+def test_what_may_be_an_attack_is_not_over_because_a_key_was_granted(reason: str) -> None:
+    assert codes(record(reason), record("granted")) == [f"recent-{reason}"]
+
+
 def test_equal_records_are_counted_and_the_last_one_is_shown() -> None:
     (found,) = findings([record("expired", 90), record("expired", 7)], NOW)
     assert "2 times, the last 7 min ago" in found.text()
