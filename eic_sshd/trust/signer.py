@@ -32,6 +32,8 @@ class Signer(Value):
 
     def verify(self, block: Block) -> None:
         """RSASSA-PSS with SHA-256 over the block's exact bytes. Raises NotGranted with bad-signature."""
+        if len(block.signature) != (self.key.key_size + 7) // 8:  # RFC 8017 section 8.1.2; OpenSSL is slow to say so
+            raise NotGranted(Reason.BAD_SIGNATURE, "the signature has another length than the signer's")
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=_SALT_BYTES)
         try:
             self.key.verify(block.signature, block.signed, pss, hashes.SHA256())

@@ -95,6 +95,16 @@ def test_signature_with_a_salt_of_another_length_is_bad(pki: Pki) -> None:
                 signer.verify(block)
 
 
+@pytest.mark.parametrize(("length", "is_other"), [(0, True), (255, True), (256, False), (257, True), (512, True)])
+def test_signature_of_another_length_is_bad_without_being_verified(pki: Pki, length: int, is_other: bool) -> None:
+    signer = Signer(pki.signer.key.public_key(), 2**40)
+    assert signer.key.key_size == 2048
+    with pytest.raises(NotGranted) as caught:
+        signer.verify(Block(1, "i-1", None, None, b"", b"signed", b"s" * length))
+    assert caught.value.reason is Reason.BAD_SIGNATURE
+    assert ("another length" in caught.value.detail) is is_other
+
+
 def test_sha1_signature_is_accepted_only_where_weak_ones_are_allowed() -> None:
     key = ec_key()
     data = b"signed"
