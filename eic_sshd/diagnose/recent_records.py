@@ -153,5 +153,6 @@ def _times(entries: Sequence[Entry], now: float) -> str:
 
 
 def _shown(entries: Sequence[Entry]) -> str:
+    """The last message, or its first words: half an address or half a name would not be redacted."""
     message = entries[-1].message.rstrip(".")
-    return message if len(message) <= _MAX_SHOWN else f"{message[:_MAX_SHOWN]}..."
+    return message if len(message) <= _MAX_SHOWN else f"{message[:_MAX_SHOWN].rpartition(' ')[0]} ..."

@@ -9,6 +9,7 @@ import pytest
 
 from eic_sshd.diagnose.finding import Severity
 from eic_sshd.diagnose.recent_records import Entry, findings
+from eic_sshd.model.redaction import Redaction
 
 NOW = 1_700_000_000.0
 
@@ -100,3 +101,12 @@ def test_equal_records_are_counted_and_the_last_one_is_shown() -> None:
 def test_a_long_message_is_cut() -> None:
     (found,) = findings([Entry(NOW, "x" * 10_000, "expired")], NOW)
     assert len(found.problem) < 300
+
+
+def test_a_long_message_is_cut_between_words() -> None:
+    for length in range(100, 160):
+        message = f"User {'u' * length} from 203.0.113.77 not allowed because of arn:aws:iam::1:user/bob, by alice " * 2
+        (found,) = findings([line(message)], NOW)
+        shown = found.problem.rpartition(" (")[2].removesuffix(")").removesuffix(" ...")
+        assert f"{message} ".startswith(f"{shown} ")
+        assert "203" not in Redaction("alice").text(found.problem)
