@@ -16,7 +16,7 @@ from ..model.value import Value
 from ..model.verdict import broken_rule
 from ._explain_json import VERSION, Json, rules_of
 from ._explain_login import ReadCommand, as_sshd_asks, login_now, sshd_command
-from ._explain_text import Style, rule_lines, wrapped
+from ._explain_text import Show, Style, rule_lines, wrapped
 
 
 class CallerReport(Value):
@@ -72,31 +72,33 @@ def document(report: CallerReport, is_redacted: bool = False) -> Json:
     }  # fmt: skip
 
 
-def lines(report: CallerReport, style: Style) -> Iterator[str]:
+def lines(report: CallerReport, style: Style, show: Show = str) -> Iterator[str]:
     """The lines of the report for people."""
     explanation = report.explanation
     refusal = explanation.refusal
-    caller, user = clean(explanation.caller), clean(explanation.account.user)
+    caller, user = show(clean(explanation.caller)), show(clean(explanation.account.user))
     if refusal is None:
         yield style(f"a key that {caller} pushes may log in as {user}, if the other rules hold", "ok")
     else:
         verb = "cannot be decided on" if refusal.reason.outcome is Outcome.ERROR else "does not log in"
-        sentence = f"a key that {caller} pushes for {user} {verb}: {clean(refusal.detail)} ({refusal.reason.word})"
+        sentence = (
+            f"a key that {caller} pushes for {user} {verb}: {show(clean(refusal.detail))} ({refusal.reason.word})"
+        )
         yield style(sentence, "problem")
         yield from wrapped(refusal.reason.meaning)
         yield from wrapped(refusal.reason.remedy)
     yield ""
     yield style("Rules that need no pushed key", "strong")
-    yield from rule_lines(explanation.rules, style)
+    yield from rule_lines(explanation.rules, style, show)
     if explanation.policies:
         yield ""
         yield style("Policies", "strong")
     for one in explanation.policies:
-        yield f"  {style(f'{one.state.value:<8}', one.state.value)} {clean(one.name)}"
-        yield from wrapped(clean(one.seen), 11)
-        yield from (f"           {pattern}" for pattern in one.patterns)
+        yield f"  {style(f'{one.state.value:<8}', one.state.value)} {show(clean(one.name))}"
+        yield from wrapped(show(clean(one.seen)), 11)
+        yield from (f"           {show(pattern)}" for pattern in one.patterns)
     if report.notes:
         yield ""
         yield style("Notes", "strong")
         for text in report.notes:
-            yield from wrapped(clean(text))
+            yield from wrapped(show(clean(text)))

@@ -45,11 +45,6 @@ class Answer(Value):
     report: Report
     save: Save
 
-    @property
-    def user(self) -> str:
-        """The OS user."""
-        return self.save.user
-
 
 Build = Callable[[Config], Dependencies]
 """Gives what a decision uses outside, by the configuration."""

@@ -9,7 +9,7 @@ import datetime
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, ContextManager, Iterator, Optional
+from typing import TYPE_CHECKING, ContextManager, Optional
 
 from ..host.accounts import acting_as
 from ..host.errors import MachineError
@@ -18,7 +18,8 @@ from ..paths import ACCOUNT, OUR_CONFIG
 from .output import style
 
 if TYPE_CHECKING:
-    from ._explain_run import Answer
+    from ..model.redaction import Redaction
+    from ._explain_json import Json
 
 HELP = "decide now whether a pushed key may log in as USER, and print each rule with what was seen"
 EXAMPLE = """\
@@ -50,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--redact",
         action="store_true",
-        help="replace ARNs, accounts, the user, keys, request ids, instance ids and addresses by marks",
+        help="replace callers, accounts, users, keys, request ids, instance ids and addresses by marks",
     )
     parser.add_argument(
         "--caller",
@@ -102,65 +103,63 @@ def explain(arguments: argparse.Namespace, deciding: Optional[ContextManager[Non
         else:
             _print_caller(arguments, deciding or contextlib.nullcontext())
     except MachineError as problem:
-        print(f"eic-sshd: {problem}", file=sys.stderr)
+        print(f"eic-sshd: {_redacted(str(problem), arguments)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _redacted(problem: str, arguments: argparse.Namespace) -> str:
+    """The message, redacted if the output is to be."""
+    from ..model.redaction import Redaction
+
+    return Redaction(arguments.user).text(problem) if arguments.redact else problem
 
 
 def _print(arguments: argparse.Namespace, fingerprint: Optional[str], deciding: ContextManager[None]) -> None:
     """Decide, save what was found, and print it. Raises MachineError."""
     from ..host.new_folder import NewFolder
+    from ._explain_json import document
+    from ._explain_redaction import redaction_of
     from ._explain_run import Question, answer, keep
+    from ._explain_text import lines
 
     question = Question(arguments.user, fingerprint, arguments.config, arguments.saved, arguments.as_of)
     folder = None if arguments.save is None else NewFolder.create(arguments.save)
     try:
         found = answer(question, deciding)
+        redaction = redaction_of(found.report) if arguments.redact else None
+        made = _as_json(document(found.report, arguments.redact), redaction)
         if folder is not None:
-            keep(folder, found, _json(found, arguments.redact), is_redacted=arguments.redact)
+            keep(folder, found, made, is_redacted=arguments.redact)
             folder.close()
     except BaseException:
         if folder is not None:
             folder.remove()
         raise
+    show = str if redaction is None else redaction.text
     if arguments.json:
-        print(_json(found, arguments.redact))
+        print(made)
     else:
-        print("\n".join(_text(found, arguments.redact)))
+        print("\n".join(lines(found.report, _style, show)))
         if folder is not None:
             held = "verdicts, and none of IMDS's answers" if arguments.redact else "IMDS's answers: keep it private"
-            print(f"\n{arguments.save} holds {held}.")
+            print(f"\n{show(arguments.save)} holds {held}.")
 
 
 def _print_caller(arguments: argparse.Namespace, deciding: ContextManager[None]) -> None:
-    from ..model.redaction import Redaction
     from ._explain_caller import answer, document, lines
+    from ._explain_redaction import redaction_of_caller
 
     found = answer(arguments.caller, arguments.user, arguments.config, deciding)
-    redaction = Redaction(arguments.user)
+    redaction = redaction_of_caller(found) if arguments.redact else None
     if arguments.json:
-        made: object = document(found, arguments.redact)
-        print(json.dumps(redaction.value(made) if arguments.redact else made, indent=2))
-        return
-    for line in lines(found, _style):
-        print(redaction.text(line) if arguments.redact else line)
+        print(_as_json(document(found, arguments.redact), redaction))
+    else:
+        print("\n".join(lines(found, _style, str if redaction is None else redaction.text)))
 
 
-def _json(found: Answer, is_redacted: bool) -> str:
-    from ..model.redaction import Redaction
-    from ._explain_json import document
-
-    made: object = document(found.report, is_redacted)
-    return json.dumps(Redaction(found.user).value(made) if is_redacted else made, indent=2)
-
-
-def _text(found: Answer, is_redacted: bool) -> Iterator[str]:
-    from ..model.redaction import Redaction
-    from ._explain_text import lines
-
-    redaction = Redaction(found.user)
-    for line in lines(found.report, _style):
-        yield redaction.text(line) if is_redacted else line
+def _as_json(document: Json, redaction: Optional[Redaction]) -> str:
+    return json.dumps(document if redaction is None else redaction.value(document), indent=2)
 
 
 def _style(text: str, kind: str) -> str:

@@ -83,7 +83,7 @@ complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: /etc/eic-sshd/eic-sshd.conf)'
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l json -d 'print JSON, whose form /usr/share/doc/eic-sshd/docs/explain.md describes'
-complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l redact -d 'replace ARNs, accounts, the user, keys, request ids, instance ids and addresses by marks'
+complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l redact -d 'replace callers, accounts, users, keys, request ids, instance ids and addresses by marks'
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l caller -x -d 'whether a key that this caller pushes may log in as USER, by [users] and [policy]; IMDS is not read'
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l save -xka "(__fish_complete_directories)" -d 'make the folder DIR and keep IMDS'"'"'s answers in it; with --redact it holds verdicts only'
 complete -c eic-sshd -n '_shtab_eic_sshd_using explain' -l from -xka "(__fish_complete_directories)" -d 'decide on the answers that --save kept in DIR; IMDS is not read'

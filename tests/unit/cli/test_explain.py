@@ -231,3 +231,63 @@ def test_arguments_that_do_not_fit_are_a_usage_error(words: List[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         build_parser(["explain"]).parse_args(["explain", *words])
     assert caught.value.code == 2
+
+
+# --redact.
+
+OPTIONS = pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+
+
+@OPTIONS
+@pytest.mark.parametrize(
+    "caller",
+    [
+        "arn:aws:sts::123456789012:assumed-role/Dev/alice,bob@example.com",
+        "arn:aws:iam::123456789012:user/a(b)/it's;/bob@example.com",
+        "arn:aws:iam::123456789012:user/carol and bob@example.com",
+        "bob@example.com",
+        "bob@example.com, of a long name " * 30,
+    ],
+)
+def test_caller_is_redacted_whatever_it_looks_like(
+    command: Explain, ed25519: str, caller: str, options: List[str]
+) -> None:
+    command.configure('[policy "x"]\ncallers = arn:aws:iam::123456789012:user/x\nos_users = root\n')
+    command.scene.settings = {
+        'policy "x"': {
+            "callers": (caller_pattern.parse("arn:aws:iam::123456789012:user/x"),), "os_users": os_users("root"),
+        }
+    }  # fmt: skip
+    command.scene.instance.push(USER, ed25519, caller)
+    assert caller[:40] in json.loads(command.run(USER, "--json"))["blocks"][0]["caller"]
+    assert "bob@" not in command.run(USER, "--redact", *options)
+    assert "bob@" not in command.run("--caller", caller, USER, "--redact", *options)
+
+
+@OPTIONS
+def test_long_user_name_is_redacted_where_it_is_shortened(command: Explain, options: List[str]) -> None:
+    for user in ("Eve.Example" * 12, "Eve Example " * 12, "Eve'Example\\" * 12):
+        assert "Eve" not in command.run(user, "--redact", *options)
+        assert "Eve" not in command.run("--caller", CALLER, user, "--redact", *options)
+
+
+@OPTIONS
+def test_values_of_a_saved_folder_are_redacted_by_what_they_are(
+    command: Explain, ed25519: str, tmp_path: Path, options: List[str]
+) -> None:
+    request = push(command, ed25519)
+    folder = tmp_path / "case"
+    command.run(USER, "--save", str(folder))
+    for file in folder.iterdir():
+        text = file.read_text().replace(request, "REQUEST-OF-BOB").replace(CALLER, "bob@example.com")
+        file.write_text(text)
+    assert "REQUEST-OF-BOB" in command.run("--from", str(folder), "--json")
+    printed = command.run("--from", str(folder), "--redact", *options)
+    assert "BOB" not in printed
+    assert "bob@" not in printed
+    assert "<caller-1>" in printed
+
+
+def test_message_is_redacted_too(command: Explain) -> None:
+    message = command.run("alice", "--redact", "--from", "/nowhere/alice/10.1.2.3", status=1)
+    assert message.startswith("eic-sshd: /nowhere/<user-1>/<address-1>: the folder cannot be read")
