@@ -20,7 +20,7 @@ from ..log.selection import Selection
 from ..log.sessions import holders
 from ..log.trail import Comparison, Match, Push, Trail, compare, unused
 from ..log.trail_files import read as read_trail
-from ._log_source import Machine, warn_of_forged
+from ._log_source import Machine, warn_of_forged, warn_of_lost_records
 from ._log_table import Table, stats_lines
 from .output import report
 
@@ -59,6 +59,7 @@ class Run:
         trail = None if self._arguments.trail is None else read_trail(self._arguments.trail)
         span = Span(max(0, self._since - _LEAD))
         warn_of_forged(self._machine.source.forged(span))
+        warn_of_lost_records(self._machine.source.file, self._since)
         if self._arguments.follow:
             return self._follow(span)
         connections = self._read(span)

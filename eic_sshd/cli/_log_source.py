@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import pwd
 import sys
@@ -17,7 +18,7 @@ from ..log.names import UidOf
 from ..log.reader import CannotRead, Journal
 from ..log.record_file import RecordFile
 from ..log.sessions import LOGIN_GRACE, Joiner
-from ..log.source import Source
+from ..log.source import Boot, Source
 from ..model.outcome import NOTICE
 from ..paths import ACCOUNT
 from ..sshd.commands import in_force
@@ -57,12 +58,14 @@ def this_machine(config_file: str) -> Machine:
         )
     user, login_grace = _sshd_settings()
     uids = _uids([ACCOUNT, user])
-    return Machine(
-        source(config.log, uids), Processes(), login_grace, uid_of=functools.lru_cache(maxsize=4096)(_uid_of)
-    )
+    processes = Processes()
+    # As the journal has it: the id in an entry, and its time minus its monotonic time.
+    boot = Boot(processes.boot_id(), int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6))
+    uid_of = functools.lru_cache(maxsize=4096)(_uid_of)
+    return Machine(source(config.log, uids, boot), processes, login_grace, uid_of=uid_of)
 
 
-def source(settings: LogSettings, uids: Set[int], require: Callable[[], None] = require_journal) -> Source:
+def source(settings: LogSettings, uids: Set[int], boot: Boot, require: Callable[[], None] = require_journal) -> Source:
     """What `[log]` sets; `require` raises CannotRead if the journal cannot be read. Raises CannotRead."""
     destination = settings.destination
     if destination in ("syslog", "stderr"):
@@ -84,8 +87,8 @@ def source(settings: LogSettings, uids: Set[int], require: Callable[[], None] = 
         require()
     except NoJournal as problem:
         report(f"{problem} Only eic-sshd's records are shown: logins are in the journal.", sys.stderr)
-        return Source(None, uids, file)
-    return Source(Journal(uids), uids, file)
+        return Source(None, uids, file, boot)
+    return Source(Journal(uids), uids, file, boot)
 
 
 def _sshd_settings() -> Tuple[str, float]:
@@ -107,6 +110,21 @@ def _uid_of(name: str) -> Optional[int]:
         return pwd.getpwnam(name).pw_uid
     except (KeyError, ValueError):  # a name with a NUL
         return None
+
+
+def warn_of_lost_records(file: Optional[RecordFile], since: int) -> None:
+    """Report that the records of `since` (microseconds since the epoch) are not in the file any more.
+
+    Raises CannotRead.
+    """
+    known = None if file is None else file.known_since()
+    if file is not None and known is not None and known > since:
+        begin = datetime.datetime.fromtimestamp(known // 1_000_000).isoformat(" ")
+        report(
+            f"{file.path}: its records begin at {begin}. Earlier files were deleted, or are not compressed by gzip: "
+            "logins with a pushed key are shown as `other method` there.",
+            sys.stderr,
+        )
 
 
 def warn_of_forged(found: Dict[int, int]) -> None:

@@ -5,49 +5,84 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+import itertools
+import time
 from dataclasses import dataclass
-from typing import Collection, Dict, Iterable, Iterator, List, Optional
+from typing import Callable, Collection, Dict, Iterator, List, Optional
 
-from .entries import SESSION_STARTED, Entry, number
+from .entries import SESSION_STARTED, Entry, Origin, number
 from .reader import Journal, Span, all_matches, matches_of_process, matches_of_session
 from .record_file import RecordFile
 
 
 @dataclass(frozen=True)
+class Boot:
+    """A boot of this machine, and when it began, in microseconds since the epoch."""
+
+    id: str = ""
+    began: int = 0
+
+
+@dataclass(frozen=True)
 class Source:
-    """Where to read. `journal` is None on a system without one: then only records are known."""
+    """Where to read. `journal` is None on a system without one: then only records are known.
+
+    `boot` is the present one; `sleep` waits some seconds.
+    """
 
     journal: Optional[Journal]
     record_uids: Collection[int]
     file: Optional[RecordFile] = None
+    boot: Boot = Boot()
+    sleep: Callable[[float], None] = time.sleep
 
     def entries(self, span: Span) -> Iterator[Entry]:
         """All entries from `span.since` on, in the order of their time. Raises CannotRead."""
-        parts = [] if self.journal is None else [self.journal.entries(all_matches(self.record_uids), span)]
+        if self.journal is None:
+            yield from self.file.entries(span.since or 0) if self.file else ()
+            return
+        boots = _Boots(self.boot)
+        parts = [self.journal.entries(all_matches(self.record_uids), span)]
         if self.file is not None:
             parts.append(self.file.entries(span.since or 0))
-        return _with_boots(heapq.merge(*parts, key=_at))
+        for entry in heapq.merge(*parts, key=_at):
+            yield from boots.add(entry)
+        yield from boots.rest()
 
     def follow(self, span: Span, wait: float) -> Iterator[List[Entry]]:
         """As `entries`, in lists: what there is, and then, for ever, what is added within `wait` seconds each time.
 
         Raises CannotRead.
         """
+        records = self._new_records(span.since or 0)
         if self.journal is None:
+            for found in records:
+                yield found
+                self.sleep(wait)
             return
-        from_file = None if self.file is None else self.file.follow(span.since or 0)
+        boots = _Boots(self.boot)
         waiting: List[Entry] = []
         for entry in self.journal.follow(all_matches(self.record_uids), span, wait):
             if entry is not None:
                 waiting.append(entry)
                 continue
-            while from_file is not None:
-                record = next(from_file)
-                if record is None:
-                    break
-                waiting.append(record)
-            yield waiting if from_file is None else sorted(waiting, key=_at)
+            added = next(records)
+            ordered = sorted([*waiting, *added], key=_at) if added else waiting
+            yield [*itertools.chain.from_iterable(map(boots.add, ordered)), *boots.rest()]
             waiting = []
+
+    def _new_records(self, since: int) -> Iterator[List[Entry]]:
+        """The records of the file, and then those that were added since the last time."""
+        if self.file is None:
+            yield from itertools.repeat([])
+            return
+        found: List[Entry] = []
+        for record in self.file.follow(since):
+            if record is not None:
+                found.append(record)
+                continue
+            yield found
+            found = []
 
     def of_process(self, pid: int, boot: str) -> List[Entry]:
         """The entries of one sshd process. Raises CannotRead."""
@@ -55,8 +90,8 @@ class Source:
             return []
         found = list(self.journal.entries(matches_of_process(pid, self.record_uids), Span(boot=boot)))
         if self.file is not None and found:
-            records = self.file.entries(found[0].at - _BEFORE_LOGIN)
-            found += [one for one in records if number(one.fields.get("sshd_pid")) == pid]
+            records = self.file.entries(max(found[0].at - _BEFORE_LOGIN, _began(found[0])))
+            found += [dataclasses.replace(one, boot=boot) for one in records if _sshd_pid(one) == pid]
             found.sort(key=_at)
         return found
 
@@ -80,19 +115,40 @@ class Source:
 _BEFORE_LOGIN = 600_000_000  # microseconds: records come before sshd's line by less than its LoginGraceTime
 
 
-def _with_boots(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The records of a file with the boot of the entry of the journal before them, or of the first one after them."""
-    boot = ""
-    waiting: List[Entry] = []
-    for entry in entries:
-        if not entry.boot and not boot:
-            waiting.append(entry)
-            continue
-        boot = entry.boot or boot
-        yield from (dataclasses.replace(one, boot=boot) for one in waiting)
-        waiting = []
-        yield entry if entry.boot else dataclasses.replace(entry, boot=boot)
-    yield from waiting
+class _Boots:
+    """Gives the records of a file, which do not name it, their boot."""
+
+    def __init__(self, present: Boot) -> None:
+        self._present = present
+        self._id = ""  # of the last entry of the journal
+        self._waiting: List[Entry] = []  # records since then
+
+    def add(self, entry: Entry) -> Iterator[Entry]:
+        """Take the next entry. Returns the entries whose boot is known now."""
+        if not entry.boot and entry.origin is Origin.RECORD:
+            self._waiting.append(entry)
+            return
+        yield from self._known(Boot(entry.boot, _began(entry)))
+        self._id = entry.boot
+        yield entry
+
+    def rest(self) -> Iterator[Entry]:
+        """The records after which the journal has no entry."""
+        return self._known(self._present)
+
+    def _known(self, latest: Boot) -> Iterator[Entry]:
+        records, self._waiting = self._waiting, []
+        for one in records:
+            yield dataclasses.replace(one, boot=latest.id if latest.id and one.at >= latest.began else self._id)
+
+
+def _began(entry: Entry) -> int:
+    """When the boot of an entry of the journal began."""
+    return 0 if entry.monotonic is None else entry.at - entry.monotonic
+
+
+def _sshd_pid(record: Entry) -> Optional[int]:
+    return number(record.fields.get("sshd_pid"))
 
 
 def _at(entry: Entry) -> int:

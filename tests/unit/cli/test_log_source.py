@@ -11,6 +11,7 @@ from eic_sshd.cli._log_source import source, warn_of_forged
 from eic_sshd.config.schema import LogSettings
 from eic_sshd.log.access import NoJournal
 from eic_sshd.log.reader import CannotRead
+from eic_sshd.log.source import Boot
 
 UIDS = {0, 990}
 
@@ -32,21 +33,21 @@ NO_JOURNAL, DENIED = NoJournal("the journal", "none", "Start it"), CannotRead("t
 @pytest.mark.parametrize("destination", ["syslog", "stderr"])
 def test_destination_whose_records_have_no_fields_is_reported(destination: str) -> None:
     with pytest.raises(CannotRead, match=rf"\[log\] destination = {destination}: records there have no fields"):
-        source(LogSettings(destination=destination), UIDS, readable)
+        source(LogSettings(destination=destination), UIDS, Boot(), readable)
 
 
 def test_journal_alone_is_read_by_default() -> None:
-    found = source(LogSettings(), UIDS, readable)
+    found = source(LogSettings(), UIDS, Boot(), readable)
     assert (found.journal is None, found.file) == (False, None)
 
 
 def test_file_is_read_beside_the_journal() -> None:
-    found = source(LogSettings(destination="/var/log/records"), UIDS, readable)
+    found = source(LogSettings(destination="/var/log/records"), UIDS, Boot(), readable)
     assert (found.journal is None, found.file is None) == (False, False)
 
 
 def test_file_is_read_without_a_journal_and_that_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    found = source(LogSettings(destination="/var/log/records"), UIDS, fails(NO_JOURNAL))
+    found = source(LogSettings(destination="/var/log/records"), UIDS, Boot(), fails(NO_JOURNAL))
     assert (found.journal, found.file is None) == (None, False)
     assert "Only eic-sshd's records are shown" in capfd.readouterr().err
 
@@ -56,12 +57,12 @@ def test_file_is_read_without_a_journal_and_that_is_reported(capfd: pytest.Captu
 )
 def test_journal_that_cannot_be_read_is_an_error(destination: str, problem: CannotRead) -> None:
     with pytest.raises(CannotRead, match=str(problem)):
-        source(LogSettings(destination=destination), UIDS, fails(problem))
+        source(LogSettings(destination=destination), UIDS, Boot(), fails(problem))
 
 
 @pytest.mark.parametrize(("level", "warned"), [(7, False), (6, False), (5, False), (4, True), (3, True)])
 def test_level_that_leaves_out_grants_is_reported(level: int, warned: bool, capfd: pytest.CaptureFixture[str]) -> None:
-    source(LogSettings(level=level), UIDS, readable)
+    source(LogSettings(level=level), UIDS, Boot(), readable)
     assert ("granted keys are not recorded" in capfd.readouterr().err) is warned
 
 

@@ -7,15 +7,16 @@ import datetime
 import json
 import os
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 import pytest
 
 from eic_sshd.log.connection import By, Connection
+from eic_sshd.log.entries import Origin
 from eic_sshd.log.reader import Span
 from eic_sshd.log.record_file import RecordFile
 from eic_sshd.log.sessions import Joiner
-from eic_sshd.log.source import Source
+from eic_sshd.log.source import Boot, Source
 from eic_sshd.model.outcome import Outcome
 
 from .journal import BEGIN, BOOT, CALLER, KEY, RECORD_UIDS, SECOND, Log, MemoryJournal
@@ -23,15 +24,17 @@ from .journal import BEGIN, BOOT, CALLER, KEY, RECORD_UIDS, SECOND, Log, MemoryJ
 PID = 4242
 
 
+def line(at: int, pid: int = PID) -> str:
+    """A grant."""
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=at)
+    fields = {"decision": "granted", "reason": "granted", "user": "ec2-user", "fingerprint": KEY, "caller": CALLER}
+    shown = {"timestamp": moment.isoformat(timespec="microseconds"), **fields, "sshd_pid": pid}
+    return json.dumps({**shown, "message": "m", "message_id": Outcome.GRANTED.message_id}) + "\n"
+
+
 def file(folder: Path, *times: int, pid: int = PID) -> RecordFile:
     """A file with a grant at each of the times."""
-    lines = []
-    for at in times:
-        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=at)
-        fields = {"decision": "granted", "reason": "granted", "user": "ec2-user", "fingerprint": KEY, "caller": CALLER}
-        shown = {"timestamp": moment.isoformat(timespec="microseconds"), **fields, "sshd_pid": pid}
-        lines.append(json.dumps({**shown, "message": "m", "message_id": Outcome.GRANTED.message_id}) + "\n")
-    (folder / "records").write_text("".join(lines))
+    (folder / "records").write_text("".join(line(at, pid) for at in times))
     (folder / "records").chmod(0o640)
     return RecordFile("/records", (os.getuid(),), str(folder))
 
@@ -71,7 +74,66 @@ def test_records_are_known_without_a_journal(tmp_path: Path) -> None:
         0,
         {},
     )
-    assert list(source.follow(Span(), 0.1)) == []
+
+
+class Stop(Exception):
+    """Ends a `follow` that has no end."""
+
+
+def test_file_is_followed_without_a_journal(tmp_path: Path) -> None:
+    def add(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 2:
+            raise Stop
+        with open(tmp_path / "records", "a") as opened:
+            opened.write(line(BEGIN + SECOND))
+
+    waits: List[float] = []
+    batches = Source(None, RECORD_UIDS, file(tmp_path, BEGIN), sleep=add).follow(Span(), 0.5)
+    assert [[entry.at for entry in next(batches)] for _ in range(3)] == [[BEGIN], [BEGIN + SECOND], [BEGIN + SECOND]]
+    with pytest.raises(Stop):
+        next(batches)
+    assert waits == [0.5] * 3
+
+
+def test_session_of_this_boot_has_the_record_in_the_file(tmp_path: Path) -> None:
+    """The record of the same process number before the boot is of another process."""
+    source = Source(MemoryJournal(login().entries), RECORD_UIDS, file(tmp_path, BEGIN - 61 * SECOND, BEGIN))
+    (found,) = Joiner().add_all(source.of_process(PID, BOOT)).connections(lambda *_: True)
+    assert by(found) is By.PUSHED_KEY
+    assert found.attempts[0].count == 1
+
+
+def test_record_that_is_followed_before_its_login_has_its_boot(tmp_path: Path) -> None:
+    log = login()
+    source = Source(
+        MemoryJournal([], later=[log.entries]), RECORD_UIDS, file(tmp_path, BEGIN), Boot(BOOT, BEGIN - 60 * SECOND)
+    )
+    joiner = Joiner()
+    for batch in source.follow(Span(), 0.1):
+        joiner.add_all(batch)
+    assert [by(one) for one in joiner.connections(lambda *_: True)] == [By.PUSHED_KEY]
+
+
+def test_first_record_after_a_boot_is_of_that_boot(tmp_path: Path) -> None:
+    before = login()
+    after = Log(boot="c" * 32, at=before.at + 100 * SECOND)  # the boot began 60 s before
+    after.wait(1)
+    after.accepted(PID)
+    after.opened(PID)
+    source = Source(MemoryJournal([*before.entries, *after.entries]), RECORD_UIDS, file(tmp_path, after.at - SECOND))
+    found = Joiner().add_all(source.entries(Span())).connections(lambda *_: False)
+    assert [(one.boot[0], by(one)) for one in found] == [("b", By.OTHER), ("c", By.PUSHED_KEY)]
+
+
+def test_last_record_before_a_boot_is_of_the_boot_before(tmp_path: Path) -> None:
+    before = login()
+    after = Log(boot="c" * 32, at=before.at + 100 * SECOND)
+    after.accepted(PID)
+    records = file(tmp_path, before.at + SECOND, after.at + SECOND)
+    present = Boot("d" * 32, after.at + SECOND)
+    found = Source(MemoryJournal([*before.entries, *after.entries]), RECORD_UIDS, records, present).entries(Span())
+    assert [one.boot[0] for one in found if one.origin is Origin.RECORD] == ["b", "d"]
 
 
 def test_both_are_followed(tmp_path: Path) -> None:
