@@ -9,10 +9,11 @@ import pwd
 import sys
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Optional
 
 from ..config.loader import load_or_refuse
 from ..config.schema import LogSettings
+from ..host.accounts import uid_of
 from ..log.access import NoJournal, require_journal
 from ..log.names import UidOf
 from ..log.reader import CannotRead, Journal
@@ -20,8 +21,7 @@ from ..log.record_file import RecordFile
 from ..log.sessions import LOGIN_GRACE, Joiner
 from ..log.source import Boot, Source
 from ..model.outcome import NOTICE
-from ..paths import ACCOUNT
-from ..sshd.commands import in_force
+from ..sshd.commands import record_writers
 from ..sshd.processes import Processes as SshdProcesses
 from ..sshd.program import Sshd
 from ..sshd.site import Site
@@ -56,16 +56,16 @@ def this_machine(config_file: str) -> Machine:
             "the configuration: it is invalid, so only its valid sections are used. Run `eic-sshd check-config`.",
             sys.stderr,
         )
-    user, login_grace = _sshd_settings()
-    uids = _uids([ACCOUNT, user])
-    processes = Processes()
+    site, processes = Site(Sshd(), SshdProcesses()), Processes()
     # As the journal has it: the id in an entry, and its time minus its monotonic time.
     boot = Boot(processes.boot_id(), int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6))
-    uid_of = functools.lru_cache(maxsize=4096)(_uid_of)
-    return Machine(source(config.log, uids, boot), processes, login_grace, uid_of=uid_of)
+    entries = source(config.log, record_writers(site), boot)
+    return Machine(entries, processes, _login_grace(site), uid_of=functools.lru_cache(maxsize=4096)(uid_of))
 
 
-def source(settings: LogSettings, uids: Set[int], boot: Boot, require: Callable[[], None] = require_journal) -> Source:
+def source(
+    settings: LogSettings, uids: FrozenSet[int], boot: Boot, require: Callable[[], None] = require_journal
+) -> Source:
     """What `[log]` sets; `require` raises CannotRead if the journal cannot be read. Raises CannotRead."""
     destination = settings.destination
     if destination in ("syslog", "stderr"):
@@ -91,25 +91,10 @@ def source(settings: LogSettings, uids: Set[int], boot: Boot, require: Callable[
     return Source(Journal(uids), uids, file, boot)
 
 
-def _sshd_settings() -> Tuple[str, float]:
-    """The AuthorizedKeysCommandUser, and LoginGraceTime in seconds."""
-    site = Site(Sshd(), SshdProcesses())
-    effective: Mapping[str, str] = site.sshd.effective_or_nothing()
-    grace = effective.get("logingracetime", "")
-    user = effective.get("authorizedkeyscommanduser") or in_force(site)[1]
-    return user, float(grace) if grace.isascii() and grace.isdigit() else LOGIN_GRACE
-
-
-def _uids(names: List[str]) -> Set[int]:
-    """root's uid, and those of the users that exist."""
-    return {0, *(uid for uid in map(_uid_of, names) if uid is not None)}
-
-
-def _uid_of(name: str) -> Optional[int]:
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except (KeyError, ValueError):  # a name with a NUL
-        return None
+def _login_grace(site: Site) -> float:
+    """LoginGraceTime, in seconds."""
+    value = site.sshd.effective_or_nothing().get("logingracetime", "")
+    return float(value) if value.isascii() and value.isdigit() else LOGIN_GRACE
 
 
 def warn_of_lost_records(file: Optional[RecordFile], since: int) -> None:

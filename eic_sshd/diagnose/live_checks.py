@@ -11,7 +11,7 @@ import os
 import pwd
 import re
 import time
-from typing import Callable, Iterator, NamedTuple, Optional, Set
+from typing import Callable, Iterator, NamedTuple, Optional
 
 from ..config.schema import Config
 from ..decide import dependencies
@@ -23,7 +23,8 @@ from ..log.reader import Journal
 from ..log.record_file import RecordFile
 from ..log.source import Source
 from ..model.reasons import NotGranted
-from ..paths import ACCOUNT, SERVICE_UNIT
+from ..paths import SERVICE_UNIT
+from ..sshd.commands import record_writers
 from ..sshd.site import Site
 from . import clock, firewall, imds_access, imds_probe, recent_entries, recent_records, selinux, trust_now
 from .finding import Finding, unknown
@@ -88,7 +89,7 @@ class LiveChecks(NamedTuple):
 
     def records(self) -> Iterator[Finding]:
         """What the log of the last day says that is wrong."""
-        uids = _uids(ACCOUNT, self.user())
+        uids = record_writers(self.site)
         destination = self.config().log.destination
         file = RecordFile(destination, uids) if destination.startswith("/") else None
         now = time.time()
@@ -98,15 +99,6 @@ class LiveChecks(NamedTuple):
             yield from recent_records.findings(recent.entries, now, recent_entries.text(recent, now))
         except MachineError as problem:
             yield unknown("log-unreadable", problem.subject, problem.problem, problem.remedy)
-
-
-def _uids(*names: str) -> Set[int]:
-    """root's, and those of the users that exist: who may write records."""
-    found = {0}
-    for name in names:
-        with contextlib.suppress(KeyError):
-            found.add(pwd.getpwnam(name).pw_uid)
-    return found
 
 
 def _become(user: str) -> str:

@@ -32,6 +32,14 @@ def uid_min(path: str = "/etc/login.defs") -> int:
     return int(found[-1]) if found else _UID_MIN
 
 
+def uid_of(name: str) -> Optional[int]:
+    """The uid of the user with this name; None if there is none."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):  # a name with a NUL
+        return None
+
+
 def name_of(uid: int) -> str:
     """The name of the user with this uid; the number itself where there is none."""
     try:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
 
+from ..host.accounts import uid_of
 from ..host.plain_files import read
+from ..paths import ACCOUNT
 from .config_file import COMMAND, COMMAND_USER, Line, outside
 from .drop_in import is_ours, replaced_command
 from .site import Site
@@ -28,6 +30,16 @@ def in_force(site: Site) -> Tuple[str, str]:
     """The command and its user outside of Match blocks (`Match all` counts as outside); `none` where there is none."""
     effective = site.sshd.effective_or_nothing()
     return _in_force(site, COMMAND, effective), _in_force(site, COMMAND_USER, effective)
+
+
+def record_writers(site: Site) -> FrozenSet[int]:
+    """The uids that may write eic-sshd's records: root's, eic-sshd's, and each AuthorizedKeysCommandUser's.
+
+    Those of Match blocks, and of lines that are not in force now, are among them: records may be old.
+    """
+    lines = site.sshd_config().lines(COMMAND_USER)
+    names = {ACCOUNT, in_force(site)[1], *(line.word for line in lines)}
+    return frozenset({0, *(uid for uid in map(uid_of, names) if uid is not None)})
 
 
 def _in_force(site: Site, keyword: str, effective: Dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from eic_sshd.log.access import NoJournal
 from eic_sshd.log.reader import CannotRead
 from eic_sshd.log.source import Boot
 
-UIDS = {0, 990}
+UIDS = frozenset({0, 990})
 
 
 def readable() -> None:
