@@ -18,7 +18,7 @@ from eic_sshd.log.record_file import RecordFile
 
 from .decisions import GRANTED
 from .journal import SECOND
-from .test_source import line
+from .json_lines import line
 
 ME = (os.getuid(),)
 

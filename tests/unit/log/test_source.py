@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
 from pathlib import Path
 from typing import List, Optional
@@ -17,19 +15,9 @@ from eic_sshd.log.reader import Span
 from eic_sshd.log.record_file import RecordFile
 from eic_sshd.log.sessions import Joiner
 from eic_sshd.log.source import Boot, Source
-from eic_sshd.model.outcome import Outcome
 
-from .journal import BEGIN, BOOT, CALLER, KEY, RECORD_UIDS, SECOND, Log, MemoryJournal
-
-PID = 4242
-
-
-def line(at: int, pid: int = PID) -> str:
-    """A grant."""
-    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(microseconds=at)
-    fields = {"decision": "granted", "reason": "granted", "user": "ec2-user", "fingerprint": KEY, "caller": CALLER}
-    shown = {"timestamp": moment.isoformat(timespec="microseconds"), **fields, "sshd_pid": pid}
-    return json.dumps({**shown, "message": "m", "message_id": Outcome.GRANTED.message_id}) + "\n"
+from .journal import BEGIN, BOOT, RECORD_UIDS, SECOND, Log, MemoryJournal
+from .json_lines import PID, line
 
 
 def file(folder: Path, *times: int, pid: int = PID) -> RecordFile:
