@@ -33,12 +33,13 @@ SSSD = ("sssd-common", "sssd-proxy", "sssd-tools")
 RPM = ("rpm",)
 SELINUX = ("selinux-policy-default",)
 FORWARDING = ("systemd-journal-remote", "stunnel4")
+FIREWALL = ("iptables",)
 _DOWNLOAD = 'chroot "$1" apt-get install -y -qq --download-only -o APT::Install-Recommends='
 _ACCOUNTS = ("ec2-user", "deploy")
 _SETUP = (
     *[f'chroot "$1" useradd --create-home --shell /bin/bash {user}' for user in _ACCOUNTS],
     f"{_DOWNLOAD}true {' '.join(_AT_HAND)}",
-    f"{_DOWNLOAD}false {' '.join((*SSSD, *RPM, *SELINUX, *FORWARDING))}",
+    f"{_DOWNLOAD}false {' '.join((*SSSD, *RPM, *SELINUX, *FORWARDING, *FIREWALL))}",
     # Without a name server no test waits for one.
     'rm -f "$1/etc/resolv.conf"',
     'echo instance >"$1/etc/hostname"',

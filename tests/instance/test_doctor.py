@@ -9,7 +9,9 @@ from typing import Any, Dict, Iterator, List, Set
 
 import pytest
 
+from testbed.machines import images
 from testbed.machines.client import USER
+from testbed.machines.machine import IMDS
 
 from .instances import SSHD_CONFIG, Instance
 
@@ -230,6 +232,18 @@ def test_a_proxy_in_place_of_imds_is_a_problem_whatever_it_answers(installed: In
         installed.machine.write(tag, before)
     assert codes(found) - usual == {"imds-impostor"}, found
     assert found["root_cause"] == "imds-impostor"
+
+
+def test_firewall_rule_for_the_commands_user_is_named_and_its_command_removes_it(own: Instance) -> None:
+    """15."""
+    own.apt("install", "--no-install-recommends", *images.FIREWALL)
+    before = codes(doctor(own, "--skip", "records"))
+    own.machine.shell(f"iptables -A OUTPUT -d {IMDS} -m owner --uid-owner eic-sshd -j REJECT")
+    found = doctor(own, "--skip", "records")
+    assert codes(found) - before == {"imds-blocked-for-user"}, found
+    (command,) = {one["command"] for one in shown(found) if one["code"] == "imds-blocked-for-user"}
+    own.machine.shell(command)
+    assert codes(doctor(own, "--skip", "records")) == before
 
 
 def test_too_many_keys_and_dropped_connections_are_found_in_the_log(own: Instance) -> None:
