@@ -138,24 +138,39 @@ def _account_problems(facts: LoginFacts, account: Account) -> Iterator[Finding]:
             "the account is locked, and without UsePAM sshd then refuses keys too",
             f"Run `usermod --password '*' {facts.user}`",
         )
-    if account.expires is not None and account.expires < facts.today:
-        yield error(
-            "account-expired",
-            facts.user,
-            f"it expired {facts.today - account.expires} days ago, so PAM refuses it after the key is granted",
-            f"Run `chage --expiredate -1 {facts.user}`",
-        )
-    if account.must_change:
-        yield warning(
-            "password-expired",
-            facts.user,
-            "its password has expired, so the login requires a new one, and a command without a terminal fails",
-            f"Run `chage --maxdays -1 --lastday {facts.today} {facts.user}`",
-        )
+    yield from _expiries(facts, account, uses_pam)
     if facts.nologin and account.uid != 0:
         yield error(
             "nologin",
             facts.nologin,
             "while this file exists, only root may log in (pam_nologin(8))",
             f"Run `rm {facts.nologin}`, unless the machine is shutting down",
+        )
+
+
+def _expiries(facts: LoginFacts, account: Account, uses_pam: bool) -> Iterator[Finding]:
+    """pam_unix(8) refuses an account from the day on that shadow(5) has for it; sshd without UsePAM from the day after.
+
+    Without UsePAM, the age of a password is tested only where that password is used (auth-passwd.c).
+    """
+    days = None if account.expires is None else facts.today - account.expires
+    if days is not None and days >= (0 if uses_pam else 1):
+        when = f"{days} days ago" if days > 1 else ("today", "yesterday")[days]
+        who = "PAM refuses it after the key is granted" if uses_pam else "sshd refuses it"
+        remedy = f"Run `chage --expiredate -1 {facts.user}`"
+        yield error("account-expired", facts.user, f"it expired {when}, so {who}", remedy)
+    renew = f"Run `chage --maxdays -1 --lastday {facts.today} {facts.user}`"
+    if account.is_inactive and uses_pam:
+        yield error(
+            "password-inactive",
+            facts.user,
+            "its password expired and was not changed in time, so PAM refuses the account after the key is granted",
+            renew,
+        )
+    elif account.must_change and uses_pam:
+        yield warning(
+            "password-expired",
+            facts.user,
+            "its password has expired, so the login requires a new one, and a command without a terminal fails",
+            renew,
         )

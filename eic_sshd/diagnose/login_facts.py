@@ -30,8 +30,9 @@ class Account(NamedTuple):
     """The user's account.
 
     `groups` are the names of all of its groups. `shell_problem` is why sshd would refuse the login shell, empty if it
-    would not. `expires` is the last day of the account in days since the epoch; None if it has no end. `must_change`
-    says that the password has to be changed at the next login, `is_locked` that it is locked.
+    would not. `expires` is the day on which the account expires, in days since the epoch; None if it has no end.
+    `must_change` says that the password has to be changed at the next login, `is_inactive` that it is too late for
+    that, `is_locked` that the account is locked.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Account(NamedTuple):
     shell_problem: str = ""
     expires: Optional[int] = None
     must_change: bool = False
+    is_inactive: bool = False
     is_locked: bool = False
 
 
@@ -105,6 +107,7 @@ def account(user: str, today: int, root: str = "/") -> Optional[Account]:
         shell_problem=_shell_problem(shell),
         expires=int(expires) if expires.isdigit() else None,
         must_change=_must_change(fields, today),
+        is_inactive=_is_inactive(fields, today),
         is_locked=len(fields) > 1 and fields[1].startswith("!"),
     )
 
@@ -145,3 +148,14 @@ def _must_change(fields: List[str], today: int) -> bool:
         return False
     last, most = int(fields[2]), fields[4]
     return last == 0 or (most.isdigit() and last + int(most) < today)
+
+
+def _is_inactive(fields: List[str], today: int) -> bool:
+    """shadow(5): an expired password that was not changed within the period of inactivity; not one that has to be new.
+
+    pam_unix tests it for keys too (passverify.c, check_shadow_expiry; `unix_chkpwd USER chkexpiry` ends with 27).
+    """
+    if len(fields) < 7 or not all(fields[number].isdigit() for number in (2, 4, 6)):
+        return False
+    last, most, inactive = (int(fields[number]) for number in (2, 4, 6))
+    return last != 0 and last + most + inactive < today

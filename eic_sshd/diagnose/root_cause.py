@@ -75,6 +75,7 @@ _FOLLOWS: Mapping[str, Tuple[str, ...]] = {
     # sshd refuses a key that was granted.
     "account-expired": ("pam-denied",),
     "nologin": ("pam-denied",),
+    "password-inactive": ("pam-denied",),
     "password-expired": ("pam-denied",),
     "shell-unusable": ("user-not-allowed",),
     "account-locked": ("user-not-allowed",),

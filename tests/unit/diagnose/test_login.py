@@ -68,7 +68,24 @@ CASES = {
         FACTS._replace(account=ALICE._replace(login_shell="/bin/x", shell_problem="it does not exist")),
         "shell-unusable",
     ),
-    "an account that expires today": (FACTS._replace(account=ALICE._replace(expires=20000)), "login-possible"),
+    "an account that expires tomorrow": (FACTS._replace(account=ALICE._replace(expires=20001)), "login-possible"),
+    "an account that expires today": (FACTS._replace(account=ALICE._replace(expires=20000)), "account-expired"),
+    "an account that expires today, without PAM": (
+        FACTS._replace(account=ALICE._replace(expires=20000), settings=[OURS]),
+        "login-possible",
+    ),
+    "an account that expired yesterday, without PAM": (
+        FACTS._replace(account=ALICE._replace(expires=19999), settings=[OURS]),
+        "account-expired",
+    ),
+    "an inactive password": (
+        FACTS._replace(account=ALICE._replace(must_change=True, is_inactive=True)),
+        "password-inactive",
+    ),
+    "an expired password without PAM": (
+        FACTS._replace(account=ALICE._replace(must_change=True, is_inactive=True), settings=[OURS]),
+        "login-possible",
+    ),
     "an account that expired yesterday": (FACTS._replace(account=ALICE._replace(expires=19999)), "account-expired"),
     "a locked account with PAM": (FACTS._replace(account=ALICE._replace(is_locked=True)), "login-possible"),
     "a locked account without PAM": (
@@ -149,6 +166,7 @@ def test_no_command_where_the_line_or_the_name_could_mean_something_else(facts: 
     [
         ("a shell that is not there", "usermod --shell /bin/sh alice"),
         ("an account that expired yesterday", "chage --expiredate -1 alice"),
+        ("an inactive password", "chage --maxdays -1 --lastday 20000 alice"),
         ("nologin", "rm /run/nologin"),
     ],
 )

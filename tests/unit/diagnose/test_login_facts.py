@@ -49,6 +49,28 @@ def test_fields_of_shadow(tmp_path: Path, line: str, expires: int, must_change: 
     assert "$6$" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("line", "is_inactive"),
+    [
+        # As `unix_chkpwd USER chkexpiry` of Debian 12 answers: 12 (a new password) up to 7 days, then 27 (refused).
+        ("root:*:19993:0:5:7:2::", False),
+        ("root:*:19992:0:5:7:2::", True),
+        ("root:*:19990:0:5:7:2::", True),
+        ("root:*:19990:0:5:7:::", False),
+        ("root:*:19990:0:5:7:-1::", False),
+        ("root:*:19990:0::7:0::", False),
+        ("root:*:19990:0:10:7:0::", False),
+        ("root:*:19989:0:10:7:0::", True),
+        ("root:*:0:0:5:7:0::", False),
+        ("root:*:19000:0", False),
+    ],
+)
+def test_password_is_inactive_after_the_period_that_shadow_has(tmp_path: Path, line: str, is_inactive: bool) -> None:
+    found = account("root", TODAY, str(shadow(tmp_path, line)))
+    assert found is not None
+    assert found.is_inactive is is_inactive
+
+
 def test_without_the_right_to_read_shadow_its_fields_have_their_defaults(tmp_path: Path) -> None:
     found = account("root", TODAY, str(tmp_path))
     assert found is not None

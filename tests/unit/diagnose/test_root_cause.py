@@ -69,6 +69,7 @@ BREAKAGES = {
     "19 no openssl": "!trust/openssl-missing ~records/recent-openssl-missing",
     "19 a stale staple": "!trust/staple-invalid ~records/recent-staple-invalid",
     "20 an expired account": "!login/account-expired ~records/pam-denied",
+    "20 a password that expired long ago": "!login/password-inactive ~records/pam-denied",
     "20 nologin": "!login/nologin ~records/pam-denied",
     "21 too many keys": "~records/too-many-keys",
     "22 penalties": "~records/connections-dropped",
