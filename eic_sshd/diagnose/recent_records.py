@@ -42,7 +42,7 @@ class _Line(NamedTuple):
 
 
 # They may mean that another host answered in place of IMDS, for a moment or for one user.
-_MAY_BE_AN_ATTACK = frozenset({
+MAY_BE_AN_ATTACK = frozenset({
     Reason.BAD_SIGNATURE, Reason.BLOCK_MALFORMED, Reason.CALLER_MALFORMED, Reason.CALLER_MISSING,
     Reason.DOMAIN_UNKNOWN, Reason.EXPIRY_BEYOND_WINDOW, Reason.INSTANCE_MISMATCH, Reason.KEY_MALFORMED,
     Reason.REGION_MISMATCH, Reason.SIGNER_NAME_MISMATCH, Reason.SIGNER_REVOKED,
@@ -115,7 +115,7 @@ def findings(entries: Iterable[Entry], now: float, span: str = "the last day") -
         if reason is not None:
             if reason is Reason.GRANTED:
                 granted += 1
-                records = {word: seen for word, seen in records.items() if _REASONS[word] in _MAY_BE_AN_ATTACK}
+                records = {word: seen for word, seen in records.items() if _REASONS[word] in MAY_BE_AN_ATTACK}
                 lines = {line: seen for line, seen in lines.items() if not line.ends_with_a_grant}
             elif _is_telling(reason):
                 records.setdefault(reason.word, []).append(entry)

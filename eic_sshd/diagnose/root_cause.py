@@ -8,8 +8,9 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .check import ABOUT, Result
 from .finding import Severity
+from .recent_records import MAY_BE_AN_ATTACK
 
-# A code stands for its finding, `CHECK/*` for everything that the check finds, except what is OK.
+# A code means its finding, `CHECK/*` everything that the check finds, except what is OK.
 _NO_EC2 = ("imds/*", "clock/*", "trust/*", "recent-*")
 _NO_ANSWER = ("trust/*", "clock/*", "recent-*", "imds-unusual-server")
 _NOT_RUN = ("sshd/*", "running-sshd/*", "services/*", "configuration/*", "selinux/*")
@@ -17,7 +18,15 @@ _NO_PROGRAM = (*_NOT_RUN, "imds/*", "imds-other/*", "clock/*", "trust/*", "recen
 _NO_COMMAND = ("running-sshd/*", "services/*", "match-block-command", "match-block-user", "login-other-command")
 _NO_TRUST = ("trust/*", "recent-*")
 _SLOWER = ("recent-authorizer-failed", "socket-missing", "socket-unit-inactive", "socket-unit-failed", "unit-masked")
-_IMDS_FAILS = ("imds-unreachable", "imds-disabled", "imds-error", "recent-*", "clock/*", "trust/*")
+# SELinux denies that a program is run, a file read, a connection made. Whatever IMDS answered, it was reached.
+_DENIED = (
+    *("imds-unreachable", "clock-unknown", "deadline-exceeded", "library-unusable", "openssl-missing"),
+    *("recent-imds-unreachable", "recent-deadline-exceeded", "recent-library-unusable", "recent-openssl-missing"),
+    *("recent-program-unsafe", "recent-program-unusable", "recent-config-invalid", "recent-authorizer-failed"),
+    "recent-internal-error",
+)
+# Refusals that may be an attack: `recent-*` does not mean them, since they follow from few causes.
+_ATTACKS = frozenset(f"recent-{reason.word}" for reason in MAY_BE_AN_ATTACK)
 
 # Cause to what follows from it. A cause is above what follows from it, so that nothing follows from itself.
 _FOLLOWS: Mapping[str, Tuple[str, ...]] = {
@@ -52,9 +61,9 @@ _FOLLOWS: Mapping[str, Tuple[str, ...]] = {
     "match-block-command": ("login-other-command",),
     "sshd-not-reloaded": ("recent-*",),
     # Its process may not reach IMDS, or something else answers.
-    "selinux-policy-missing": ("selinux-denials", "services/*", *_IMDS_FAILS),
-    "selinux-denials": _IMDS_FAILS,
-    "imds-impostor": ("not-ec2", "imds-error", "imds-unusual-server", *_NO_ANSWER),
+    "selinux-policy-missing": ("selinux-denials", "services/*", *_DENIED),
+    "selinux-denials": _DENIED,
+    "imds-impostor": ("not-ec2", "imds-error", "imds-unusual-server", *_NO_ANSWER, *sorted(_ATTACKS)),
     "not-ec2": _NO_EC2,
     "imds-disabled": _NO_ANSWER,
     "imds-hop-limit": (*_NO_ANSWER, "imds-unreachable"),
@@ -63,8 +72,13 @@ _FOLLOWS: Mapping[str, Tuple[str, ...]] = {
     "imds-address-denied": ("recent-imds-unreachable",),
     "imds-error": _NO_ANSWER,
     # It answers, and blocks or the signer are refused.
-    "clock-wrong": ("clock-unsynchronized", *_NO_TRUST),
-    "roots-unusable": _NO_TRUST,
+    "clock-wrong": (
+        "clock-unsynchronized",
+        "recent-expiry-beyond-window",
+        "recent-signer-untrusted",
+        *_NO_TRUST,
+    ),
+    "roots-unusable": ("recent-signer-untrusted", *_NO_TRUST),
     "openssl-missing": _NO_TRUST,
     # Slower only.
     "unit-masked": _SLOWER,
@@ -161,7 +175,7 @@ def _leads_to(cause: Result, result: Result) -> bool:
         code,
         f"{result.check}/{code}",
         f"{result.check}/*",
-        *([f"{_RECENT}*"] if code.startswith(_RECENT) else []),
+        *([f"{_RECENT}*"] if code.startswith(_RECENT) and code not in _ATTACKS else []),
     }
     follows = _FOLLOWS.get(cause.finding.code, ())
     return not names.isdisjoint(follows)

@@ -111,6 +111,30 @@ def test_nothing_wrong_has_no_root_cause() -> None:
     assert (diagnosis.root_cause, diagnosis.number_hidden, len(diagnosis.shown)) == (None, 0, 2)
 
 
+@pytest.mark.parametrize("cause", ["selinux-denials", "selinux-policy-missing"])
+@pytest.mark.parametrize(
+    "other",
+    ["!imds/imds-disabled", "!imds/imds-error", "!trust/signer-untrusted", "!trust/staple-invalid", "!trust/not-ec2",
+     "!clock/clock-wrong", "~imds/imds-impostor", "~records/recent-imds-disabled", "~records/recent-staple-invalid"],
+)  # fmt: skip
+def test_what_shows_that_imds_was_reached_does_not_follow_from_selinux(cause: str, other: str) -> None:
+    assert diagnose(results(f"!selinux/{cause} {other}")).number_hidden == 0
+
+
+@pytest.mark.parametrize(
+    "cause",
+    ["!imds/imds-unreachable", "!imds/imds-disabled", "!program/program-missing", "!running-sshd/sshd-not-reloaded",
+     "!configuration/config-invalid", "!trust/openssl-missing", "!clock/clock-wrong"],
+)  # fmt: skip
+def test_a_refusal_that_may_be_an_attack_follows_from_no_ordinary_fault(cause: str) -> None:
+    assert diagnose(results(f"{cause} ~records/recent-bad-signature")).number_hidden == 0
+    assert diagnose(results(f"{cause} ~records/recent-instance-mismatch")).number_hidden == 0
+
+
+def test_a_refusal_that_may_be_an_attack_follows_from_what_answers_in_place_of_imds() -> None:
+    assert diagnose(results("!imds/imds-impostor ~records/recent-bad-signature")).number_hidden == 1
+
+
 def test_what_is_in_order_is_never_hidden() -> None:
     assert len(diagnose(results("!program/program-missing =imds/imds-answers")).shown) == 2
 
