@@ -157,23 +157,37 @@ def last_sighup(pid: int) -> Optional[float]:
 
 
 def denials() -> Iterator[Finding]:
-    """What SELinux denied: from the journal, and from the file of auditd, which keeps them from it on some systems."""
+    """What SELinux denied since it was last corrected.
+
+    From the journal, and from the file of auditd, which keeps them from the journal on some systems.
+    """
     if not os.path.exists("/sys/fs/selinux/enforce"):
         return
     lines = []
+    since = max(time.time() - _DAY, selinux.corrected_at())
     with contextlib.suppress(MachineError):
-        options = ("-q", "--since=-1day", "-n", _MAX_LINES, "-o", "cat", "_TRANSPORT=audit", "+", "_TRANSPORT=kernel")
+        options = (
+            "-q",
+            f"--since=@{since:.0f}",
+            "-n",
+            _MAX_LINES,
+            "-o",
+            "cat",
+            "_TRANSPORT=audit",
+            "+",
+            "_TRANSPORT=kernel",
+        )
         lines += run("journalctl", *options).stdout.splitlines()
     with contextlib.suppress(OSError), open(_AUDIT_LOG, "rb") as file:
         file.seek(max(os.path.getsize(_AUDIT_LOG) - _MAX_AUDIT, 0))
-        lines += [line for line in file.read().decode("utf-8", "replace").splitlines() if _is_recent(line)]
+        lines += [line for line in file.read().decode("utf-8", "replace").splitlines() if _is_since(line, since)]
     yield from selinux.denials(lines, packages.install("eic-sshd-selinux"))
 
 
-def _is_recent(line: str) -> bool:
+def _is_since(line: str, since: float) -> bool:
     """An audit record begins with `msg=audit(SECONDS.MILLISECONDS:NUMBER)`."""
     at = re.search(r"msg=audit\((\d+)\.", line)
-    return at is not None and time.time() - int(at.group(1)) < _DAY
+    return at is not None and int(at.group(1)) >= since
 
 
 def _asset_tag(root: str) -> str:

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import re
 from typing import Callable, Iterable, Iterator
 
 from ..host import packages
-from ..paths import COMMAND_LINE_TOOL
-from .finding import Finding, error
+from ..paths import CLIENT_COMMAND, COMMAND_LINE_TOOL
+from .finding import Finding, error, warning
 
 _ENFORCE = "/sys/fs/selinux/enforce"  # selinux(8): 1 while the policy is enforced
+_POLICIES = "etc/selinux/*/policy/policy.*"  # selinux(8): the policy that is loaded
 # Our programs by their names, our types, or a connection to IMDS's port by sshd's domain.
 _DENIAL = re.compile(
     r"avc:\s+denied .*(comm=\"(authorized-keys|eic-sshd)\"|eic_sshd_|scontext=\S*:sshd\S* .*tclass=tcp_socket)"
@@ -41,22 +44,43 @@ def problems(enforce: str = _ENFORCE, label_of: Callable[[str], str] = label) ->
         )
 
 
-def denials(lines: Iterable[str], install: str) -> Iterator[Finding]:
-    """A finding where the audit `lines` of the last day have denials of eic-sshd's programs, of its domain or of IMDS.
+def corrected_at(root: str = "/") -> float:
+    """When SELinux last got another policy, or our programs another label (Unix time); 0 if that is not known.
 
-    `install` is the command that installs the policy. Newer policies run the command in sshd_session_t, which an older
-    module of ours has no rules for.
+    What was denied before that time may no longer be. semodule(8) writes the policy again, and restorecon(8) changes
+    the status of a file.
+    """
+    policies = glob.glob(os.path.join(root, _POLICIES))
+    programs = [os.path.join(root, path.lstrip("/")) for path in (CLIENT_COMMAND, COMMAND_LINE_TOOL)]
+    times = [0.0]
+    for path, field in [*((one, "st_mtime") for one in policies), *((one, "st_ctime") for one in programs)]:
+        with contextlib.suppress(OSError):
+            times.append(getattr(os.stat(path), field))
+    return max(times)
+
+
+def denials(lines: Iterable[str], install: str) -> Iterator[Finding]:
+    """A finding where the audit `lines` have denials of eic-sshd's programs, of its domain or of IMDS.
+
+    A line with permissive=1 was not denied. `install` is the command that installs the policy. Newer policies run the
+    command in sshd_session_t, which an older module of ours has no rules for.
     """
     found = [line for line in lines if _DENIAL.search(line)]
-    if found:
-        what = re.search(r"\{ ([^}]*) \}.*?scontext=(\S+) tcontext=(\S+) tclass=(\w+)", found[-1])
-        last = f"{what.group(2)} may not {what.group(1)} {what.group(4)} {what.group(3)}" if what else found[-1][:200]
-        yield error(
-            "selinux-denials",
-            "SELinux",
-            f"it has denied eic-sshd something {len(found)} times in the last day (the last: {last})",
-            f"Run `{install} && restorecon -R /usr/lib/eic-sshd /usr/bin/eic-sshd /run/eic-sshd`",
+    denied = [line for line in found if not re.search(r"\bpermissive=1\b", line)]
+    remedy = f"Run `{install} && restorecon -R /usr/lib/eic-sshd /usr/bin/eic-sshd /run/eic-sshd`"
+    if denied:
+        problem = (
+            f"it has denied eic-sshd something {len(denied)} times in the last day (the last: {_what(denied[-1])})"
         )
+        yield error("selinux-denials", "SELinux", problem, remedy)
+    elif found:
+        problem = f"it would deny eic-sshd something if it were enforced (permissive=1; the last: {_what(found[-1])})"
+        yield warning("selinux-would-deny", "SELinux", problem, remedy)
+
+
+def _what(line: str) -> str:
+    what = re.search(r"\{ ([^}]*) \}.*?scontext=(\S+) tcontext=(\S+) tclass=(\w+)", line)
+    return f"{what.group(2)} may not {what.group(1)} {what.group(4)} {what.group(3)}" if what else line[:200]
 
 
 def _is_enforcing(enforce: str) -> bool:
