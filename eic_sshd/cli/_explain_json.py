@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Dict, List, Tuple
 
 from ..decide.explanation import BlockResult, Explanation, RuleResult
-from ..decide.seen import utc
+from ..decide.seen import LAST_SECOND, utc
 from ..imds.capture import Request
 from ..log.record import clean
 from ..model.value import Value
@@ -81,7 +81,7 @@ def _block(result: BlockResult) -> Json:
         "caller": None if block is None or block.caller is None else clean(block.caller),
         "request_id": None if block is None or block.request_id is None else clean(block.request_id),
         "instance_id": None if block is None else clean(block.instance),
-        "expires": None if block is None else utc(block.timestamp),
+        "expires": None if block is None or block.timestamp > LAST_SECOND else utc(block.timestamp),
         "rules": rules_of(result.rules),
     }
 

@@ -63,13 +63,15 @@ def answer(
         login = as_sshd_asks(login, load_or_refuse(question.config_file)[0], read_command)
     else:
         before = saved.load(question.saved)
+        if question.as_of is not None:
+            before = before._replace(as_of=question.as_of)
         login = login_again(before, question.user, question.fingerprint)
     dependencies.load_all()  # as in the daemon: it has loaded them before it decides
     with deciding:
         config, refusal = load_or_refuse(question.config_file)
         if refusal is None:
             try:
-                made = _decide(config, login, build, before, question.as_of)
+                made = _decide(config, login, build, before)
             except NotGranted as unusable:  # a library that cannot be loaded
                 refusal = unusable
         if refusal is not None:
@@ -105,10 +107,10 @@ class _Made(Value):
     groups: Mapping[str, bool]
 
 
-def _decide(config: Config, login: Login, build: Build, before: Optional[Save], as_of: Optional[float]) -> _Made:
+def _decide(config: Config, login: Login, build: Build, before: Optional[Save]) -> _Made:
     built = build(config)
     if before is not None:
-        now = before.as_of if as_of is None else as_of
+        now = before.as_of
         groups = before.groups if login.user == before.user else {}
         built = built._replace(
             imds=SavedImds(before.answers),

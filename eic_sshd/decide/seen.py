@@ -15,6 +15,9 @@ from ..model.value import Value
 from ..model.verdict import Rule
 from .cache import Cache
 
+LAST_SECOND = 253402300799
+"""Of the year 9999, since the epoch: RFC 3339 has four digits for the year."""
+
 
 class Facts(Value):
     """What a decision at `now` (seconds since the epoch), `monotonic` on the other clock, was made from.
@@ -59,11 +62,10 @@ def of_block(rule: Rule, facts: BlockFacts) -> Seen:
 
 
 def utc(seconds: float) -> str:
-    """The time, as RFC 3339 has it in UTC; the number itself where no calendar has it."""
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-    except (OverflowError, ValueError, OSError):
+    """The time in UTC, as RFC 3339 has it; where it has none, which is after the year 9999, the number itself."""
+    if not 0 <= seconds <= LAST_SECOND:
         return f"{seconds:.0f} seconds after 1970"
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def of_users(config: Config) -> str:

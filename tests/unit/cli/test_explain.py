@@ -128,6 +128,23 @@ def test_saved_answers_are_decided_on_as_of_another_time(command: Explain, ed255
     assert json.loads(command.run("--from", str(tmp_path / "case"), "--json"))["as_of"] == saved["as_of"]
 
 
+def test_time_of_as_of_is_given_where_the_configuration_is_invalid(command: Explain, tmp_path: Path) -> None:
+    command.run(USER, "--save", str(tmp_path / "case"))
+    command.configure("[keys]\nwindwo = 1\n")
+    again = json.loads(command.run("--from", str(tmp_path / "case"), "--as-of", "2020-01-01T00:00:00Z", "--json"))
+    assert (again["reason"], again["as_of"]) == ("config-invalid", "2020-01-01T00:00:00Z")
+
+
+def test_timestamp_after_the_year_9999_is_no_time(command: Explain, ed25519: str, tmp_path: Path) -> None:
+    push(command, ed25519)
+    command.run(USER, "--save", str(tmp_path / "case"))
+    for timestamp, expires in (("253402300799", "9999-12-31T23:59:59Z"), ("253402300800", None), ("9" * 15, None)):
+        for file in (tmp_path / "case").iterdir():
+            file.write_text(re.sub("#Timestamp=[0-9]+", f"#Timestamp={timestamp}", file.read_text()))
+        (block,) = json.loads(command.run("--from", str(tmp_path / "case"), "--json"))["blocks"]
+        assert block["expires"] == expires
+
+
 def test_saved_answers_can_be_asked_about_another_key_or_user(command: Explain, ed25519: str, tmp_path: Path) -> None:
     push(command, ed25519)
     command.run(USER, fingerprint(ed25519), "--save", str(tmp_path / "case"))

@@ -118,6 +118,7 @@ HOSTILE: Dict[str, Callable[[Path], object]] = {
     "time as text": lambda path: changed(path, as_of="now"),
     "time as truth": lambda path: changed(path, as_of=True),
     "endless time": lambda path: changed(path, as_of=1e300),
+    "time after the year 9999": lambda path: changed(path, as_of=253402300800),
     "negative time": lambda path: changed(path, as_of=-1),
     "not a number": lambda path: changed(path, as_of=float("nan")),
     "user as number": lambda path: changed(path, user=1),
