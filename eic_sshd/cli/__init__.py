@@ -49,14 +49,16 @@ def _run(arguments: Optional[List[str]]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Its help ends with examples, whose lines stay as they are. Its errors never repeat a private key."""
+    """Its help ends with examples, whose lines stay as they are. Its errors never repeat a line of a private key."""
 
     examples = ""
+    arguments: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
-        from ._explain_key import is_private
+        from ._explain_key import is_private, may_be_private
 
-        super().error("an argument is part of a private key" if is_private(message) else message)
+        has_key = is_private(message) or any(map(may_be_private, self.arguments))
+        super().error("an argument is a private key, or may be a line of one; it is not shown" if has_key else message)
 
     def format_help(self) -> str:
         lines = ["", "examples:", *(f"  {line}" for line in self.examples.splitlines())] if self.examples else []
@@ -69,6 +71,7 @@ def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         prog="eic-sshd", description="Keys pushed through EC2 Instance Connect, for sshd.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"eic-sshd {__version__}")
+    parser.arguments = arguments
     subparsers = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     chosen = list(arguments[:1])
     for module in [name for name in _SUBCOMMANDS if [name.replace("_", "-")] == chosen] or _SUBCOMMANDS:
@@ -76,7 +79,7 @@ def build_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(
             module.replace("_", "-"), help=subcommand.HELP, description=subcommand.HELP, allow_abbrev=False
         )
-        sub.examples = subcommand.EXAMPLE
+        sub.examples, sub.arguments = subcommand.EXAMPLE, arguments
         subcommand.configure(sub)
         sub.set_defaults(run=subcommand.run)
     return parser

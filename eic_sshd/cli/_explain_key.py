@@ -23,8 +23,10 @@ _PRIVATE = re.compile(
 )
 # The first bytes of "openssh-key-v1" in base64: the body of a private key whose frame is missing.
 _OPENSSH_BODY = "b3BlbnNzaC1rZXktdjE"
-_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=]{44,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/=]{16,}")
+_LINE = re.compile(r"[A-Za-z0-9+/]{44,}")
+# The last line of a key may be short; a word that is shorter than this is the name of a file.
+_LAST_LINE = re.compile(r"[A-Za-z0-9+/]{14,}={0,2}")
+_MAX_PATH = 255  # characters of a path that a message repeats
 _PUBLIC_FORMATS = (
     ("---- BEGIN SSH2 PUBLIC KEY", "ssh-keygen -i -f FILE"),
     ("-----BEGIN PUBLIC KEY", "ssh-keygen -i -m PKCS8 -f FILE"),
@@ -39,7 +41,7 @@ def fingerprint_of(argument: str) -> str:
     if _FINGERPRINT.fullmatch(argument):
         return argument
     if argument.startswith(("SHA256:", "MD5:")):
-        problem = f"it is not a whole fingerprint ({clean(argument[:80])})"
+        problem = "it is not a whole one: SHA256: and 43 characters of base64, or MD5: and 16 pairs of digits"
         raise MachineError("the fingerprint", problem, "Use one that `ssh-keygen -lf FILE.pub` prints")
     return _key(_subject(argument), _read(argument)).fingerprint
 
@@ -47,6 +49,26 @@ def fingerprint_of(argument: str) -> str:
 def is_private(text: str) -> bool:
     """Whether `text` is, or begins as, a private key."""
     return _PRIVATE.search(text) is not None or _OPENSSH_BODY in text
+
+
+def may_be_private(argument: str) -> bool:
+    """Whether the argument is a private key, or has a line that may be one of a key whose frame is missing."""
+    return is_private(argument) or any(map(_has_line, argument.split()))
+
+
+def _has_line(word: str) -> bool:
+    """Whether a part of the word may be a line of a key; an ARN has none, and a path whose folder exists."""
+    return not word.startswith("arn:") and not _is_path(word) and any(map(_is_random, _LINE.findall(word)))
+
+
+def _is_random(text: str) -> bool:
+    """Whether the text can be base64 of random bytes: letters of one case only cannot."""
+    return text.upper() != text != text.lower()
+
+
+def _is_path(word: str) -> bool:
+    folder = os.path.dirname(word)
+    return folder.strip("/") != "" and os.path.isdir(folder)
 
 
 def _read(argument: str) -> str:
@@ -73,10 +95,10 @@ def _subject(argument: str) -> str:
     """How a message names the argument: not by its text, if that may be a line of a private key."""
     if argument == "-":
         return "standard input"
-    if len(argument) > 255 or _LONG_BASE64.search(argument):
-        return "the argument"
-    # The last line of a private key may be short, and is no name of a file.
-    return "the argument" if _BASE64.fullmatch(argument) and not os.path.lexists(argument) else clean(argument)
+    is_line = may_be_private(argument) or (_LAST_LINE.fullmatch(argument) and _is_random(argument))
+    if (not is_line and len(argument) <= _MAX_PATH) or os.path.lexists(argument) or _is_path(argument):
+        return clean(argument)
+    return "the argument (not shown: it may be a line of a private key)"
 
 
 def _key(subject: str, text: str) -> public_key.PublicKey:

@@ -87,6 +87,7 @@ def explain(arguments: argparse.Namespace, deciding: Optional[ContextManager[Non
     from ._explain_key import fingerprint_of
 
     try:
+        _refuse_private_keys(arguments)
         if arguments.as_of is not None and arguments.saved is None:
             raise MachineError("--as-of", "it needs --from", "Without --from, explain decides now")
         if arguments.caller is not None and (arguments.key or arguments.save or arguments.saved):
@@ -106,6 +107,22 @@ def explain(arguments: argparse.Namespace, deciding: Optional[ContextManager[Non
         print(f"eic-sshd: {_redacted(str(problem), arguments)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _refuse_private_keys(arguments: argparse.Namespace) -> None:
+    """Nothing is made or printed of arguments that hold one. Raises MachineError."""
+    from ._explain_key import may_be_private
+
+    given = {
+        "USER": arguments.user,
+        "--config": arguments.config,
+        "--caller": arguments.caller,
+        "--save": arguments.save,
+        "--from": arguments.saved,
+    }
+    for name, text in given.items():
+        if text is not None and may_be_private(text):
+            raise MachineError(name, "it is a private key, or may be a line of one", "It is not shown here")
 
 
 def _redacted(problem: str, arguments: argparse.Namespace) -> str:

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from eic_sshd.cli._explain_key import fingerprint_of
+from eic_sshd.cli import build_parser, explain
+from eic_sshd.cli._explain_key import fingerprint_of, may_be_private
 from eic_sshd.host.errors import MachineError
 from testbed import keys
 from tools.documents import ROOT
@@ -81,17 +82,70 @@ def test_one_line_of_a_private_key_is_not_shown(kind: str) -> None:
         assert has_part_of(message, line) == []
 
 
+def output(arguments: List[str], text: str = "") -> str:
+    """What the whole command prints, which is to refuse the arguments: the parser's usage errors repeat arguments."""
+    command = [sys.executable, "-m", "eic_sshd", *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2, done
+    return done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("kind", ["openssh", "pkcs8", "putty"])
 def test_private_key_is_not_shown_by_the_command(kind: str) -> None:
-    """Standard input and arguments, through the parser too: its usage errors print arguments."""
     private = PRIVATE[kind]
-    command = [sys.executable, "-m", "eic_sshd", "explain"]
-    given = ["root", private]
-    unquoted = ["root", *private.split()]
-    for arguments, text in ((["root", "-"], private), (given, ""), (["root", *given], ""), (unquoted, "")):
-        done = subprocess.run([*command, *arguments], input=text, capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 2
-        assert has_part_of(done.stdout + done.stderr, private) == []
+    lines = [line for line in private.splitlines() if "-----" not in line]
+    given = ["explain", "root", private]
+    for arguments, text in (
+        (["explain", "root", "-"], private),
+        (given, ""),
+        ([*given, "x"], ""),
+        (["explain", "root", *private.split()], ""),
+        (["explain", "root", *lines], ""),
+        (["explain", *lines], ""),
+        (lines, ""),
+        (["explain", "root", f"SHA256:{''.join(lines)}"], ""),
+    ):
+        assert has_part_of(output(arguments, text), private) == []
+
+
+@pytest.mark.parametrize("kind", ["openssh", "pkcs8", "pkcs1", "sec1", "openssh without its frame"])
+@pytest.mark.parametrize(
+    "before",
+    [[], ["--caller", "arn:aws:iam::123456789012:user/x"], ["root", "--caller"], ["root", "--save"], ["--from"]],
+)
+def test_private_key_in_the_place_of_any_argument_is_refused_before_anything_is_made(
+    kind: str, before: List[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for private in (PRIVATE[kind], *PRIVATE[kind].splitlines()[1:2], "".join(PRIVATE[kind].splitlines()[1:-1])):
+        for options in ([], ["--json"], ["--config", private]):
+            arguments = build_parser(["explain"]).parse_args(["explain", *options, *before, private])
+            assert explain.explain(arguments) == 2
+            printed = capsys.readouterr()
+            assert printed.out == ""
+            assert "it is a private key, or may be a line of one" in printed.err
+            assert has_part_of(printed.err, private) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 300,
+        "Some.One" * 20,
+        "arn:aws:iam::123456789012:user/Division/Subdivision/Product1234/Component/SomeOne",
+        "/home/someone/cases/the/first/one/of/the/last/week",
+        "ec2-user",
+    ],
+)
+def test_user_caller_or_path_is_no_private_key(text: str) -> None:
+    assert not may_be_private(text)
+
+
+def test_path_whose_folder_exists_is_no_private_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Someone" / "Cases").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    path = f"Someone/Cases/{'TheFirstOneOfThisWeek' * 2}"
+    assert not may_be_private(path)
+    assert may_be_private(path.replace("Cases", "Case"))
 
 
 def test_fingerprint_is_taken_as_it_is() -> None:
@@ -137,8 +191,8 @@ def test_file_that_has_not_one_public_key_is_refused_by_what_it_has(tmp_path: Pa
 @pytest.mark.parametrize("argument", ["SHA256:abc", "MD5:00", "SHA256:" + "a" * 44, "SHA256:\x1b[31m"])
 def test_part_of_a_fingerprint_is_refused(argument: str) -> None:
     message = refusal(argument)
-    assert "it is not a whole fingerprint" in message
-    assert "\x1b" not in message
+    assert message.startswith("the fingerprint: it is not a whole one")
+    assert argument not in message
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -148,3 +202,12 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "No such file or directory" in refusal(str(tmp_path / "nothing"))
     assert "Is a directory" in refusal(str(tmp_path)) or "it is not a plain file" in refusal(str(tmp_path))
     assert "null" in refusal("a\0b")
+
+
+def test_file_that_is_missing_is_named_unless_it_may_be_a_line_of_a_key(tmp_path: Path) -> None:
+    missing = "/nowhere/keys/mykeyofthisyear: No such file or directory"
+    assert refusal("/nowhere/keys/mykeyofthisyear").startswith(missing)
+    assert refusal(str(tmp_path / "MyKeyOfThisYear")).startswith(f"{tmp_path}/MyKeyOfThisYear: No such file")
+    assert refusal("MyKeyOfThisYear2").startswith(
+        "the argument (not shown: it may be a line of a private key): No such"
+    )
