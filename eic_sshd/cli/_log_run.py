@@ -18,7 +18,7 @@ from ..log.reader import Span
 from ..log.record import clean
 from ..log.selection import Selection
 from ..log.sessions import holders
-from ..log.trail import Comparison, Match, Push, Trail, compare, unused
+from ..log.trail import Comparison, Match, Push, Trail, compare, instances, unused
 from ..log.trail_files import read as read_trail
 from ._log_source import Machine, warn_of_forged, warn_of_lost_records
 from ._log_table import Table, stats_lines
@@ -98,11 +98,19 @@ class Run:
             self._stream.write(_summary(rows, pushes))
 
     def _unused(self, connections: List[Connection], trail: Trail) -> List[Push]:
-        """Of the time that the journal has, and of the selected users and callers."""
-        chosen = self._arguments
+        """Of this instance, of the time that the journal has, and of the selected users and callers."""
+        chosen, here = self._arguments, instances(connections)
+        if self._machine.instance_id is not None:
+            here.add(self._machine.instance_id)
+        if not here:
+            report(
+                "pushes that were not used: they are not shown, because neither the hardware nor a record names this "
+                "instance. Use --since with a time before the last login with a pushed key.",
+                sys.stderr,
+            )
         return [
             push
-            for push in unused(connections, trail, max(self._since, self._machine.source.first()))
+            for push in unused(connections, trail, max(self._since, self._machine.source.first()), here)
             if (chosen.until is None or push.at <= chosen.until)
             and chosen.user in (None, push.user)
             and (chosen.caller or "") in push.caller

@@ -14,6 +14,7 @@ from typing import Callable, Dict, FrozenSet, Optional
 from ..config.loader import load_or_refuse
 from ..config.schema import LogSettings
 from ..host.accounts import uid_of
+from ..host.hardware import Ec2Hardware
 from ..log.access import NoJournal, require_journal
 from ..log.names import UidOf
 from ..log.reader import CannotRead, Journal
@@ -31,13 +32,17 @@ from .output import report
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine's logins: the entries, its processes, LoginGraceTime and the clock (both in seconds), its accounts."""
+    """A machine's logins: the entries, its processes, LoginGraceTime and the clock (both in seconds), its accounts.
+
+    `instance_id` is None if the hardware does not report it.
+    """
 
     source: Source
     processes: Processes
     login_grace: float = LOGIN_GRACE
     now: Callable[[], float] = time.time
     uid_of: UidOf = lambda _: None
+    instance_id: Optional[str] = None
 
     def joiner(self) -> Joiner:
         """Joins entries of this machine."""
@@ -60,7 +65,13 @@ def this_machine(config_file: str) -> Machine:
     # As the journal has it: the id in an entry, and its time minus its monotonic time.
     boot = Boot(processes.boot_id(), int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6))
     entries = source(config.log, record_writers(site), boot)
-    return Machine(entries, processes, _login_grace(site), uid_of=functools.lru_cache(maxsize=4096)(uid_of))
+    return Machine(
+        entries,
+        processes,
+        _login_grace(site),
+        uid_of=functools.lru_cache(maxsize=4096)(uid_of),
+        instance_id=Ec2Hardware().instance_id(),
+    )
 
 
 def source(

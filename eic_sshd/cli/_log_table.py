@@ -55,7 +55,7 @@ class Table:
 
     def push(self, push: Push) -> None:
         """Print a push with which nobody logged in."""
-        result = f"push refused by AWS: {push.error}" if push.error else "pushed, never used"
+        result = f"push refused by AWS: {clean(push.error)}" if push.error else "pushed, never used"
         cells = (local(push.at), "-", clean(push.user) or "-", clean(push.address) or "-", result)
         details = [clean(push.caller), f"request {clean(push.request_id)}", clean(push.fingerprint)]
         self._write(cells, [one for one in details if one], "warning" if push.error else "unknown")

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Callable
 
 from ..paths import OUR_CONFIG
 from . import _log_times
+
+if TYPE_CHECKING:
+    from ._log_source import Machine
 
 HELP = "show who logged in, by which key, from where and until when, and why logins were refused"
 EXAMPLE = """\
@@ -65,16 +69,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns 0; 1 if the log cannot be read, or there is no such session; 2 for options that exclude one another.
     """
+    from ._log_source import this_machine
+
+    return run_on(lambda: this_machine(arguments.config), arguments)
+
+
+def run_on(machine: Callable[[], Machine], arguments: argparse.Namespace) -> int:
+    """As `run`, of that machine."""
     from ..log.reader import CannotRead
+    from ..log.record import clean
     from ..log.trail_files import UnreadableTrail
     from ._log_run import Run
-    from ._log_source import this_machine
 
     if arguments.until is not None and (arguments.follow or arguments.session is not None):
         print("eic-sshd: --until: it cannot be used with --follow or --session. Remove one of them.", file=sys.stderr)
         return 2
     try:
-        return Run(arguments, this_machine(arguments.config), sys.stdout).run()
+        return Run(arguments, machine(), sys.stdout).run()
     except (CannotRead, UnreadableTrail) as problem:
-        print(f"eic-sshd: {problem}", file=sys.stderr)
+        print(f"eic-sshd: {clean(str(problem))}", file=sys.stderr)  # names of files may have any character
         return 1

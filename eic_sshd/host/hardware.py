@@ -36,6 +36,11 @@ class Ec2Hardware:
                 Reason.NOT_EC2, f"IMDS reports instance {instance_id}, but the board asset tag is {tag[:64]!r}"
             )
 
+    def instance_id(self) -> Optional[str]:
+        """The instance; None if it is unknown: on Xen, or if this is none."""
+        tag = self._tag()
+        return tag if tag.startswith("i-") else None
+
     def facts(self) -> Dict[str, str]:
         """What the checks read: the text of each file that there is, by its path below the root."""
         found = {path: self._read(path) for path in (_TAG, _UUID)}

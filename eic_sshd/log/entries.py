@@ -7,13 +7,13 @@ sets the others itself; `_UID` is the kernel's word (unix(7), SCM_CREDENTIALS).
 
 from __future__ import annotations
 
-import datetime
 import enum
 import json
 from dataclasses import dataclass, field
 from typing import Collection, Mapping, Optional, Sequence, Tuple, Union
 
 from ..model.outcome import Outcome
+from . import times
 from .sshd_lines import IDENTIFIERS
 
 SESSION_STARTED = "8d45620c1a4348dbb17410da57c60c66"  # logind's, sd-messages.h
@@ -100,16 +100,14 @@ def from_json_line(line: str) -> Optional[Entry]:
     """The record in a line of a file of JSON lines; None if the line has none."""
     try:
         parsed = json.loads(line)
-        at = datetime.datetime.fromisoformat(parsed["timestamp"])
-        since_epoch = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-        message_id = parsed["message_id"]
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        at, message_id = times.microseconds(parsed["timestamp"]), parsed["message_id"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if message_id not in RECORDS:
+    if at is None or message_id not in RECORDS:
         return None
     fields = {name: str(value) for name, value in parsed.items() if name not in _NOT_FIELDS}
     return Entry(
-        at=since_epoch // datetime.timedelta(microseconds=1),
+        at=at,
         origin=Origin.RECORD,
         message=str(parsed.get("message", "")),
         message_id=message_id,

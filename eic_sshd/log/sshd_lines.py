@@ -94,8 +94,17 @@ _PATTERNS: Sequence[_Pattern] = (
     (Kind.DENIED, _MAY, r"pam_\w+\(sshd:account\): .*"),
     (Kind.DENIED, _MAY, r"Access denied for user (?P<user>.*) by PAM account configuration.*"),
     (Kind.DENIED, _MAY, r"User (?P<user>.*?) from (?P<address>\S+) not allowed because .*"),
+    (Kind.DENIED, _MAY, r"User (?P<user>.*?) not allowed because .*"),  # its shell, a lock, /etc/nologin
+    (Kind.DENIED, _MAY, r"User (?P<user>.*) password has expired .*"),
+    (Kind.DENIED, _MAY, r"Account (?P<user>.*) has expired"),
     (Kind.DENIED, _MAY, rf"ROOT LOGIN REFUSED FROM {_PEER}"),
-    (Kind.DENIED, _MAY, r"Authentication tried for (?P<user>\S+) with .*"),
+    (Kind.DENIED, _MAY, r"Refused by (?:key|certificate) options"),
+    # In front of it is the place of the options, since OpenSSH 7.8.
+    (
+        Kind.DENIED,
+        _MUST_NOT,
+        r"(?:/.{1,300}:\d+: )?Authentication tried for (?P<user>.*?) with [a-z ]+ but not from a permitted .*",
+    ),
     (
         Kind.DENIED,
         _MAY,

@@ -7,13 +7,14 @@ Guide, "Log EC2 Instance Connect API calls".
 
 from __future__ import annotations
 
-import datetime
 import enum
 import json
+import re
 from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from ..model import public_key
+from . import times
 from .connection import Attempt, Connection
 
 Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
@@ -24,6 +25,10 @@ _PUSH = "SendSSHPublicKey"
 
 class NotATrail(Exception):
     """The text has no CloudTrail events."""
+
+
+class NoEvents(NotATrail):
+    """It is empty, or a digest, such as CloudTrail writes beside its log files."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,18 @@ class Trail:
     first: Optional[int] = None
     last: Optional[int] = None
 
-    def plus(self, other: Trail) -> Trail:
-        """The events of both; an event that is in both counts once."""
-        times = [at for at in (self.first, self.last, other.first, other.last) if at is not None]
-        pushes = tuple(dict.fromkeys((*self.pushes, *other.pushes)))
-        return Trail(pushes, min(times, default=None), max(times, default=None))
+
+def joined(trails: Iterable[Trail]) -> Trail:
+    """The events of all; an event that is in several counts once."""
+    pushes: Dict[Push, None] = {}
+    first: Optional[int] = None
+    last: Optional[int] = None
+    for trail in trails:
+        pushes.update(dict.fromkeys(trail.pushes))
+        if trail.first is not None and trail.last is not None:
+            first = trail.first if first is None else min(first, trail.first)
+            last = trail.last if last is None else max(last, trail.last)
+    return Trail(tuple(pushes), first, last)
 
 
 class Match(enum.Enum):
@@ -74,25 +86,46 @@ class Comparison:
 
 
 def parse(content: bytes) -> Trail:
-    """The events of a log file, of the output of `aws cloudtrail lookup-events`, or of a list of events.
+    """The events of a log file, of one or more outputs of `aws cloudtrail lookup-events`, or of a list of events.
 
     Raises NotATrail.
     """
     try:
-        found = json.loads(content)
+        documents = list(_documents(content.decode(json.detect_encoding(content))))
     except (ValueError, RecursionError) as error:
         raise NotATrail(f"not JSON: {error}") from None
+    if all(isinstance(found, dict) and "digestStartTime" in found for found in documents):
+        raise NoEvents("it is a digest: it has no events" if documents else "it is empty")
+    return joined(map(_trail, documents))
+
+
+def _documents(text: str) -> Iterator[Json]:
+    """Raises ValueError, RecursionError."""
+    decoder, blanks = json.JSONDecoder(), re.compile(r"[ \t\r\n]*")
+    position = _end(blanks.match(text, 0))
+    while position < len(text):
+        found, position = decoder.raw_decode(text, position)
+        yield found
+        position = _end(blanks.match(text, position))
+
+
+def _end(match: Optional[re.Match[str]]) -> int:
+    return match.end() if match else 0
+
+
+def _trail(found: Json) -> Trail:
+    """Raises NotATrail."""
     events = list(_events(found))
     if not events and not _is_empty(found):
         raise NotATrail("no `Records`, `Events` or event in it")
-    pushes, times = [], []
+    pushes, when = [], []
     for event in events:
-        at = _time(event.get("eventTime"))
+        at = times.microseconds(_text(event, "eventTime"))
         if at is not None:
-            times.append(at)
+            when.append(at)
             if event.get("eventSource") == _SOURCE and event.get("eventName") == _PUSH:
                 pushes.append(_push(event, at))
-    return Trail(tuple(dict.fromkeys(pushes)), min(times, default=None), max(times, default=None))
+    return Trail(tuple(dict.fromkeys(pushes)), min(when, default=None), max(when, default=None))
 
 
 def _is_empty(found: Json) -> bool:
@@ -145,17 +178,6 @@ def _text(event: Mapping[str, Json], name: str) -> str:
     return found[:1024] if isinstance(found, str) else ""
 
 
-def _time(value: Json) -> Optional[int]:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
-        since_epoch = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return since_epoch // datetime.timedelta(microseconds=1)
-
-
 def _fingerprint(line: str) -> str:
     try:
         return public_key.parse(line.strip().encode()).fingerprint
@@ -204,18 +226,18 @@ def _compare(push: Push, grant: Attempt) -> Comparison:
     return Comparison(Match.OK, push)
 
 
-def unused(connections: Iterable[Connection], trail: Trail, since: int) -> Sequence[Push]:
-    """The pushes to this instance from `since` on (microseconds since the epoch) with which nobody logged in.
+def instances(connections: Iterable[Connection]) -> Set[str]:
+    """The instances that the records name: this one, and those whose disk it has."""
+    return {one.instance_id for connection in connections for one in connection.attempts if one.instance_id}
 
-    Those to all instances if no record names this one.
-    """
-    used: Set[str] = set()
-    instances: Set[str] = set()
-    for connection in connections:
-        used.update(connection.request_ids)
-        instances.update(one.instance_id for one in connection.attempts if one.instance_id)
+
+def unused(
+    connections: Iterable[Connection], trail: Trail, since: int, instance_ids: Collection[str]
+) -> Sequence[Push]:
+    """The pushes to these instances from `since` on (microseconds since the epoch) with which nobody logged in."""
+    used = {request_id for connection in connections for request_id in connection.request_ids}
     return [
         push
         for push in trail.pushes
-        if push.at >= since and push.request_id not in used and (not instances or push.instance_id in instances)
+        if push.at >= since and push.request_id not in used and push.instance_id in instance_ids
     ]

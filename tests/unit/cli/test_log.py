@@ -15,6 +15,7 @@ from eic_sshd.cli import build_parser, main
 from eic_sshd.cli._log_run import Run
 from eic_sshd.cli._log_session import Processes
 from eic_sshd.cli._log_source import Machine
+from eic_sshd.cli.log import run_on
 from eic_sshd.log.entries import Raw
 from eic_sshd.log.source import Source
 from eic_sshd.model.outcome import Outcome
@@ -57,11 +58,12 @@ def run(
     *options: str,
     later: Iterable[Iterable[Raw]] = (),
     now: Callable[[], float] = lambda: NOW,
+    instance_id: Optional[str] = None,
 ) -> Output:
     source = Source(MemoryJournal(log.entries, later), RECORD_UIDS)
     stream = io.StringIO()
     arguments = build_parser(["log"]).parse_args(["log", *options])
-    status = Run(arguments, Machine(source, processes, now=now), stream).run()
+    status = Run(arguments, Machine(source, processes, now=now, instance_id=instance_id), stream).run()
     return Output(status, stream.getvalue())
 
 
@@ -331,6 +333,36 @@ def test_trail_in_json(tmp_path: Path, nobody: Processes) -> None:
 def test_push_from_before_the_oldest_entry_is_not_called_unused(tmp_path: Path, nobody: Processes) -> None:
     trail = trail_file(tmp_path, event("r-0", time="2023-11-14T22:00:00Z"))
     assert len(run(login_with_the_key_of_the_trail(), nobody, "--json", "--trail", trail).lines) == 1
+
+
+def test_error_in_a_trail_moves_no_cursor(tmp_path: Path, nobody: Processes) -> None:
+    refused = event("r-9", time="2023-11-14T22:14:00Z", errorCode="\x1b[2JAccessDenied")
+    shown = run(login_with_the_key_of_the_trail(), nobody, "--trail", trail_file(tmp_path, event(), refused)).text
+    assert "\\x1b[2JAccessDenied" in shown
+    assert "\x1b" not in shown
+
+
+def test_name_of_a_file_in_a_trail_moves_no_cursor(
+    tmp_path: Path, nobody: Processes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "\x1b[2J.json").write_text("x")
+    machine = Machine(Source(MemoryJournal([]), RECORD_UIDS), nobody)
+    arguments = build_parser(["log"]).parse_args(["log", "--trail", str(tmp_path)])
+    assert run_on(lambda: machine, arguments) == 1
+    assert "/\\x1b[2J.json: not JSON" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("here", "unused"), [("i-0123456789abcdef0", 1), ("i-00000000000000001", 0), (None, 0)])
+def test_push_is_unused_if_it_was_to_this_instance(
+    tmp_path: Path, nobody: Processes, here: Optional[str], unused: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = Log()
+    log.accepted(PID)
+    log.at = BEGIN
+    trail = trail_file(tmp_path, event("r-9", time="2023-11-14T22:14:00Z"))
+    shown = run(log, nobody, "--json", "--trail", trail, instance_id=here)
+    assert len([one for one in shown.json if one["type"] == "push"]) == unused
+    assert ("names this instance" in capfd.readouterr().err) is (here is None)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,8 @@ _TIMESTAMP = "2026-11-29T07:00:00.000001+00:00"
         json.dumps({"timestamp": "yesterday", "message_id": RECORDS[0]}),
         json.dumps({"timestamp": "2026-11-29T07:00:00", "message_id": RECORDS[0]}),
         json.dumps({"timestamp": 1, "message_id": RECORDS[0]}),
+        json.dumps({"timestamp": "9999-12-31T23:59:59-12:00", "message_id": RECORDS[0]}),
+        json.dumps({"timestamp": "0001-01-01T00:00:00+14:00", "message_id": RECORDS[0]}),
         json.dumps({"message_id": RECORDS[0]}),
     ],
 )

@@ -11,6 +11,7 @@ from eic_sshd.log.sshd_lines import Kind, Line, parse
 
 FP = "SHA256:" + "AbC+/012" * 5 + "xyz"
 MD5 = "MD5:" + ":".join(["0f"] * 16)
+NOT_PERMITTED = "Authentication tried for root with correct key but not from a permitted"
 COMMAND = "/usr/lib/eic-sshd/authorized-keys %u %f"
 
 LINES: Tuple[Tuple[str, Line], ...] = (
@@ -185,6 +186,23 @@ LINES: Tuple[Tuple[str, Line], ...] = (
             detail="Authentication tried for root with correct key but not from a permitted host (ip=10.0.0.1).",
         ),
     ),
+    *(
+        (
+            text,
+            Line(Kind.DENIED, user, detail=text.replace("error: ", "").replace(" [preauth]", "")),
+        )
+        for text, user in (
+            (f"{COMMAND}:1: {NOT_PERMITTED} host (host=h, ip=10.0.0.1, required=10.1.0.0/16).", "root"),
+            (f"/home/a b/.ssh/authorized_keys:12: {NOT_PERMITTED} host (host=h, ip=1.1.1.1, required=x).", "root"),
+            ("error: Refused by key options", None),
+            ("User ec2-user not allowed because account is locked", "ec2-user"),
+            ("User ec2-user not allowed because shell /bin/zsh does not exist", "ec2-user"),
+            ("User ec2-user not allowed because shell /bin/zsh is not executable", "ec2-user"),
+            ("User ec2-user not allowed because /etc/nologin exists", "ec2-user"),
+            ("User ec2-user password has expired (password aged)", "ec2-user"),
+            ("Account ec2-user has expired", "ec2-user"),
+        )
+    ),
     (
         'error: Could not stat AuthorizedKeysCommand "/usr/lib/x": No such file or directory',
         Line(Kind.ERROR, detail='Could not stat AuthorizedKeysCommand "/usr/lib/x": No such file or directory'),
@@ -227,6 +245,8 @@ HOSTILE: Tuple[Tuple[str, Optional[Line]], ...] = (
     ("pam_unix(sshd:session): session opened for user root(uid=0) by (uid=0) [preauth]", None),
     (f"Accepted key ED25519 {FP} found at /x:1 [preauth]", None),
     ("Connection closed by 10.0.0.1 port 22", None),
+    (f"Received disconnect from 10.0.0.1 port 22:11: /x:1: {NOT_PERMITTED} host ().", None),
+    (f"/x:1: {NOT_PERMITTED} host (). [preauth]", None),
     ("x Accepted password for root from 10.0.0.1 port 22 ssh2", None),
     ("Accepted password for root from 10.0.0.1 port 99999999999 ssh2", None),
     # The ID of a certificate.

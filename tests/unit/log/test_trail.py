@@ -9,7 +9,7 @@ from typing import Dict, Optional
 import pytest
 
 from eic_sshd.log.connection import Connection
-from eic_sshd.log.trail import Match, NotATrail, Trail, compare, parse, unused
+from eic_sshd.log.trail import Match, NoEvents, NotATrail, Trail, compare, instances, joined, parse, unused
 from eic_sshd.model.outcome import Outcome
 
 from .journal import BEGIN, CALLER, EIC_UID, SECOND, Log, only
@@ -45,12 +45,26 @@ def test_events_are_read_in_each_form_in_which_aws_gives_them(form: object) -> N
     assert (push.at, push.error) == (BEGIN - 20 * SECOND, "")
 
 
+def test_trail_of_several_outputs_is_read() -> None:
+    outputs = [json.dumps({"Events": [{"CloudTrailEvent": json.dumps(event(one))}]}, indent=4) for one in "abc"]
+    assert [push.request_id for push in parse("\n".join([*outputs, ""]).encode()).pushes] == ["a", "b", "c"]
+    assert [push.request_id for push in parse("".join(outputs).encode("utf-16")).pushes] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b'{"digestStartTime": "2023-11-14T22:13:00Z", "logFiles": []}'])
+def test_file_that_cloudtrail_writes_without_events_is_distinguished(content: bytes) -> None:
+    with pytest.raises(NoEvents):
+        parse(content)
+
+
 @pytest.mark.parametrize("form", [{"Records": []}, {"Events": []}, []])
 def test_empty_trail_has_no_push(form: object) -> None:
     assert parse(json.dumps(form).encode()) == Trail()
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"{}", b"1", b"null", b'{"a": 1}', b"[1]", b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"{}", b"1", b"null", b'{"a": 1}', b"[1]", b"{} 1", b"[" * 100_000, b"\xff"]
+)
 def test_file_without_events_is_no_trail(content: bytes) -> None:
     with pytest.raises(NotATrail):
         parse(content)
@@ -61,6 +75,9 @@ def test_file_without_events_is_no_trail(content: bytes) -> None:
     [
         {"eventTime": None},
         {"eventTime": "soon"},
+        {"eventTime": "9999-12-31T23:59:59-12:00"},
+        {"eventTime": "9999-12-31T23:59:59Z"},
+        {"eventTime": "0001-01-01T00:00:00+14:00"},
         {"eventTime": "2023-11-14T22:13:00"},
         {"eventName": "SendSerialConsoleSSHPublicKey"},
         {"eventSource": "ec2.amazonaws.com"},
@@ -137,18 +154,19 @@ def test_push_to_this_instance_without_a_login_is_named(
     request_id: str, instance: str, since: int, expected: Optional[str]
 ) -> None:
     parameters = {"instanceId": instance, "instanceOSUser": "ec2-user", "sSHPublicKey": LINE}
-    found = unused([login()], trail(event(request_id, requestParameters=parameters)), since)
+    logins = [login()]
+    found = unused(logins, trail(event(request_id, requestParameters=parameters)), since, instances(logins))
     assert [push.request_id for push in found] == ([] if expected is None else [expected])
 
 
 def test_granted_push_without_a_login_is_not_used() -> None:
     log = Log()
     log.record(4242)
-    assert [push.request_id for push in unused([only(log)], trail(event()), 0)] == ["r-1"]
+    assert [push.request_id for push in unused([only(log)], trail(event()), 0, {INSTANCE})] == ["r-1"]
 
 
 def test_event_in_two_files_counts_once() -> None:
-    both = trail(EARLY, event()).plus(trail(event(), LATE))
+    both = joined([trail(EARLY, event()), Trail(), trail(event(), LATE)])
     assert len(both.pushes) == 1
     assert both.last is not None
     assert both.first is not None

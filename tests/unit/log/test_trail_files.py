@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 from pathlib import Path
+from typing import Callable, Iterator, List, Tuple
 
 import pytest
 
@@ -31,6 +32,9 @@ def test_folder_is_read_with_the_folders_in_it(tmp_path: Path) -> None:
     write(tmp_path / "2026/11/29/a.json.gz", "r-1", "r-2")
     write(tmp_path / "2026/11/30/b.json", "r-3")
     (tmp_path / "readme.txt").write_text("not JSON")
+    (tmp_path / "2026/11/30/empty.json").write_text("")
+    (tmp_path / "CloudTrail-Digest").mkdir()
+    (tmp_path / "CloudTrail-Digest/d.json.gz").write_bytes(gzip.compress(b'{"digestStartTime": "x", "logFiles": []}'))
     assert sorted(push.request_id for push in read(str(tmp_path)).pushes) == ["r-1", "r-2", "r-3"]
 
 
@@ -39,6 +43,8 @@ def test_folder_is_read_with_the_folders_in_it(tmp_path: Path) -> None:
     [
         (b"x", "not JSON"),
         (b"{}", "no `Records`"),
+        (b"", "it is empty"),
+        (b'{"digestStartTime": "x"}', "it is a digest"),
         (b"\x1f\x8b", "end-of-stream"),
         (b"\x1f\x8bxxxxxxxxxxxxxxxxxxxx", "compression method"),
         (gzip.compress(b"{}", mtime=0)[:-4], "end-of-stream"),
@@ -60,6 +66,16 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_folder_without_a_trail_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableTrail, match=r"no \.json"):
         read(str(tmp_path))
+
+
+def test_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    def walk(path: str, onerror: Callable[[OSError], None]) -> Iterator[Tuple[str, List[str], List[str]]]:
+        yield path, ["closed"], ["a.json"]
+        onerror(PermissionError(13, "Permission denied", f"{path}/closed"))
+
+    write(tmp_path / "a.json", "r-1")
+    with pytest.raises(UnreadableTrail, match="closed: Permission denied"):
+        read(str(tmp_path), walk=walk)
 
 
 def test_fifo_does_not_block(tmp_path: Path) -> None:
