@@ -2,7 +2,7 @@
 """A check of `eic-sshd doctor`, and how all of them are made within a time limit.
 
 Each check runs in a process of its own, so that one that hangs, or that gives up its rights, affects no other. Such a
-process sends its findings as JSON, since it may have become another user.
+process sends each finding as a line of JSON once it has it, since it may have become another user, or may hang later.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import select
 import signal
 import sys
 import time
-from dataclasses import astuple, dataclass
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from .finding import Finding, Severity, unknown
 
 _MAX_BYTES = 256 * 1024  # of the findings of one check
 _MAX_FINDINGS = 100
+_END = b"null"  # the last line of a check that has come to its end
 _AS_ROOT = "Run it as root"
 # For the end of a process that was killed.
 _POLL_INTERVAL = 0.002  # seconds
@@ -80,7 +81,8 @@ class Result:
 def run(checks: Sequence[Check], seconds: float, is_root: bool) -> List[Result]:
     """The results of all checks, in their order, with at least one for each.
 
-    They run at the same time. A check that does not end within `seconds`, or fails, has a finding UNKNOWN.
+    They run at the same time. A check that does not end within `seconds`, or fails, has a finding UNKNOWN beside what
+    it has found.
     """
     until = time.monotonic() + seconds
     running: Dict[int, _Running] = {}
@@ -93,8 +95,8 @@ def run(checks: Sequence[Check], seconds: float, is_root: bool) -> List[Result]:
     finally:
         for one in running.values():
             one.end()
-    texts = {one.check.name: one.text for one in running.values() if one.is_complete}
-    return [result for check in checks for result in _results(check, texts.get(check.name), is_root)]
+    found = {one.check.name: list(one.findings()) for one in running.values()}
+    return [result for check in checks for result in _results(check, found.get(check.name), is_root)]
 
 
 def _collect(running: Dict[int, _Running], until: float) -> None:
@@ -115,7 +117,7 @@ class _Running:
 
     def __init__(self, check: Check, alarm: int) -> None:
         self.check = check
-        self.is_complete = False
+        self._has_ended = False
         self._received = b""
         self.pipe, write = os.pipe()
         self._pid = os.fork()
@@ -125,23 +127,34 @@ class _Running:
                 _detach(alarm)
                 os.close(self.pipe)
                 with os.fdopen(write, "wb") as file:
-                    file.write(_encoded(check))
+                    for line in _encoded(check):
+                        file.write(line)
+                        file.flush()
                 os._exit(0)
             finally:
                 os._exit(1)
         os.close(write)
 
-    @property
-    def text(self) -> bytes:
-        """What it sent."""
-        return self._received
-
     def receive(self) -> bool:
         """Receive what has come. False once all has come, or too much."""
         part = os.read(self.pipe, 65536)
         self._received += part
-        self.is_complete = not part
+        self._has_ended = not part
         return bool(part) and len(self._received) <= _MAX_BYTES
+
+    def findings(self) -> Iterator[Finding]:
+        """What it sent, and why that is not all of it."""
+        for line in self._received.split(b"\n")[:-1]:  # not one that has come in part
+            if line == _END:
+                return
+            code, severity, subject, problem, remedy = json.loads(line)
+            yield Finding(str(code), Severity(severity), str(subject), str(problem), str(remedy))
+        if len(self._received) > _MAX_BYTES:
+            yield unknown("findings-cut", self.check.name, f"its findings are longer than {_MAX_BYTES // 1024} KiB")
+        elif self._has_ended:
+            yield unknown("no-answer", self.check.name, "the check ended without a whole answer")
+        else:
+            yield unknown("no-answer", self.check.name, "the check did not end in time")
 
     def end(self) -> None:
         """Kill it and the processes that it started, and wait for it: not for ever, as a disk may never answer."""
@@ -167,39 +180,33 @@ def _detach(alarm: int) -> None:
     sys.stdout = sys.stderr = os.fdopen(nowhere, "w")
 
 
-def _encoded(check: Check) -> bytes:
-    """What the check finds, as JSON. An exception in it is a finding as well."""
-    found: List[Finding] = []
+def _encoded(check: Check) -> Iterator[bytes]:
+    """Each finding of the check as a line of JSON, then the end. An exception in it is a finding as well."""
+    for one in _found(check):
+        row = (one.code, one.severity.value, one.subject, one.problem, one.remedy)
+        yield json.dumps(row).encode("ascii") + b"\n"
+    yield _END + b"\n"
+
+
+def _found(check: Check) -> Iterator[Finding]:
     try:
-        for finding in check.find():
-            found.append(finding)
-            if len(found) == _MAX_FINDINGS:
-                break
+        for number, finding in enumerate(check.find()):
+            if number == _MAX_FINDINGS:
+                yield unknown("findings-cut", check.name, f"it has more than {_MAX_FINDINGS} findings")
+                return
+            yield finding
     except Exception as failure:
-        found.append(unknown("check-failed", check.name, f"the check failed ({type(failure).__name__}: {failure})"))
-    rows = [(*astuple(one)[:1], one.severity.value, one.subject, one.problem, one.remedy) for one in found]
-    return json.dumps(rows).encode("ascii")
+        yield unknown("check-failed", check.name, f"the check failed ({type(failure).__name__}: {failure})")
 
 
-def _results(check: Check, text: object, is_root: bool) -> Iterator[Result]:
-    found = list(dict.fromkeys(_findings(check, text, is_root)))
-    for finding in found or [Finding("ok", Severity.OK, check.name, check.healthy)]:
+def _results(check: Check, sent: Optional[Sequence[Finding]], is_root: bool) -> Iterator[Result]:
+    """`sent` is None where the check was not made, as only root can see what it looks at."""
+    if sent is None:
+        sent = [unknown("needs-root", check.name, "only root can see it", _AS_ROOT)]
+    for finding in dict.fromkeys(sent) or [Finding("ok", Severity.OK, check.name, check.healthy)]:
         is_partial = finding.severity is Severity.OK and not is_root and check.without_root is WithoutRoot.PART
         yield Result(check.name, _as_far_as_seen(finding) if is_partial else finding)
 
 
 def _as_far_as_seen(finding: Finding) -> Finding:
     return unknown("needs-root", finding.subject, f"{finding.problem}, as far as this user can see", _AS_ROOT)
-
-
-def _findings(check: Check, text: object, is_root: bool) -> Iterator[Finding]:
-    if not is_root and check.without_root is WithoutRoot.NOTHING:
-        yield unknown("needs-root", check.name, "only root can see it", _AS_ROOT)
-    elif not isinstance(text, bytes):
-        yield unknown("no-answer", check.name, "the check did not end in time")
-    else:
-        try:
-            for code, severity, subject, problem, remedy in json.loads(text):
-                yield Finding(str(code), Severity(severity), str(subject), str(problem), str(remedy))
-        except ValueError:
-            yield unknown("no-answer", check.name, "the check ended without an answer")

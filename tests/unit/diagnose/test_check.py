@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from typing import Callable, Iterable, Iterator, List
 
 import pytest
@@ -53,18 +54,47 @@ def dies() -> Iterator[Finding]:
     yield FOUND
 
 
-def floods() -> Iterator[Finding]:
-    yield error("x", "s", "p" * 1_000_000)
-
-
-@pytest.mark.parametrize("find", [dies, floods, lambda: os._exit(0)])
+@pytest.mark.parametrize("find", [dies, lambda: os._exit(0)])
 def test_a_check_without_a_whole_answer_is_unknown(find: Callable[[], Iterable[Finding]]) -> None:
     (found,) = results(find)
     assert (found.code, found.severity) == ("no-answer", Severity.UNKNOWN)
+    assert "ended without a whole answer" in found.problem
 
 
-def test_a_check_with_too_many_findings_is_cut_off() -> None:
-    assert len(results(lambda: (error("x", str(number), "p") for number in range(10_000)))) == 100
+def then(what: Callable[[], object]) -> Callable[[], Iterator[Finding]]:
+    def find() -> Iterator[Finding]:
+        yield FOUND
+        what()
+        yield warning("y", "s", "p")
+
+    return find
+
+
+def test_what_a_check_found_before_it_dies_is_kept() -> None:
+    first, second = results(then(lambda: os._exit(1)))
+    assert (first, second.code) == (FOUND, "no-answer")
+
+
+def test_what_a_check_found_before_it_hangs_is_kept() -> None:
+    first, second = results(then(lambda: time.sleep(3600)), 3)
+    assert (first, second.problem) == (FOUND, "the check did not end in time")
+
+
+def floods() -> Iterator[Finding]:
+    yield FOUND
+    yield error("x", "s", "p" * 1_000_000)
+
+
+def test_a_check_with_too_long_findings_is_unknown_for_that_reason_and_keeps_the_others() -> None:
+    first, second = results(floods)
+    assert (first, second.severity) == (FOUND, Severity.UNKNOWN)
+    assert (second.code, second.problem) == ("findings-cut", "its findings are longer than 256 KiB")
+
+
+def test_a_check_with_too_many_findings_is_cut_off_and_unknown() -> None:
+    found = results(lambda: (error("x", str(number), "p") for number in range(10_000)))
+    assert [one.subject for one in found[:-1]] == [str(number) for number in range(100)]
+    assert (found[-1].code, found[-1].problem) == ("findings-cut", "it has more than 100 findings")
 
 
 def test_a_check_that_hangs_is_unknown_and_its_processes_end_while_others_have_their_answers() -> None:
