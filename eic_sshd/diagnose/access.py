@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 from ..config import loader
 from ..host import packages, trusted_files
@@ -35,12 +35,17 @@ def missing_parts(site: Site) -> Iterator[Finding]:
     try:
         uid = pwd.getpwnam(ACCOUNT).pw_uid
     except KeyError:
-        yield error("account-missing", f"user {ACCOUNT}", "it does not exist", "Run `systemd-sysusers`")
+        yield account_missing(ACCOUNT)
         return
     if uid == 0:
         yield error("account-is-root", f"user {ACCOUNT}", "its uid is 0", "Remove it, then run `systemd-sysusers`")
         return
     yield from program_problems(site, ACCOUNT)
+
+
+def account_missing(user: str) -> Finding:
+    """The finding where the user that sshd runs eic-sshd as, or would, does not exist."""
+    return error("account-missing", f"user {user}", "it does not exist", "Run `systemd-sysusers`")
 
 
 def problems_of_line_by_hand(site: Site) -> Iterator[Finding]:
@@ -136,7 +141,7 @@ def socket_problems(user: str, socket: str, is_listening: bool) -> Iterator[Find
         return
     status = os.stat(folder)
     # A client accepts answers from the owner of the folder (client.py).
-    if status.st_uid not in (0, pwd.getpwnam(ACCOUNT).pw_uid):
+    if status.st_uid not in (0, uid_of(ACCOUNT)):
         yield error(
             "socket-folder-owner",
             folder,
@@ -156,6 +161,14 @@ def socket_problems(user: str, socket: str, is_listening: bool) -> Iterator[Find
             f"other users may use it, so the daemon does not answer {user}, {_SLOWER} ({_owner_and_mode(socket)})",
             _RESTART,
         )
+
+
+def uid_of(user: str) -> Optional[int]:
+    """The uid of `user`; None if there is no such user."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
 
 
 def _denials(user: str, socket: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..config import loader
 from ..config.schema import Config
@@ -75,10 +75,10 @@ def checks(question: Question) -> List[Check]:
         Check("settings", lambda: _settings(question), "accept pushed keys", everything),
         Check("selinux", _selinux, "does not deny eic-sshd", part),
         Check("services", lambda: _services(question), "in order", nothing),
-        Check("imds", live.imds, "answers", part),
-        Check("imds-other", live.imds_other, "not used", everything),
-        Check("clock", live.clock, "right", everything),
-        Check("trust", live.trust, "verified", part),
+        Check("imds", lambda: _as_user(live.imds), "answers", part),
+        Check("imds-other", lambda: _as_user(live.imds_other), "not used", everything),
+        Check("clock", lambda: _as_user(live.clock), "right", everything),
+        Check("trust", lambda: _as_user(live.trust), "verified", part),
         Check("other-logins", lambda: _other_logins(question), "exist", part),
         Check("user-database", lambda: _database(question), "local", everything),
         Check("records", live.records, "nothing wrong", everything),
@@ -86,6 +86,14 @@ def checks(question: Question) -> List[Check]:
     if question.user is not None:
         listed.append(Check("login", lambda: _login(question), "possible", part))
     return listed
+
+
+def _as_user(find: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What is found by a check that becomes the user that sshd runs eic-sshd as, if there is that user."""
+    try:
+        yield from find()
+    except live_checks.NoUser as missing:
+        yield access.account_missing(str(missing))
 
 
 def _program(question: Question) -> Iterator[Finding]:
@@ -161,9 +169,12 @@ def _selinux() -> Iterator[Finding]:
 
 def _services(question: Question) -> Iterator[Finding]:
     user = question.command_user()
+    if access.uid_of(user) is None:
+        yield access.account_missing(user)
+    if not is_single_ordinary_user(user):
+        return
     try:
-        if is_single_ordinary_user(user):
-            yield from installation.service_problems(question.site, question.config(), user)
+        yield from installation.service_problems(question.site, question.config(), user)
     except MachineError as raised:
         yield unknown("systemd-unknown", raised.subject, raised.problem)
 

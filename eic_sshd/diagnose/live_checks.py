@@ -38,7 +38,10 @@ _MAX_AUDIT = 1024 * 1024  # bytes of its end
 
 
 class LiveChecks(NamedTuple):
-    """The checks; `config` and `user` give the configuration and the user that sshd runs eic-sshd as."""
+    """The checks; `config` and `user` give the configuration and the user that sshd runs eic-sshd as.
+
+    Those that become that user raise NoUser where there is none.
+    """
 
     site: Site
     config: Callable[[], Config]
@@ -48,7 +51,8 @@ class LiveChecks(NamedTuple):
         """Whether the configured endpoint can be used by that user."""
         config, user = self.config(), self.user()
         root_refusal = imds_probe.connect_error(config.imds.endpoint)
-        removal = firewall.removal(pwd.getpwnam(user).pw_uid, "[" in config.imds.endpoint)
+        uid = os.geteuid() or _entry(user).pw_uid  # only root can read the firewall's rules
+        removal = firewall.removal(uid, "[" in config.imds.endpoint)
         user = _become(user)
         tag, has_own_roots = _asset_tag(self.site.root), config.trust.ca_file is not None
         facts = imds_access.ImdsFacts(user, root_refusal, tag, has_own_roots, removal)
@@ -101,14 +105,25 @@ class LiveChecks(NamedTuple):
             yield unknown("log-unreadable", problem.subject, problem.problem, problem.remedy)
 
 
+class NoUser(Exception):
+    """The user that sshd runs eic-sshd as, or would, does not exist; the argument is its name."""
+
+
+def _entry(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise NoUser(user) from None
+
+
 def _become(user: str) -> str:
     """Give up root's rights for those of `user`, for good. Returns the user that this process then is.
 
-    Raises OSError where that fails, so that no check is made with more rights.
+    Raises NoUser, and OSError where that fails, so that no check is made with more rights.
     """
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid()).pw_name
-    entry = pwd.getpwnam(user)
+    entry = _entry(user)
     os.initgroups(entry.pw_name, entry.pw_gid)
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)

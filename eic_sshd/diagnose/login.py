@@ -57,13 +57,18 @@ def _users_problems(facts: LoginFacts, account: Account) -> Iterator[Finding]:
 
 def _command_problems(facts: LoginFacts) -> Iterator[Finding]:
     command = in_force(facts.settings).get("authorizedkeyscommand", "none")
-    if not is_ours(command):
-        yield error(
-            "login-other-command",
-            facts.user,
-            f"for this login sshd runs another AuthorizedKeysCommand and not eic-sshd ({command})",
-            "Remove that line from its Match block, then reload sshd",
-        )
+    if is_ours(command):
+        return
+    problem = f"for this login sshd runs another AuthorizedKeysCommand and not eic-sshd ({command})"
+    if command.lower() == "none":
+        problem = "for this login sshd does not run eic-sshd (AuthorizedKeysCommand none)"
+    if is_ours(facts.usual_command):
+        remedy = "Remove that line from its Match block, then reload sshd"
+    elif facts.usual_command.lower() == "none":
+        remedy = "Run `eic-sshd enable`"
+    else:
+        remedy = "`eic-sshd doctor --only sshd` names the line, and what corrects it"
+    yield error("login-other-command", facts.user, problem, remedy)
 
 
 def _policy_problems(facts: LoginFacts, account: Account) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from ..config.access import PolicySettings, UsersSettings
 from ..config.schema import Config
 from ..decide.checks import USER_NAME
 from ..host import accounts
+from ..sshd import commands
 from ..sshd.config_file import Line
 from ..sshd.connections import Connection
 from ..sshd.program import Settings
@@ -52,6 +53,7 @@ class LoginFacts(NamedTuple):
     `account` is None if there is no such user. `address` is the client's, None if it is not known. `today` is in days
     since the epoch. `users` are those of [users], `policies` those of [policy] by name; `uid_min` is the least uid of
     an ordinary user. `nologin` is the file that denies all logins, empty if there is none. `reload` reloads sshd.
+    `usual_command` is the AuthorizedKeysCommand outside of Match blocks.
     """
 
     user: str
@@ -65,6 +67,7 @@ class LoginFacts(NamedTuple):
     users: UsersSettings = UsersSettings.of({})
     policies: Mapping[str, PolicySettings] = MappingProxyType({})
     uid_min: int = 1000
+    usual_command: str = "none"
     reload: str = "systemctl reload ssh.service"
 
 
@@ -83,6 +86,7 @@ def collect(site: Site, user: str, address: Optional[str], config: Config, root:
         users=config.users,
         policies=config.policy,
         uid_min=accounts.uid_min(),
+        usual_command=commands.in_force(site)[0],
         reload=reload_command(site.root),
         today=today,
         nologin=next((path for path in (os.path.join(root, one) for one in _NOLOGIN) if os.path.exists(path)), ""),

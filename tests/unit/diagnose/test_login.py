@@ -190,6 +190,22 @@ def test_what_a_policy_lacks_for_the_user(case: str, problem: str, remedy: str) 
 
 
 @pytest.mark.parametrize(
+    ("command", "usual", "problem", "remedy"),
+    [
+        ("/x %u", OURS[1], "another AuthorizedKeysCommand and not eic-sshd (/x %u)", "Remove that line from its Match"),
+        ("none", OURS[1], "does not run eic-sshd (AuthorizedKeysCommand none)", "Remove that line from its Match"),
+        ("none", "none", "does not run eic-sshd (AuthorizedKeysCommand none)", "Run `eic-sshd enable`"),
+        ("/x %u", "/x %u", "another AuthorizedKeysCommand and not eic-sshd (/x %u)", "`eic-sshd doctor --only sshd`"),
+    ],
+)
+def test_a_match_block_is_named_only_where_there_is_one(command: str, usual: str, problem: str, remedy: str) -> None:
+    facts = FACTS._replace(settings=[("authorizedkeyscommand", command)], usual_command=usual)
+    (found,) = findings(facts)
+    assert problem in found.problem
+    assert found.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
     ("methods", "count"),
     [
         ("any", 0),
