@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from typing import List, NoReturn, Optional, Sequence
 
@@ -41,11 +42,23 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _run(arguments: Optional[List[str]]) -> int:
+    given = _joined(sys.argv[1:] if arguments is None else arguments)
     try:
-        parsed = build_parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+        parsed = build_parser(given).parse_args(given)
     except SystemExit as end:  # help was printed, or the arguments are invalid
         return int(end.code or 0)
     return int(parsed.run(parsed))
+
+
+def _joined(arguments: Sequence[str]) -> List[str]:
+    """With `--since=-2h` for `--since -2h`: argparse would take the value for an option."""
+    found: List[str] = []
+    for argument in arguments:
+        if found and re.match("-[0-9]", argument) and re.fullmatch("--[a-z]+", found[-1]):
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
 
 
 class _Parser(argparse.ArgumentParser):

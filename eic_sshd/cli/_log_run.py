@@ -26,8 +26,7 @@ from .output import report
 
 _DAY = 86_400_000_000  # microseconds
 _DEFAULT_SPAN = 7 * _DAY
-# Entries before the first connection that is shown: the ones of a connection that begins a little later.
-_LEAD = 60_000_000
+_MAX_LEAD = 3600.0  # seconds: LoginGraceTime may be longer, or have no limit
 _WAIT = 1.0  # seconds between two polls of --follow
 _END_DELAY = 3_000_000  # microseconds from the end of sshd's process to the last entry about it
 _SETTLED = 10_000_000  # microseconds after which a connection that is over gets no more entries
@@ -57,7 +56,7 @@ class Run:
         if self._arguments.session is not None:
             return self._session(self._arguments.session)
         trail = None if self._arguments.trail is None else read_trail(self._arguments.trail)
-        span = Span(max(0, self._since - _LEAD))
+        span = Span(max(0, self._since - self._lead()))
         warn_of_forged(self._machine.source.forged(span))
         warn_of_lost_records(self._machine.source.file, self._since)
         if self._arguments.follow:
@@ -68,6 +67,10 @@ class Run:
         else:
             self._list(connections, trail)
         return 0
+
+    def _lead(self) -> int:
+        """How long before the first moment that is shown a login in it may have begun, in microseconds."""
+        return int(min(self._machine.login_grace or _MAX_LEAD, _MAX_LEAD) * 1e6) + _SETTLED
 
     def _read(self, span: Span) -> List[Connection]:
         joiner = self._machine.joiner()

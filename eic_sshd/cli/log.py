@@ -37,7 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="TIME", type=time_type, help="only connections that began then or before")
     parser.add_argument("--user", metavar="USER", help="only of this OS user")
     parser.add_argument("--caller", metavar="TEXT", help="only with a key whose caller's ARN contains TEXT")
-    parser.add_argument("--reason", metavar="REASON", help="only with a decision for this reason, such as expired")
+    parser.add_argument(
+        "--reason", metavar="REASON", type=_reason, help="only with a decision for this reason, such as expired"
+    )
     parser.add_argument("--fingerprint", metavar="FINGERPRINT", help="only with a key whose fingerprint begins so")
     parser.add_argument(
         "--all", action="store_true", help="also connections that ended before sshd ran eic-sshd, such as scans"
@@ -62,6 +64,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "`aws cloudtrail lookup-events`",
     )
     parser.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {OUR_CONFIG})")
+
+
+def _reason(text: str) -> str:
+    """Raises ArgumentTypeError."""
+    from ..model.reasons import Reason
+
+    words = [reason.word for reason in Reason]
+    if text in words:
+        return text
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, words) or words
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no reason. Use {', '.join(near[:-1])}{' or ' * (len(near) > 1)}{near[-1]}"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

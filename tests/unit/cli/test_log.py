@@ -59,11 +59,12 @@ def run(
     later: Iterable[Iterable[Raw]] = (),
     now: Callable[[], float] = lambda: NOW,
     instance_id: Optional[str] = None,
+    grace: float = 120.0,
 ) -> Output:
     source = Source(MemoryJournal(log.entries, later), RECORD_UIDS)
     stream = io.StringIO()
     arguments = build_parser(["log"]).parse_args(["log", *options])
-    status = Run(arguments, Machine(source, processes, now=now, instance_id=instance_id), stream).run()
+    status = Run(arguments, Machine(source, processes, grace, now, instance_id=instance_id), stream).run()
     return Output(status, stream.getvalue())
 
 
@@ -162,6 +163,17 @@ def test_json_has_the_documented_form(nobody: Processes) -> None:
 )
 def test_options_select_connections(nobody: Processes, options: List[str], users: List[str]) -> None:
     assert [one["user"] for one in run(two_logins(), nobody, "--json", *options).json] == users
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [(120.0, 110), (300.0, 290), (0.0, 3590), (1e9, 3590)])
+def test_login_that_began_long_before_since_is_whole(nobody: Processes, grace: float, seconds: int) -> None:
+    log = Log()
+    log.record(PID)
+    log.wait(seconds)
+    log.accepted(PID)
+    since = f"@{BEGIN // SECOND + seconds - 1}"
+    assert run(log, nobody, "--since", since, grace=grace).text == ""
+    assert "pushed key" in run(log, nobody, "--since", "@0", grace=grace).text
 
 
 def test_login_that_ends_after_until_has_its_length(nobody: Processes) -> None:
@@ -377,3 +389,21 @@ def test_push_is_unused_if_it_was_to_this_instance(
 )
 def test_options_that_exclude_one_another_end_with_status_2(options: List[str]) -> None:
     assert main(["log", *options]) == 2
+
+
+@pytest.mark.parametrize("since", [["--since", "-2h"], ["--since=-2h"], ["--since", "2h"]])
+def test_age_may_have_a_minus_sign(since: List[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["log", *since, "--follow", "--until", "now"]) == 2
+    assert "--until: it cannot be used with --follow" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("expird", "Use expired"), ("caller-forbiden", "caller-forbidden"), ("x", "granted, ")]
+)
+def test_word_that_is_no_reason_is_refused_with_the_nearest_ones(
+    word: str, near: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["log", "--reason", word]) == 2
+    shown = capfd.readouterr().err
+    assert f"'{word}' is no reason" in shown
+    assert near in shown
