@@ -8,6 +8,7 @@ replaced. Each value becomes a mark with a number, the same one wherever the val
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional
@@ -55,9 +56,9 @@ _KEY = 4  # characters: by as many of their first ones known values are looked u
 class _Known(NamedTuple):
     """One spelling of a value that is known: as it is, or as texts escape it."""
 
+    spelling: str
     kind: str
     value: str
-    spelling: str
 
 
 class _Span(NamedTuple):
@@ -93,7 +94,7 @@ class Redaction:
                 continue
             for spelling in _spellings(value):
                 self._values.setdefault(spelling, value)
-                self._known.setdefault(spelling[:_KEY], []).append(_Known(_kind(kind, value), value, spelling))
+                bisect.insort(self._known.setdefault(spelling[:_KEY], []), _Known(spelling, _kind(kind, value), value))
 
     def text(self, text: str) -> str:
         """`text`, redacted."""
@@ -130,11 +131,9 @@ class Redaction:
         lengths = {len(key) for key in self._known}
         for start in range(len(text)):
             for length in lengths:
-                for known in self._known.get(text[start : start + length], ()):
-                    end = start + _length_in_common(known.spelling, text, start)
-                    is_whole = end - start == len(known.spelling)
-                    if end - start >= _PART or (is_whole and _stands_alone(known, text[:start][-1:], text[end:][:1])):
-                        yield _Span(start, end, known.kind, known.value)
+                among = self._known.get(text[start : start + length])
+                if among is not None:
+                    yield from _spans_at(start, text, among)
 
     def _found_in(self, text: str) -> Iterator[_Span]:
         """What the patterns find in `text`."""
@@ -164,6 +163,21 @@ def _spellings(value: str) -> List[str]:
     )
     quoted = repr(value)[1:-1]
     return list(dict.fromkeys([value, clean, quoted, quoted.replace("\\'", "'")]))
+
+
+def _spans_at(start: int, text: str, among: List[_Known]) -> Iterator[_Span]:
+    """Those of the sorted known values that `text` has from `start` on, whole or in part."""
+    for known in among:
+        if text.startswith(known.spelling, start):
+            end = start + len(known.spelling)
+            if _stands_alone(known, text[:start][-1:], text[end:][:1]):
+                yield _Span(start, end, known.kind, known.value)
+    # Of sorted texts, those beside another one have the most in common with it.
+    place = bisect.bisect_left(among, _Known(text[start:], "", ""))
+    for known in among[max(place - 1, 0) : place + 1]:
+        end = start + _length_in_common(known.spelling, text, start)
+        if end - start >= _PART:
+            yield _Span(start, end, known.kind, known.value)
 
 
 def _length_in_common(spelling: str, text: str, start: int) -> int:

@@ -178,3 +178,11 @@ def test_marks_and_words_of_our_own_are_not_redacted(user: str) -> None:
 def test_spellings_of_one_value_have_one_mark(one: str, other: str) -> None:
     first, second = Redaction().text(f"{one} {other}").split()
     assert first == second
+
+
+def test_known_values_that_begin_alike_have_a_mark_each() -> None:
+    callers = [f"someone of the department of tests, number {number}" for number in range(300)]
+    redaction = Redaction()
+    redaction.know("caller", *callers)
+    redacted = [redaction.text(f"{caller} pushed it") for caller in callers]
+    assert redacted == [f"<caller-{number}> pushed it" for number in range(1, 301)]
