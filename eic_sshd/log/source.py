@@ -41,11 +41,12 @@ class Source:
         if self.journal is None:
             yield from self.file.entries(span.since or 0) if self.file else ()
             return
+        found = self.journal.entries(all_matches(self.record_uids), span)
+        if self.file is None:
+            yield from found
+            return
         boots = _Boots(self.boot)
-        parts = [self.journal.entries(all_matches(self.record_uids), span)]
-        if self.file is not None:
-            parts.append(self.file.entries(span.since or 0))
-        for entry in heapq.merge(*parts, key=_at):
+        for entry in heapq.merge(found, self.file.entries(span.since or 0), key=_at):
             yield from boots.add(entry)
         yield from boots.rest()
 
@@ -123,23 +124,25 @@ class _Boots:
         self._id = ""  # of the last entry of the journal
         self._waiting: List[Entry] = []  # records since then
 
-    def add(self, entry: Entry) -> Iterator[Entry]:
+    def add(self, entry: Entry) -> List[Entry]:
         """Take the next entry. Returns the entries whose boot is known now."""
         if not entry.boot and entry.origin is Origin.RECORD:
             self._waiting.append(entry)
-            return
-        yield from self._known(Boot(entry.boot, _began(entry)))
+            return []
+        records = self._known(Boot(entry.boot, _began(entry))) if self._waiting else []
         self._id = entry.boot
-        yield entry
+        return [*records, entry]
 
-    def rest(self) -> Iterator[Entry]:
+    def rest(self) -> List[Entry]:
         """The records after which the journal has no entry."""
         return self._known(self._present)
 
-    def _known(self, latest: Boot) -> Iterator[Entry]:
+    def _known(self, latest: Boot) -> List[Entry]:
         records, self._waiting = self._waiting, []
-        for one in records:
-            yield dataclasses.replace(one, boot=latest.id if latest.id and one.at >= latest.began else self._id)
+        return [
+            dataclasses.replace(one, boot=latest.id if latest.id and one.at >= latest.began else self._id)
+            for one in records
+        ]
 
 
 def _began(entry: Entry) -> int:
