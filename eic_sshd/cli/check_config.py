@@ -17,6 +17,7 @@ from ..diagnose.finding import Finding, Severity, error, exit_status
 from ..model.os_users import OsUsers
 from ..paths import OUR_CONFIG
 from ..sshd.program import Sshd
+from .output import printable
 
 HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting"
 EXAMPLE = """\
@@ -54,17 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
         config = load(arguments.config or OUR_CONFIG, missing_ok=arguments.config is None)
     except ConfigError as invalid:
         for problem in dict.fromkeys(invalid.problems):
-            print(f"eic-sshd: {problem}", file=sys.stderr)
+            print(f"eic-sshd: {printable(problem)}", file=sys.stderr)
         print("eic-sshd: The configuration is invalid. No pushed keys are granted until it is fixed.", file=sys.stderr)
         return 1
     findings = list(dict.fromkeys(_findings(config, arguments.config, arguments.fail_on)))
     for finding in sorted(findings, key=lambda one: one.severity is not Severity.PROBLEM):
         kind = "" if finding.severity is Severity.PROBLEM else f"{finding.severity.value}: "
-        print(f"eic-sshd: {kind}{finding.text()}", file=sys.stderr)
+        print(f"eic-sshd: {kind}{printable(finding.text())}", file=sys.stderr)
     for header, section in config.sections():
-        print(f"[{header}]")
+        print(printable(f"[{header}]"))
         for setting in section.settings:
-            print(f"{setting.name} = {_text(setting.name, getattr(section, setting.name))}".rstrip())
+            print(printable(f"{setting.name} = {_text(setting.name, getattr(section, setting.name))}".rstrip()))
     return exit_status(arguments.fail_on, findings)
 
 

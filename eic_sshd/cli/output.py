@@ -56,15 +56,25 @@ class _IgnoringErrors(io.FileIO):
         return len(data)
 
 
+def printable(text: str) -> str:
+    """`text` with the characters escaped that a terminal does not show, but obeys."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def report(sentence: str, stream: Optional[TextIO] = None) -> None:
-    """Print `sentence`, by default to standard output. A reader that is gone or slow stops no change half-way."""
+    """Print `sentence`, by default to standard output. A reader that is gone or slow stops no change half-way.
+
+    It may have parts of files, so that it is made printable.
+    """
     stream = stream or sys.stdout
     if stream is None:
         return  # it was closed when Python started
     try:
         _require_writable(stream.fileno())
         encoding = stream.encoding or "ascii"
-        stream.write(f"eic-sshd: {sentence}\n".encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(f"eic-sshd: {printable(sentence)}\n".encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except OSError:
         with open(os.devnull, "w") as nowhere:

@@ -6,7 +6,7 @@ from typing import Dict
 
 import pytest
 
-from eic_sshd.cli.output import style
+from eic_sshd.cli.output import report, style
 
 
 class Terminal(io.StringIO):
@@ -27,3 +27,8 @@ def test_terminal_without_colours_or_with_no_color_set_gets_plain_text(environme
 
 def test_text_that_is_not_for_a_terminal_is_plain() -> None:
     assert style("ok", "ok", io.StringIO(), {"TERM": "xterm"}) == "ok"
+
+
+def test_report_escapes_what_controls_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    report("/etc/x:1: the line \x1b[2J\nis wrong")
+    assert capfd.readouterr().out == "eic-sshd: /etc/x:1: the line \\x1b[2J\\nis wrong\n"
