@@ -13,7 +13,7 @@ from ..host.errors import MachineError
 from ..sshd.config_file import Line, outside
 from ..sshd.connections import ORDINARY, Connection, fulfilling
 from ..sshd.site import Site
-from .finding import Finding, warning
+from .finding import Finding, unknown, warning
 from .sshd_commands import is_plain_path, reload_command
 
 # The signature algorithms of a key (ssh-keygen(1), -Q key-sig): all other types have one, of the same name.
@@ -29,6 +29,8 @@ _METHODS = {
     "publickey": "pubkeyauthentication", "password": "passwordauthentication", "hostbased": "hostbasedauthentication",
     "keyboard-interactive": "kbdinteractiveauthentication", "gssapi-with-mic": "gssapiauthentication",
 }  # fmt: skip
+
+_MAX_CONNECTIONS = 40  # with more, one run of sshd for each would take too long
 
 
 class Obstacle(NamedTuple):
@@ -50,13 +52,33 @@ def warnings(site: Site, types: FrozenSet[str]) -> Iterator[Finding]:
         line = _line(site, obstacle, None)
         place = line.place if line else site.sshd.config
         yield warning(obstacle.code, place, obstacle.problem, _remedy(site, obstacle, line))
+    yield from _within_blocks(site, types, always)
+
+
+def _within_blocks(site: Site, types: FrozenSet[str], always: Mapping[str, Obstacle]) -> Iterator[Finding]:
+    """What Match blocks add to what is `always` so. sshd is run once for each connection that one of them needs."""
+    seen: Dict[Connection, Dict[str, Obstacle]] = {}
+    left = 0
     for block in site.sshd_config().blocks():
-        within = _obstacles_for(site, fulfilling(block.match or ""), types)
-        for keyword, obstacle in within.items():
+        connection = fulfilling(block.match or "")
+        if connection not in seen:
+            if len(seen) == _MAX_CONNECTIONS:
+                left += 1
+                continue
+            seen[connection] = _obstacles_for(site, connection, types)
+        for keyword, obstacle in seen[connection].items():
             if obstacle != always.get(keyword):
                 problem = f"for `Match {block.match}` {obstacle.problem}"
                 line = _line(site, obstacle, block.match)
                 yield warning(obstacle.code, line.place if line else site.sshd.config, problem, obstacle.remedy)
+    if left:
+        problem = f"it has so many Match blocks that {left} of them were not looked at"
+        yield unknown(
+            "match-blocks-left",
+            site.sshd.config,
+            problem,
+            "`eic-sshd doctor --user USER --addr ADDRESS` looks at one login",
+        )
 
 
 def _obstacles_for(site: Site, connection: Connection, types: FrozenSet[str]) -> Dict[str, Obstacle]:

@@ -201,4 +201,4 @@ def _report_warnings(target: Target, user: str) -> None:
     types = load_or_refuse(target.site.our_config)[0].keys.types
     found = [*obstacles.warnings(target.site, types), *match_blocks.exceptions(target.site, user)]
     for finding in found:
-        target.report(f"warning: {finding.text()}")
+        target.report(f"{finding.severity.value}: {finding.text()}")

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import argparse
-from typing import Dict, List
+from pathlib import Path
+from typing import Dict, List, Tuple
 
 import pytest
 
 from eic_sshd.cli import check_config
-from eic_sshd.diagnose.finding import Finding, error, exit_status, warning
-from eic_sshd.diagnose.obstacles import obstacles
+from eic_sshd.diagnose.finding import Finding, Severity, error, exit_status, warning
+from eic_sshd.diagnose.obstacles import obstacles, warnings
 from eic_sshd.model.public_key import SUPPORTED_TYPES
+from eic_sshd.sshd.connections import ORDINARY, Connection
+from eic_sshd.sshd.processes import Processes
+from eic_sshd.sshd.program import Settings, Sshd
+from eic_sshd.sshd.site import Site
 
 ALL = frozenset(SUPPORTED_TYPES)
 
@@ -76,6 +81,37 @@ def test_algorithms_of_no_allowed_key_type_are_an_obstacle(
     keyword: str, accepted: str, types: str, is_obstacle: bool
 ) -> None:
     assert keywords({keyword: accepted}, *types.split()) == (keyword if is_obstacle else "")
+
+
+class RecordingSshd(Sshd):
+    """Denies keys to every connection but the ordinary one, and counts how often it is run."""
+
+    runs = 0
+
+    def settings(self, connection: Connection = ORDINARY) -> Settings:
+        self.runs += 1
+        return [("pubkeyauthentication", "yes" if connection == ORDINARY else "no")]
+
+
+def warned(tmp_path: Path, config: str) -> Tuple[List[Finding], int]:
+    path = tmp_path / "sshd_config"
+    path.write_text(config)
+    sshd = RecordingSshd("/no/such/sshd", str(path))
+    return list(warnings(Site(sshd, Processes(), root=str(tmp_path)), ALL)), sshd.runs
+
+
+def test_each_match_block_is_looked_at_and_sshd_is_run_once_for_a_connection(tmp_path: Path) -> None:
+    found, runs = warned(tmp_path, "".join(f"Match User user{number % 10}\n" for number in range(100)))
+    assert [one.code for one in found] == ["public-keys-disabled"] * 100
+    assert runs == 11
+
+
+def test_of_very_many_match_blocks_the_first_are_looked_at_and_the_others_counted(tmp_path: Path) -> None:
+    found, runs = warned(tmp_path, "".join(f"Match User user{number}\n" for number in range(1000)))
+    assert runs == 41
+    assert [one.code for one in found] == ["public-keys-disabled"] * 40 + ["match-blocks-left"]
+    assert found[-1].severity is Severity.UNKNOWN
+    assert "960 of them were not looked at" in found[-1].problem
 
 
 P, W = error("x", "sshd", "a problem"), warning("x", "sshd", "a warning")
