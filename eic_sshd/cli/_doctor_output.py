@@ -55,7 +55,7 @@ def _summary(diagnosis: Diagnosis, width: int) -> Iterator[str]:
     if diagnosis.number_hidden:
         text += f"; hidden, because they follow from these: {diagnosis.number_hidden}"
     cause = diagnosis.root_cause
-    if cause is not None and cause.finding.severity in (Severity.PROBLEM, Severity.WARNING):
+    if cause is not None:
         text += f". Root cause: {cause.finding.code} ({cause.check})"
     yield from textwrap.wrap(f"{text}.", width)
 

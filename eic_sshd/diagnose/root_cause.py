@@ -118,7 +118,10 @@ class Diagnosed:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All results in their order, and the one that explains the others; None if nothing is wrong."""
+    """All results in their order, and the one that explains the others.
+
+    There is none if nothing is known to be wrong: what is unknown explains nothing.
+    """
 
     results: Sequence[Diagnosed]
     root_cause: Optional[Result]
@@ -155,7 +158,7 @@ def diagnose(results: Sequence[Result]) -> Diagnosis:
 
 def _root_cause(shown: Sequence[Result]) -> Optional[Result]:
     """The first of the most severe ones: the order of the checks is that of a login."""
-    for severity in reversed(_RANK[1:]):
+    for severity in (Severity.PROBLEM, Severity.WARNING):
         found = next((one for one in shown if one.finding.severity is severity), None)
         if found is not None:
             return found

@@ -135,6 +135,11 @@ def test_a_refusal_that_may_be_an_attack_follows_from_what_answers_in_place_of_i
     assert diagnose(results("!imds/imds-impostor ~records/recent-bad-signature")).number_hidden == 1
 
 
+def test_what_is_unknown_is_no_root_cause() -> None:
+    diagnosis = diagnose(results("?sshd/needs-root ?clock/clock-unknown =imds/imds-answers"))
+    assert (diagnosis.root_cause, len(diagnosis.shown)) == (None, 3)
+
+
 def test_what_is_in_order_is_never_hidden() -> None:
     assert len(diagnose(results("!program/program-missing =imds/imds-answers")).shown) == 2
 
