@@ -11,10 +11,7 @@ from .outcome import ERR, INFO, NOTICE, WARNING, Outcome
 if TYPE_CHECKING:
     from .verdict import Verdict
 
-_LOOK_AT_GROUPS = (
-    "Look at `id USER` and `getent group NAME`, and at the directory service that has them. Correct the name if there "
-    "is no such group."
-)
+_LOOK_AT_GROUPS = "Look at `id USER`, `getent group NAME` and the directory service. Correct the name of the group."
 
 
 class Reason(enum.Enum):
@@ -43,20 +40,17 @@ class Reason(enum.Enum):
     NO_ACTIVE_KEYS = (
         "no-active-keys", Outcome.NONE, INFO, False,
         "No key is pushed for this user now. This is the usual answer for the other keys that a client offers.",
-        "Nothing, unless a key was pushed: then check that it was pushed to this instance, for this OS user, "
-        "less than 60 seconds ago.",
+        "If a key was pushed: check that it was pushed to this instance, for this OS user, within the last 60 seconds.",
     )  # fmt: skip
     FINGERPRINT_MISMATCH = (
         "fingerprint-mismatch", Outcome.REFUSED, INFO, False,
         "Keys are pushed for this user, but not the one that the client offered.",
-        "Ordinary when a client offers several keys. Otherwise log in with the private half of the pushed key "
-        "(`ssh -o IdentitiesOnly=yes -i KEY`).",
+        "Nothing, if a client offers several keys. Otherwise use the pushed key (`ssh -o IdentitiesOnly=yes -i KEY`).",
     )  # fmt: skip
     EXPIRED = (
         "expired", Outcome.REFUSED, WARNING, False,
         "The pushed key's Timestamp has passed.",
-        "Push the key again and log in within 60 seconds. If it happens at once, the instance's clock is ahead: "
-        "check chrony or systemd-timesyncd.",
+        "Push the key again, and log in within 60 seconds. If it happens at once, the clock is ahead: set it.",
     )  # fmt: skip
     EXPIRY_BEYOND_WINDOW = (
         "expiry-beyond-window", Outcome.REFUSED, WARNING, False,
@@ -72,8 +66,7 @@ class Reason(enum.Enum):
     BAD_SIGNATURE = (
         "bad-signature", Outcome.REFUSED, WARNING, False,
         "The block's signature was not made by the signer over these bytes.",
-        "Push the key again (the signer may have changed in between). If it stays, something between IMDS and "
-        "this instance alters the answers.",
+        "Push the key again: the signer may have changed. If it stays, something alters the answers of IMDS.",
     )  # fmt: skip
     KEY_MALFORMED = (
         "key-malformed", Outcome.REFUSED, WARNING, False,
@@ -98,27 +91,23 @@ class Reason(enum.Enum):
     SIGNER_NAME_MISMATCH = (
         "signer-name-mismatch", Outcome.REFUSED, WARNING, True,
         "The signer certificate's CN, or its dNSNames, are not managed-ssh-signer.REGION.DOMAIN of this instance.",
-        "Another host may be answering in place of IMDS. Compare `placement/region` and `services/domain` in IMDS with "
-        "where the instance runs.",
+        "Another host may be answering in place of IMDS. Compare its region and domain with where the instance runs.",
     )  # fmt: skip
     SIGNER_UNTRUSTED = (
         "signer-untrusted", Outcome.REFUSED, WARNING, True,
-        "The signer certificate does not chain to a trusted root, or is not fit to be the signer's: a TLS server's, in "
-        "that name.",
+        "The signer certificate does not chain to a trusted root, or is not a TLS server's in the signer's name.",
         "Check that ca-certificates is installed and current and that `[trust]` is as intended; otherwise another host "
         "may be answering in place of IMDS.",
     )  # fmt: skip
     SIGNER_REVOKED = (
         "signer-revoked", Outcome.REFUSED, ERR, True,
-        "A staple reports that a certificate in the signer's chain is revoked. It counts however old it is, whatever "
-        "other staples report.",
+        "A staple reports that a certificate of the signer's chain is revoked. It counts however old it is.",
         "Wait for AWS to rotate the signer, and use an on-disk key meanwhile.",
     )  # fmt: skip
     STAPLE_MISSING = (
         "staple-missing", Outcome.REFUSED, WARNING, True,
         "A certificate in the signer's chain has no OCSP staple.",
-        "Try again in a minute (a rotation may be under way). `[trust] require_ocsp = no` would accept it, at the "
-        "price of trusting revoked signers.",
+        "Try again in a minute: AWS may be replacing the signer. `[trust] require_ocsp = no` accepts revoked ones.",
     )  # fmt: skip
     STAPLE_INVALID = (
         "staple-invalid", Outcome.REFUSED, WARNING, True,
@@ -147,8 +136,7 @@ class Reason(enum.Enum):
     REGION_MISMATCH = (
         "region-mismatch", Outcome.REFUSED, WARNING, True,
         "IMDS reports a region that `[instance] region` does not list.",
-        "If the image is meant to run in that region, add it to `[instance] region`. Otherwise another host may be "
-        "answering in place of IMDS.",
+        "Add the region to `[instance] region`, if it is meant. Otherwise another host may be answering as IMDS.",
     )  # fmt: skip
     USER_NAME_INVALID = (
         "user-name-invalid", Outcome.REFUSED, INFO, False,
@@ -181,9 +169,8 @@ class Reason(enum.Enum):
     DEADLINE_EXCEEDED = (
         "deadline-exceeded", Outcome.ERROR, WARNING, True,
         "The decision took longer than `[imds] deadline` in all.",
-        "The message names the step that took the time. If the command decided in its own process, it also has the "
-        "processor time that this process got: if that is little, the machine is busy with other work. Otherwise look "
-        "at what the step waits for.",
+        "The message names the step that took the time, and (without the daemon) the processor time of the process. If "
+        "that is little, the machine is busy with other work. Otherwise look at what the step waits for.",
     )  # fmt: skip
     CONFIG_INVALID = (
         "config-invalid", Outcome.ERROR, ERR, True,
@@ -213,8 +200,7 @@ class Reason(enum.Enum):
     )  # fmt: skip
     USER_GROUPS_UNKNOWN = (
         "user-groups-unknown", Outcome.ERROR, WARNING, False,
-        "`[users] deny` or `allow` has a group that could not be looked up, or that does not exist. The chained "
-        "command and the fallback did not run either.",
+        "`[users] deny` or `allow` has a group that is not known now. Chained command and fallback did not run either.",
         _LOOK_AT_GROUPS,
     )  # fmt: skip
     SKIP_GROUPS_UNKNOWN = (
