@@ -70,6 +70,12 @@ def test_no_more_than_4096_further_blocks_are_counted() -> None:
     assert "1023 more refused, 4095 more not looked at" in refusal(b"x\n\n" * (1024 + 4095)).detail
 
 
+@pytest.mark.parametrize(("others", "reason"), [(255, Reason.BLOCK_MALFORMED), (256, Reason.FINGERPRINT_MISMATCH)])
+def test_first_256_blocks_with_other_keys_are_looked_at_for_the_reason(others: int, reason: Reason) -> None:
+    blob = b"".join(block(key_line(number)) for number in range(1, others + 1)) + b"#\nx\n"
+    assert refusal(blob, fingerprint(WANTED)).reason is reason
+
+
 def test_malformed_blocks_with_other_keys_do_not_count() -> None:
     malformed = [b"x\n\n", b"#\n", b"#Timestamp=1\n", block(b"ssh-ed25519 AAAA"), block(key_line(7), timestamp=b"soon")]
     blob = b"\n".join(malformed * 500) + b"\n" + block(WANTED, "last")
