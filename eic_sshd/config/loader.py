@@ -56,7 +56,7 @@ class Reading:
 
     def add_problem(self, sections: Sequence[str], subject: str, problem: str, remedy: str = "") -> None:
         """`sections` are invalid, because of the `problem`."""
-        self.problems.append(message(subject, problem[:_MAX_PROBLEM], remedy))
+        self.problems.append(message(subject, _shortened(problem, _MAX_PROBLEM), remedy))
         self.invalid_sections += sections
 
 
@@ -227,8 +227,12 @@ def _read_setting(file: str, header: str, setting: Setting[object], entry: ini.E
     try:
         value = setting.parse(entry.text)
     except ValueError as error:
-        problem = f"[{header}] {setting.name} is invalid ({entry.text[:_MAX_VALUE]!r})"
+        problem = f"[{header}] {setting.name} is invalid ({_shortened(entry.text, _MAX_VALUE)!r})"
         reading.add_problem(_lost_with(header.split()[0]), place, problem, str(error))
         return
     reading.values[header][setting.name] = value
     reading.origins[header, setting.name] = place
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}..."

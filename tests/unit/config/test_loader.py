@@ -296,3 +296,9 @@ def test_stamp_differs_after_any_change_of_a_file_of_the_configuration(tmp_path:
     assert changed()
     (tmp_path / "conf.d/20.conf").unlink()
     assert changed()
+
+
+@pytest.mark.parametrize(("length", "shown"), [(200, "x" * 200 + "'"), (201, "x" * 200 + "...'")])
+def test_value_of_more_than_200_characters_is_marked_as_cut(tmp_path: Path, length: int, shown: str) -> None:
+    path = write(tmp_path, f"[keys]\nwindow = {'x' * length}\n")
+    assert f"'{shown})" in problems(path)[0]
