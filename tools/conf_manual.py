@@ -58,8 +58,20 @@ fixed.
 Keys on disk that
 .Xr sshd 8
 reads itself stay valid.
-A chained command runs, unless its own setting is invalid or is in a file that
-cannot be parsed.
+A chained command runs, unless
+.Ic [chain]
+or
+.Ic [users]
+is invalid, a section seems to be meant for
+.Ic [users] ,
+or a file that cannot be parsed sets one of them.
+.Ic [fallback]
+is off if it,
+.Ic [keys] ,
+.Ic [users]
+or a
+.Ic [policy]
+is invalid.
 .Ic eic-sshd check-config
 reports whether the configuration is valid, and the settings in force;
 .Ic systemctl try-reload-or-restart eic-sshd

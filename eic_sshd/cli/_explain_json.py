@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Dict, List, Tuple
 
 from ..decide.explanation import BlockResult, Explanation, RuleResult
-from ..decide.seen import LAST_SECOND, utc
+from ..decide.seen import utc
 from ..imds.capture import Request
+from ..imds.saved import LAST_SECOND
 from ..log.record import clean
 from ..model.value import Value
 from ..model.verdict import broken_rule

@@ -68,7 +68,7 @@ def _is_random(text: str) -> bool:
 
 def _is_path(word: str) -> bool:
     folder = os.path.dirname(word)
-    return folder.strip("/") != "" and os.path.isdir(folder)
+    return os.path.lexists(word) or (folder.strip("/") != "" and os.path.isdir(folder))
 
 
 def _read(argument: str) -> str:

@@ -105,7 +105,7 @@ class Run:
         chosen, here = self._arguments, instances(connections)
         if self._machine.instance_id is not None:
             here.add(self._machine.instance_id)
-        if not here:
+        if not here and trail.pushes and chosen.reason is None:
             report(
                 "pushes that were not used: they are not shown, because neither the hardware nor a record names this "
                 "instance. Use --since with a time before the last login with a pushed key.",

@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _findings(config: Config, file: Optional[str], fail_on: str) -> Iterator[Finding]:
-    """All findings for this machine if the configuration `file` is the installed one, and root asks."""
-    yield from configuration.problems(config)
-    yield from key_options.problems(config.keys.options, time.time(), Sshd())
+    """All findings. Those of this machine only if the configuration `file` is the installed one (None)."""
+    yield from configuration.problems(config, is_of_this_machine=file is None)
+    yield from key_options.problems(config.keys.options, time.time(), Sshd() if file is None else None)
     if file is None and os.geteuid() == 0:
         from ..diagnose import installation, libraries, selinux
         from ._admin import this_site

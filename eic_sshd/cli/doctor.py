@@ -54,7 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--redact",
         action="store_true",
-        help="replace ARNs, accounts, addresses, request ids, instance ids, fingerprints and the name of --user",
+        help="replace ARNs, accounts, addresses, public keys, fingerprints, request ids, instance ids and the name of "
+        "--user",
     )
 
 

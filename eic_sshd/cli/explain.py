@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ContextManager, Optional
 from ..host.accounts import acting_as
 from ..host.errors import MachineError
 from ..host.process import isolate
+from ..imds.saved import LAST_SECOND
 from ..paths import ACCOUNT, OUR_CONFIG
 from .output import style
 
@@ -31,7 +32,6 @@ Keep what IMDS answered, and decide on it again on another machine:
 Whether an IAM user may log in as root, by [users] and [policy]:
   eic-sshd explain --caller arn:aws:iam::123456789012:user/alice root
 """
-_LATEST = 253402300799  # the last second of the year 9999
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +122,9 @@ def _refuse_private_keys(arguments: argparse.Namespace) -> None:
     }
     for name, text in given.items():
         if text is not None and may_be_private(text):
-            raise MachineError(name, "it is a private key, or may be a line of one", "It is not shown here")
+            raise MachineError(
+                name, "it is a private key, or may be a line of one (not shown)", "Write a path with its folder: ./NAME"
+            )
 
 
 def _redacted(problem: str, arguments: argparse.Namespace) -> str:
@@ -195,6 +197,6 @@ def _time(text: str) -> float:
             seconds = moment.timestamp()
     except (ValueError, OverflowError):
         seconds = -1
-    if not 0 <= seconds <= _LATEST:
+    if not 0 <= seconds <= LAST_SECOND:
         raise argparse.ArgumentTypeError("neither seconds since the epoch nor a time such as 2026-01-31T12:00:00Z")
     return seconds

@@ -16,8 +16,8 @@ class UsersSettings(Section, name="users"):
     blanks is written between double quotes. * means every user, root too.
 
     These settings apply before IMDS is read. They do not apply to sshd's own AuthorizedKeysFile: to lock an account,
-    use DenyUsers in sshd_config(5). If the groups of a user cannot be looked up, nothing is granted. The
-    daemon caches the groups of a user for 60 seconds.
+    use DenyUsers in sshd_config(5). If a group of deny or allow cannot be looked up, no key is granted at
+    all; if one of skip cannot, the user counts as listed there. The daemon caches the groups of a user for 60 seconds.
     """
 
     deny = Setting(

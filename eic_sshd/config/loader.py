@@ -19,7 +19,10 @@ _LIMIT = 256 * 1024  # bytes of one file
 # What a file of another kind, in place of a configuration, may add to a record: characters of a value and of a problem,
 # and problems. `eic-sshd check-config` prints all problems.
 _MAX_VALUE, _MAX_PROBLEM, _MAX_PROBLEMS = 200, 400, 10
-_MEANS_USERS = r"\W*users?\b"  # a header that may have been meant for [users]
+# What a wrong header may have been meant for, and the settings of [users], which may be in a wrong section.
+_MEANS_USERS = r"\W*users?\b"
+_MEANS_RIGHTS = r"\W*(?:users?\b|polic|keys?\b)"
+_OF_USERS = ("deny", "skip", "allow")
 
 
 class ConfigError(Exception):
@@ -169,8 +172,8 @@ def _text(file: str, reading: Reading, missing_ok: bool) -> Optional[str]:
 def _invalidate_file(text: str, reading: Reading, subject: str, problem: str, remedy: str = "") -> None:
     """An unreadable or unparsable file invalidates every section, except [chain] if its `text` does not concern it.
 
-    The chained command's keys are the site's: eic-sshd withholds them only if it cannot know the command, or whom
-    [users] denies.
+    The chained command's keys are the site's: eic-sshd withholds them only if the text sets the command, or whom
+    [users] denies. Of a file that cannot be read there is no text, so its chained command runs.
     """
     sets_command = re.search(r"(?m)^\s*command\s*=", text)
     reading.has_command |= bool(sets_command)
@@ -194,8 +197,8 @@ def _read_section(file: str, found: ini.IniSection, reading: Reading) -> None:
     section = reading.sections.get(name)
     if section is None:
         remedy = f"Use one of: {', '.join(sorted(reading.sections))}"
-        # It may have been meant to deny logins.
-        lost = ["fallback", "chain"] if re.match(_MEANS_USERS, found.header, re.IGNORECASE) else ["fallback"]
+        lost = ["chain"] if re.match(_MEANS_USERS, found.header, re.IGNORECASE) else []
+        lost += ["fallback"] if re.match(_MEANS_RIGHTS, found.header, re.IGNORECASE) else []
         reading.add_problem([found.header, *lost], place, f"unknown section [{found.header}]", remedy)
         return
     try:
@@ -213,7 +216,9 @@ def _read_section(file: str, found: ini.IniSection, reading: Reading) -> None:
             _read_setting(file, header, settings[key], entry, reading)
         else:
             remedy = f"Use one of: {', '.join(settings)}"
-            reading.add_problem(_lost_with(name), f"{file}:{entry.line}", f"unknown key {key} in [{header}]", remedy)
+            lost = _lost_with("users") if key in _OF_USERS else []
+            problem = f"unknown key {key} in [{header}]"
+            reading.add_problem([*_lost_with(name), *lost], f"{file}:{entry.line}", problem, remedy)
 
 
 def _lost_with(name: str) -> List[str]:

@@ -111,9 +111,16 @@ def _decide(state: _State, invocation: Invocation) -> bytes:
     else:
         with _authorizer(state) as authorizer:
             decision = authorizer.decide(invocation)
-    if decision.reason in _BY_GROUPS:
+    if _is_by_groups(decision):
         return protocol.DECLINED  # the client may reach a directory that this sandbox cannot; it records the decision
     return _recorded(state, decision)
+
+
+def _is_by_groups(decision: Decision) -> bool:
+    """Whether it rests on groups that could not be looked up, or is a fallback because of them."""
+    return decision.reason in _BY_GROUPS or (
+        decision.reason is Reason.FALLBACK_FILE and any(one.reason in _BY_GROUPS for one in decision.verdicts)
+    )
 
 
 def _cached(state: _State, invocation: Invocation) -> Optional[Callable[[], bytes]]:

@@ -8,6 +8,7 @@ from typing import Callable, Dict, Optional, Tuple
 
 from ..config.schema import Config
 from ..host.hardware import AnyHardware, Hardware
+from ..imds.saved import LAST_SECOND
 from ..invocation import Invocation
 from ..model.public_key import PublicKey
 from ..model.signed_key import Block
@@ -15,7 +16,6 @@ from ..model.value import Value
 from ..model.verdict import Rule
 from .cache import Cache
 
-LAST_SECOND = 253402300799
 """Of the year 9999, since the epoch: RFC 3339 has four digits for the year."""
 
 

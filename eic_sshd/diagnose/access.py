@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from typing import Iterator, List, Optional
+from typing import Iterator, List
 
 from ..config import loader
 from ..host import packages, trusted_files
-from ..host.accounts import error_as, is_single_ordinary_user
+from ..host.accounts import error_as, is_single_ordinary_user, uid_of
 from ..paths import ACCOUNT, SOCKET_UNIT
 from ..sshd.config_file import COMMAND_USER, outside
 from ..sshd.site import Site
@@ -161,14 +161,6 @@ def socket_problems(user: str, socket: str, is_listening: bool) -> Iterator[Find
             f"other users may use it, so the daemon does not answer {user}, {_SLOWER} ({_owner_and_mode(socket)})",
             _RESTART,
         )
-
-
-def uid_of(user: str) -> Optional[int]:
-    """The uid of `user`; None if there is no such user."""
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except KeyError:
-        return None
 
 
 def _denials(user: str, socket: str) -> Iterator[Finding]:

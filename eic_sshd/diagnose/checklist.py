@@ -9,7 +9,7 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional
 
 from ..config import loader
 from ..config.schema import Config
-from ..host.accounts import is_single_ordinary_user
+from ..host.accounts import is_single_ordinary_user, uid_of
 from ..host.errors import MachineError
 from ..paths import ACCOUNT
 from ..sshd import commands
@@ -169,7 +169,7 @@ def _selinux() -> Iterator[Finding]:
 
 def _services(question: Question) -> Iterator[Finding]:
     user = question.command_user()
-    if access.uid_of(user) is None:
+    if uid_of(user) is None:
         yield access.account_missing(user)
     if not is_single_ordinary_user(user):
         return

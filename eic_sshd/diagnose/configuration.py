@@ -16,9 +16,12 @@ from .clock import PUSH_VALIDITY
 from .finding import Finding, error, warning
 
 
-def problems(config: Config) -> Iterator[Finding]:
-    """What is wrong with settings of which each is valid by itself, and what is dangerous in [policy]."""
-    yield from policies.problems(config)
+def problems(config: Config, *, is_of_this_machine: bool = True) -> Iterator[Finding]:
+    """What is wrong with settings of which each is valid by itself, and what is dangerous in [policy].
+
+    Groups are looked up only if the configuration `is_of_this_machine`.
+    """
+    yield from policies.problems(config, None if is_of_this_machine else lambda _: True)
     roots_for = roots.configured(config.trust)
     for domain in dict.fromkeys(map(partition.domain_of, config.instance.region or ("us-east-1",))):
         try:

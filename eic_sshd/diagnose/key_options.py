@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import calendar
 import time
-from typing import Iterator
+from typing import Iterator, Optional
 
 from ..host.errors import MachineError
 from ..model.key_options import expiry_time
@@ -16,8 +16,11 @@ _UTC_SINCE = (9, 1)  # the first OpenSSH that knows the Z of expiry-time; others
 _SUBJECT = "[keys] options"
 
 
-def problems(options: str, now: float, sshd: Sshd) -> Iterator[Finding]:
-    """Why no pushed key logs in with `options`; `now` is in seconds since the epoch."""
+def problems(options: str, now: float, sshd: Optional[Sshd]) -> Iterator[Finding]:
+    """Why no pushed key logs in with `options`, of this machine's `sshd` or (None) of any.
+
+    `now` is in seconds since the epoch.
+    """
     text = expiry_time(options)
     if text is None:
         return
@@ -29,7 +32,7 @@ def problems(options: str, now: float, sshd: Sshd) -> Iterator[Finding]:
             f"expiry-time has passed, so no pushed key logs in ({text})",
             "Remove expiry-time, or set a later time",
         )
-    if not text.endswith("Z"):
+    if sshd is None or not text.endswith("Z"):
         return
     try:
         version = sshd.version() or _UTC_SINCE

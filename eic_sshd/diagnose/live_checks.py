@@ -27,10 +27,11 @@ from ..paths import SERVICE_UNIT
 from ..sshd.commands import record_writers
 from ..sshd.site import Site
 from . import clock, firewall, imds_access, imds_probe, recent_entries, recent_records, selinux, trust_now
-from .finding import Finding, unknown
+from .finding import Finding, Severity, unknown
 
 _TIME_DAEMONS = ("chrony.service", "chronyd.service", "systemd-timesyncd.service", "ntpsec.service", "ntp.service")
 _TAG = "sys/devices/virtual/dmi/id/board_asset_tag"
+_READ_IT = "Run `eic-sshd log --since -1h`"
 _MAX_LINES = "500"
 _AUDIT_LOG = "/var/log/audit/audit.log"
 _DAY = 86400  # seconds
@@ -100,7 +101,12 @@ class LiveChecks(NamedTuple):
         try:
             require_journal()
             recent = recent_entries.newest(Source(Journal(uids), uids).entries, file, now)
-            yield from recent_records.findings(recent.entries, now, recent_entries.text(recent, now))
+            found = recent_records.findings(recent.entries, now, recent_entries.text(recent, now))
+            if not recent.is_cut:
+                yield from found
+                return
+            yield from (one for one in found if one.severity is not Severity.OK)
+            yield unknown("log-too-long", "the log", "its newest entries could not be read in time", _READ_IT)
         except MachineError as problem:
             yield unknown("log-unreadable", problem.subject, problem.problem, problem.remedy)
 

@@ -19,6 +19,7 @@ _DAY = 86400  # seconds
 _FIRST_PART = 60  # seconds; each part that is read is twice as long as the one after it
 _MAX_ENTRIES = 100_000
 _SECONDS = 5.0  # for the journal: the check has less than 10
+_FILE_SECONDS = 2.0
 # An entry without a reason: sshd's lines have none, and other entries do not count.
 _NO_REASON = {Origin.SSHD: "", Origin.RECORD: "none", Origin.LOGIND: "none"}
 
@@ -27,10 +28,14 @@ EntriesSince = Callable[[Span], Iterator[Entry]]
 
 
 class Recent(NamedTuple):
-    """The entries in the order of their time. All from the Unix time `since` on are among them."""
+    """The entries in the order of their time. All from the Unix time `since` on are among them.
+
+    `is_cut` says that there was no time for the newest ones, so that this holds for none.
+    """
 
     entries: Sequence[recent_records.Entry]
     since: float
+    is_cut: bool = False
 
 
 def newest(
@@ -47,6 +52,7 @@ def newest(
     until = monotonic() + _SECONDS
     parts: List[Deque[recent_records.Entry]] = []
     since, length = now, float(_FIRST_PART)
+    is_cut = False
     while since > now - _DAY and sum(map(len, parts)) < most:
         start = max(since - length, now - _DAY)
         part: Deque[recent_records.Entry] = deque(maxlen=most)
@@ -56,14 +62,21 @@ def newest(
                 break
         if monotonic() > until and parts:
             break  # the newest entries of this part were not read
+        is_cut |= monotonic() > until
         parts.append(part)
         is_whole = len(part) < most
         since, length = start if is_whole else part[0].at, length * 2
-    of_file = [] if file is None else deque(map(_entry, file.entries(int((now - _DAY) * 1e6))), maxlen=most)
+    of_file: Deque[recent_records.Entry] = deque(maxlen=most)
+    until = monotonic() + _FILE_SECONDS
+    for one in [] if file is None else file.entries(int((now - _DAY) * 1e6)):
+        of_file.append(_entry(one))
+        is_cut |= monotonic() > until
+        if is_cut:
+            break
     if len(of_file) == most:
         since = max(since, of_file[0].at)
     entries = heapq.merge(itertools.chain.from_iterable(reversed(parts)), of_file, key=_at)
-    return Recent(list(entries), since)
+    return Recent(list(entries), since, is_cut)
 
 
 def _between(journal: EntriesSince, start: float, end: Optional[float]) -> Iterator[recent_records.Entry]:

@@ -70,7 +70,8 @@ def denials(lines: Iterable[str], install: str) -> Iterator[Finding]:
     remedy = f"Run `{install} && restorecon -R /usr/lib/eic-sshd /usr/bin/eic-sshd /run/eic-sshd`"
     if denied:
         problem = (
-            f"it has denied eic-sshd something {len(denied)} times in the last day (the last: {_what(denied[-1])})"
+            f"it has denied eic-sshd something {len(denied)} times in the last day, or since its policy and labels "
+            f"were changed (the last: {_what(denied[-1])})"
         )
         yield error("selinux-denials", "SELinux", problem, remedy)
     elif found:

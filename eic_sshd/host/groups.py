@@ -17,11 +17,12 @@ from ..model.os_users import Memberships
 
 _TIMEOUT = 0.5  # seconds for a lookup, the wait for its turn included
 _LIFETIME = 60.0  # seconds for which its result serves
-# Seconds for which one without all groups serves, and in which nothing is looked up after a lookup that took too long:
-# one decision may need many groups, and does not wait for each of them.
+# Seconds for which one without all groups serves, and in which no group of a user is looked up after a lookup for this
+# user took too long: one decision may need many groups, and does not wait for each of them.
 _FAILURE_LIFETIME = 1.0
 _MAX_UNDER_WAY = 4
 _MAX_RESULTS = 1024
+_TOO_SLOW = ()  # in place of groups: a lookup for the user took too long
 # Prints a character for each group: 1 if the user is in it, 0 if not, ? if there is no such group.
 _PROGRAM = """
 import grp, os, pwd, sys
@@ -36,18 +37,21 @@ print("".join(map(member, sys.argv[2:])))
 """
 
 Ask = Callable[[str, Sequence[str], float], str]
-"""Gives what the program prints for a user and groups, within some seconds; raises OSError, SubprocessError."""
+"""Gives what the program prints for a user and groups, within some seconds; raises OSError."""
 
 
 def ask_in_a_process(user: str, groups: Sequence[str], seconds: float) -> str:
-    """What a process prints that ends after `seconds`. Raises OSError, subprocess.SubprocessError."""
-    import subprocess  # late, here and below: it is slow to load, and most sites list no groups
+    """What a process prints that ends after `seconds`. Raises OSError."""
+    import subprocess  # late: it is slow to load, and most sites list no groups
 
     command = [sys.executable or "/usr/bin/python3", "-IS", "-c", _PROGRAM, user, *groups]
-    done = subprocess.run(
-        [os.fsencode(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, env={}, timeout=seconds, check=True,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [os.fsencode(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env={}, timeout=seconds, check=True,
+        )  # fmt: skip
+    except (ValueError, subprocess.SubprocessError) as error:  # a name with a null character; a time-out, a failure
+        raise OSError(str(error)) from error
     return done.stdout.decode("ascii", "replace").rstrip("\n")
 
 
@@ -60,7 +64,6 @@ class Groups:
         self._turns = threading.BoundedSemaphore(_MAX_UNDER_WAY)
         self._lock = threading.Lock()
         self._results: Dict[Tuple[str, Tuple[str, ...]], Tuple[Memberships, float]] = {}
-        self._again_at = 0.0  # when a directory that did not answer in time is tried again
 
     def cached(self, user: str, groups: Sequence[str]) -> Memberships:
         """What is known already; all of `groups` are unknown otherwise. It waits for nothing."""
@@ -79,24 +82,28 @@ class Groups:
         return found if found is not None and self._monotonic() < until else None
 
     def _looked_up(self, user: str, groups: Sequence[str]) -> Memberships:
-        begun = self._monotonic()
-        printed = ""
-        if begun >= self._again_at:
-            if self._turns.acquire(timeout=_TIMEOUT):
-                try:
-                    printed = self._ask(user, groups, max(begun + _TIMEOUT - self._monotonic(), 0.01))
-                except Exception:  # whatever it is, all of them are unknown: the refusal says so
-                    printed = ""
-                finally:
-                    self._turns.release()
-            if not printed and self._monotonic() - begun >= _TIMEOUT:
-                self._again_at = self._monotonic() + _FAILURE_LIFETIME
+        printed = "" if self._stored(user, _TOO_SLOW) else self._asked(user, groups)
         if len(printed) != len(groups):
             printed = "?" * len(groups)
         return Memberships(
             frozenset(group for group, answer in zip(groups, printed) if answer == "1"),
             frozenset(group for group, answer in zip(groups, printed) if answer not in "01"),
         )
+
+    def _asked(self, user: str, groups: Sequence[str]) -> str:
+        """What the program prints; empty where that fails or takes too long."""
+        begun = self._monotonic()
+        printed = ""
+        if self._turns.acquire(timeout=_TIMEOUT):
+            try:
+                printed = self._ask(user, groups, max(begun + _TIMEOUT - self._monotonic(), 0.01))
+            except (OSError, RuntimeError, ImportError):
+                printed = ""  # all of them are unknown: the refusal says so
+            finally:
+                self._turns.release()
+        if not printed and self._monotonic() - begun >= _TIMEOUT:
+            self._store(user, _TOO_SLOW, Memberships(unknown=frozenset(groups)))
+        return printed
 
     def _store(self, user: str, groups: Sequence[str], found: Memberships) -> None:
         now = self._monotonic()

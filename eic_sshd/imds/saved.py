@@ -26,7 +26,7 @@ _FORMAT = 1
 _INDEX_LIMIT = 256 * 1024  # bytes
 _BODY_LIMIT = 512 * 1024  # bytes: the longest answer that is read from IMDS
 _MAX_ANSWERS = 64
-_LAST_SECOND = 253402300799  # of the year 9999, since the epoch
+LAST_SECOND = 253402300799  # of the year 9999, since the epoch
 # What `client` reads: at most a user's name or a staple's name after a path of its own.
 _PATH = re.compile(r"[a-z-]+(/[a-z-]+){0,2}(/[A-Za-z0-9_-][A-Za-z0-9@._$-]{0,127})?")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -118,7 +118,7 @@ class _Fields:
 
     def number(self, name: str) -> float:
         value = self._found.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_SECOND:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LAST_SECOND:
             raise _Invalid(f"{INDEX}: {name} is not a time")
         return float(value)
 

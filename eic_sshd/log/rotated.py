@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import List, Tuple
@@ -31,7 +32,8 @@ def _all(path: str) -> List[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if pattern.fullmatch(entry.name) and entry.name != base and entry.is_file(follow_symlinks=False):
-                    found.append((entry.stat(follow_symlinks=False).st_mtime, entry.name))
+                    with contextlib.suppress(FileNotFoundError):  # it has another name by now
+                        found.append((entry.stat(follow_symlinks=False).st_mtime, entry.name))
     except OSError:
         return []
     present = {name for _, name in found}

@@ -43,19 +43,19 @@ def read(path: str, limit: int = _FILE_LIMIT, walk: Walk = _walk) -> Trail:
     """
     if not os.path.isdir(path):
         return _read_file(path, limit)
-    count = 0
+    found = False
 
     def trails() -> Iterator[Trail]:
-        nonlocal count
-        for file in _files(path, walk):
+        nonlocal found
+        for number, file in enumerate(_files(path, walk)):
+            if number >= _MAX_FILES:
+                raise UnreadableTrail(path, f"more than {_MAX_FILES} files", "Name a folder of fewer days")
             with contextlib.suppress(_NothingInIt):
                 yield _read_file(file, limit)
-                count += 1
-                if count > _MAX_FILES:
-                    raise UnreadableTrail(path, f"more than {_MAX_FILES} files", "Name a folder of fewer days")
+                found = True
 
     trail = joined(trails())
-    if count == 0:
+    if not found:
         raise UnreadableTrail(
             path, "no .json or .json.gz file with events in it", "Name a file or folder of CloudTrail's"
         )

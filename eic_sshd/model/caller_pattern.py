@@ -128,14 +128,14 @@ def _segment_matches(pattern: str, segment: str, os_user: str) -> bool:
     return wildcard_matches(pattern, segment)
 
 
-def wildcard_matches(pattern: str, text: str) -> bool:
-    """Whether `pattern` means all of `text`: `*` is one character or more, `?` is one, any other character itself."""
+def wildcard_matches(pattern: str, text: str, least: int = 1) -> bool:
+    """Whether `pattern` means all of `text`: `*` is `least` characters or more, `?` one, any other character itself."""
     if "*" not in pattern and "?" not in pattern:
         return pattern == text
     ends = {0}  # how much of `text` the pattern so far may mean
     for character in pattern:
         if character == "*":
-            ends = set(range(min(ends) + 1, len(text) + 1))
+            ends = set(range(min(ends) + least, len(text) + 1))
         else:
             ends = {end + 1 for end in ends if end < len(text) and character in ("?", text[end])}
         if not ends:

@@ -12,10 +12,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Union
 
+from .caller_pattern import wildcard_matches
 from .value import Value
 
 if TYPE_CHECKING:
     import ipaddress
+
+    _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 # sshd reads no longer line than 16 KiB; a key may take 11 KiB of it.
 _MAX_LENGTH = 4096
@@ -140,8 +143,10 @@ def _from(value: str) -> None:
         _from_pattern(pattern)
     if not allowed:
         raise ValueError("Name an address that may log in, too: from has only ones that may not")
+    networks = [(one, _network(one)) for one in allowed]
     for pattern in denied:
-        hidden = next((one for one in allowed if _has(pattern, one)), None)
+        network = _network(pattern)
+        hidden = next((one for one, within in networks if _has(pattern, network, one, within)), None)
         if hidden is not None:
             raise ValueError(f"Remove {hidden} or !{pattern} in from: the first is within the second")
 
@@ -161,18 +166,19 @@ def _from_pattern(pattern: str) -> None:
         raise ValueError(f"Use the IPv4 address in from, in place of {pattern[:64]}")
 
 
-def _has(outer: str, inner: str) -> bool:
-    """Whether each client that `inner` matches is one that `outer` matches, as far as that can be seen."""
-    one, other = _network(inner), _network(outer)
+def _has(outer: str, other: Optional[_Network], inner: str, one: Optional[_Network]) -> bool:
+    """Whether each client that `inner` matches is one that `outer` matches, as far as that can be seen.
+
+    `one` and `other` are their networks, where they are such.
+    """
     if one is not None and other is not None:
         return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
     if not outer.strip("*"):
         return True
-    wildcards = ".*".join(re.escape(part).replace(r"\?", ".") for part in outer.lower().split("*"))
-    return not re.search("[*?/]", inner) and bool(re.fullmatch(wildcards, inner.lower()))
+    return not re.search("[*?/]", inner) and wildcard_matches(outer.lower(), inner.lower(), least=0)
 
 
-def _network(text: str) -> Optional[Union[ipaddress.IPv4Network, ipaddress.IPv6Network]]:
+def _network(text: str) -> Optional[_Network]:
     """The network of an address or of ADDRESS/BITS; None if `text` is neither."""
     import ipaddress  # late: it is slow to load
 

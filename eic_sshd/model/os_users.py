@@ -11,9 +11,9 @@ from .value import Value
 
 # More than any name of a user or group has: useradd(8) and groupadd(8) allow 32, directories more.
 _MAX_LENGTH = 256
-# No user or group has a name with one of these, neither in passwd(5) nor in a directory: a word with one is a mistake,
-# such as a second setting on the same line, a comma between two names, or a comment.
-_NEVER_IN_A_NAME = r"[]\[=,:;|<>{}\"/]|^@?#"
+# passwd(5) and directories allow none of these in a name: a word with one is a mistake, such as a second setting on the
+# same line, a comma between two names, or a comment.
+_NEVER_IN_A_NAME = r"[]\[=,:;|<>\"/]|^@?#|\$\{"
 
 
 class OsUsers(Value):

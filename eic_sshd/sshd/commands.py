@@ -8,7 +8,7 @@ from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
 from ..host.accounts import uid_of
 from ..host.plain_files import read
 from ..paths import ACCOUNT
-from .config_file import COMMAND, COMMAND_USER, Line, outside
+from .config_file import COMMAND, COMMAND_USER, Line, in_same_block, outside
 from .drop_in import is_ours, replaced_command
 from .site import Site
 
@@ -35,9 +35,12 @@ def in_force(site: Site) -> Tuple[str, str]:
 def record_writers(site: Site) -> FrozenSet[int]:
     """The uids that may write eic-sshd's records: root's, eic-sshd's, and each AuthorizedKeysCommandUser's.
 
-    Those of Match blocks, and of lines that are not in force now, are among them: records may be old.
+    Those of Match blocks, and of lines that are not in force now, are among them: records may be old. The user of a
+    Match block with another command is not: eic-sshd never runs as that user.
     """
-    lines = site.sshd_config().lines(COMMAND_USER)
+    files = site.sshd_config()
+    others = [line for line in files.lines(COMMAND) if not line.is_unconditional and not is_ours(line.value)]
+    lines = [line for line in files.lines(COMMAND_USER) if not in_same_block(line, others)]
     names = {ACCOUNT, in_force(site)[1], *(line.word for line in lines)}
     return frozenset({0, *(uid for uid in map(uid_of, names) if uid is not None)})
 

@@ -72,7 +72,7 @@ complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l only -xka "program con
 complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l skip -xka "program configuration sshd running-sshd settings selinux services imds imds-other clock trust other-logins user-database records login" -d 'leave this check out'
 complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l fail-on -xka "problem warning" -d 'end with status 1 if there is one (default: problem); what is unknown counts as a warning'
 complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l json -d 'print JSON, whose form /usr/share/doc/eic-sshd/docs/doctor.md describes'
-complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l redact -d 'replace ARNs, accounts, addresses, request ids, instance ids, fingerprints and the name of --user'
+complete -c eic-sshd -n '_shtab_eic_sshd_using doctor' -l redact -d 'replace ARNs, accounts, addresses, public keys, fingerprints, request ids, instance ids and the name of --user'
 complete -c eic-sshd -n '_shtab_eic_sshd_using; and test $_shtab_eic_sshd_npos -eq 0' -a enable -d 'configure sshd to run eic-sshd; another AuthorizedKeysCommand is kept, unless one of these options is given'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -s h -l help -d 'show this help message and exit'
 complete -c eic-sshd -n '_shtab_eic_sshd_using enable' -l chain -d 'put eic-sshd in front of the existing AuthorizedKeysCommand; eic-sshd then runs both'

@@ -124,6 +124,8 @@ def test_an_unparsable_file_invalidates_all_but_a_chained_command_of_another_fil
         ("[users\ndeny = root\n", False),
         ("stray\n[users]\nskip = root\n", False),
         ("stray\n  deny = root\n", False),
+        ("[keys]\ndeny = root\n", False),
+        ("[chain]\nallow = root\n", False),
         ("stray\n", True),
         ('[policy "x"]\ncallers = nobody\n', True),
         ("[polic]\n", True),
@@ -141,10 +143,22 @@ def test_chained_command_does_not_run_while_it_is_not_known_whom_users_denies(
     assert error.salvaged.fallback.keys_file is None
 
 
-@pytest.mark.parametrize("header", ["Users", 'Policy "x"', 'policy"x"', "policies", "anything"])
-def test_unknown_section_disables_the_fallback(tmp_path: Path, header: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("Users", False),
+        ('Policy "x"', False),
+        ('policy"x"', False),
+        ("policies", False),
+        ("key", False),
+        ("logs", True),
+    ],
+)
+def test_section_that_may_be_meant_for_who_may_log_in_disables_the_fallback(
+    tmp_path: Path, header: str, kept: bool
+) -> None:
     path = write(tmp_path, f"[fallback]\nkeys_file = /k/%u\nwhen = no-key\n[{header}]\n")
-    assert invalid(path).salvaged.fallback.keys_file is None
+    assert (invalid(path).salvaged.fallback.keys_file is not None) is kept
 
 
 def test_chained_command_is_not_mentioned_where_there_is_none(tmp_path: Path) -> None:
@@ -240,7 +254,7 @@ def test_a_file_of_another_kind_makes_no_long_record(tmp_path: Path, line: str) 
 def test_reading_names_the_sections_that_are_invalid(tmp_path: Path) -> None:
     path = write(tmp_path, "[keys]\nwindow = 0\n[log]\nlvl = 1\n[none]\n")
     names: List[str] = loader.read(path, SECTIONS).invalid_sections
-    assert names == ["keys", "log", "none", "fallback"]
+    assert names == ["keys", "log", "none"]
 
 
 FALLBACK = "[fallback]\nkeys_file = /keys/%u\nwhen = no-key\n"

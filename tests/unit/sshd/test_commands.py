@@ -13,7 +13,7 @@ from eic_sshd.sshd.site import Site
 
 
 def test_user_of_the_command_in_each_match_block_may_write_records(tmp_path: Path) -> None:
-    users = [entry.pw_name for entry in pwd.getpwall() if entry.pw_uid][:3]
+    *users, other = [entry.pw_name for entry in pwd.getpwall() if entry.pw_uid][:4]
     uids = [pwd.getpwnam(name).pw_uid for name in users]
     config = tmp_path / "sshd_config"
     config.write_text(
@@ -22,6 +22,8 @@ def test_user_of_the_command_in_each_match_block_may_write_records(tmp_path: Pat
         f"Match User bob\n AuthorizedKeysCommandUser {users[2]}\n"
         "Match User carol\n AuthorizedKeysCommandUser no-such-user\n"
         "Match User dave\n AuthorizedKeysCommandUser %u\n"
+        f"Match User git\n AuthorizedKeysCommand /usr/bin/git-keys\n AuthorizedKeysCommandUser {other}\n"
     )
     site = Site(Sshd(str(tmp_path / "none"), str(config)), Processes())
     assert record_writers(site) >= {0, *uids}
+    assert pwd.getpwnam(other).pw_uid not in record_writers(site)
