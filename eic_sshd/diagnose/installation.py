@@ -15,7 +15,7 @@ from ..host.accounts import is_single_ordinary_user
 from ..host.errors import MachineError
 from ..sshd import commands, start_options
 from ..sshd.commands import SiteCommand
-from ..sshd.drop_in import is_ours
+from ..sshd.drop_in import PLAIN, has_valid_arguments, is_ours
 from ..sshd.site import Site
 from . import access, match_blocks, obstacles, policies, services, side_effects, site_command
 from .finding import Finding, error, from_machine_error
@@ -67,6 +67,13 @@ def command_problems(site: Site, config: Config) -> Iterator[Finding]:
         if not is_ours(command):
             yield from _not_enabled(site, own)
             return
+        if not has_valid_arguments(command):
+            yield error(
+                "command-arguments-wrong",
+                "AuthorizedKeysCommand",
+                f"eic-sshd refuses these arguments, so no pushed key logs in ({command})",
+                f"Write {PLAIN.command}",
+            )
         yield from _site_command_problems(site, config, own)
         yield from _changed_settings(site)
         user_problems = list(match_blocks.user_problems(site))

@@ -57,6 +57,7 @@ _FOLLOWS: Mapping[str, Tuple[str, ...]] = {
     "included-in-match-block": ("not-enabled", "other-command", *_NO_COMMAND),
     "other-command": _NO_COMMAND,
     "not-enabled": _NO_COMMAND,
+    "command-arguments-wrong": ("uid-not-passed", "recent-*"),
     "command-user-unusable": ("program-unusable", "config-unusable", "services/*", "recent-*"),
     "match-block-command": ("login-other-command",),
     "sshd-not-reloaded": ("recent-*",),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..model import keys_command
 from ..paths import ACCOUNT, CLIENT_COMMAND
@@ -54,23 +54,38 @@ def is_of_older_version(command: str) -> bool:
 
 
 def passes_uid(command: str) -> bool:
-    """Whether the AuthorizedKeysCommand `command` passes eic-sshd the uid, which [policy] needs.
+    """Whether the AuthorizedKeysCommand `command` passes eic-sshd the uid, which [policy] needs."""
+    tokens = _tokens(command)
+    return tokens is not None and tokens.get("U") == "%U"
 
-    As client.py reads it: options come before the user's name, and the last value of a token counts.
+
+def has_valid_arguments(command: str) -> bool:
+    """Whether eic-sshd accepts the arguments of the AuthorizedKeysCommand `command`."""
+    return _tokens(command) is not None
+
+
+def _tokens(command: str) -> Optional[Dict[str, str]]:
+    """The tokens that `command` passes; None for wrong arguments.
+
+    As client.py reads them: options come before the user's name, and the last value of a token counts.
     """
     try:
         words = list(keys_command.split(command))[1:]
     except ValueError:
-        return False
-    uid = ""
+        return None
+    tokens: Dict[str, str] = {}
+    options = {"--socket": "x", "--config": "x", "--token": "x"}
     while words and words[0].startswith("--"):
         option, equals, value = words.pop(0).partition("=")
         if option == "--" and not equals:
             break
-        value = value if equals or not words else words.pop(0)
-        if option == "--token" and value[:1] == "U":
-            uid = value[2:]
-    return uid == "%U" and len(words) in (1, 2)
+        if option not in options or not (equals or words):
+            return None
+        options[option] = value = value if equals else words.pop(0)
+        if option == "--token":
+            tokens[value[:1]] = value[2:]
+    is_whole = len(words) in (1, 2) and words[0] and options["--socket"] and options["--config"]
+    return tokens if is_whole else None
 
 
 def is_ours(command: str) -> bool:

@@ -36,6 +36,10 @@ BREAKAGES: Dict[str, Callable[[Machine], None]] = {
     "other-command": lambda machine: machine.sshd_config(OTHER + INCLUDE),
     "not-included": lambda machine: machine.sshd_config(""),
     "not-enabled": lambda machine: Path(machine.site.drop_in).unlink(),
+    "command-arguments-wrong": lambda machine: machine.sshd_config(
+        "AuthorizedKeysCommand /usr/lib/eic-sshd/authorized-keys %u %f %k\n"
+        f"AuthorizedKeysCommandUser eic-sshd\n{INCLUDE}"
+    ),
     "sshd-config-invalid": lambda machine: machine.sshd_config(INCLUDE + "NoSuchKeyword yes\n"),
     "sshd-option-override": lambda machine: machine.write("etc/default/ssh", "SSHD_OPTS=-oAuthorizedKeysCommand=/x\n"),
     "match-block-command": lambda machine: machine.sshd_config(f"{INCLUDE}Match User {USER}\n{OTHER}"),

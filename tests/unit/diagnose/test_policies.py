@@ -17,7 +17,7 @@ from eic_sshd.diagnose.finding import Severity
 from eic_sshd.model import caller_pattern, keys_command
 from eic_sshd.model.os_users import Memberships
 from eic_sshd.model.reasons import NotGranted
-from eic_sshd.sshd.drop_in import PLAIN, is_of_older_version, passes_uid
+from eic_sshd.sshd.drop_in import PLAIN, has_valid_arguments, is_of_older_version, passes_uid
 from eic_sshd.sshd.processes import Processes
 from eic_sshd.sshd.program import Sshd
 from eic_sshd.sshd.site import Site
@@ -188,14 +188,21 @@ def test_line_of_an_older_version_passes_no_uid(command: str, older: bool, uid: 
         "--token U=%U",
         "--socket --token U=%U %u",
         "--config /x --token U=%U %u",
+        "--nonsense x --token U=%U %u",
+        "--socket= --token U=%U %u",
+        "--config= %u",
+        "%u %f %k",
+        "",
     ],
 )
 def test_the_client_reads_the_uid_where_the_line_passes_it(arguments: str) -> None:
-    values = {"u": "alice", "f": "SHA256:x", "U": "4242"}
-    words = keys_command.expand(["x", *arguments.split()], values)[1:]
+    values = {"u": "alice", "f": "SHA256:x", "U": "4242", "k": "AAAA"}
+    command = f"/usr/lib/eic-sshd/authorized-keys {arguments}"
+    words = keys_command.expand(keys_command.split(command), values)[1:]
     invocation = client.parse(words, 0.0, False)
     read = invocation is not None and invocation.uid == 4242
-    assert passes_uid(f"/usr/lib/eic-sshd/authorized-keys {arguments}") is read
+    assert passes_uid(command) is read
+    assert has_valid_arguments(command) is (invocation is not None)
 
 
 def site(tmp_path: Path, config: str) -> Site:
