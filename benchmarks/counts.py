@@ -33,7 +33,7 @@ def counts(bench: Bench, stack: contextlib.ExitStack) -> Iterator[str]:
     )
     yield _idle(bench)
     if private_host.is_inside():
-        yield from journal_counts(bench)
+        yield from journal_counts()
 
 
 def _requests(bench: Bench) -> Iterator[str]:
