@@ -88,8 +88,7 @@ def test_check_config_shows_each_policy(tree: Path, tmp_path: Path) -> None:
     done = run(tree, "check-config", "--config", str(file))
     assert done.returncode == 0
     assert policy in done.stdout
-    missing = 'warning: [policy "a b"] os_users: this machine has no such group: @domain users.'
-    assert missing in done.stderr
+    assert "no such group" not in done.stderr  # the file may be another machine's
     assert "ok: [policy]: not applied to keys in sshd's AuthorizedKeysFile" in done.stderr
 
 
