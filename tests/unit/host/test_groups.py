@@ -129,6 +129,19 @@ def test_directory_that_does_not_answer_in_time_is_not_asked_for_each_list_of_gr
     assert asked[lookups:] == ["other", "user"]
 
 
+def test_slow_directory_that_answers_is_asked_again() -> None:
+    now = [100.0]
+    asking = Asking()
+
+    def ask(user: str, groups: Sequence[str], seconds: float) -> str:
+        now[0] += 0.6
+        return asking(user, groups, seconds)
+
+    groups = Groups(ask, lambda: now[0])
+    assert groups.of("user", ["a"]).member
+    assert groups.of("user", ["b"]).member
+
+
 def test_results_are_bounded_and_ended_ones_make_room() -> None:
     now = [0.0]
     groups = Groups(Asking(), lambda: now[0])

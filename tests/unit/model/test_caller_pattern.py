@@ -37,6 +37,14 @@ INVALID = [
     ("arn:aws:iam::1234567890123:user/a", "Use an account"),
     ("arn:aws:iam::?:user/a", "Use an account"),
     ("arn:aws:iam::${os_user}:user/a", "Use an account"),
+    ("arn:aws:iam::a*:user/a", "Use an account"),
+    ("arn:aws:iam::12345678901x:user/a", "Use an account"),
+    ("arn:aws:iam::123456789012*:user/a", "Use an account"),
+    (f"arn:aws;x:iam::{A}:user/a", "Use a partition"),
+    (f"arn:aws:iam::{A}:role", "all of its segments"),
+    (f"arn:aws:sts::{A}:federated-user", "all of its segments"),
+    (f"arn:aws:iam::{A}:user{'/a' * 65}", "all of its segments"),
+    (f"arn:aws:iam::{A}:role{'/a' * 65}", "all of its segments"),
     (f"arn:aws:iam::{A}:user", "all of its segments"),
     (f"arn:aws:iam::{A}:user/", "all of its segments"),
     (f"arn:aws:iam::{A}:user//a", "all of its segments"),
@@ -52,8 +60,24 @@ INVALID = [
     (f"arn:aws:iam::{A}:user/${{aws:username}}", "no other variable"),
     (f"arn:aws:iam::{A}:user/a b", "visible ASCII"),
     (f"arn:aws:iam::{A}:user/\u00e4", "visible ASCII"),
-    (f"arn:aws:iam::{A}:user/" + "a" * 2048, "visible ASCII"),
+    (f"arn:aws:iam::{A}:user/".ljust(2049, "a"), "visible ASCII"),
 ]
+
+
+@pytest.mark.parametrize("resource", ["user", "role"])
+def test_resource_may_have_64_segments_after_its_type(resource: str) -> None:
+    assert len(parse(f"arn:aws:iam::{A}:{resource}{'/a' * 64}").segments) == 65
+
+
+def test_pattern_and_caller_may_have_2048_characters() -> None:
+    text = f"arn:aws:iam::{A}:user/".ljust(2048, "a")
+    assert parse(text).matches(parse_caller(text), "x")
+    with pytest.raises(MalformedCaller):
+        parse_caller(f"{text}a")
+
+
+def test_colon_within_a_resource_separates_nothing() -> None:
+    assert parse_caller(f"arn:aws:iam::{A}:user/a:b").segments == ("user", "a:b")
 
 
 @pytest.mark.parametrize(("text", "sentence"), INVALID)
@@ -109,6 +133,8 @@ TRAPS = [
     (f"arn:aws:sts::{A}:assumed-role/O?s/*", ("role is a wildcard",)),
     (f"arn:aws:iam::{A}:role/*", ("role is a wildcard",)),
     (f"arn:aws:iam::{A}:role/Op?", ("role is a wildcard",)),
+    (f"arn:aws:iam::{A}:role/path/*", ("role is a wildcard",)),
+    (f"arn:aws:sts::{A}:assumed-role/AWSReservedSSO_Dev_????????????????x/*", ("SSO role",)),
     (f"arn:aws:iam::{A}:role/Ops", ()),
     (f"arn:aws:sts::{A}:federated-user/alice", ("GetFederationToken",)),
     ("arn:aws:iam::*:user/a", ("account is a wildcard",)),

@@ -18,6 +18,8 @@ from eic_sshd.model.os_users import OsUsers, of
         ("root", OsUsers(("root",))),
         ("a  b\n\tc a", OsUsers(("a", "b", "c"))),
         ("* a? @g", OsUsers((), ("*", "a?"), ("g",))),
+        ("*", OsUsers((), ("*",), ())),
+        ("a" * 256, OsUsers(("a" * 256,))),
         ('"@domain users" "a b"', OsUsers(("a b",), (), ("domain users",))),
         ("user@example.com @g@example.com", OsUsers(("user@example.com",), (), ("g@example.com",))),
         ("CORP\\alice svc$ a#b @g's", OsUsers(("CORP\\alice", "svc$", "a#b"), (), ("g's",))),
