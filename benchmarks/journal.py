@@ -20,8 +20,7 @@ _ENTRIES = 200_000
 _LOGINS = 1500
 _ROUNDS = 5
 _KEY = "SHA256:" + "k" * 43
-# Sends the entries on its standard input, a JSON object a line, from a process for each login: an entry with the member
-# `login` begins the next one. Entries are separated by noise, so that those of a login are spread over the files.
+# Sends each group of entries from a process of its own, and other entries between two groups.
 _WRITER = """
 import json, os, socket, sys
 address = "/run/systemd/journal/socket"

@@ -41,12 +41,11 @@ def require_user(user: str, users: UsersSettings, groups_of: GroupsOf) -> None:
     if _is_in(users.deny, user, groups_of, Reason.USER_GROUPS_UNKNOWN):
         raise NotGranted(Reason.USER_FORBIDDEN, f"[users] deny has {user}")
     try:
-        if _is_in(users.skip, user, groups_of, Reason.SKIP_GROUPS_UNKNOWN):
-            raise NotGranted(Reason.USER_SKIPPED, f"[users] skip has {user}")
+        is_skipped = _is_in(users.skip, user, groups_of, Reason.SKIP_GROUPS_UNKNOWN)
     except NotGranted as refusal:
-        if refusal.reason is Reason.USER_SKIPPED:
-            raise
-        unknown = refusal  # allow may stop more than skip would
+        is_skipped, unknown = False, refusal  # allow may stop more than skip would
+    if is_skipped:
+        raise NotGranted(Reason.USER_SKIPPED, f"[users] skip has {user}")
     if users.allow and not _is_in(users.allow, user, groups_of, Reason.USER_GROUPS_UNKNOWN):
         raise NotGranted(Reason.USER_FORBIDDEN, f"[users] allow does not have {user}")
     if unknown is not None:

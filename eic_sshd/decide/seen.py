@@ -16,8 +16,6 @@ from ..model.value import Value
 from ..model.verdict import Rule
 from .cache import Cache
 
-"""Of the year 9999, since the epoch: RFC 3339 has four digits for the year."""
-
 
 class Facts(Value):
     """What a decision at `now` (seconds since the epoch), `monotonic` on the other clock, was made from.

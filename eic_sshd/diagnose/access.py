@@ -7,7 +7,6 @@ No other user may use the socket.
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 from typing import Iterator, List
 
@@ -32,9 +31,8 @@ def missing_parts(site: Site) -> Iterator[Finding]:
             "program-missing", site.client_command, "it does not exist", f"Run `{packages.reinstall('eic-sshd')}`"
         )
         return
-    try:
-        uid = pwd.getpwnam(ACCOUNT).pw_uid
-    except KeyError:
+    uid = uid_of(ACCOUNT)
+    if uid is None:
         yield account_missing(ACCOUNT)
         return
     if uid == 0:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the log of the last day says that is wrong: eic-sshd's records of decisions, and sshd's own lines.
 
-What a later granted key shows to be over is left out; what may be an attack is not, whoever logs in since. A finding of
-a record has the code `recent-REASON`.
+A finding is left out if a later granted key shows that its cause is gone, unless it may be a sign of an attack. A
+finding of a record has the code `recent-REASON`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _FORMAT = 1
 _INDEX_LIMIT = 256 * 1024  # bytes
 _BODY_LIMIT = 512 * 1024  # bytes: the longest answer that is read from IMDS
 _MAX_ANSWERS = 64
-LAST_SECOND = 253402300799  # of the year 9999, since the epoch
+LAST_SECOND = 253402300799  # of the year 9999, since the epoch: RFC 3339 has four digits for the year
 # What `client` reads: at most a user's name or a staple's name after a path of its own.
 _PATH = re.compile(r"[a-z-]+(/[a-z-]+){0,2}(/[A-Za-z0-9_-][A-Za-z0-9@._$-]{0,127})?")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC

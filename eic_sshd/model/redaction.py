@@ -48,7 +48,7 @@ _KIND_OF_MEMBER = {
 _OUR_WORDS = frozenset(
     {"as_of", "decision", "expires", "meaning", "name", "reason", "remedy", "result", "state", "step"}
 )
-_PART = 32  # characters: whoever shortens a value for a message leaves more of it
+_PART = 32  # characters: a shortened value in a message is longer
 _SHORT = 12  # characters: a shorter value may be part of a longer word
 _KEY = 4  # characters: by as many of their first ones known values are looked up
 
@@ -170,7 +170,7 @@ def _spans_at(start: int, text: str, among: List[_Known]) -> Iterator[_Span]:
     for known in among:
         if text.startswith(known.spelling, start):
             end = start + len(known.spelling)
-            if _stands_alone(known, text[:start][-1:], text[end:][:1]):
+            if _is_whole_word(known, text[:start][-1:], text[end:][:1]):
                 yield _Span(start, end, known.kind, known.value)
     # Of sorted texts, those beside another one have the most in common with it.
     place = bisect.bisect_left(among, _Known(text[start:], "", ""))
@@ -186,7 +186,7 @@ def _length_in_common(spelling: str, text: str, start: int) -> int:
     return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(spelling), len(text) - start))
 
 
-def _stands_alone(known: _Known, before: str, after: str) -> bool:
+def _is_whole_word(known: _Known, before: str, after: str) -> bool:
     """Whether what is between these two characters can be the value, and not a part of another word."""
     if known.kind == "user":
         return not any(char.isalnum() or char in ("_", "-") for char in before + after)

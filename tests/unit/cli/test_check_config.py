@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `eic-sshd check-config` prints of a file that somebody else may have written."""
+"""What `eic-sshd check-config` prints of a file that another user may have written."""
 
 from __future__ import annotations
 
