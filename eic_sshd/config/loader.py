@@ -8,7 +8,7 @@ import re
 from typing import Dict, List, Optional, Sequence, Tuple, Type
 
 from ..host import trusted_files
-from ..host.errors import message
+from ..host.errors import MachineError
 from ..model.reasons import NotGranted, Reason
 from ..paths import OUR_CONFIG
 from . import ini
@@ -28,18 +28,19 @@ _OF_USERS = ("deny", "skip", "allow")
 class ConfigError(Exception):
     """The configuration is invalid.
 
-    `problems` are sentences that each name what is wrong, its file and line, and the remedy. `salvaged` has the values
-    of the sections without a problem, and the defaults of the others: enough to record a decision where the site
-    expects it, and for the fallback to keys on disk, if neither it nor [keys], [users] or a [policy] has a problem.
+    `found` has the problems, each with its file and line and the remedy; `problems` are their messages. `salvaged` has
+    the values of the sections without a problem, and the defaults of the others: enough to record a decision where the
+    site expects it, and for the fallback to keys on disk, if neither it nor [keys], [users] or a [policy] has one.
     """
 
-    def __init__(self, problems: List[str], salvaged: Config) -> None:
-        shown = problems[:_MAX_PROBLEMS]
-        if len(problems) > len(shown):
-            shown.append(f"There are {len(problems) - len(shown)} more problems: run `eic-sshd check-config`.")
-        super().__init__(" ".join(shown)[:-1])  # without the last full stop, to be part of other messages
-        self.problems = problems
+    def __init__(self, found: List[MachineError], salvaged: Config) -> None:
+        self.found = found
+        self.problems = [str(one) for one in found]
         self.salvaged = salvaged
+        shown = self.problems[:_MAX_PROBLEMS]
+        if len(found) > len(shown):
+            shown.append(f"There are {len(found) - len(shown)} more problems: run `eic-sshd check-config`.")
+        super().__init__(" ".join(shown)[:-1])  # without the last full stop, to be part of other messages
 
 
 class Reading:
@@ -53,13 +54,13 @@ class Reading:
         self.values: Dict[str, Dict[str, object]] = {}
         self.origins: Dict[Tuple[str, str], str] = {}
         self.headers: Dict[str, str] = {}  # FILE:LINE of each header with a name
-        self.problems: List[str] = []
+        self.problems: List[MachineError] = []
         self.invalid_sections: List[str] = []
         self.has_command = False  # whether a [chain] command is set, perhaps in a file that is invalid
 
     def add_problem(self, sections: Sequence[str], subject: str, problem: str, remedy: str = "") -> None:
         """`sections` are invalid, because of the `problem`."""
-        self.problems.append(message(subject, _shortened(problem, _MAX_PROBLEM), remedy))
+        self.problems.append(MachineError(subject, _shortened(problem, _MAX_PROBLEM), remedy))
         self.invalid_sections += sections
 
 
@@ -71,7 +72,7 @@ def load(path: str = OUR_CONFIG, *, missing_ok: bool = False) -> Config:
     """
     reading = read(path, SECTIONS, missing_ok=missing_ok)
     if "chain" in reading.invalid_sections and reading.has_command:
-        reading.problems.append("[chain] command: it does not run either.")
+        reading.problems.append(MachineError("[chain] command", "it does not run either"))
     if reading.problems:
         raise ConfigError(reading.problems, _salvaged(reading))
     return build(reading.values)

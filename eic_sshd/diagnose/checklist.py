@@ -111,10 +111,7 @@ def _configuration(question: Question) -> Iterator[Finding]:
     try:
         config = loader.load(path, missing_ok=True)
     except loader.ConfigError as invalid:
-        for problem in dict.fromkeys(invalid.problems):
-            place, _, text = problem.rstrip(".").partition(": ")
-            clause, closing, remedy = text.partition("). ")
-            yield error("config-invalid", place, clause + closing.rstrip(". "), remedy)
+        yield from (from_machine_error("config-invalid", problem) for problem in invalid.found)
         return
     yield from configuration.problems(config)
     yield from key_options.problems(config.keys.options, time.time(), question.site.sshd)

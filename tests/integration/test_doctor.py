@@ -78,10 +78,10 @@ def test_root_cause_is(enabled: Machine, code: str) -> None:
 
 
 def test_invalid_setting_is_shown_with_its_own_file_and_a_remedy(enabled: Machine) -> None:
-    enabled.write("eic-sshd/conf.d/50-site.conf", "[keys]\nwindow = x\n")
+    enabled.write("eic-sshd/conf.d/50: site.conf", "[keys]\nwindow = x\n")
     diagnosis = examine(enabled)
     assert diagnosis.root_cause is not None
     finding = diagnosis.root_cause.finding
-    assert finding.subject.endswith("conf.d/50-site.conf:2")
-    assert "[keys] window" in finding.problem
+    assert finding.subject.endswith("conf.d/50: site.conf:2")
+    assert finding.problem == "[keys] window is invalid ('x')"
     assert finding.remedy.startswith("Use a whole number from 1 to 3600")

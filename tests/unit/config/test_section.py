@@ -35,7 +35,7 @@ def read(path: str) -> loader.Reading:
 
 
 def problems(path: str) -> List[str]:
-    found = read(path).problems
+    found = [str(one) for one in read(path).problems]
     assert found
     return found
 
