@@ -14,10 +14,10 @@ from ..config.schema import Config
 from ..config.values import LEVELS
 from ..diagnose import configuration, key_options
 from ..diagnose.finding import Finding, Severity, error, exit_status
+from ..log.record import printable
 from ..model.os_users import OsUsers
 from ..paths import OUR_CONFIG
 from ..sshd.program import Sshd
-from .output import printable
 
 HELP = "report whether the configuration is valid and (as root) fits sshd's, and print every setting"
 EXAMPLE = """\

@@ -10,6 +10,8 @@ import stat
 import sys
 from typing import Any, Mapping, Optional, TextIO
 
+from ..log.record import printable
+
 _READER_TIMEOUT = 10  # seconds for the reader of a full pipe
 _STYLES = {  # SGR parameters: ECMA-48 section 8.3.117
     "ok": "32",  # green
@@ -54,13 +56,6 @@ class _IgnoringErrors(io.FileIO):
         except OSError:
             return len(data)  # there is no other place to report it
         return len(data)
-
-
-def printable(text: str) -> str:
-    """`text` with the characters escaped that a terminal does not show, but obeys."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def report(sentence: str, stream: Optional[TextIO] = None) -> None:

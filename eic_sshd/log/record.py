@@ -98,11 +98,14 @@ def _joined(values: Tuple[str, ...]) -> Optional[str]:
 
 def clean(text: str) -> str:
     """`text` without characters that could begin a line, move a cursor or imitate another record."""
-    if len(text) <= _LIMIT and text.isprintable():
+    if len(text) <= _LIMIT and text.isprintable():  # by far the most; `eic-sshd log` shows many
         return text
-    escaped = "".join(char if char.isprintable() else _escaped(char) for char in text[: _LIMIT + 1])
+    escaped = printable(text[: _LIMIT + 1])
     return escaped if len(escaped) <= _LIMIT else escaped[:_LIMIT] + "..."
 
 
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "backslashreplace").decode()
+def printable(text: str) -> str:
+    """`text` with the characters escaped that a terminal does not show, but obeys."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from eic_sshd.log.entries import SESSION_ENDED, SESSION_STARTED
 from eic_sshd.model.outcome import Outcome
 from testbed import journald as journal
 from testbed import private_host
-from testbed.journald import Journald
+from testbed.journald import Fields, Journald
 from tools.documents import ROOT
 
 pytestmark = [
@@ -26,16 +26,6 @@ NOBODY = 65534
 EIC_SSHD = private_host.ACCOUNTS[private_host.COMMAND_USER]
 KEY = "SHA256:" + "k" * 43
 _COMMAND = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "eic_sshd", "log"]
-# Writes entries to the journal, in its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), and prints its process id.
-_WRITER = """
-import json, os, socket, sys
-sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-for fields in json.load(sys.stdin):
-    entry = "".join(f"{name}={value}\\n" for name, value in fields.items()).replace("@PID@", str(os.getpid()))
-    sender.sendto(entry.encode(), "/run/systemd/journal/socket")
-print(os.getpid())
-"""
-Fields = Mapping[str, str]
 
 
 @pytest.fixture
@@ -46,10 +36,8 @@ def journald() -> Iterator[Journald]:
 
 def write(journald: Journald, entries: Sequence[Fields], uid: int = 0) -> int:
     """Write the entries in a process of `uid`. Returns its process id."""
-    done = journald.run("/usr/bin/python3", "-c", _WRITER, uid=uid, stdin=json.dumps(entries))
-    assert done.returncode == 0, done.stderr
-    journald.sync()
-    return int(done.stdout)
+    (pid,) = journald.write([entries], uid=uid)
+    return pid
 
 
 def record(user: str = "ec2-user", pid: str = "@PID@") -> Fields:
