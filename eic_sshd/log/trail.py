@@ -185,7 +185,8 @@ def _fingerprint(line: str) -> str:
         return ""
 
 
-_WINDOW = 120_000_000  # microseconds from a push to the login with it: 60 s of validity and 60 s of the clocks' skew
+_SECOND = 1_000_000  # microseconds; an eventTime is a whole second, and its event was anywhere within it
+_WINDOW = 121 * _SECOND  # from a push's time to its login: that second, 60 s of validity and 60 s of clock skew
 
 
 def compare(connection: Connection, trail: Trail) -> Optional[Comparison]:
@@ -234,10 +235,13 @@ def instances(connections: Iterable[Connection]) -> Set[str]:
 def unused(
     connections: Iterable[Connection], trail: Trail, since: int, instance_ids: Collection[str]
 ) -> Sequence[Push]:
-    """The pushes to these instances from `since` on (microseconds since the epoch) with which nobody logged in."""
+    """The pushes to these instances from `since` on (microseconds since the epoch) with which nobody logged in.
+
+    One in the same second as `since` is among them.
+    """
     used = {request_id for connection in connections for request_id in connection.request_ids}
     return [
         push
         for push in trail.pushes
-        if push.at >= since and push.request_id not in used and push.instance_id in instance_ids
+        if push.at + _SECOND > since and push.request_id not in used and push.instance_id in instance_ids
     ]

@@ -148,6 +148,8 @@ def test_login_without_a_pushed_key_is_not_compared() -> None:
         ("r-2", INSTANCE, 0, "r-2"),
         ("r-2", "i-00000000000000000", 0, None),
         ("r-2", INSTANCE, BEGIN, None),
+        ("r-2", INSTANCE, BEGIN - 20 * SECOND + SECOND // 2, "r-2"),  # an eventTime is a whole second
+        ("r-2", INSTANCE, BEGIN - 19 * SECOND, None),
     ],
 )
 def test_push_to_this_instance_without_a_login_is_named(
