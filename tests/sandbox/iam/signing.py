@@ -21,6 +21,11 @@ REGION = "us-west-2"
 SERVICE = "ec2-instance-connect"
 HOST = "ec2-instance-connect.us-west-2.amazonaws.com"
 
+TUNNEL = (
+    "/openTunnel?instanceConnectEndpointId=eice-0123456789abcdef0&remotePort=22&privateIpAddress=10.0.1.5"
+    "&maxTunnelDuration=3600"
+)
+
 Headers = Sequence[Tuple[str, str]]
 Change = Callable[[HttpRequest], HttpRequest]
 
@@ -82,6 +87,12 @@ def with_header(request: HttpRequest, name: str, *values: str) -> HttpRequest:
     """The request with these lines in place of the lines of the header; with none it is removed."""
     others = [line for line in request.headers if line[0].lower() != name.lower()]
     return dataclasses.replace(request, headers=[*others, *((name, value) for value in values)])
+
+
+def with_parameter(request: HttpRequest, name: str, *texts: str) -> HttpRequest:
+    """The request with these raw values in place of those of the parameter; with none it is removed."""
+    others = [pair for pair in request.query.split("&") if pair.partition("=")[0] != name]
+    return dataclasses.replace(request, query="&".join([*others, *(f"{name}={text}" for text in texts)]))
 
 
 def one_character_changed(text: str) -> Iterator[str]:

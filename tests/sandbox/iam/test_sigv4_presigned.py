@@ -14,21 +14,11 @@ from eic_sandbox.iam import sigv4
 from eic_sandbox.iam.sigv4 import HttpRequest, Problem, SignatureError, query_pairs
 
 from . import signing
-from .signing import accepted, in_url, one_character_changed, verify, with_header
+from .signing import TUNNEL, accepted, in_url, one_character_changed, verify, with_header, with_parameter
 from .test_sigv4 import paths, target, tokens, untidy_paths, values
 
-TUNNEL = (
-    "/openTunnel?instanceConnectEndpointId=eice-0123456789abcdef0&remotePort=22&privateIpAddress=10.0.1.5"
-    "&maxTunnelDuration=3600"
-)
 names = st.text(st.sampled_from("abc Ä&=%+/;"), min_size=1, max_size=4)
 parameters = st.dictionaries(names, values, max_size=5)
-
-
-def with_parameter(request: HttpRequest, name: str, *texts: str) -> HttpRequest:
-    """The request with these raw values in place of those of the parameter; with none it is removed."""
-    others = [pair for pair in request.query.split("&") if pair.partition("=")[0] != name]
-    return dataclasses.replace(request, query="&".join([*others, *(f"{name}={text}" for text in texts)]))
 
 
 def test_the_url_of_a_tunnel_is_verified_as_the_aws_cli_sends_it() -> None:
