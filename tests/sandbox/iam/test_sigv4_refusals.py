@@ -114,3 +114,37 @@ def test_times_at_the_ends_of_the_calendar_are_refused(year: str, problem: Probl
             request, sigv4.read(request), signing.SECRET, now=NOW, region=signing.REGION, service=signing.SERVICE
         )
     assert refused.value.problem is problem
+
+
+def test_values_at_their_limits_are_read() -> None:
+    names = [f"x-{number:02}" for number in range(62)]
+    request = in_header(headers=[(name, "a") for name in names])
+    assert len(verify(request).signed_headers) == 64
+    for key_id in ("A", "A" * 128):
+        value = header(request, "Authorization").replace(signing.KEY_ID, key_id)
+        assert sigv4.read(with_header(request, "Authorization", value)).access_key_id == key_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda request: dataclasses.replace(request, path="/" + "a" * 8191),
+        lambda request: dataclasses.replace(request, query="a" * 16384),
+        lambda request: dataclasses.replace(request, query="&" * 255),
+        lambda request: dataclasses.replace(request, method="M" * 32),
+        lambda request: with_header(request, "a" * 256, ""),
+        lambda request: with_header(request, "X-Long", "a" * (65536 - len("X-Long") - size(request))),
+        lambda request: with_header(request, "X-Many", *[""] * (256 - len(request.headers))),
+    ],
+)
+def test_a_request_at_its_limits_is_read(change: Change) -> None:
+    assert sigv4.read(change(in_header())).access_key_id == signing.KEY_ID
+
+
+def size(request: HttpRequest) -> int:
+    return sum(len(name) + len(value) for name, value in request.headers)
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Other=1", "X-Amz-Content-Sha256=" + EMPTY, "Authorization=1&Host=2"])
+def test_other_parameters_beside_an_authorization_header_are_accepted(query: str) -> None:
+    assert not verify(in_header("GET", f"/?{query}")).presigned
