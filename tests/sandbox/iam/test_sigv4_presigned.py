@@ -15,7 +15,7 @@ from eic_sandbox.iam.sigv4 import HttpRequest, Problem, SignatureError, query_pa
 
 from . import signing
 from .signing import TUNNEL, accepted, in_url, one_character_changed, verify, with_header, with_parameter
-from .test_sigv4 import paths, target, tokens, untidy_paths, values
+from .strategies import paths, target, tokens, untidy_paths, values
 
 names = st.text(st.sampled_from("abc Ä&=%+/;"), min_size=1, max_size=4)
 parameters = st.dictionaries(names, values, max_size=5)
