@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import ssl
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Closed(TunnelError):
     """A close frame with another code than 1000."""
 
     def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"closed with code {code}: {reason}")
+        super().__init__(f"closed with code {code}: {reason}" if reason else f"closed with code {code}")
         self.code = code
         self.reason = reason
 
@@ -133,8 +134,14 @@ async def connect(
     `ca` is a file of trusted certificates (PEM), `address` is connected to in place of the URL's name, `source` is the
     local address. Raises Refused or TunnelError.
     """
+    if address is not None and _is_address(yarl.URL(url, encoded=True).host or ""):
+        raise TunnelError("the URL has an address in place of a name, which is where to connect (leave --connect out)")
+    try:
+        trusted = ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise TunnelError(f"{ca}: no certificates can be read ({error})") from None
     connector = aiohttp.TCPConnector(
-        ssl=ssl.create_default_context(cafile=ca),
+        ssl=trusted,
         resolver=None if address is None else _FixedResolver(address),
         local_addr=None if source is None else (source, 0),
     )
@@ -151,6 +158,14 @@ async def connect(
         finally:
             with contextlib.suppress(asyncio.TimeoutError, aiohttp.ClientError, OSError):
                 await asyncio.wait_for(tunnel.close(), _CLOSING)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def relay(tunnel: aiohttp.ClientWebSocketResponse, read: Read, write: Write) -> None:

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import socket
 import stat
 import sys
 from typing import AsyncContextManager, Callable, Optional, Sequence, Tuple
@@ -27,6 +28,10 @@ OpenTunnel = Callable[[], AsyncContextManager[aiohttp.ClientWebSocketResponse]]
 
 async def _standard_streams() -> Tuple[Read, Write]:
     """Standard input and output. Reading also ends when the reader of standard output has gone."""
+    if stat.S_ISSOCK(os.fstat(1).st_mode) and os.path.sameopenfile(0, 1):
+        # As a pipe that is only written to, asyncio would take each byte that arrives for its end.
+        reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=os.dup(0)))
+        return lambda: reader.read(FRAME), _writing(writer)
     write, closed = await _standard_output()
     if _never_blocks(0):
         return lambda: asyncio.to_thread(os.read, 0, FRAME), write
@@ -34,12 +39,7 @@ async def _standard_streams() -> Tuple[Read, Write]:
     pipe = os.fdopen(os.dup(0), "rb", buffering=0)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
 
-    def stop(done: asyncio.Future[None]) -> None:
-        if not done.cancelled():
-            done.exception()  # seen
-        reader.set_exception(BrokenPipeError())
-
-    closed.add_done_callback(stop)
+    closed.add_done_callback(lambda _: reader.set_exception(BrokenPipeError()))
     return lambda: reader.read(FRAME), write
 
 
@@ -59,7 +59,9 @@ async def _standard_output() -> Tuple[Write, asyncio.Future[None]]:
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), pipe
     )
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
-    return _writing(writer), asyncio.ensure_future(writer.wait_closed())
+    closed = asyncio.ensure_future(writer.wait_closed())
+    closed.add_done_callback(lambda done: None if done.cancelled() else done.exception())  # else asyncio reports it
+    return _writing(writer), closed
 
 
 def _never_blocks(descriptor: int) -> bool:
@@ -114,7 +116,9 @@ async def _run(arguments: argparse.Namespace) -> None:
         arguments.max_duration,
     )
     credentials = Credentials(
-        os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], os.environ.get("AWS_SESSION_TOKEN")
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+        os.environ.get("AWS_SESSION_TOKEN") or None,
     )
 
     def open_tunnel() -> AsyncContextManager[aiohttp.ClientWebSocketResponse]:

@@ -18,7 +18,7 @@ _BODY_HASH = "x-amz-content-sha256"
 _HEX_SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def canonical(request: HttpRequest, signed_headers: Sequence[str], presigned: bool) -> bytes:
+def canonical(request: HttpRequest, signed_headers: Sequence[str]) -> bytes:
     """The canonical request: equal for client and service if the service received what the client signed.
 
     Raises SignatureError: UNSUPPORTED or MISMATCH, for a body that is not the one declared.
@@ -27,9 +27,9 @@ def canonical(request: HttpRequest, signed_headers: Sequence[str], presigned: bo
     query = "&".join(
         f"{name}={value}"
         for name, value in sorted(raw_pairs(request.query))
-        if not (presigned and unquote(name) == "X-Amz-Signature")
+        if unquote(name) != "X-Amz-Signature"  # it is in presigned URLs only
     )
-    lines = [request.method, quote(_normalised(request.path), safe="/~"), query]
+    lines = [request.method, quote(_normalised(request.path)), query]
     for name in signed_headers:
         values = (re.sub("[ \t]+", " ", value) for value in headers[name])
         lines.append(f"{name}:{','.join(values)}")

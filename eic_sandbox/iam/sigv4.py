@@ -107,7 +107,7 @@ def verify(
         raise SignatureError(Problem.WRONG_SCOPE, f"Credential should be scoped to correct service: '{service}'.")
     _require_current(signature, now)
     scope = f"{signature.date}/{signature.region}/{signature.service}/{_TERMINATOR}"
-    digest = hashlib.sha256(canonical(request, signature.signed_headers, signature.presigned)).hexdigest()
+    digest = hashlib.sha256(canonical(request, signature.signed_headers)).hexdigest()
     key = f"AWS4{secret}".encode()
     for part in (*scope.split("/"), "\n".join((ALGORITHM, _iso(signature.at), scope, digest))):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()

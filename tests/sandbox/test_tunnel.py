@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import pytest
 from aiohttp import web
@@ -126,3 +126,21 @@ def test_what_the_server_sends_before_it_closes_is_written_before_the_relay_ends
 
     asyncio.run(run())
     assert b"".join(written) == b"a" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("host", "ca", "message"),
+    [
+        ("127.0.0.1", None, "leave --connect out"),
+        ("[::1]", None, "leave --connect out"),
+        (NAME, "/does/not/exist", "/does/not/exist: no certificates can be read"),
+        (NAME, "/dev/null", "/dev/null: no certificates can be read"),
+    ],
+)
+def test_a_connection_that_cannot_be_made_as_given_is_an_error(host: str, ca: Optional[str], message: str) -> None:
+    async def run() -> None:
+        async with connect(presigned(target(f"wss://{host}"), CREDENTIALS), ca=ca, address=("127.0.0.1", 1)):
+            pass
+
+    with pytest.raises(TunnelError, match=message):
+        asyncio.run(run())

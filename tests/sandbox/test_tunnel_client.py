@@ -4,64 +4,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-import sys
 from pathlib import Path
-from typing import AsyncIterator, Dict, List, Sequence, Tuple
+from typing import List, Sequence
 
 import pytest
 from aiohttp import WSMsgType, web
 
 from testbed import tunnel_client
 
-from .tunnel_server import CREDENTIALS, DATA, LIMIT, NAME, REGION, Handler, echo, opened, serving
-
-
-def command(port: int, *options: str) -> List[str]:
-    return [
-        sys.executable, "-m", "testbed.tunnel_client", "--url", f"ws://{NAME}:{port}",
-        "--connect", f"127.0.0.1:{port}", "--endpoint-id", "eice-0123456789abcdef0", "--address", "10.0.1.5",
-        "--region", REGION, *options,
-    ]  # fmt: skip
-
-
-def environment() -> Dict[str, str]:
-    key, secret, token = CREDENTIALS.access_key, CREDENTIALS.secret_key, CREDENTIALS.token
-    return {**os.environ, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": token}
-
-
-@contextlib.asynccontextmanager
-async def client(
-    port: int, *options: str, stdin: int = asyncio.subprocess.PIPE
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The client as a process; it must end by itself after the block."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command(port, *options), stdin=stdin, stdout=pipe, stderr=pipe, env=environment()
-    )
-    try:
-        yield process
-        await asyncio.wait_for(process.wait(), LIMIT)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def result(port: int, *options: str) -> Tuple[int, str]:
-    """The exit status and the errors of a client whose standard input stays open."""
-    async with client(port, *options) as process:
-        assert process.stderr is not None
-        errors = await asyncio.wait_for(process.stderr.read(), LIMIT)
-    assert process.returncode is not None
-    return process.returncode, errors.decode()
-
-
-async def result_with(handler: Handler, *options: str) -> Tuple[int, str]:
-    async with serving(handler) as port:
-        return await result(port, *options)
+from .tunnel_process import client, command, environment, result, result_with
+from .tunnel_server import DATA, LIMIT, REGION, Handler, echo, opened, serving
 
 
 def test_the_connection_comes_from_the_given_source() -> None:
@@ -124,6 +78,24 @@ def test_a_socket_as_standard_input_is_relayed() -> None:
     asyncio.run(run())
 
 
+def test_one_socket_as_standard_input_and_output_is_relayed() -> None:
+    async def run() -> int:
+        ours, theirs = socket.socketpair()
+        async with serving(echo) as port:
+            process = await asyncio.create_subprocess_exec(
+                *command(port), stdin=theirs.fileno(), stdout=theirs.fileno(), env=environment()
+            )
+            theirs.close()
+            reader, writer = await asyncio.open_connection(sock=ours)
+            for data in (b"one", b"three"):
+                writer.write(data)
+                assert await asyncio.wait_for(reader.readexactly(len(data)), LIMIT) == data
+            writer.close()
+            return await asyncio.wait_for(process.wait(), LIMIT)
+
+    assert asyncio.run(run()) == 0
+
+
 async def _close_1000(request: web.Request) -> web.StreamResponse:
     tunnel = await opened(request)
     await tunnel.close(code=1000)
@@ -133,6 +105,12 @@ async def _close_1000(request: web.Request) -> web.StreamResponse:
 async def _close_1011(request: web.Request) -> web.StreamResponse:
     tunnel = await opened(request)
     await tunnel.close(code=1011, message=b"Unable to connect to target")
+    return tunnel
+
+
+async def _close_4000(request: web.Request) -> web.StreamResponse:
+    tunnel = await opened(request)
+    await tunnel.close(code=4000)
     return tunnel
 
 
@@ -159,6 +137,7 @@ async def _refuse(_: web.Request) -> web.StreamResponse:
     [
         (_close_1000, 0, ""),
         (_close_1011, 255, "Unable to connect to target\n"),
+        (_close_4000, 255, "closed with code 4000\n"),
         (_text, 255, "the endpoint sent a text frame\n"),
         (_abort, 255, "the endpoint closed the connection without a close frame\n"),
         (_refuse, 255, '{"ErrorCode":"InvalidParameter","Message":"é"}\n'),

@@ -47,13 +47,26 @@ def test_a_changed_presigned_request_is_refused(change: Change, problem: Problem
         ([("X-Amz-Content-SHA256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")], Problem.UNSUPPORTED),
         ([("X-Amz-Content-SHA256", "")], Problem.UNSUPPORTED),
         ([("X-Amz-Content-SHA256", EMPTY)], Problem.MISMATCH),
+        ([("X-Amz-Content-SHA256", EMPTY + "0")], Problem.UNSUPPORTED),
         ([("X-Amz-Content-SHA256", hashlib.sha256(b"body").hexdigest().upper())], Problem.UNSUPPORTED),
         ([("Content-Encoding", "gzip, AWS-chunked")], Problem.UNSUPPORTED),
     ],
 )
 def test_a_body_that_is_not_signed_as_a_whole_is_refused(headers: signing.Headers, problem: Problem) -> None:
-    """botocore signs whatever hash the header declares; so these signatures are right."""
+    """botocore signs whatever hash the header declares; so these signatures are right for its canonical request."""
     assert problem_of(in_header(headers=headers, body=b"body")) is problem
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Content-Sha256=" + "0" * 64, "x-amz-content-sha256=" + "0" * 64])
+def test_another_hash_of_the_body_in_the_query_is_refused_although_it_is_signed(query: str) -> None:
+    for request in (in_header("POST", f"/?{query}", body=b"body"), in_url(f"/?{query}")):
+        with pytest.raises(SignatureError) as refused:
+            verify(request)
+        assert refused.value.message == "X-Amz-Content-SHA256 does not match what was computed."
+
+
+def test_a_compressed_body_is_accepted() -> None:
+    assert verify(in_header(headers=[("Content-Encoding", "gzip")], body=b"body"))
 
 
 def test_a_body_whose_declared_hash_is_right_is_accepted() -> None:
