@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox as three HTTP servers at one address: IMDS, the API, the control API."""
+"""The sandbox as servers: an IMDS for each instance, the APIs, tunnels over TLS, the control API."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
+import ssl
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import aiohttp
 from aiohttp import web
 
+from .cloud.cloud import Cloud
+from .cloud.endpoint import dns_suffix
 from .cloud.instance import Instance
-from .control import Control
+from .cloud.partitions import partition
+from .control.app import Control
 from .imds.app import Imds
-from .services.instance_connect import InstanceConnect
+from .pki.tls import TlsIdentity
+from .services.gateway import Api
+from .trail.trail import Trail
+from .tunnel.endpoint import Tunnels
 
 # Seconds for which a stop waits for open requests. aiohttp 3.9 moved the setting from the site to the runner.
 _SHUTDOWN: Dict[str, Any] = {"shutdown_timeout": 0.1}
 _SINCE_3_9 = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)
 _RUNNER_OPTIONS, _SITE_OPTIONS = (_SHUTDOWN, {}) if _SINCE_3_9 else ({}, _SHUTDOWN)
 _THREAD_TIMEOUT = 10  # seconds to start or to stop on a thread
+_APIS = ("ec2", "ec2-instance-connect", "sts", "cloudtrail")
+TRAIL = "trail.json"
 
 
 class CannotListen(ValueError):
@@ -37,64 +47,144 @@ class Ports(NamedTuple):
     imds: int = 0
     api: int = 0
     control: int = 0
+    tls: int = 0
 
 
 _ANY_FREE_PORTS = Ports()
 
 
+class _OneLine(logging.Formatter):
+    """A message without its traceback: what a client sends is no fault of the sandbox."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        cause = record.exc_info[1] if record.exc_info else None
+        detail = f" ({type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''})" if cause else ""
+        return f"eic-sandbox: {record.getMessage()}{detail}"
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("eic_sandbox.http")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine())
+        logger.addHandler(handler)
+        logger.propagate = False
+    return logger
+
+
 class Sandbox:
-    """`endpoints` has the URLs of `imds`, `api` and `control` after `start`."""
+    """Stands in for `cloud`. `endpoints` has the URLs of `imds`, `api`, `tls` and `control` after `start`.
+
+    `instance` and `imds` are the first instance and its IMDS. `host` is where everything listens; `tls_host`, if given,
+    is where tunnels do.
+    """
 
     def __init__(
         self,
-        instance: Instance,
+        cloud: Cloud,
         host: str = "127.0.0.1",
         ports: Ports = _ANY_FREE_PORTS,
         token_clock: Callable[[], float] = time.monotonic,
+        tls_host: Optional[str] = None,
     ) -> None:
-        self.instance = instance
-        self.imds = Imds(lambda path: instance.read(path), instance.faults, token_clock)
-        self.api = InstanceConnect(instance)
-        self.control = Control(instance, self.imds, lambda: self.endpoints)
+        self.cloud = cloud
+        self.trail = Trail()
+        self.imdses = {
+            instance.metadata.instance_id: Imds(instance.read, instance.faults, token_clock)
+            for instance in cloud.instances()
+        }
+        self.api = Api(cloud, self.trail)
+        self.tunnels = Tunnels(cloud, self.api, self.trail)
+        self.tls = TlsIdentity(_host_names(cloud), [tls_host or host])
         self.endpoints: Dict[str, str] = {}
+        self.imds_urls: Dict[str, str] = {}
+        self.control = Control(cloud, self.imdses, self.trail, self.tls, lambda: (self.endpoints, self.imds_urls))
         self._host = host
+        self._tls_host = tls_host or host
         self._ports = ports
         self._runners: List[web.AppRunner] = []
 
+    @property
+    def instance(self) -> Instance:
+        """The first instance."""
+        return next(self.cloud.instances())
+
+    @property
+    def imds(self) -> Imds:
+        """The IMDS of the first instance."""
+        return next(iter(self.imdses.values()))
+
     async def start(self) -> None:
         """Start to listen. Raises CannotListen."""
-        for name, part in (("imds", self.imds), ("api", self.api), ("control", self.control)):
-            runner = web.AppRunner(part.application(), access_log=None, **_RUNNER_OPTIONS)
-            await runner.setup()
-            self._runners.append(runner)
-            port: int = getattr(self._ports, name)
-            try:
-                await web.TCPSite(runner, self._host, port, **_SITE_OPTIONS).start()
-            except OSError as error:
-                problem = f"cannot listen on {self._host} port {port} ({error.strerror or error})"
-                raise CannotListen(f"{name}: {problem}. Use another --host or --{name}-port.") from error
-            bound = runner.addresses[0][1]
-            host = f"[{self._host}]" if ":" in self._host else self._host
-            self.endpoints[name] = f"http://{host}:{bound}" if bound != 80 else f"http://{host}"
+        for number, instance in enumerate(self.cloud.instances()):
+            instance_id = instance.metadata.instance_id
+            application = self.imdses[instance_id].application()
+            address, port = instance.listen or (self._host, self._ports.imds if number == 0 else 0)
+            self.imds_urls[instance_id] = await self._listen("imds", application, address, port)
+        if self.imds_urls:
+            self.endpoints["imds"] = next(iter(self.imds_urls.values()))
+        api, tunnels, control = (part.application() for part in (self.api, self.tunnels, self.control))
+        self.endpoints["api"] = await self._listen("api", api, self._host, self._ports.api)
+        context = self.tls.context()
+        self.endpoints["tls"] = await self._listen("tls", tunnels, self._tls_host, self._ports.tls, context)
+        self.endpoints["control"] = await self._listen("control", control, self._host, self._ports.control)
+
+    async def _listen(
+        self, name: str, application: web.Application, host: str, port: int, tls: Optional[ssl.SSLContext] = None
+    ) -> str:
+        """Returns the URL. Raises CannotListen."""
+        runner = web.AppRunner(application, access_log=None, logger=_logger(), **_RUNNER_OPTIONS)
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=tls, **_SITE_OPTIONS).start()
+        except OSError as error:
+            problem = f"cannot listen on {host} port {port} ({error.strerror or error})"
+            raise CannotListen(f"{name}: {problem}. Use another --host or --{name}-port.") from error
+        bound = runner.addresses[0][1]
+        shown = f"[{host}]" if ":" in host else host
+        scheme, usual = ("https", 443) if tls else ("http", 80)
+        return f"{scheme}://{shown}:{bound}" if bound != usual else f"{scheme}://{shown}"
 
     async def stop(self) -> None:
-        """Close every listener and connection."""
+        """End every tunnel, and close every listener and connection."""
+        self.tunnels.stop()
+        await asyncio.sleep(0)  # the tunnels begin to close
         for runner in self._runners:
             await runner.cleanup()
+        self.trail.close()
 
     def describe(self, directory: str) -> None:
-        """Write root.pem, eic-sshd.conf and sandbox.json to `directory`, for an instance under test."""
-        os.makedirs(directory, mode=0o755, exist_ok=True)
+        """Write root.pem, ca.pem, eic-sshd.conf and sandbox.json to `directory`, and the trail from now on.
+
+        Each instance has a configuration in instances/ID.conf; eic-sshd.conf is that of the first.
+        """
+        os.makedirs(os.path.join(directory, "instances"), mode=0o755, exist_ok=True)
         ca_file = os.path.join(os.path.abspath(directory), "root.pem")
         files = {
-            "root.pem": self.instance.pki.root.pem.decode(),
-            "eic-sshd.conf": self.control.config(ca_file),
+            "root.pem": b"".join(pki.root.pem for pki in self.cloud.pkis()).decode(),
+            "ca.pem": self.tls.ca_pem.decode(),
             "sandbox.json": json.dumps(self.control.status(), indent=2) + "\n",
         }
+        for number, (instance_id, url) in enumerate(self.imds_urls.items()):
+            files[f"instances/{instance_id}.conf"] = self.control.config(ca_file, url)
+            if number == 0:
+                files["eic-sshd.conf"] = files[f"instances/{instance_id}.conf"]
+        self.trail.open(os.path.join(directory, TRAIL))
         for name, text in files.items():
             with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o644)
                 file.write(text)
+
+
+def _host_names(cloud: Cloud) -> List[str]:
+    """The names for which the TLS certificate is: those of the APIs, and those of any endpoint."""
+    names = ["localhost", "sts.amazonaws.com"]
+    for region in cloud.region_names:
+        domain = partition(region).domain
+        names += [f"{api}.{region}.{domain}" for api in _APIS]
+        names += [f"*.{dns_suffix(region)}", f"*.{dns_suffix(region, fips=True)}"]
+    return names
 
 
 @contextlib.contextmanager

@@ -3,19 +3,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
+
+from eic_sandbox.world.single import ACCESS_KEY_ID, SECRET
 
 
 def instance_connect(endpoint: str, region: str, **options: Any) -> Any:
-    """boto3's client of EC2 Instance Connect, with credentials that the sandbox accepts; boto3 has no types."""
+    """boto3's client of EC2 Instance Connect as the user of a sandbox without a world file; boto3 has no types."""
+    return client("ec2-instance-connect", endpoint, region, ACCESS_KEY_ID, SECRET, **options)
+
+
+def client(
+    service: str, endpoint: str, region: str, key_id: str, secret: str, token: Optional[str] = None, **options: Any
+) -> Any:
+    """boto3's client of a service of a sandbox."""
     import boto3
 
     return boto3.client(
-        "ec2-instance-connect",
+        service,
         endpoint_url=endpoint,
         region_name=region,
-        aws_access_key_id="SANDBOX",
-        aws_secret_access_key="sandbox",
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
         **options,
     )
 

@@ -56,8 +56,9 @@ def ed25519() -> str:
 @pytest.fixture(scope="session")
 def _running_sandbox(pki: Pki) -> Iterator[Sandbox]:
     from eic_sandbox.server import Sandbox, running
+    from eic_sandbox.world.single import single
 
-    with running(Sandbox(Instance(InstanceMetadata(), pki))) as sandbox:
+    with running(Sandbox(single(Instance(InstanceMetadata(), pki)))) as sandbox:
         yield sandbox
 
 

@@ -1,28 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's one instance: its metadata, the keys pushed to it, and every path that IMDS answers for it."""
+"""An instance as IMDS sees it: its metadata, the keys pushed to it, and every path that IMDS answers for it."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..faults import Faults
 from ..imds.metadata import InstanceMetadata, values
 from ..imds.signed_keys import BlockWriter, PushedKey
 from ..imds.signer import SignerFiles
 from ..pki.authority import Pki
+from .machine import Machine, default_machine
 
 ACTIVE_KEYS = "managed-ssh-keys/active-keys/"
 
 
 class Instance:
-    """One instance. `window` is the number of seconds for which a pushed key is valid."""
+    """One instance. `window` is the number of seconds for which a pushed key is valid.
+
+    `machine` is what EC2 knows of it, and `listen` the address and port where its IMDS listens; port 0 is any free one.
+    """
 
     def __init__(
-        self, metadata: InstanceMetadata, pki: Pki, window: int = 60, clock: Callable[[], float] = time.time
+        self,
+        metadata: InstanceMetadata,
+        pki: Pki,
+        window: int = 60,
+        clock: Callable[[], float] = time.time,
+        machine: Optional[Machine] = None,
+        listen: Optional[Tuple[str, int]] = None,
     ) -> None:
         self.metadata = metadata
+        self.machine = machine or default_machine()
+        self.listen = listen
         self.pki = pki
         self.window = window
         self.faults = Faults()
@@ -31,9 +43,9 @@ class Instance:
         self._signer = SignerFiles(pki, self.faults)
         self._blocks = BlockWriter(self.faults)
 
-    def push(self, user: str, line: str, caller: str) -> str:
+    def push(self, user: str, line: str, caller: str, request_id: Optional[str] = None) -> str:
         """Push the public key `line` for an OS user on behalf of the ARN `caller`. Returns the request id."""
-        request_id = str(uuid.uuid4())
+        request_id = request_id or str(uuid.uuid4())
         expires = int(self._clock()) + self.window
         self._pushed.setdefault(user, []).append(PushedKey(line.strip(), expires, caller, request_id))
         return request_id

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EC2 Instance Connect's API: SendSSHPublicKey, as the AWS SDKs and the AWS CLI call it.
+"""EC2 Instance Connect's API: SendSSHPublicKey and SendSerialConsoleSSHPublicKey.
 
 Member names, patterns, lengths and error names are from the service model that botocore ships
-(ec2-instance-connect, version 2018-04-02).
+(ec2-instance-connect, version 2018-04-02); condition keys from the Service Authorization Reference.
 """
 
 from __future__ import annotations
 
 import re
-import uuid
-from typing import Dict, Optional
+from typing import Dict, Mapping, Optional
 
-from aiohttp import web
-
+from ..cloud.endpoint import tag_keys
 from ..cloud.instance import Instance
+from ..cloud.machine import State
 from . import json_protocol
-from .json_protocol import ServiceError
+from .call import Call, Json, Operation
+from .errors import ServiceError
 from .ssh_public_key import UnacceptableKey, authorized_keys_line
 
-SERVICE = "ec2-instance-connect"
-TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
+NAME = "ec2-instance-connect"
+TARGET = "AWSEC2InstanceConnectService"
 
 # The service model's patterns; `$` there is the end of the string, and never before a last newline.
 INSTANCE_ID = re.compile(r"i-[a-f0-9]{8,30}")
@@ -42,49 +42,93 @@ _FAULTS = {
 }
 
 
-class InstanceConnect:
-    """Pushes keys to `instance`."""
+def _send_ssh_public_key(call: Call, found: Mapping[str, Json]) -> Mapping[str, Json]:
+    members = json_protocol.strings(found)
+    _require(members, "InstanceId", INSTANCE_ID)
+    _require(members, "InstanceOSUser", OS_USER)
+    _require(members, "SSHPublicKey", None)
+    if "AvailabilityZone" in members:
+        _require(members, "AvailabilityZone", ZONE)
+    line = _acceptable_key(members["SSHPublicKey"])
+    instance_id, user = members["InstanceId"], members["InstanceOSUser"]
+    instance = call.region.instances.get(instance_id)
+    keys = {"ec2:osuser": user, **(tag_keys(instance.machine.tags) if instance else {})}
+    call.require(f"{NAME}:SendSSHPublicKey", call.region.arn(f"instance/{instance_id}"), keys)
+    zone = members.get("AvailabilityZone", instance.metadata.zone if instance else "")
+    if instance is None or zone != instance.metadata.zone:
+        raise _not_found(instance_id, zone)
+    _apply_fault(instance)
+    _require_running(instance)
+    instance.push(user, line, call.principal.arn, call.request_id)
+    return _success(call)
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
 
-    def application(self) -> web.Application:
-        """The HTTP application: every operation is a POST to `/` (AWS JSON 1.1)."""
-        application = web.Application()
-        application.router.add_post("/", self._handle)
-        return application
+def _send_serial_console_ssh_public_key(call: Call, found: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Checks and authorises the request; there is no serial console behind it."""
+    port = found.get("SerialPort", 0)
+    if isinstance(port, bool) or not isinstance(port, int) or port != 0:
+        raise ServiceError("InvalidArgsException", "SerialPort is not 0")
+    members = json_protocol.strings({name: value for name, value in found.items() if name != "SerialPort"})
+    _require(members, "InstanceId", INSTANCE_ID)
+    _require(members, "SSHPublicKey", None)
+    _acceptable_key(members["SSHPublicKey"])
+    instance_id = members["InstanceId"]
+    instance = call.region.instances.get(instance_id)
+    keys = tag_keys(instance.machine.tags) if instance else {}
+    call.require(f"{NAME}:SendSerialConsoleSSHPublicKey", call.region.arn(f"instance/{instance_id}"), keys)
+    if not call.region.serial_console:
+        raise ServiceError(
+            "SerialConsoleAccessDisabledException",
+            "Your account is not authorized to use the EC2 Serial Console. To authorize your account, run the "
+            "EnableSerialConsoleAccess API.",
+        )
+    if instance is None:
+        raise _not_found(instance_id)
+    _apply_fault(instance)
+    _require_running(instance)
+    if not _is_nitro(instance.machine.instance_type):
+        raise ServiceError(
+            "EC2InstanceTypeInvalidException",
+            f"The instance type {instance.machine.instance_type} is not supported for connecting via the serial port",
+        )
+    raise ServiceError(
+        "SerialConsoleSessionUnsupportedException", "The sandbox has no serial console behind its instances"
+    )
 
-    async def _handle(self, request: web.Request) -> web.Response:
-        try:
-            request_id = self._send_ssh_public_key(request, await request.read())
-        except ServiceError as problem:
-            return json_protocol.error(problem, str(uuid.uuid4()))
-        return json_protocol.output({"RequestId": request_id, "Success": True}, request_id)
 
-    def _send_ssh_public_key(self, request: web.Request, body: bytes) -> str:
-        """Returns the request id. Raises ServiceError."""
-        caller = json_protocol.caller(request.headers.get("Authorization", ""), SERVICE)
-        target = request.headers.get("X-Amz-Target", "")
-        if target != TARGET:
-            raise ServiceError("UnknownOperationException", f"the sandbox does not offer this operation ({target!r})")
-        fault = self._instance.faults.take_api()
-        if fault is not None:
-            raise ServiceError(*_FAULTS[fault])
-        members = json_protocol.string_members(body)
-        self._require_valid(members)
-        line = _acceptable_key(members["SSHPublicKey"])
-        return self._instance.push(members["InstanceOSUser"], line, caller)
+OPERATIONS = {
+    "SendSSHPublicKey": Operation(_send_ssh_public_key, read_only=False),
+    "SendSerialConsoleSSHPublicKey": Operation(_send_serial_console_ssh_public_key, read_only=False),
+}
 
-    def _require_valid(self, members: Dict[str, str]) -> None:
-        _require(members, "InstanceId", INSTANCE_ID)
-        _require(members, "InstanceOSUser", OS_USER)
-        _require(members, "SSHPublicKey", None)
-        if "AvailabilityZone" in members:
-            _require(members, "AvailabilityZone", ZONE)
-        metadata = self._instance.metadata
-        zone = members.get("AvailabilityZone", metadata.zone)
-        if members["InstanceId"] != metadata.instance_id or zone != metadata.zone:
-            raise ServiceError("EC2InstanceNotFoundException", f"there is no {members['InstanceId']} in {zone}")
+
+def _success(call: Call) -> Mapping[str, Json]:
+    call.trail_response = {"requestId": call.request_id, "success": True}
+    return {"RequestId": call.request_id, "Success": True}
+
+
+def _apply_fault(instance: Instance) -> None:
+    fault = instance.faults.take_api()
+    if fault is not None:
+        raise ServiceError(*_FAULTS[fault])
+
+
+def _require_running(instance: Instance) -> None:
+    if instance.machine.state is not State.RUNNING:
+        raise ServiceError(
+            "EC2InstanceStateInvalidException",
+            f"The instance {instance.metadata.instance_id} is not running: it is {instance.machine.state.value}",
+        )
+
+
+def _not_found(instance_id: str, zone: str = "") -> ServiceError:
+    where = f" in {zone}" if zone else ""
+    return ServiceError("EC2InstanceNotFoundException", f"There is no instance {instance_id}{where}")
+
+
+def _is_nitro(instance_type: str) -> bool:
+    """Whether the type has a serial console (EC2 User Guide, "Instances built on the Nitro System")."""
+    return re.match(r"(?:[a-z]+1[a-z]*|[cmr]3|[cmr]4|t2|i2|i3|d2|g2|g3s?|p2|p3|f1|h1)\.", instance_type) is None
 
 
 def _require(members: Dict[str, str], name: str, pattern: Optional[re.Pattern[str]]) -> None:

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Mapping
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from eic_sandbox.server import Sandbox
+from eic_sandbox.world.single import ACCESS_KEY_ID, SECRET
 from testbed import aws_sdk
 
 from .metadata import ID
@@ -23,6 +27,15 @@ def client(sandbox: Sandbox, **config: Any) -> Iterator[Any]:
         yield made
     finally:
         made.close()
+
+
+def signed_headers(
+    method: str, url: str, body: bytes, headers: Mapping[str, str], service: str = "ec2-instance-connect"
+) -> Dict[str, str]:
+    """The headers of a request with the signature of the user of a sandbox without a world file."""
+    request = AWSRequest(method, url, dict(headers), body)
+    SigV4Auth(Credentials(ACCESS_KEY_ID, SECRET), service, "us-west-2").add_auth(request)
+    return dict(request.headers.items())
 
 
 def push(sandbox: Sandbox, key: str, **changed: str) -> Dict[str, Any]:

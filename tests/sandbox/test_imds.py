@@ -16,6 +16,7 @@ from eic_sandbox.cloud.instance import Instance
 from eic_sandbox.imds.metadata import InstanceMetadata
 from eic_sandbox.pki.authority import Pki
 from eic_sandbox.server import Sandbox, running
+from eic_sandbox.world.single import single
 
 from .api import push
 from .metadata import ID, TOKEN, TTL, read, token
@@ -43,7 +44,7 @@ def test_a_read_without_a_valid_imds_token_is_401(
 
 def test_an_imds_token_expires(session: requests.Session, pki: Pki) -> None:
     now = [0.0]
-    with running(Sandbox(Instance(InstanceMetadata(), pki), token_clock=lambda: now[0])) as sandbox:
+    with running(Sandbox(single(Instance(InstanceMetadata(), pki)), token_clock=lambda: now[0])) as sandbox:
         good = token(session, sandbox, "10").text
         now[0] = 9.9
         assert read(session, sandbox, "instance-id", **{TOKEN: good}).status_code == 200

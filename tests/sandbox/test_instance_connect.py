@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from eic_sandbox.server import Sandbox
 from testbed import keys
 
-from .api import client, push
+from .api import client, push, signed_headers
 from .metadata import ID, read
 
 
@@ -26,7 +26,7 @@ def test_a_key_pushed_through_the_sdk_appears_in_imds(
     assert answer["Success"] is True
     blob = read(session, sandbox, "managed-ssh-keys/active-keys/root").text
     assert f"#Request={answer['RequestId']}\n" in blob
-    assert "#Caller=arn:aws:sts::123456789012:assumed-role/Sandbox/SANDBOX\n" in blob
+    assert "#Caller=arn:aws:iam::123456789012:user/sandbox\n" in blob
     assert f"{ed25519}\n" in blob
 
 
@@ -123,23 +123,23 @@ def test_each_error_of_the_api_can_be_set(sandbox: Sandbox, ed25519: str, fault:
 
 
 def test_an_unsigned_request_to_the_api_is_refused(sandbox: Sandbox, ed25519: str) -> None:
-    with client(sandbox, signature_version=UNSIGNED) as made, pytest.raises(made.exceptions.AuthException):
+    with client(sandbox, signature_version=UNSIGNED) as made, pytest.raises(ClientError) as caught:
         made.send_ssh_public_key(InstanceId=ID, InstanceOSUser="root", SSHPublicKey=ed25519)
+    assert caught.value.response["Error"]["Code"] == "MissingAuthenticationTokenException"
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", '{"InstanceId": 1}'])
 def test_a_body_that_is_not_a_json_object_of_strings_is_refused(
     session: requests.Session, sandbox: Sandbox, body: str
 ) -> None:
-    headers = {
-        "X-Amz-Target": "AWSEC2InstanceConnectService.SendSSHPublicKey",
-        "Authorization": "AWS4-HMAC-SHA256 Credential=SANDBOX/20260101/us-west-2/ec2-instance-connect/aws4_request, x",
-    }
-    answer = session.post(sandbox.endpoints["api"], data=body, headers=headers, timeout=5)
+    headers = {"X-Amz-Target": "AWSEC2InstanceConnectService.SendSSHPublicKey"}
+    signed = signed_headers("POST", f"{sandbox.endpoints['api']}/", body.encode(), headers)
+    answer = session.post(sandbox.endpoints["api"], data=body, headers=signed, timeout=5)
     assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
 
 
-def test_an_operation_that_the_sandbox_lacks_is_unknown(sandbox: Sandbox, ed25519: str) -> None:
-    with client(sandbox) as made, pytest.raises(ClientError) as caught:
-        made.send_serial_console_ssh_public_key(InstanceId=ID, SSHPublicKey=ed25519)
-    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
+def test_an_operation_that_the_sandbox_lacks_is_unknown(session: requests.Session, sandbox: Sandbox) -> None:
+    headers = {"X-Amz-Target": "AWSEC2InstanceConnectService.SendEverything"}
+    signed = signed_headers("POST", f"{sandbox.endpoints['api']}/", b"{}", headers)
+    answer = session.post(sandbox.endpoints["api"], data=b"{}", headers=signed, timeout=5)
+    assert (answer.status_code, answer.json()["__type"]) == (400, "UnknownOperationException")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`eic-sandbox env`: what a shell needs, so that AWS clients in it call the sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from typing import Any, Dict, List
+from urllib.parse import urlsplit
+
+from .control_client import CommandFailed, Commands, add_command, ask
+
+# Variables that would lead a client elsewhere.
+_UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN")
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "env", 'print shell commands: eval "$(eic-sandbox env --as alice)"')
+    command.add_argument("--as", dest="name", metavar="NAME", help="a user, or ROLE/SESSION (default: the first user)")
+    command.add_argument(
+        "--hosts", action="store_true", help="print lines for /etc/hosts instead: tunnels go to host names on port 443"
+    )
+    command.set_defaults(command=_env)
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    status = ask(arguments, "GET", "status")
+    if arguments.hosts:
+        for line in hosts(status):
+            print(line)
+        return 0
+    credentials = ask(arguments, "GET", "credentials", {"as": arguments.name})
+    ca = os.path.abspath(os.path.join(arguments.directory, "ca.pem"))
+    if not os.path.exists(ca):
+        raise CommandFailed(f"{ca}: no such file. Use the --directory of `eic-sandbox run`.")
+    for name, value in variables(status, credentials, ca).items():
+        print(f"export {name}={shlex.quote(value)}")
+    for name in _UNSET:
+        if name != "AWS_SESSION_TOKEN" or not credentials["token"]:
+            print(f"unset {name}")
+    return 0
+
+
+def hosts(status: Dict[str, Any]) -> List[str]:
+    """Lines for /etc/hosts, one an endpoint; its tunnels are opened to port 443 of that name."""
+    address = urlsplit(status["endpoints"]["tls"]).hostname
+    return [f"{address} {one['dns_name']} {one['fips_dns_name']}" for one in status["instance_connect_endpoints"]]
+
+
+def variables(status: Dict[str, Any], credentials: Dict[str, Any], ca: str) -> Dict[str, str]:
+    """The environment of a client of a running sandbox.
+
+    SSL_CERT_FILE is read by the AWS CLI's WebSocket client, which ignores AWS_CA_BUNDLE. A proxy is not used for a host
+    name that stands in NO_PROXY in full.
+    """
+    api = status["endpoints"]["api"]
+    names = [one["dns_name"] for one in status["instance_connect_endpoints"]]
+    no_proxy = ",".join([str(urlsplit(api).hostname), *names])
+    found = {
+        "AWS_ACCESS_KEY_ID": credentials["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": credentials["secret"],
+        "AWS_SESSION_TOKEN": credentials["token"],
+        "AWS_REGION": credentials["region"],
+        "AWS_DEFAULT_REGION": credentials["region"],
+        "AWS_ENDPOINT_URL": api,
+        "AWS_CA_BUNDLE": ca,
+        "SSL_CERT_FILE": ca,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+    }
+    return {name: value for name, value in found.items() if value}

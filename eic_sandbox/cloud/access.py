@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a principal may do something: its policies, and the condition keys of the request."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Dict, Mapping, Tuple, Union
+
+from ..iam.evaluate import Verdict, evaluate, refusal
+from ..iam.request import Request, context
+from .principals import Principal, Session
+
+Keys = Mapping[str, Union[str, Tuple[str, ...]]]
+
+
+class AccessDenied(Exception):
+    """The policies do not allow a request; the message is in IAM's wording."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a call comes from, as condition keys see it. `now` is in seconds since the epoch."""
+
+    now: float
+    address: str
+    secure: bool
+    region: str
+    user_agent: str = ""
+
+
+def utc(seconds: float) -> str:
+    """The time as AWS writes it: 2026-01-31T12:00:00Z."""
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def principal_keys(principal: Principal) -> Dict[str, Union[str, Tuple[str, ...]]]:
+    """The condition keys that say who calls (IAM User Guide, "AWS global condition context keys")."""
+    keys: Dict[str, Union[str, Tuple[str, ...]]] = {
+        "aws:PrincipalArn": principal.principal_arn,
+        "aws:PrincipalAccount": principal.account.id,
+        "aws:PrincipalType": "User" if principal.kind == "IAMUser" else principal.kind,
+        "aws:userid": principal.unique_id,
+    }
+    if isinstance(principal, Session):
+        keys["aws:TokenIssueTime"] = utc(principal.issued)
+    else:
+        keys["aws:username"] = principal.name
+    for key, value in principal.tags.items():
+        keys[f"aws:PrincipalTag/{key}"] = value
+    return keys
+
+
+def origin_keys(origin: Origin) -> Dict[str, Union[str, Tuple[str, ...]]]:
+    """The condition keys that say where a call comes from, and when."""
+    keys: Dict[str, Union[str, Tuple[str, ...]]] = {
+        "aws:SourceIp": origin.address,
+        "aws:SecureTransport": "true" if origin.secure else "false",
+        "aws:CurrentTime": utc(origin.now),
+        "aws:EpochTime": str(int(origin.now)),
+        "aws:RequestedRegion": origin.region,
+        "ec2:Region": origin.region,
+    }
+    if origin.user_agent:
+        keys["aws:UserAgent"] = origin.user_agent
+    return keys
+
+
+def request(principal: Principal, origin: Origin, action: str, resource: str, keys: Keys) -> Request:
+    """The request that the policies are asked about; `keys` are those of the action and its resource."""
+    return Request(action, resource, context({**origin_keys(origin), **principal_keys(principal), **keys}))
+
+
+def decide(principal: Principal, asked: Request) -> Verdict:
+    """The verdict of each set of the principal's policies: a deny of any, else the first that does not allow."""
+    verdicts = [evaluate(policies, asked) for policies in principal.policy_sets]
+    denied = next((verdict for verdict in verdicts if verdict.explicit_deny), None)
+    return denied or next((verdict for verdict in verdicts if not verdict.allowed), verdicts[0])
+
+
+def require(principal: Principal, asked: Request) -> None:
+    """Raises AccessDenied unless the principal's policies allow the request."""
+    verdict = decide(principal, asked)
+    if not verdict.allowed:
+        raise AccessDenied(refusal(principal.arn, asked, verdict))

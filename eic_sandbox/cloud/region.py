@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one account has in one Region: networks, instances, endpoints."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
+
+from .endpoint import Endpoint, EndpointSettings, EndpointState, interface_address
+from .instance import Instance
+from .network import Interface, SecurityGroup, Subnet, Vpc
+from .partitions import partition
+
+MAX_ENDPOINTS = 5  # an account and Region (EC2 User Guide, "Quotas for EC2 Instance Connect Endpoint")
+_REMEMBERED = 60  # seconds for which a deleted endpoint is still described
+
+
+class Refused(Exception):
+    """EC2 refuses a change: the error code of its API, and its message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass
+class Region:
+    """`delay` is the number of seconds that a change of an endpoint takes."""
+
+    account: str
+    name: str
+    vpcs: Dict[str, Vpc] = field(default_factory=dict)
+    subnets: Dict[str, Subnet] = field(default_factory=dict)
+    groups: Dict[str, SecurityGroup] = field(default_factory=dict)
+    instances: Dict[str, Instance] = field(default_factory=dict)
+    endpoints: Dict[str, Endpoint] = field(default_factory=dict)
+    serial_console: bool = False
+    delay: float = 2.0
+
+    def arn(self, resource: str) -> str:
+        """The ARN of a resource of EC2 here, such as `instance/i-...`."""
+        return f"arn:{partition(self.name).name}:ec2:{self.name}:{self.account}:{resource}"
+
+    def vpc_of(self, instance: Instance) -> Vpc:
+        """The VPC of an instance."""
+        return self.vpcs[self.subnets[instance.machine.subnet_id].vpc_id]
+
+    def interface(self, instance: Instance, address: str) -> Interface:
+        """The network interface of an instance, with one of its addresses."""
+        machine = instance.machine
+        found = machine.ipv6 if machine.ipv6 is not None and str(machine.ipv6) == address else machine.private_ip
+        return Interface(found, self._groups(machine.security_groups))
+
+    def endpoint_interface(self, endpoint: Endpoint) -> Interface:
+        """The network interface of an endpoint."""
+        return Interface(endpoint.address, self._groups(endpoint.settings.security_groups))
+
+    def _groups(self, ids: Tuple[str, ...]) -> Tuple[SecurityGroup, ...]:
+        return tuple(self.groups[one] for one in ids if one in self.groups)
+
+    def instance_at(self, vpc_id: str, address: str) -> Optional[Instance]:
+        """The instance of the VPC that has this private address."""
+        return next(
+            (
+                instance
+                for instance in self.instances.values()
+                if instance.machine.has_address(address) and self.vpc_of(instance).id == vpc_id
+            ),
+            None,
+        )
+
+    def described_endpoints(self, now: float) -> List[Endpoint]:
+        """Every endpoint, and for a while those that were deleted."""
+        gone = [one for one in self.endpoints.values() if one.state(now - _REMEMBERED) is EndpointState.DELETE_COMPLETE]
+        for endpoint in gone:
+            del self.endpoints[endpoint.id]
+        return list(self.endpoints.values())
+
+    def endpoint(self, endpoint_id: str, now: float) -> Endpoint:
+        """Raises Refused for an id that is none, or that of a deleted endpoint."""
+        found = self.endpoints.get(endpoint_id)
+        if found is None or found.state(now) is EndpointState.DELETE_COMPLETE:
+            raise Refused(
+                "InvalidInstanceConnectEndpointId.NotFound",
+                f"The instance connect endpoint ID '{endpoint_id}' does not exist",
+            )
+        return found
+
+    def create_endpoint(
+        self, subnet_id: str, settings: EndpointSettings, tags: Dict[str, str], client_token: str, now: float
+    ) -> Endpoint:
+        """A new endpoint, or the one that this client token made. Raises Refused."""
+        subnet = self.subnets[subnet_id]
+        settings = self.complete_settings(settings, subnet.vpc_id)
+        for endpoint in self.endpoints.values():
+            if client_token and endpoint.client_token == client_token:
+                if (endpoint.subnet_id, endpoint.settings, endpoint.tags) != (subnet_id, settings, tags):
+                    raise Refused(
+                        "IdempotentParameterMismatch",
+                        "The client token was already used with other parameters of the request",
+                    )
+                return endpoint
+        self._require_room(subnet, now)
+        taken = {endpoint.address for endpoint in self.endpoints.values()}
+        taken |= {instance.machine.private_ip for instance in self.instances.values()}
+        address = interface_address(subnet.network, taken)
+        if address is None:
+            raise Refused("InsufficientFreeAddressesInSubnet", f"The subnet '{subnet_id}' has no free address")
+        made = Endpoint(
+            id=f"eice-{secrets.token_hex(9)[:17]}",
+            account=self.account,
+            region=self.name,
+            subnet_id=subnet_id,
+            vpc_id=subnet.vpc_id,
+            zone=subnet.zone,
+            address=address,
+            settings=settings,
+            created=now,
+            tags=tags,
+            client_token=client_token or secrets.token_hex(16),
+        )
+        made.begin(EndpointState.CREATE_IN_PROGRESS, now + self.delay)
+        self.endpoints[made.id] = made
+        return made
+
+    def _require_room(self, subnet: Subnet, now: float) -> None:
+        there = [one for one in self.endpoints.values() if one.state(now) is not EndpointState.DELETE_COMPLETE]
+        if any(endpoint.vpc_id == subnet.vpc_id for endpoint in there):
+            raise Refused(
+                "InstanceConnectEndpointLimitExceeded",
+                f"The VPC '{subnet.vpc_id}' has an instance connect endpoint already; the limit of a VPC is 1",
+            )
+        if len(there) >= MAX_ENDPOINTS:
+            raise Refused(
+                "InstanceConnectEndpointLimitExceeded",
+                f"The limit of {MAX_ENDPOINTS} instance connect endpoints of the account in {self.name} is reached",
+            )
+
+    def modify_endpoint(self, endpoint: Endpoint, settings: EndpointSettings, now: float) -> None:
+        """Raises Refused while another change is in progress."""
+        self._require_quiet(endpoint, now)
+        endpoint.settings = self.complete_settings(settings, endpoint.vpc_id)
+        endpoint.begin(EndpointState.UPDATE_IN_PROGRESS, now + self.delay)
+
+    def delete_endpoint(self, endpoint: Endpoint, now: float) -> None:
+        """Raises Refused while another change is in progress."""
+        self._require_quiet(endpoint, now)
+        endpoint.begin(EndpointState.DELETE_IN_PROGRESS, now + self.delay)
+
+    @staticmethod
+    def _require_quiet(endpoint: Endpoint, now: float) -> None:
+        state = endpoint.state(now)
+        if not state.quiet:
+            raise Refused("IncorrectState", f"The instance connect endpoint '{endpoint.id}' is in state {state.value}")
+
+    def complete_settings(self, settings: EndpointSettings, vpc_id: str) -> EndpointSettings:
+        """With the VPC's default group where none is named. Raises Refused for groups that the VPC does not have."""
+        for group in settings.security_groups:
+            if group not in self.groups or self.groups[group].vpc_id != vpc_id:
+                raise Refused("InvalidGroup.NotFound", f"The security group '{group}' does not exist in VPC '{vpc_id}'")
+        if settings.preserve_client_ip and settings.ip_address_type != "ipv4":
+            raise Refused("InvalidParameterCombination", "PreserveClientIp is possible with IpAddressType ipv4 only")
+        if settings.security_groups:
+            return settings
+        default = [one.id for one in self.groups.values() if one.vpc_id == vpc_id and one.name == "default"]
+        return EndpointSettings(tuple(default[:1]), settings.preserve_client_ip, settings.ip_address_type)

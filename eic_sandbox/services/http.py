@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An aiohttp request as signatures, condition keys and the trail see it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Optional
+
+from aiohttp import web
+
+from ..iam.sigv4 import HttpRequest
+from ..trail.event import Tls
+
+
+def signed_request(request: web.Request, body: bytes) -> HttpRequest:
+    """The request as it stands on the wire."""
+    path, _, query = request.raw_path.partition("?")
+    headers = tuple((_text(name), _text(value)) for name, value in request.raw_headers)
+    return HttpRequest(request.method, path, query, headers, body)
+
+
+def peer(request: web.Request) -> str:
+    """The address of the caller."""
+    found = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return str(found[0]).partition("%")[0] if found else "0.0.0.0"  # noqa: S104 - no address
+
+
+def tls(request: web.Request) -> Optional[Tls]:
+    """The TLS connection of the request; None without TLS."""
+    found = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
+    if not isinstance(found, ssl.SSLObject):
+        return None
+    cipher = found.cipher()
+    return Tls(found.version() or "", cipher[0] if cipher else "", request.headers.get("Host", ""))
+
+
+def user_agent(request: web.Request) -> str:
+    """The User-Agent header."""
+    return request.headers.get("User-Agent", "")[:1024]
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="surrogateescape")

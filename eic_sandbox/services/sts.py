@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""STS's API: GetCallerIdentity and AssumeRole.
+
+Names, patterns and limits are from the AWS STS API Reference; who may assume a role from the IAM User Guide, "Policy
+evaluation logic" and "How to specify a principal".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Dict, Optional, Union
+
+from ..cloud import access
+from ..cloud.principals import Principal, Role, Session
+from ..iam.evaluate import evaluate_trust
+from ..iam.policy import Policy, PolicyError, parse
+from ..iam.request import Principal as Asking
+from .call import Call
+from .errors import ServiceError
+from .query_protocol import Members, Query, time_of
+
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+_ARN = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/[\x21-\x7e]{1,576}")
+_MIN_DURATION, _MAX_DURATION = 900, 43200  # seconds
+_CHAINED_DURATION = 3600  # seconds: the most for a role that a role's session assumes
+_MAX_POLICY = 2048  # characters of a session policy
+
+
+def get_caller_identity(call: Call, _: Query) -> Members:
+    """Who calls; it needs no permission."""
+    principal = call.principal
+    return {"Arn": principal.arn, "UserId": principal.unique_id, "Account": principal.account.id}
+
+
+def assume_role(call: Call, query: Query) -> Members:
+    """Credentials for a new session of a role."""
+    arn = query.text("RoleArn")
+    if not _ARN.fullmatch(arn):
+        raise ServiceError("ValidationError", f"{arn[:64]} is invalid")
+    name = query.text("RoleSessionName")
+    if not _SESSION_NAME.fullmatch(name):
+        raise ServiceError(
+            "ValidationError", "RoleSessionName is not 2 to 64 letters, digits and characters of _+=,.@-"
+        )
+    duration = query.number("DurationSeconds", range(_MIN_DURATION, _MAX_DURATION + 1), 3600)
+    policy = _session_policy(query.text("Policy", ""))
+    tags = {query.text(f"{prefix}.Key"): query.text(f"{prefix}.Value") for prefix in query.structures("Tags")}
+    keys: Dict[str, Union[str, tuple[str, ...]]] = {"sts:RoleSessionName": name}
+    external_id = query.text("ExternalId", "")
+    if external_id:
+        if not _EXTERNAL_ID.fullmatch(external_id):
+            raise ServiceError("ValidationError", "ExternalId is invalid")
+        keys["sts:ExternalId"] = external_id
+    keys.update({f"aws:RequestTag/{key}": value for key, value in tags.items()})
+    if tags:
+        keys["aws:TagKeys"] = tuple(tags)
+    query.require_known()
+    role = _require_assumable(call, arn, keys, bool(tags))
+    most = min(role.max_duration, _CHAINED_DURATION if isinstance(call.principal, Session) else _MAX_DURATION)
+    if duration > most:
+        raise ServiceError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role, or 1 hour where a "
+            "role's session assumes a role",
+        )
+    now = call.origin.now
+    session = Session(role, name, now, now + duration, tuple(tags.items()), policy)
+    made = call.cloud.directory.begin_session(session)
+    credentials: Dict[str, object] = {
+        "AccessKeyId": made.access_key_id,
+        "SecretAccessKey": made.secret,
+        "SessionToken": made.token,
+        "Expiration": time_of(session.expires),
+    }
+    user = {"AssumedRoleId": session.unique_id, "Arn": session.arn}
+    call.trail_response = {
+        "credentials": {"accessKeyId": made.access_key_id, "expiration": access.utc(session.expires)},
+        "assumedRoleUser": {"assumedRoleId": session.unique_id, "arn": session.arn},
+    }
+    return {"Credentials": {name: _text(value) for name, value in credentials.items()}, "AssumedRoleUser": user}
+
+
+def _text(value: object) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else str(value)
+
+
+def _session_policy(text: str) -> Optional[Policy]:
+    if not text:
+        return None
+    if len(text) > _MAX_POLICY:
+        raise ServiceError("PackedPolicyTooLarge", f"The session policy is longer than {_MAX_POLICY} characters")
+    try:
+        return parse(json.loads(text), "session policy")
+    except PolicyError as error:
+        raise ServiceError("MalformedPolicyDocument", str(error)) from None
+    except (ValueError, RecursionError):
+        raise ServiceError("MalformedPolicyDocument", "The session policy is not JSON") from None
+
+
+def _require_assumable(call: Call, arn: str, keys: Dict[str, Union[str, tuple[str, ...]]], tagged: bool) -> Role:
+    """The role, if the caller may assume it; a role that does not exist is refused as one that may not be assumed."""
+    principal = call.principal
+    role = call.cloud.directory.role(arn)
+    actions = ["sts:AssumeRole", *(["sts:TagSession"] if tagged else [])]
+    if role is not None and all(_may(call, principal, role, action, keys) for action in actions):
+        return role
+    raise access.AccessDenied(
+        f"User: {principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn[:640]}"
+    )
+
+
+def _may(
+    call: Call, principal: Principal, role: Role, action: str, keys: Dict[str, Union[str, tuple[str, ...]]]
+) -> bool:
+    """The role's trust policy must allow it. So must the caller's policies, unless it names a caller of its account."""
+    role_arn = principal.role.arn if isinstance(principal, Session) else None
+    asked = access.request(principal, call.origin, action, role.arn, {**keys, **_role_tags(role)})
+    trusted = evaluate_trust(role.trust, Asking(principal.arn, principal.account.id, role_arn), asked)
+    own = access.decide(principal, asked)
+    if not trusted.allowed or trusted.explicit_deny or own.explicit_deny:
+        return False
+    by_name = not trusted.needs_identity_policy and principal.account.id == role.account.id
+    return own.allowed or (by_name and not (isinstance(principal, Session) and principal.policy))
+
+
+def _role_tags(role: Role) -> Dict[str, str]:
+    return {f"aws:ResourceTag/{key}": value for key, value in role.tags.items()}

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EC2 Instance Connect Endpoints over TLS: the WebSocket handshake, the tunnel, and its event in the trail.
+
+Requests for other host names go to the APIs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import Callable, Dict, Optional, Set
+
+from aiohttp import web
+
+from ..cloud.access import Origin
+from ..cloud.cloud import Cloud
+from ..cloud.endpoint import Endpoint
+from ..cloud.region import Region
+from ..services import http
+from ..services.gateway import Api
+from ..trail.event import Answered, Asked, event
+from ..trail.trail import Trail
+from . import admission
+from .admission import Refused, Tunnel, Unreachable
+from .relay import new_websocket, relay
+from .target import CannotConnect, Target, connect
+
+UNREACHABLE = "Unable to connect to target"
+_MARK = ".ec2-instance-connect-endpoint."
+_CONNECT_TIMEOUT = 5.0  # seconds
+_INTERNAL_ERROR = 1011  # RFC 6455 section 7.4.1
+
+
+@dataclass(frozen=True)
+class _Handshake:
+    """What is known of a tunnel while it is opened."""
+
+    region: Region
+    endpoint: Endpoint
+    asked: Asked
+    answered: Answered
+
+
+class Tunnels:
+    """The application behind TLS: tunnels, and `api` for every other host name."""
+
+    def __init__(self, cloud: Cloud, api: Api, trail: Trail, clock: Callable[[], float] = time.time) -> None:
+        self._cloud = cloud
+        self._api = api
+        self._trail = trail
+        self._clock = clock
+        self._stops: Set[asyncio.Future[str]] = set()
+
+    def application(self) -> web.Application:
+        """One handler for every path."""
+        application = web.Application(client_max_size=256 * 1024)
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        return application
+
+    def stop(self) -> None:
+        """End every tunnel."""
+        for future in self._stops:
+            if not future.done():
+                future.set_result("The endpoint is stopping")
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        host = _host(request)
+        if _MARK not in host:
+            return await self._api.handle(request)
+        located = self._cloud.endpoint_by_host(host)
+        request_id = str(uuid.uuid4())
+        if located is None:
+            refused = Refused(404, "ResourceNotFoundException", f"There is no instance connect endpoint {host[:255]}.")
+            return _refusal(refused, request_id)
+        return await self._open(request, *located, request_id)
+
+    async def _open(
+        self, request: web.Request, region: Region, endpoint: Endpoint, request_id: str
+    ) -> web.StreamResponse:
+        handshake = _Handshake(region, endpoint, self._asked(request, region, request_id), Answered())
+        try:
+            handshake, tunnel = self._admit(request, handshake)
+        except _RefusedTunnel as refused:
+            answered = replace(
+                refused.handshake.answered, error_code=refused.why.code, error_message=refused.why.message
+            )
+            self._trail.record(event(refused.handshake.asked, answered))
+            return _refusal(refused.why, request_id)
+        endpoint.tunnels.add(request_id)
+        try:
+            return await self._run(request, handshake, tunnel)
+        finally:
+            endpoint.tunnels.discard(request_id)
+
+    def _asked(self, request: web.Request, region: Region, request_id: str) -> Asked:
+        return Asked(
+            at=self._clock(),
+            source=f"{admission.SERVICE}.amazonaws.com",
+            name="OpenTunnel",
+            region=region.name,
+            address=http.peer(request),
+            user_agent=http.user_agent(request),
+            request_id=request_id,
+            caller=None,
+            account=region.account,
+            tls=http.tls(request),
+        )
+
+    def _admit(self, request: web.Request, handshake: _Handshake) -> tuple[_Handshake, Tunnel]:
+        """Raises _RefusedTunnel."""
+        raw, region, endpoint = http.signed_request(request, b""), handshake.region, handshake.endpoint
+        try:
+            if request.body_exists or not web.WebSocketResponse().can_prepare(request):
+                raise Refused(400, "InvalidParameter", "The request is not a WebSocket handshake.")
+            given = admission.parameters(raw)
+            answered = Answered(parameters=dict(given.values), resources=[_resource(endpoint)])
+            handshake = replace(handshake, answered=answered)
+            now = handshake.asked.at
+            caller = admission.identify(self._cloud, raw, region, endpoint, given, now)
+            handshake = replace(handshake, asked=replace(handshake.asked, caller=caller))
+            asked = handshake.asked
+            origin = Origin(now, asked.address, asked.tls is not None, region.name, asked.user_agent)
+            return handshake, admission.admit(self._cloud, region, endpoint, caller, origin, given)
+        except Refused as refused:
+            raise _RefusedTunnel(handshake, refused) from None
+
+    async def _run(self, request: web.Request, handshake: _Handshake, tunnel: Tunnel) -> web.StreamResponse:
+        websocket = new_websocket()
+        websocket.headers["X-Amzn-RequestId"] = handshake.asked.request_id
+        await websocket.prepare(request)
+        stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._stops.add(stop)
+        try:
+            try:
+                target = await _connect(handshake, tunnel)
+            except (Unreachable, CannotConnect) as problem:
+                failed = replace(handshake.answered, error_code="TargetUnreachable", error_message=str(problem))
+                self._trail.record(event(handshake.asked, failed))
+                await websocket.close(code=_INTERNAL_ERROR, message=UNREACHABLE.encode())
+                return websocket
+            self._trail.record(event(handshake.asked, handshake.answered))
+            await relay(websocket, _transport(request), target, max_duration=tunnel.duration, stop=stop)
+        finally:
+            self._stops.discard(stop)
+        return websocket
+
+
+class _RefusedTunnel(Exception):
+    def __init__(self, handshake: _Handshake, why: Refused) -> None:
+        super().__init__(why.message)
+        self.handshake = handshake
+        self.why = why
+
+
+def _host(request: web.Request) -> str:
+    return request.headers.get("Host", "").partition(":")[0].lower()
+
+
+def _resource(endpoint: Endpoint) -> Dict[str, Optional[str]]:
+    return {"accountId": endpoint.account, "type": "AWS::EC2::InstanceConnectEndpoint", "ARN": endpoint.arn}
+
+
+def _refusal(refused: Refused, request_id: str) -> web.Response:
+    return web.Response(
+        status=refused.status,
+        text=json.dumps({"ErrorCode": refused.code, "Message": refused.message}),
+        content_type="application/json",
+        headers={"X-Amzn-RequestId": request_id},
+    )
+
+
+async def _connect(handshake: _Handshake, tunnel: Tunnel) -> Target:
+    """Raises Unreachable, CannotConnect."""
+    endpoint = handshake.endpoint
+    (address, port), preserved = admission.reach(handshake.region, endpoint, tunnel, handshake.asked.address)
+    source = preserved
+    if source is None and is_local(str(endpoint.address)):
+        source = str(endpoint.address)
+    return await connect(address, port, source=source, timeout=_CONNECT_TIMEOUT)
+
+
+def _transport(request: web.Request) -> asyncio.Transport:
+    transport = request.transport
+    assert transport is not None  # the WebSocket was just opened on it
+    return transport
+
+
+def is_local(address: str) -> bool:
+    """Whether the address is one of this machine's own."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True

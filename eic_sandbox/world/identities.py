@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies, users, roles, access keys and sessions of a world file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import string
+from typing import Callable, Dict, Optional
+
+from ..cloud.directory import Directory
+from ..cloud.principals import Account, Credentials, Role, Session, User
+from ..iam.policy import Policy, PolicyError, parse, parse_trust
+from .document import Json, Value, WorldError
+
+_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
+_SESSION_NAME = r"[A-Za-z0-9+=,.@_-]{2,64}"
+_KEY_ID = r"[A-Z0-9]{16,128}"
+_SECRET = r"[\x21-\x7e]{1,128}"
+_PATH = r"/|/[\x21-\x7e]{1,510}/"
+_MAX_POLICY = 64 * 1024  # bytes of a policy's file
+_ALPHABET = string.ascii_uppercase + "234567"
+
+
+class Identities:
+    """Fills a directory. `now` is in seconds since the epoch; `folder` has the files that the world file names."""
+
+    def __init__(self, folder: str, now: float) -> None:
+        self.directory = Directory()
+        self._folder = folder
+        self._now = now
+
+    def add_policies(self, value: Value) -> None:
+        """The policies that users and roles name."""
+        for name, document in value.entries():
+            self.directory.policies[name] = self._policy(document, name, parse)
+
+    def add_account(self, account: Account, users: Optional[Value], roles: Optional[Value]) -> None:
+        """The users and roles of an account."""
+        self.directory.accounts[account.id] = account
+        for name, value in users.entries() if users else ():
+            self._add_user(account, name, value)
+        for name, value in roles.entries() if roles else ():
+            self._add_role(account, name, value)
+
+    def _add_user(self, account: Account, name: str, value: Value) -> None:
+        _require_name(value, name, _NAME)
+        fields = value.fields("path", "access_keys", "tags", "policies")
+        user = User(
+            account,
+            name,
+            _stable_id("AIDA", account.id, name),
+            fields["path"].text(_PATH, "a path that begins and ends with /") if "path" in fields else "/",
+            tags(fields.get("tags")),
+            self._policies(fields.get("policies")),
+        )
+        self.directory.users.append(user)
+        for key_id, secret in fields["access_keys"].entries() if "access_keys" in fields else ():
+            self._add_key(secret, Credentials(key_id, secret.text(_SECRET, "a secret of printable ASCII"), user))
+
+    def _add_role(self, account: Account, name: str, value: Value) -> None:
+        _require_name(value, name, _NAME)
+        fields = value.fields("path", "trust", "max_session_duration", "tags", "policies", "sessions")
+        role = Role(
+            account,
+            name,
+            _stable_id("AROA", account.id, name),
+            self._policy(fields["trust"], f"trust policy of {name}", parse_trust)
+            if "trust" in fields
+            else parse_trust(_trust_of_account(account), f"trust policy of {name}"),
+            fields["path"].text(_PATH, "a path that begins and ends with /") if "path" in fields else "/",
+            fields["max_session_duration"].number(range(3600, 43201)) if "max_session_duration" in fields else 3600,
+            tags(fields.get("tags")),
+            self._policies(fields.get("policies")),
+        )
+        self.directory.roles.append(role)
+        for session_name, session in fields["sessions"].entries() if "sessions" in fields else ():
+            self._add_session(role, session_name, session)
+
+    def _add_session(self, role: Role, name: str, value: Value) -> None:
+        _require_name(value, name, _SESSION_NAME)
+        fields = value.fields("access_key", "secret", "token", "expires_in", "tags")
+        for required in ("access_key", "secret", "token"):
+            if required not in fields:
+                value.fail(f"{required} is missing", f"Add {required}.")
+        lifetime = fields["expires_in"].seconds(10**8) if "expires_in" in fields else 43200.0
+        own = tuple(tags(fields.get("tags")).items())
+        session = Session(role, name, self._now, self._now + lifetime, own)
+        key_id = fields["access_key"].text()
+        secret = fields["secret"].text(_SECRET, "a secret of printable ASCII")
+        token = fields["token"].text(r"[\x21-\x7e]{1,4096}", "a token of printable ASCII")
+        self._add_key(fields["access_key"], Credentials(key_id, secret, session, token))
+
+    def _add_key(self, value: Value, credentials: Credentials) -> None:
+        _require_name(value, credentials.access_key_id, _KEY_ID)
+        if self.directory.credentials(credentials.access_key_id) is not None:
+            value.fail(f"the access key {credentials.access_key_id} is given twice", "Use another id.")
+        self.directory.add(credentials)
+
+    def _policies(self, value: Optional[Value]) -> Dict[str, Policy]:
+        """Named ones, and those that are written out where they are used."""
+        found: Dict[str, Policy] = {}
+        for number, item in enumerate(value.items() if value else (), start=1):
+            if item.is_mapping():
+                policy = self._policy(item, f"policy {number}", parse)
+            else:
+                name = item.text()
+                if name not in self.directory.policies:
+                    known = ", ".join(self.directory.policies) or "none"
+                    item.fail(f"unknown policy ({name!r})", f"Add it to `policies`, which has: {known}.")
+                policy = self.directory.policies[name]
+            found[policy.name] = policy
+        return found
+
+    def _policy(self, value: Value, name: str, parser: Callable[[object, str], Policy]) -> Policy:
+        if value.is_mapping() and [key for key, _ in value.entries()] == ["file"]:
+            file = dict(value.entries())["file"]
+            document = self._file(file)
+        else:
+            document = value.plain()
+        try:
+            return parser(document, name)
+        except PolicyError as error:
+            where = value.at(error.path)
+            inner = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.path)
+            line = where.node.start_mark.line + 1
+            place = f"{value.place}{inner}"
+            raise WorldError(f"{value.file}:{line}: {place}: {error.problem}. {error.remedy}") from None
+
+    def _file(self, value: Value) -> Json:
+        """The JSON in a file that is named relative to the world file's folder."""
+        path = os.path.join(self._folder, value.text())
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read(_MAX_POLICY + 1)
+            if len(text) > _MAX_POLICY:
+                value.fail(f"the file has over {_MAX_POLICY} bytes", "Use a shorter policy.")
+            found: Json = json.loads(text)
+            return found
+        except OSError as error:
+            value.fail(f"cannot be read ({error.strerror})", "Name a file that has a policy.")
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, WorldError):
+                raise
+            value.fail(f"not JSON in UTF-8 ({str(error)[:80]})", "Correct the file.")
+
+
+def tags(value: Optional[Value]) -> Dict[str, str]:
+    """Tags: keys and values of text."""
+    found: Dict[str, str] = {}
+    for key, text in value.entries() if value else ():
+        if not 1 <= len(key) <= 128:
+            text.fail("the tag's key does not have 1 to 128 characters", "Use another key.")
+        found[key] = "" if text.is_null() else text.text(r"[^\x00-\x1f\x7f]{0,256}", "text of at most 256 characters")
+    return found
+
+
+def _require_name(value: Value, name: str, pattern: str) -> None:
+    if not re.fullmatch(pattern, name):
+        value.fail(f"invalid name ({name[:64]!r})", f"Use a name that fits {pattern}")
+
+
+def _trust_of_account(account: Account) -> Dict[str, object]:
+    """The trust policy of a role that has none in the world file: its account's users may assume it."""
+    principal = f"arn:{account.partition}:iam::{account.id}:root"
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _stable_id(prefix: str, account: str, name: str) -> str:
+    """An id in IAM's form that is the same at each start."""
+    digest = hashlib.sha256(f"{prefix} {account} {name}".encode()).digest()
+    return prefix + "".join(_ALPHABET[byte % 32] for byte in digest[:16])

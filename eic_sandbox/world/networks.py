@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VPCs, subnets, security groups, instances and endpoints of a world file."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Callable, Dict, List, Optional, Tuple
+
+from ..cloud.endpoint import Endpoint, EndpointSettings, interface_address
+from ..cloud.instance import Instance
+from ..cloud.machine import Machine, State
+from ..cloud.network import Address, Network, Rule, SecurityGroup, Subnet, Vpc
+from ..cloud.region import MAX_ENDPOINTS, Refused, Region
+from ..imds.metadata import InstanceMetadata
+from .document import Value
+from .identities import tags
+
+NewInstance = Callable[[InstanceMetadata, Machine, Optional[Tuple[str, int]]], Instance]
+"""Makes an instance; the last argument is where its IMDS listens."""
+
+_PORTS = r"[0-9]{1,5}(-[0-9]{1,5})?"
+_ZONE = r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]+[a-z0-9-]*"
+
+
+class Networks:
+    """Fills a Region. `domain` is that of its partition."""
+
+    def __init__(self, region: Region, domain: str, new_instance: NewInstance) -> None:
+        self._region = region
+        self._domain = domain
+        self._new_instance = new_instance
+
+    def add_vpc(self, vpc_id: str, value: Value) -> None:
+        """A VPC with its subnets and security groups."""
+        _require_id(value, vpc_id, "vpc")
+        fields = value.fields("cidrs", "tags", "subnets", "security_groups")
+        networks = tuple(item.network() for item in fields["cidrs"].items()) if "cidrs" in fields else ()
+        if not networks:
+            value.fail("cidrs is missing", "Add cidrs: [10.0.0.0/16].")
+        vpc = Vpc(vpc_id, networks, tags(fields.get("tags")))
+        self._region.vpcs[vpc_id] = vpc
+        for subnet_id, subnet in fields["subnets"].entries() if "subnets" in fields else ():
+            self._add_subnet(vpc, subnet_id, subnet)
+        for group_id, group in fields["security_groups"].entries() if "security_groups" in fields else ():
+            self._add_group(vpc, group_id, group)
+
+    def _add_subnet(self, vpc: Vpc, subnet_id: str, value: Value) -> None:
+        _require_id(value, subnet_id, "subnet")
+        fields = value.fields("cidr", "zone", "tags")
+        network = _required(value, fields, "cidr").network()
+        if not any(one.version == network.version and network.subnet_of(one) for one in vpc.networks):  # type: ignore[arg-type] # of one version
+            fields["cidr"].fail(f"{network} is outside the VPC", f"Use a part of {', '.join(map(str, vpc.networks))}.")
+        zone = fields["zone"].text(_ZONE, "an availability zone") if "zone" in fields else f"{self._region.name}a"
+        self._region.subnets[subnet_id] = Subnet(subnet_id, vpc.id, network, zone, tags(fields.get("tags")))
+
+    def _add_group(self, vpc: Vpc, group_id: str, value: Value) -> None:
+        _require_id(value, group_id, "sg")
+        fields = value.fields("name", "ingress", "egress", "tags")
+        self._region.groups[group_id] = SecurityGroup(
+            group_id,
+            vpc.id,
+            fields["name"].text() if "name" in fields else group_id,
+            tuple(_rule(item, "sources") for item in fields["ingress"].items()) if "ingress" in fields else (),
+            tuple(_rule(item, "destinations") for item in fields["egress"].items()) if "egress" in fields else (),
+            tags(fields.get("tags")),
+        )
+
+    def add_instance(self, instance_id: str, value: Value) -> None:
+        """An instance."""
+        _require_id(value, instance_id, "i")
+        fields = value.fields(
+            "subnet", "state", "private_ip", "ipv6", "public_ip", "security_groups", "type", "tags", "imds", "servers"
+        )
+        subnet = self._subnet(_required(value, fields, "subnet"))
+        private = _required(value, fields, "private_ip").address()
+        public = fields["public_ip"].address() if "public_ip" in fields else None
+        ipv6 = fields["ipv6"].address() if "ipv6" in fields else None
+        if not isinstance(private, ipaddress.IPv4Address) or private not in subnet.network:
+            fields["private_ip"].fail(f"{private} is no IPv4 address of {subnet.network}", "Use one of the subnet.")
+        if public is not None and not isinstance(public, ipaddress.IPv4Address):
+            fields["public_ip"].fail("not an IPv4 address", "Use an IPv4 address.")
+        if ipv6 is not None and not isinstance(ipv6, ipaddress.IPv6Address):
+            fields["ipv6"].fail("not an IPv6 address", "Use an IPv6 address.")
+        for other in self._region.instances.values():
+            if other.machine.private_ip == private and self._region.vpc_of(other).id == subnet.vpc_id:
+                fields["private_ip"].fail(f"{private} is that of {other.metadata.instance_id}", "Use another address.")
+        machine = Machine(
+            subnet.id,
+            private,
+            self._state(fields.get("state")),
+            ipv6,
+            public,
+            self._groups(fields.get("security_groups"), subnet.vpc_id),
+            fields["type"].text(r"[a-z0-9-]+\.[a-z0-9-]+", "an instance type") if "type" in fields else "t3.micro",
+            tags(fields.get("tags")),
+            _servers(fields.get("servers")),
+        )
+        metadata = InstanceMetadata(instance_id, self._region.name, subnet.zone, self._domain)
+        listen = fields["imds"].listener() if "imds" in fields else None
+        self._region.instances[instance_id] = self._new_instance(metadata, machine, listen)
+
+    @staticmethod
+    def _state(value: Optional[Value]) -> State:
+        if value is None:
+            return State.RUNNING
+        names = [state.value for state in State]
+        text = value.text()
+        if text not in names:
+            value.fail(f"unknown state ({text[:64]!r})", f"Use one of: {', '.join(names)}.")
+        return State(text)
+
+    def add_endpoint(self, endpoint_id: str, value: Value, now: float) -> None:
+        """An endpoint that is complete from the start."""
+        _require_id(value, endpoint_id, "eice")
+        fields = value.fields(
+            "subnet", "security_groups", "preserve_client_ip", "ip_address_type", "tags", "private_ip"
+        )
+        subnet = self._subnet(_required(value, fields, "subnet"))
+        region = self._region
+        if any(one.vpc_id == subnet.vpc_id for one in region.endpoints.values()):
+            value.fail(f"{subnet.vpc_id} has an endpoint already", "Remove one: a VPC has at most one.")
+        if len(region.endpoints) >= MAX_ENDPOINTS:
+            value.fail("too many endpoints", f"Use at most {MAX_ENDPOINTS} in an account and Region.")
+        settings = EndpointSettings(
+            self._groups(fields.get("security_groups"), subnet.vpc_id),
+            fields["preserve_client_ip"].flag() if "preserve_client_ip" in fields else False,
+            fields["ip_address_type"].text("ipv4|ipv6|dualstack", "ipv4, ipv6 or dualstack")
+            if "ip_address_type" in fields
+            else "ipv4",
+        )
+        try:
+            settings = region.complete_settings(settings, subnet.vpc_id)
+        except Refused as refused:
+            value.fail(refused.message, "Correct the settings.")
+        address = self._endpoint_address(value, fields.get("private_ip"), subnet)
+        region.endpoints[endpoint_id] = Endpoint(
+            endpoint_id, region.account, region.name, subnet.id, subnet.vpc_id, subnet.zone, address, settings, now,
+            tags(fields.get("tags")),
+        )  # fmt: skip
+
+    def _endpoint_address(self, value: Value, given: Optional[Value], subnet: Subnet) -> Address:
+        if given is not None:
+            address = given.address()
+            if address not in subnet.network:
+                given.fail(f"{address} is outside {subnet.network}", "Use an address of the subnet.")
+            return address
+        taken = {instance.machine.private_ip for instance in self._region.instances.values()}
+        free = interface_address(subnet.network, set(taken))
+        if free is None:
+            value.fail(f"{subnet.network} has no free address", "Use a larger subnet.")
+        return free
+
+    def _subnet(self, value: Value) -> Subnet:
+        subnet_id = value.text()
+        if subnet_id not in self._region.subnets:
+            known = ", ".join(self._region.subnets) or "none"
+            value.fail(f"unknown subnet ({subnet_id[:64]!r})", f"Add it to a VPC of this Region, which has: {known}.")
+        return self._region.subnets[subnet_id]
+
+    def _groups(self, value: Optional[Value], vpc_id: str) -> Tuple[str, ...]:
+        found: List[str] = []
+        for item in value.items() if value else ():
+            group = self._region.groups.get(item.text())
+            if group is None or group.vpc_id != vpc_id:
+                item.fail(f"unknown security group ({item.text()[:64]!r})", f"Add it to {vpc_id}.")
+            found.append(group.id)
+        return tuple(found)
+
+
+def _rule(value: Value, peers: str) -> Rule:
+    fields = value.fields("ports", peers)
+    ports = _required(value, fields, "ports")
+    if ports.text() == "all":
+        span = range(65536)
+    else:
+        text = ports.text(_PORTS, "a port, FIRST-LAST, or all")
+        first, _, last = text.partition("-")
+        span = range(int(first), int(last or first) + 1)
+        if not 0 <= span.start < span.stop <= 65536:
+            ports.fail(f"not a range of ports ({text})", "Use 0 to 65535, the lower number first.")
+    networks: List[Network] = []
+    groups: List[str] = []
+    for item in _required(value, fields, peers).items():
+        if item.text().startswith("sg-"):
+            groups.append(item.text(_id("sg"), "the id of a security group"))
+        else:
+            networks.append(item.network())
+    return Rule(span, tuple(networks), tuple(groups))
+
+
+def _servers(value: Optional[Value]) -> Dict[int, Tuple[str, int]]:
+    found: Dict[int, Tuple[str, int]] = {}
+    for port, listener in value.entries() if value else ():
+        if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+            listener.fail(f"not a port ({port[:16]!r})", "Use 1 to 65535.")
+        found[int(port)] = listener.listener()
+    return found
+
+
+def _required(value: Value, fields: Dict[str, Value], name: str) -> Value:
+    if name not in fields:
+        value.fail(f"{name} is missing", f"Add {name}.")
+    return fields[name]
+
+
+def _id(prefix: str) -> str:
+    return f"{prefix}-[0-9a-f]{{8,17}}"
+
+
+def _require_id(value: Value, text: str, prefix: str) -> None:
+    if not re.fullmatch(_id(prefix), text):
+        value.fail(f"not an id ({text[:64]!r})", f"Use {prefix}- and 8 to 17 hexadecimal digits.")
