@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from typing import Callable, List, Tuple
 
 import pytest
 from hypothesis import given
@@ -138,24 +139,34 @@ def test_values_at_their_limits_are_read() -> None:
         assert sigv4.read(with_header(request, "Authorization", value)).access_key_id == key_id
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda request: dataclasses.replace(request, path="/" + "a" * 8191),
-        lambda request: dataclasses.replace(request, query="a" * 16384),
-        lambda request: dataclasses.replace(request, query="&" * 255),
-        lambda request: dataclasses.replace(request, method="M" * 32),
-        lambda request: with_header(request, "a" * 256, ""),
-        lambda request: with_header(request, "X-Long", "a" * (65536 - len("X-Long") - size(request))),
-        lambda request: with_header(request, "X-Many", *[""] * (256 - len(request.headers))),
-    ],
-)
-def test_a_request_at_its_limits_is_read(change: Change) -> None:
-    assert sigv4.read(change(in_header())).access_key_id == signing.KEY_ID
+LIMITS: List[Tuple[Callable[[HttpRequest, int], HttpRequest], int, Problem]] = [
+    (lambda request, size: dataclasses.replace(request, path="/" + "a" * (size - 1)), 8192, Problem.TOO_LARGE),
+    (lambda request, size: dataclasses.replace(request, query="a" * size), 16384, Problem.TOO_LARGE),
+    (lambda request, size: dataclasses.replace(request, query="&" * (size - 1)), 256, Problem.TOO_LARGE),
+    (lambda request, size: dataclasses.replace(request, method="M" * size), 32, Problem.MALFORMED),
+    (lambda request, size: with_header(request, "a" * size, "b"), 256, Problem.MALFORMED),
+    (
+        lambda request, size: with_header(request, "X", "a" * (size - 1 - sum(map(len, sum(request.headers, ()))))),
+        65536,
+        Problem.TOO_LARGE,
+    ),
+    (lambda request, size: with_header(request, "X", *[""] * (size - len(request.headers))), 256, Problem.TOO_LARGE),
+]
 
 
-def size(request: HttpRequest) -> int:
-    return sum(len(name) + len(value) for name, value in request.headers)
+@pytest.mark.parametrize(("made", "limit", "problem"), LIMITS)
+def test_a_request_is_read_up_to_a_limit(
+    made: Callable[[HttpRequest, int], HttpRequest], limit: int, problem: Problem
+) -> None:
+    assert sigv4.read(made(in_header(), limit)).access_key_id == signing.KEY_ID
+    with pytest.raises(SignatureError) as refused:
+        sigv4.read(made(in_header(), limit + 1))
+    assert refused.value.problem is problem
+    assert str(refused.value) == refused.value.message
+
+
+def test_methods_and_headers_with_a_name_of_one_character_are_accepted() -> None:
+    assert verify(in_header("M", headers=[("a", "b")])).signed_headers == ("a", "host", "x-amz-date")
 
 
 @pytest.mark.parametrize("query", ["X-Amz-Other=1", "X-Amz-Content-Sha256=" + EMPTY, "Authorization=1&Host=2"])
