@@ -46,6 +46,7 @@ class Instance:
     def push(self, user: str, line: str, caller: str, request_id: Optional[str] = None) -> str:
         """Push the public key `line` for an OS user on behalf of the ARN `caller`. Returns the request id."""
         request_id = request_id or str(uuid.uuid4())
+        self._drop_expired()
         expires = int(self._clock()) + self.window
         self._pushed.setdefault(user, []).append(PushedKey(line.strip(), expires, caller, request_id))
         return request_id
@@ -71,7 +72,10 @@ class Instance:
         return self._signer.read(path) if text is None else text.encode()
 
     def _active_keys(self, user: str) -> Optional[bytes]:
+        self._drop_expired()
+        return self._blocks.blocks(self._pushed.get(user, []), self.metadata.instance_id, self._signer.signer())
+
+    def _drop_expired(self) -> None:
         now = self._clock()
-        self._pushed[user] = [key for key in self._pushed.get(user, []) if key.expires > now]
-        instance_id = self.metadata.instance_id
-        return self._blocks.blocks(self._pushed[user], instance_id, self._signer.signer())
+        current = {user: [key for key in keys if key.expires > now] for user, keys in self._pushed.items()}
+        self._pushed = {user: keys for user, keys in current.items() if keys}

@@ -76,7 +76,7 @@ class Control:
             status["window"] = first.window
             status["faults"] = [dataclasses.asdict(fault) for fault in first.faults.listed()]
             break
-        status["imds_requests"] = sum(len(imds.requests) for imds in self._imdses.values())
+        status["imds_requests"] = sum(imds.received for imds in self._imdses.values())
         status["instances"] = [self._shown(instance, imds_urls) for instance in self._cloud.instances()]
         now = time.time()
         status["instance_connect_endpoints"] = [

@@ -6,8 +6,10 @@ Source: EC2 User Guide, "Use the Instance Metadata Service".
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
+import weakref
 from typing import Callable, Dict, List, Optional
 
 from aiohttp import web
@@ -20,22 +22,27 @@ TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_PATH = "latest/api/token"
 METADATA_PATH = "latest/meta-data/"
 _MAX_TTL = 21600  # seconds
+_MAX_KEPT = 10_000  # requests that are listed, tokens that are valid; the oldest are dropped
 
 Read = Callable[[str], Optional[bytes]]
 """The body at a path below /latest/meta-data/; None means status 404."""
 
 
 class Imds:
-    """Serves what `read` returns. `requests` lists the requests received, as "METHOD path", for tests and `status`."""
+    """Serves what `read` returns.
+
+    `requests` lists the last requests, as "METHOD path"; `received` and `connections` count all.
+    """
 
     def __init__(self, read: Read, faults: Faults, clock: Callable[[], float] = time.monotonic) -> None:
         self.requests: List[str] = []
+        self.received = 0
         self.connections = 0
         self._read = read
         self._faults = faults
         self._clock = clock
         self._tokens: Dict[str, float] = {}
-        self._seen: Dict[int, object] = {}
+        self._open: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
 
     def application(self) -> web.Application:
         """The HTTP application: one handler for every path and method."""
@@ -49,14 +56,20 @@ class Imds:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path.strip("/")
-        self.requests.append(f"{request.method} {path}")
-        if id(request.transport) not in self._seen:
-            self._seen[id(request.transport)] = request.transport
-            self.connections += 1
+        self._count(request, path)
         fault = self._faults.take(path)
         if fault is not None:
             return await misbehave(fault, request, self._body(path) or b"")
         return self._answer(request, path)
+
+    def _count(self, request: web.Request, path: str) -> None:
+        self.received += 1
+        self.requests.append(f"{request.method} {path[:1024]}")
+        if len(self.requests) > _MAX_KEPT:
+            del self.requests[: _MAX_KEPT // 2]
+        if request.transport is not None and request.transport not in self._open:
+            self._open.add(request.transport)
+            self.connections += 1
 
     def _answer(self, request: web.Request, path: str) -> web.Response:
         if "X-Forwarded-For" in request.headers:
@@ -82,5 +95,7 @@ class Imds:
         if not (ttl.isascii() and ttl.isdigit() and len(ttl) <= 5 and 1 <= int(ttl) <= _MAX_TTL):
             return error(400, "Bad Request")
         token = secrets.token_urlsafe(40) + "=="
+        while len(self._tokens) >= _MAX_KEPT:
+            del self._tokens[next(iter(self._tokens))]
         self._tokens[token] = self._clock() + int(ttl)
         return web.Response(text=token, headers={TTL_HEADER: ttl})

@@ -22,6 +22,7 @@ from ..pki.authority import Pki, RsaIdentity
 _OTHER_INSTANCE = "i-0fedcba9876543210"
 _YEAR_2001 = 10**9  # seconds since the epoch
 _YEAR_2038 = 2**31 - 1
+_MAX_SIGNATURES = 1000  # that are kept
 _SIGNATURE_WIDTH = 76  # characters of a line, with the fault wrapped-signatures
 
 # The bad blocks around each good one, with the fault mixed-blocks. `no-signature` is no fault of its own.
@@ -75,6 +76,8 @@ class BlockWriter:
     def _signature(self, signer: RsaIdentity, signed: bytes) -> bytes:
         """Made once for the same bytes: signing is slow, and many simultaneous logins read the same blocks."""
         if (signer.der, signed) not in self._signatures:
+            if len(self._signatures) >= _MAX_SIGNATURES:
+                self.forget()
             self._signatures[signer.der, signed] = Pki.sign(signer, signed)
         return self._signatures[signer.der, signed]
 
