@@ -127,3 +127,8 @@ def test_text_that_is_not_a_document_is_an_error(text: str, problem: str) -> Non
 
 def test_text_of_a_document_is_decoded() -> None:
     assert decode('{"Statement": [1, "é", null]}', "NAME") == {"Statement": [1, "é", None]}
+
+
+def test_condition_key_may_have_256_characters() -> None:
+    condition = {"StringEquals": {"aws:" + "k" * 252: "x"}}
+    assert parse({"Statement": {**VALID, "Condition": condition}}, "readers").condition_keys == ("aws:" + "k" * 252,)

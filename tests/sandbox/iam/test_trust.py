@@ -95,6 +95,10 @@ def test_explicit_deny_of_a_trust_policy_wins(named: str) -> None:
         assert decide(policy, USER) == TrustVerdict(False, True, True, "No")
 
 
+def test_principal_that_no_statement_names_is_not_allowed_and_would_need_an_identity_based_policy() -> None:
+    assert decide(trust(statement({"AWS": USER.arn})), FOREIGN) == TrustVerdict(False, False, True, None)
+
+
 def test_deny_of_another_principal_does_not_count() -> None:
     policy = trust(statement({"AWS": USER.arn}), statement({"AWS": SESSION.arn}, "Deny"))
     assert outcome(decide(policy, USER)) == ITSELF
