@@ -22,7 +22,7 @@ from .cloud.endpoint import dns_suffix
 from .cloud.instance import Instance
 from .cloud.partitions import partition
 from .control.app import Control
-from .imds.app import Imds
+from .imds.app import Imds, Read
 from .pki.tls import TlsIdentity
 from .services.gateway import Api
 from .trail.trail import Trail
@@ -90,7 +90,7 @@ class Sandbox:
         self.cloud = cloud
         self.trail = Trail()
         self.imdses = {
-            instance.metadata.instance_id: Imds(instance.read, instance.faults, token_clock)
+            instance.metadata.instance_id: Imds(_reader(instance), instance.faults, token_clock)
             for instance in cloud.instances()
         }
         self.api = Api(cloud, self.trail)
@@ -175,6 +175,11 @@ class Sandbox:
             with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o644)
                 file.write(text)
+
+
+def _reader(instance: Instance) -> Read:
+    """What the instance reads when it is asked: tests replace its method."""
+    return lambda path: instance.read(path)
 
 
 def _host_names(cloud: Cloud) -> List[str]:

@@ -27,8 +27,8 @@ DEBIAN_DEPENDS = {
         "python3:any",
     },
     "eic-sandbox": {
-        "python3 (>= 3.9)", "python3-aiohttp", "python3-cryptography (>= 3.4)", "python3-requests (>= 2.25)",
-        "python3:any",
+        "python3 (>= 3.9)", "python3-aiohttp", "python3-yaml", "python3-cryptography (>= 3.4)",
+        "python3-requests (>= 2.25)", "python3:any",
     },
     "eic-sshd-selinux": {
         f"eic-sshd (>= {__version__})", "policycoreutils", "selinux-policy-default", "selinux-utils",
@@ -40,7 +40,8 @@ RED_HAT_REQUIRES = {
         "openssl >= 1:3.0", "ca-certificates", "openssh-server >= 8.7", "systemd",
     },
     "eic-sandbox": {
-        "python3 >= 3.9", "python3-aiohttp", "python3-cryptography >= 36", "python3-requests >= 2.25",
+        "python3 >= 3.9", "python3-aiohttp", "python3-pyyaml", "python3-cryptography >= 36",
+        "python3-requests >= 2.25",
     },
     "eic-sshd-selinux": {
         f"eic-sshd >= {__version__}", "policycoreutils", "selinux-policy-targeted", "libselinux-utils",
