@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: a push, a login, expiry and fallback with real programs. A step that fails ends the demo."""
+"""`make demo`: a push, a login, expiry and fallback with real programs. A step that fails ends the demo.
+
+With --tour, testbed.tour runs in its place.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import sys
 import time
 from typing import Dict, Iterator, List
 
-from . import aws_sdk, private_host, processes
+from . import aws_sdk, private_host, processes, tour
 from .processes import SandboxStatus
 from .ssh import Login, keygen
 from .sshd import Sshd
@@ -34,12 +37,16 @@ def main() -> int:
     """Run the demo. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description="See eic-sshd work. ARGS=--fast: a short window.")
     parser.add_argument("--fast", action="store_true", help="let a pushed key expire after 6 seconds, not 60")
+    parser.add_argument("--tour", action="store_true", help="see IAM, a private instance and a tunnel instead")
     arguments = parser.parse_args()
     if not private_host.is_inside():
         print("eic-sshd: the demo runs on a private host only; start it with `make demo`", file=sys.stderr)
         return 1
     try:
-        _demo(window=6 if arguments.fast else 60)
+        if arguments.tour:
+            tour.run()
+        else:
+            _demo(window=6 if arguments.fast else 60)
     except KeyboardInterrupt:
         print("\ninterrupted; everything is removed")
         return 130

@@ -47,7 +47,7 @@ if any(os.waitpid(pid, 0)[1] for pid in pids):
 print(*pids)
 """
 _SCRIPT = """
-mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs "$1"
 mount -t tmpfs -o mode=755 tmpfs /var/log
 mkdir -p /run/systemd/journal.testbed /var/log/journal
 ln -s journal.testbed /run/systemd/journal
@@ -76,8 +76,8 @@ class Journald:
         self.pid = pid
 
     def command(self, command: Sequence[str], uid: int = 0) -> Sequence[str]:
-        """The command line that runs `command` where this is the journald, as `uid`."""
-        return ["nsenter", f"--target={self.pid}", "--mount", *(as_uid(uid, command) if uid else command)]
+        """The command line that runs `command` where this is the journald, and in its network, as `uid`."""
+        return ["nsenter", f"--target={self.pid}", "--mount", "--net", *(as_uid(uid, command) if uid else command)]
 
     def run(self, *command: str, uid: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `command` there, and wait for its end."""
@@ -103,9 +103,13 @@ class Journald:
 
 
 @contextlib.contextmanager
-def journald() -> Iterator[Journald]:
-    """A journald that ends with the block."""
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _SCRIPT, _PROGRAM]
+def journald(over: str = "/run", within: Sequence[str] = ()) -> Iterator[Journald]:
+    """A journald that ends with the block.
+
+    `over` is the folder, /run or /run/systemd, in whose place it has an empty one; `within` is a command that runs
+    another, such as nsenter(1).
+    """
+    command = [*within, "unshare", "--mount", "--propagation", "private", "sh", "-euc", _SCRIPT, _PROGRAM, over]
     with subprocess.Popen(die_with_parent(command), stderr=subprocess.DEVNULL) as process:
         try:
             socket = f"/proc/{process.pid}/root/run/systemd/journal.testbed/socket"
