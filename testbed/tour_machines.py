@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Iterator, List, Sequence, Tuple
 
@@ -81,13 +82,23 @@ def _run(*command: str) -> None:
 
 @contextlib.contextmanager
 def sandbox(folder: str, world: str) -> Iterator[None]:
-    """The sandbox with this world file, at port 80 and 443 of AWS's address; its files are in `folder`."""
+    """The sandbox with this world file, at port 80 and 443 of AWS's address; its files are in `folder`.
+
+    Its messages are printed if the block raises RuntimeError.
+    """
     options = ["--world", world, "--host", API, "--api-port", "80", "--tls-port", "443"]
     command = on(ROUTER, processes.sandbox_command(folder, *options))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        open(os.path.join(folder, "messages"), "w+", encoding="utf-8") as messages,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages, text=True) as process,
+    ):
         try:
             processes.await_sandbox(process, folder)
             yield
+        except RuntimeError:
+            messages.seek(0)
+            sys.stderr.write(messages.read())
+            raise
         finally:
             process.terminate()
 
