@@ -39,10 +39,18 @@ help:
 setup:
 	packaging/setup.sh $(VENV)
 
-## make demo       shows the main job: push, login, expiry, key on disk (ARGS=--fast: a short window)
+DEMO = $(VENV)/bin/python -m testbed.private_host $(VENV)/bin/python -m testbed.demo
+
+## make demo       shows the main job: push, login, expiry, key on disk (ARGS=--fast: a short window; ARGS=--tour: IAM
+##                 policies, a private instance, a tunnel, the trail)
 .PHONY: demo
 demo: setup
-	$(VENV)/bin/python -m testbed.private_host $(VENV)/bin/python -m testbed.demo $(ARGS)
+	$(DEMO) $(ARGS)
+
+## make recording  runs the tour and draws docs/tour.svg from it
+.PHONY: recording
+recording: setup
+	$(VENV)/bin/python -m tools.recording docs/tour.svg 'make demo ARGS=--tour' $(DEMO) --tour
 
 ## make test       all checks and tests: lint, unit, integration, logins, and (as root) the packages on booted machines
 .PHONY: test
@@ -112,7 +120,8 @@ install:
 	$(INSTALL) -D -m 0644 systemd/tmpfiles.d/eic-sshd.conf $(USR)/lib/tmpfiles.d/eic-sshd.conf
 	$(call install_completions,eic-sshd)
 	$(INSTALL) -m 0644 README.md CONTRIBUTING.md LICENSE $(DOCDIR)/eic-sshd/
-	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs $(filter-out docs/sandbox.md,$(wildcard docs/*.md))
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs \
+	    $(filter-out docs/sandbox.md,$(wildcard docs/*.md docs/tour.svg))
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/ami docs/ami/*
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/decisions docs/decisions/*
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sshd/docs/fleet docs/fleet/*

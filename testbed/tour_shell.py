@@ -73,7 +73,7 @@ class Machine:
 def step(title: str, why: str = "") -> None:
     """Print the title of a step, and what it shows."""
     print(f"\n==> {title}", flush=True)
-    for line in textwrap.wrap(why, COLUMNS - len(_INDENT)):
+    for line in textwrap.wrap(why, COLUMNS - len(_INDENT), break_on_hyphens=False):
         print(_INDENT + line, flush=True)
 
 
