@@ -2,6 +2,7 @@
 """`make demo ARGS=--tour`: who may push a key, and who may open a tunnel, as a story of seven steps.
 
 Every command that is shown is run, on the machine that its prompt names. A step with another result ends the tour.
+After a change, `make recording` draws docs/tour.svg again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Dict, Mapping
 
 from eic_sandbox.cli.environment import hosts
 
-from . import private_host, ssh, tour_machines
+from . import journald, private_host, ssh, tour_machines
 from .tour_machines import CAFE, ENDPOINT, OFFICE, PRIVATE, PUBLIC, ROUTER, on
 from .tour_shell import COLUMNS, Machine, Unexpected, step
 
@@ -48,6 +49,9 @@ class _Machines:
 
 def run() -> None:
     """Run the tour. Raises RuntimeError, SubprocessError."""
+    problem = journald.unsupported()
+    if problem is not None:
+        raise Unexpected(f"it needs a journald: {problem}. Install systemd, and run systemd-machine-id-setup as root.")
     begun = time.monotonic()
     step(
         "The world: a user, two instances, an endpoint",
