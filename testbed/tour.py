@@ -60,7 +60,7 @@ def run() -> None:
     )
     environment = _prepare()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(tour_machines.sandbox(_SANDBOX, os.path.join(_ROOT, _WORLD)))
+        stack.enter_context(tour_machines.sandbox(_SANDBOX, os.path.join(_SANDBOX, os.path.basename(_WORLD))))
         _write_commands()
         machines = _start(stack, environment)
         for tell in (_no_permission, _push, _wrong_user, _wrong_address, _private_instance, _time_over, _log):
@@ -75,6 +75,7 @@ def _prepare() -> Mapping[str, str]:
     subprocess.run(["make", "-s", "-C", _ROOT, "install", f"DESTDIR={_TREE}"], check=True)
     tour_machines.build_network()
     ssh.keygen(os.path.join(_SANDBOX, "key"))
+    shutil.copy(os.path.join(_ROOT, _WORLD), _SANDBOX)
     path = f"{_BIN}:{_TREE}/usr/bin:{os.environ.get('PATH', os.defpath)}"
     return {"PATH": path, "COLUMNS": str(COLUMNS - 6), "TERM": "dumb", "HOME": _FOLDER, "LC_ALL": "C.UTF-8"}
 
@@ -132,6 +133,7 @@ def _push(machines: _Machines) -> None:
         "2. With a policy, alice pushes a key and logs in",
         "The key is on no disk of the instance: sshd gets it from eic-sshd, and eic-sshd from IMDS, for 60 seconds.",
     )
+    machines.aws.succeed("grep -A 9 ' push:' tour.yaml", "ec2:osuser: ec2-user(.|\n)*aws:SourceIp: 198.51.100.0/24")
     machines.aws.succeed("eic-sandbox attach alice push", '"attached": "push"')
     machines.office.succeed(f"push {_PUBLIC_ID} ec2-user key.pub", _REQUEST_ID)
     machines.office.succeed(f"ssh {_PUBLIC_LOGIN} id", "uid=[0-9]+\\(ec2-user\\)")
@@ -156,12 +158,13 @@ def _wrong_address(machines: _Machines) -> None:
 def _private_instance(machines: _Machines) -> None:
     step(
         "5. The private instance is reached through the endpoint only",
-        "The office has no route to it. The tunnel takes a permission of its own, which a push does not imply.",
+        "The office has no route to it. A tunnel takes a permission of its own.",
     )
     tunnelled = f"ssh -o ProxyCommand='open-tunnel --address %h' {_PRIVATE_LOGIN} 'echo $SSH_CONNECTION'"
     machines.office.succeed(f"push {_PRIVATE_ID} ec2-user key.pub", _REQUEST_ID)
     machines.office.fail(f"ssh {_PRIVATE_LOGIN} id", "Network is unreachable")
     machines.office.fail(tunnelled, "AccessDeniedException.*OpenTunnel")
+    machines.aws.succeed("grep -A 9 ' tunnel:' tour.yaml", "remotePort: 22(.|\n)*privateIpAddress: 10.0.2.0/24")
     machines.aws.succeed("eic-sandbox attach alice tunnel", '"attached": "tunnel"')
     machines.office.succeed(tunnelled, f"{ENDPOINT} [0-9]+ 10.0.2.10 22")
 

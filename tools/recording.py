@@ -21,7 +21,7 @@ MAX_BYTES = 100_000
 _STEP = "==> "
 _PROMPT = re.compile(r"    [a-z]+[$#] ")
 _OUTPUT = " " * 6
-_MOST_LINES = 28  # in a frame, without the last line of all
+_MOST_LINES = 30  # in a frame, without the last line of all
 _MARGIN, _CHARACTER, _LINE, _COLUMNS = 56, 7.23, 17, 106  # user units; the last: characters
 _FONTS = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
 _LEAST_SECONDS, _SECONDS_PER_LINE = 4.0, 0.4  # for which a frame is shown
