@@ -25,7 +25,7 @@ from botocore.credentials import Credentials
 if TYPE_CHECKING:  # aiohttp 3.8 lacks it
     from aiohttp.abc import ResolveResult
 
-_EXPIRES = 60  # seconds
+EXPIRES = 60  # seconds, as in the URLs of the AWS CLI
 _HANDSHAKE = 30.0  # seconds for the connection, TLS and the HTTP answer together
 _CLOSING = 2.0  # seconds for the server's answer to a close frame
 FRAME = 65000  # bytes in a frame to the server
@@ -71,8 +71,8 @@ class Target:
     max_duration: Optional[int] = None
 
 
-def presigned(target: Target, credentials: Credentials) -> str:
-    """The URL that opens the tunnel, valid for 60 seconds; the parameters are in the order of the AWS CLI."""
+def presigned(target: Target, credentials: Credentials, expires: int = EXPIRES) -> str:
+    """The URL that opens the tunnel for `expires` seconds; the parameters are in the order of the AWS CLI."""
     parameters = {
         "instanceConnectEndpointId": target.endpoint_id,
         "remotePort": str(target.port),
@@ -84,7 +84,7 @@ def presigned(target: Target, credentials: Credentials) -> str:
     scheme, _, authority = target.url.rstrip("/").partition("://")
     # botocore knows the default port of https only, which is left out of the header Host.
     request = AWSRequest("GET", f"{scheme.replace('ws', 'http')}://{authority}/openTunnel?{query}")
-    SigV4QueryAuth(credentials, "ec2-instance-connect", target.region, expires=_EXPIRES).add_auth(request)
+    SigV4QueryAuth(credentials, "ec2-instance-connect", target.region, expires=expires).add_auth(request)
     return f"{scheme}://{str(request.url).partition('://')[2]}"
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The AWS side of a machine: a sandbox in the machine's network, and a process there that sends requests to it.
 
+With a world file the sandbox serves that; its tunnels are then at port 443 of TUNNELS.
+
 `python -m testbed.machines.aws` is that process: it reads a JSON object a line and answers each with one.
 """
 
@@ -22,6 +24,7 @@ from .machine import IMDS, Machine
 
 ROOT_PEM = "/usr/local/share/sandbox-root.pem"
 DROP_IN = "/etc/eic-sshd/conf.d/10-sandbox.conf"
+TUNNELS = "198.51.100.1"
 _TIMEOUT = 10  # seconds of one request, or for a process to end
 
 
@@ -32,6 +35,7 @@ class Aws:
         self._machine = machine
         self.folder = machine.folder / "sandbox"
         self.window = 60  # seconds for which a key is valid that is pushed after the next start
+        self.world: Optional[str] = None  # the path of a world file for the next start
         self._sandbox: Optional[subprocess.Popen[str]] = None
         self._requester: Optional[subprocess.Popen[str]] = None
         self._lock = threading.Lock()
@@ -39,11 +43,15 @@ class Aws:
 
     def start(self) -> None:
         """Start the sandbox and install its root certificate, which is a new one at each start."""
-        options = ["--host", IMDS, "--imds-port", "80", "--window", str(self.window)]
-        self._sandbox = self._start(processes.sandbox_command(str(self.folder), *options))
+        self._sandbox = self._start(processes.sandbox_command(str(self.folder), *self._options()))
         self._status = processes.await_sandbox(self._sandbox, str(self.folder))
         self._machine.write(ROOT_PEM, (self.folder / "root.pem").read_text())
         self._requester = self._start([sys.executable, "-m", "testbed.machines.aws"])
+
+    def _options(self) -> List[str]:
+        if self.world is None:
+            return ["--host", IMDS, "--imds-port", "80", "--window", str(self.window)]
+        return ["--world", self.world, "--tls-host", TUNNELS, "--tls-port", "443"]
 
     @property
     def alive(self) -> bool:
@@ -70,6 +78,13 @@ class Aws:
     def push(self, user: str, line: str) -> str:
         """Push a key through boto3. Returns the request id."""
         return str(self._request(endpoint="api", user=user, line=line)["request_id"])
+
+    def command(self, name: str, *arguments: str) -> str:
+        """What `eic-sandbox NAME ARGUMENTS` prints for this sandbox. Raises CalledProcessError."""
+        command = [sys.executable, "-m", "eic_sandbox", name, "--directory", str(self.folder), *arguments]
+        return subprocess.run(
+            [*self._machine.network, *command], stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True
+        ).stdout
 
     def control(self, method: str, path: str) -> Dict[str, Any]:
         """A request to the sandbox's control API (docs/sandbox.md)."""

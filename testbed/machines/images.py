@@ -34,18 +34,25 @@ RPM = ("rpm",)
 SELINUX = ("selinux-policy-default",)
 FORWARDING = ("systemd-journal-remote", "stunnel4")
 FIREWALL = ("iptables",)
+AWS_CLI = ("awscli",)
+# Its AWS CLI is version 1, which opens none.
+WITHOUT_TUNNELS = ("bookworm",)
 _DOWNLOAD = 'chroot "$1" apt-get install -y -qq --download-only -o APT::Install-Recommends='
 _ACCOUNTS = ("ec2-user", "deploy")
-_SETUP = (
-    *[f'chroot "$1" useradd --create-home --shell /bin/bash {user}' for user in _ACCOUNTS],
-    f"{_DOWNLOAD}true {' '.join(_AT_HAND)}",
-    f"{_DOWNLOAD}false {' '.join((*SSSD, *RPM, *SELINUX, *FORWARDING, *FIREWALL))}",
+_LATER = (*SSSD, *RPM, *SELINUX, *FORWARDING, *FIREWALL)
+_MAKE_ACCOUNTS = tuple(f'chroot "$1" useradd --create-home --shell /bin/bash {user}' for user in _ACCOUNTS)
+_SETTINGS = (
     # Without a name server no test waits for one.
     'rm -f "$1/etc/resolv.conf"',
     'echo instance >"$1/etc/hostname"',
     # An AMI has it, and pam_env logs an error without it.
     'echo LANG=C.UTF-8 >"$1/etc/default/locale"',
 )
+
+
+def _downloads(release: str) -> Sequence[str]:
+    later = _LATER if release in WITHOUT_TUNNELS else (*_LATER, *AWS_CLI)
+    return f"{_DOWNLOAD}true {' '.join(_AT_HAND)}", f"{_DOWNLOAD}false {' '.join(later)}"
 
 
 def suite(name: str) -> str:
@@ -90,6 +97,6 @@ def _recipe(release: str) -> Sequence[str]:
         *([] if release in RELEASES else ['--aptopt=Acquire::Check-Valid-Until "false"']),
         "--skip=cleanup/apt",  # the downloaded packages and apt's lists must stay
         f"--include={','.join(_INSTALLED)}",
-        *[f"--customize-hook={line}" for line in _SETUP],
+        *[f"--customize-hook={line}" for line in (*_MAKE_ACCOUNTS, *_downloads(release), *_SETTINGS)],
         release,
     )

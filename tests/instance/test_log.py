@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 import pytest
 
@@ -16,59 +16,9 @@ from eic_sshd.model.outcome import Outcome
 from testbed import waiting
 from testbed.keys import fingerprint
 from testbed.machines.client import OTHER, USER, Key, session
-from testbed.machines.machine import BOOT_TIMEOUT
 
 from .instances import Instance
-
-Row = Dict[str, Any]
-"""An object that --json prints (docs/audit.md)."""
-
-_WAIT = BOOT_TIMEOUT  # seconds for the end of a session to be in the journal
-
-
-class Since:
-    """What `eic-sshd log` shows of connections that began after this."""
-
-    def __init__(self, instance: Instance) -> None:
-        self._instance, self._begin = instance, f"@{time.time():.6f}"
-
-    def rows(self, *options: str) -> List[Row]:
-        self._instance.machine.run("journalctl", "--sync")
-        printed = self._instance.eic_sshd("log", "--json", "--since", self._begin, *options)
-        return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-
-    def only(self, *options: str) -> Row:
-        """The only row."""
-        (row,) = self.rows(*options)
-        return row
-
-    def ended(self) -> Row:
-        """The only row, once its session has ended."""
-        self.await_state("closed")
-        return self.only()
-
-    def await_state(self, state: str) -> None:
-        """Wait until there is one row, with a session in this state."""
-        waiting.until(lambda: [_state(row) for row in self.rows()] == [state], f"the session is {state}", _WAIT, 0.2)
-
-
-def _state(row: Row) -> Optional[str]:
-    return row["session"]["state"] if row["session"] else None
-
-
-def pushed(instance: Instance, user: str = USER) -> tuple[Key, str]:
-    """A new key that was pushed, and the request id of its push."""
-    key = instance.client.key()
-    return key, instance.aws.push(user, key.line)
-
-
-def assert_pushed(row: Row, key: Key, request_id: str, evidence: str = "accepted-line") -> None:
-    """`row` is a login with this key."""
-    assert (row["result"], row["reason"], row["user"]) == ("login", "granted", USER), row
-    login = row["login"]
-    assert (login["by"], login["evidence"], login["request_ids"]) == ("pushed-key", evidence, [request_id]), row
-    assert (login["fingerprint"], len(login["callers"])) == (fingerprint(key.line), 1), row
-    assert login["callers"][0].startswith("arn:aws:"), row
+from .log_rows import WAIT, Since, assert_pushed, pushed, state
 
 
 @contextlib.contextmanager
@@ -92,7 +42,7 @@ def test_login_with_a_pushed_key_is_one_row_from_its_caller_to_its_end(installed
     assert_pushed(row, key, request_id)
     assert row["address"].startswith("127.")
     assert row["port"] > 0
-    assert 2 <= row["session"]["seconds"] < _WAIT
+    assert 2 <= row["session"]["seconds"] < WAIT
     assert len(row["session"]["ids"]) == 1
     assert [(one["reason"], one["count"]) for one in row["attempts"]] == [("granted", 2)]
 
@@ -145,12 +95,12 @@ def test_multiplexed_connection_with_three_sessions_is_one_row(installed: Instan
     master = subprocess.Popen([*ssh, "-M", "-N", "-S", path, target])
     try:
         check = [*ssh, "-S", path, "-O", "check", target]
-        waiting.until(lambda: subprocess.run(check, capture_output=True).returncode == 0, "ssh is connected", _WAIT)
+        waiting.until(lambda: subprocess.run(check, capture_output=True).returncode == 0, "ssh is connected", WAIT)
         for _ in range(3):
             done = subprocess.run([*ssh, "-S", path, target, "id -un"], capture_output=True, text=True, check=True)
             assert done.stdout.strip() == USER
         subprocess.run([*ssh, "-S", path, "-O", "exit", target], check=True, capture_output=True)
-        master.wait(timeout=_WAIT)
+        master.wait(timeout=WAIT)
     finally:
         master.kill()
         master.wait()
@@ -201,7 +151,7 @@ def test_restart_of_sshd_in_mid_session_keeps_the_row(installed: Instance) -> No
         assert held.lives()
         row = since.only()
         assert_pushed(row, key, request_id)
-        assert (_state(row), row["session"]["closed"]) == ("open", None)
+        assert (state(row), row["session"]["closed"]) == ("open", None)
     assert since.ended()["session"]["ids"] == row["session"]["ids"]
 
 
@@ -309,7 +259,7 @@ def test_login_is_followed_from_its_begin_to_its_end(installed: Instance) -> Non
         finally:
             followed.kill()
     assert_pushed(begun, key, request_id)
-    assert (_state(begun), _state(ended)) == ("open", "closed")
+    assert (state(begun), state(ended)) == ("open", "closed")
 
 
 def test_trail_is_beside_the_login(installed: Instance) -> None:
