@@ -1,23 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what the demo, the tests and the benchmarks need: packages of the distribution, and a virtual environment of
-# the system's Python that uses them. Does nothing if all of it is installed.
+# Installs what the demo, the tests and the benchmarks need: packages of the distribution, a virtual environment VENV of
+# the system's Python that uses them, and VENV-clients, which does not. Does nothing if all of it is installed.
 set -eu
 
 venv=${1:-.venv}
 here=$(dirname "$0")
-requirements=$here/../tests/requirements.txt
 # What eic-sshd uses and the tests log in with; what builds the packages; what checks them and boots machines.
 if command -v apt-get >/dev/null; then
     packages="python3 python3-venv python3-requests python3-cryptography python3-systemd openssl openssh-server
         openssh-client systemd iproute2 util-linux ca-certificates gcc libc6-dev
         make bzip2 debhelper dh-python dpkg-dev rpm selinux-policy-dev
-        lintian rpmlint mandoc shellcheck mmdebstrap systemd-container zsh fish"
+        lintian rpmlint mandoc shellcheck mmdebstrap systemd-container zsh fish rsync"
 else
     # Debian alone has what builds .deb packages and boots machines: elsewhere those tests are skipped.
     packages="python3 python3-pip python3-requests python3-cryptography python3-systemd openssl openssh-server
         openssh-clients systemd iproute util-linux ca-certificates gcc glibc-devel
-        make bzip2 rpm-build selinux-policy-devel systemd-rpm-macros"
+        make bzip2 rpm-build selinux-policy-devel systemd-rpm-macros rsync"
 fi
 
 is_installed() {
@@ -69,11 +68,17 @@ if [ -n "$missing" ]; then
     esac
 fi
 
-stamp=$venv/.requirements
-if ! cmp -s "$requirements" "$stamp"; then
-    echo "eic-sshd: making $venv"
-    /usr/bin/python3 -m venv --system-site-packages "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+# make_venv FOLDER REQUIREMENTS [OPTION]
+make_venv() {
+    echo "eic-sshd: making $1"
+    # shellcheck disable=SC2086 # the option may be absent
+    /usr/bin/python3 -m venv ${3-} "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2"
+}
+
+requirements=$here/../tests/requirements.txt
+if ! cmp -s "$requirements" "$venv/.requirements"; then
+    make_venv "$venv" "$requirements" --system-site-packages
     "$venv/bin/python" - <<'CHECK'
 import cryptography, requests, systemd
 
@@ -81,5 +86,10 @@ for module in (cryptography, requests, systemd):
     if not module.__file__.startswith("/usr/lib"):
         raise SystemExit(f"eic-sshd: {module.__name__} is {module.__file__}, not the distribution's own")
 CHECK
-    cp "$requirements" "$stamp"
+    cp "$requirements" "$venv/.requirements"
+fi
+requirements=$here/../tests/requirements-clients.txt
+if ! cmp -s "$requirements" "$venv-clients/.requirements"; then
+    make_venv "$venv-clients" "$requirements"
+    cp "$requirements" "$venv-clients/.requirements"
 fi
