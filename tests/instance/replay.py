@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opens a tunnel with a presigned URL, whoever signed it: `python -m tests.instance.replay URL CA ADDRESS`.
+"""Opens tunnels with presigned URLs, whoever signed them: `python -m tests.instance.replay CA ADDRESS URL...`.
 
-It prints what the target sends first; or the refusal, with status 255.
+It prints a line for each: what the target sends first, or the refusal.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from testbed.tunnel import TunnelError, connect
 _TIMEOUT = 60.0  # seconds
 
 
-async def _first(url: str, ca: str, address: str) -> str:
-    async with connect(url, ca=ca, address=(address, 443)) as tunnel:
-        return (await tunnel.receive_bytes(timeout=_TIMEOUT)).decode("ascii", "replace")
+async def _replay(ca: str, address: str, *urls: str) -> None:
+    for url in urls:
+        try:
+            async with connect(url, ca=ca, address=(address, 443)) as tunnel:
+                print((await tunnel.receive_bytes(timeout=_TIMEOUT)).decode("ascii", "replace").strip())
+        except TunnelError as refused:
+            print(refused)
 
 
 if __name__ == "__main__":
-    try:
-        print(asyncio.run(_first(*sys.argv[1:])))
-    except TunnelError as refused:
-        print(refused)
-        sys.exit(255)
+    asyncio.run(_replay(*sys.argv[1:]))
