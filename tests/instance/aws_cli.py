@@ -7,6 +7,7 @@ import contextlib
 import json
 import shlex
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Iterator, List
 
@@ -14,6 +15,7 @@ from botocore.credentials import Credentials
 
 from testbed import waiting
 from testbed.machines import aws, images, machine
+from testbed.machines.client import USER
 from tests import worlds
 
 from .instances import Instance
@@ -44,6 +46,27 @@ class AwsCli:
         """`aws ec2-instance-connect ARGUMENTS`."""
         return self.run(user, "ec2-instance-connect", *arguments, stdin=stdin)
 
+    def new_key(self) -> str:
+        """The path on the machine of a new private key."""
+        path = f"/root/key-{time.monotonic_ns()}"
+        self.instance.machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path)
+        return path
+
+    def push(self, key: str, user: str = worlds.ALICE) -> subprocess.CompletedProcess[str]:
+        """`aws ec2-instance-connect send-ssh-public-key` for a private key on the machine."""
+        arguments = ["--instance-id", worlds.INSTANCE, "--instance-os-user", USER]
+        return self.connect(user, "send-ssh-public-key", *arguments, "--ssh-public-key", f"file://{key}.pub")
+
+    def ssh(self, key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """OpenSSH on the machine, with Alice's variables for `proxy`."""
+        script = f'{self.script(worlds.ALICE)}ssh -o BatchMode=yes -i {key} "$@"'
+        return self.instance.machine.run("sh", "-euc", script, "ssh", *arguments, check=False, timeout=2.0 * TIMEOUT)
+
+    def dns_name(self) -> str:
+        """The host name of the world's endpoint."""
+        (line,) = (one for one in self.instance.aws.command("env", "--hosts").splitlines() if worlds.ENDPOINT in one)
+        return line.split()[1]
+
     def credentials(self, user: str) -> Credentials:
         """The access key of a user."""
         lines = self.instance.machine.read(_environment(user)).splitlines()
@@ -72,6 +95,12 @@ class AwsCli:
             yield
         finally:
             at.run("systemctl", "stop", "tunnel")
+
+
+def proxy(*arguments: str) -> List[str]:
+    """OpenSSH's options for a tunnel of the AWS CLI."""
+    command = ["aws", "ec2-instance-connect", "open-tunnel", *arguments]
+    return ["-o", f"ProxyCommand={' '.join(command)}", "-o", f"HostKeyAlias={worlds.ADDRESS}"]
 
 
 def _environment(user: str) -> str:

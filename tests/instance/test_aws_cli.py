@@ -22,7 +22,7 @@ from testbed.tunnel import Target, presigned
 from tests import worlds
 from tools.documents import ROOT
 
-from .aws_cli import TIMEOUT, AwsCli, prepare
+from .aws_cli import TIMEOUT, AwsCli, prepare, proxy
 from .instances import Instance, instance
 from .log_rows import Since
 
@@ -62,36 +62,6 @@ _NO_TUNNEL = _policy_says(
 )
 
 
-def _dns_name(cli: AwsCli) -> str:
-    """The host name of the world's endpoint."""
-    (line,) = (one for one in cli.instance.aws.command("env", "--hosts").splitlines() if worlds.ENDPOINT in one)
-    return line.split()[1]
-
-
-def _ssh(cli: AwsCli, key: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """OpenSSH on the machine, with these options."""
-    script = f'{cli.script(worlds.ALICE)}ssh -o BatchMode=yes -i {key} "$@"'
-    return cli.instance.machine.run("sh", "-euc", script, "ssh", *options, check=False, timeout=2.0 * TIMEOUT)
-
-
-def _new_key(cli: AwsCli) -> str:
-    """The path on the machine of a new private key."""
-    path = f"/root/key-{time.monotonic_ns()}"
-    cli.instance.machine.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path)
-    return path
-
-
-def _push(cli: AwsCli, key: str, user: str = worlds.ALICE) -> subprocess.CompletedProcess[str]:
-    arguments = ["--instance-id", worlds.INSTANCE, "--instance-os-user", USER]
-    return cli.connect(user, "send-ssh-public-key", *arguments, "--ssh-public-key", f"file://{key}.pub")
-
-
-def _proxy(*arguments: str) -> List[str]:
-    """OpenSSH's options for a tunnel of the AWS CLI."""
-    command = ["aws", "ec2-instance-connect", "open-tunnel", *arguments]
-    return ["-o", f"ProxyCommand={' '.join(command)}", "-o", f"HostKeyAlias={worlds.ADDRESS}"]
-
-
 def test_ssh_through_an_endpoint_opens_a_shell_and_the_log_joins_it_with_the_trail(cli: AwsCli) -> None:
     since = Since(cli.instance)
     shell = cli.connect(worlds.ALICE, *_SSH, stdin=_SHELL)
@@ -117,20 +87,20 @@ def test_ssh_without_an_endpoint_opens_a_shell(cli: AwsCli) -> None:
 
 
 def test_pushed_key_logs_in_through_open_tunnel_as_a_proxy_command(cli: AwsCli) -> None:
-    key = _new_key(cli)
-    pushed = _push(cli, key)
+    key = cli.new_key()
+    pushed = cli.push(key)
     assert json.loads(pushed.stdout)["Success"] is True, pushed.stderr
-    login = _ssh(cli, key, *_proxy("--instance-id", "%h"), f"{USER}@{worlds.INSTANCE}", "id -un")
+    login = cli.ssh(key, *proxy("--instance-id", "%h"), f"{USER}@{worlds.INSTANCE}", "id -un")
     assert (login.returncode, login.stdout) == (0, f"{USER}\n"), login.stderr
 
 
 def test_open_tunnel_forwards_a_local_port(cli: AwsCli) -> None:
-    key = _new_key(cli)
+    key = cli.new_key()
     with cli.listening(worlds.ALICE, 8022):
         for _ in range(2):
-            _push(cli, key)
+            cli.push(key)
             options = ["-p", "8022", "-o", f"HostKeyAlias={worlds.ADDRESS}"]
-            login = _ssh(cli, key, *options, f"{USER}@127.0.0.1", "id -un; exit 3")
+            login = cli.ssh(key, *options, f"{USER}@127.0.0.1", "id -un; exit 3")
             assert (login.returncode, login.stdout) == (3, f"{USER}\n"), login.stderr
 
 
@@ -139,17 +109,19 @@ def test_endpoint_is_created_used_described_and_deleted(cli: AwsCli) -> None:
     assert created.returncode == 0, created.stderr
     endpoint = json.loads(created.stdout)["InstanceConnectEndpoint"]
     assert endpoint["State"] == "create-in-progress"
-    name = ["--instance-connect-endpoint-ids", endpoint["InstanceConnectEndpointId"]]
+    name = endpoint["InstanceConnectEndpointId"]
 
     def described() -> List[str]:
-        done = cli.run(worlds.ALICE, "ec2", "describe-instance-connect-endpoints", *name)
+        done = cli.run(
+            worlds.ALICE, "ec2", "describe-instance-connect-endpoints", "--instance-connect-endpoint-ids", name
+        )
         return [one["State"] for one in json.loads(done.stdout)["InstanceConnectEndpoints"]]
 
     waiting.until(lambda: described() == ["create-complete"], "the endpoint is complete", TIMEOUT)
     cli.add_hosts()
-    proxy = _proxy("--private-ip-address", worlds.OTHER_ADDRESS, "--instance-connect-endpoint-id", name[1])
-    assert "Permission denied (publickey" in _ssh(cli, _new_key(cli), *proxy, f"{USER}@other").stderr
-    deleted = cli.run(worlds.ALICE, "ec2", "delete-instance-connect-endpoint", name[0][:-1], name[1])
+    through = proxy("--private-ip-address", worlds.OTHER_ADDRESS, "--instance-connect-endpoint-id", name)
+    assert "Permission denied (publickey" in cli.ssh(cli.new_key(), *through, f"{USER}@other").stderr
+    deleted = cli.run(worlds.ALICE, "ec2", "delete-instance-connect-endpoint", "--instance-connect-endpoint-id", name)
     assert deleted.returncode == 0, deleted.stderr
     waiting.until(lambda: described() == ["delete-complete"], "the endpoint is deleted", TIMEOUT)
     refused = cli.run(worlds.NO_TUNNELS, "ec2", "create-instance-connect-endpoint", "--subnet-id", worlds.OTHER_SUBNET)
@@ -158,7 +130,7 @@ def test_endpoint_is_created_used_described_and_deleted(cli: AwsCli) -> None:
 
 
 def test_key_is_not_pushed_without_the_permission(cli: AwsCli) -> None:
-    done = _push(cli, _new_key(cli), worlds.NO_KEYS)
+    done = cli.push(cli.new_key(), user=worlds.NO_KEYS)
     assert (done.returncode, done.stdout) == (254, "")
     says = _policy_says(
         worlds.NO_KEYS, "ec2-instance-connect:SendSSHPublicKey", _ec2_arn(f"instance/{worlds.INSTANCE}")
@@ -241,7 +213,7 @@ def _replay(on: Instance, *urls: str) -> List[str]:
 
 
 def _url(cli: AwsCli, expires: int = 60) -> str:
-    target = Target(f"wss://{_dns_name(cli)}", worlds.ENDPOINT, worlds.ADDRESS, 22, worlds.REGION)
+    target = Target(f"wss://{cli.dns_name()}", worlds.ENDPOINT, worlds.ADDRESS, 22, worlds.REGION)
     return presigned(target, cli.credentials(worlds.ALICE), expires)
 
 
