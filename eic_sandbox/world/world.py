@@ -30,10 +30,10 @@ Clock = Callable[[], float]
 def load(path: str, clock: Clock = time.time) -> Tuple[Cloud, List[str]]:
     """The cloud that a world file describes, and warnings for its author. Raises WorldError, OSError."""
     cloud = build(read(path), os.path.dirname(os.path.abspath(path)), clock)
-    return cloud, _warnings(cloud.directory)
+    return cloud, warnings_of(cloud.directory)
 
 
-def _warnings(directory: Directory) -> List[str]:
+def warnings_of(directory: Directory) -> List[str]:
     """One for each policy with condition keys that no request has in the sandbox."""
     holders: List[Union[User, Role]] = [*directory.users, *directory.roles]
     attached = [policy for holder in holders for policy in holder.policies.values()]

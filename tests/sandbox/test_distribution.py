@@ -14,6 +14,7 @@ import pytest
 
 from eic_sandbox import __version__
 from eic_sandbox.faults import ALL
+from testbed.keys import ed25519_line
 from tools.documents import ROOT
 
 SOURCE = Path(ROOT) / "eic_sandbox"
@@ -66,3 +67,21 @@ def test_the_installed_package_imports_all_its_modules_without_eic_sshd(environm
     modules = ["eic_sandbox.server", "eic_sandbox.cli"]
     program = f"import sys, {', '.join(modules)}; print([name for name in sys.modules if name.startswith('eic_sshd')])"
     assert run(str(environment / "bin/python"), "-I", "-c", program) == "[]\n"
+
+
+def test_the_installed_package_gives_pytest_its_fixture(environment: Path, tmp_path: Path) -> None:
+    file = tmp_path / "test_push.py"
+    file.write_text(
+        "import boto3\n\n\n"
+        "def test_push(eic_sandbox):\n"
+        "    client = boto3.client('ec2-instance-connect', **eic_sandbox.client_arguments())\n"
+        f"    key = {ed25519_line()!r}\n"
+        "    asked = {'InstanceId': 'i-0123456789abcdef0', 'InstanceOSUser': 'root', 'SSHPublicKey': key}\n"
+        "    assert client.send_ssh_public_key(**asked)['Success']\n"
+        "    assert [event['eventName'] for event in eic_sandbox.trail()] == ['SendSSHPublicKey']\n"
+    )
+    command = [str(environment / "bin/python"), "-I", "-m", "pytest", "-p", "no:cacheprovider", "-rA"]
+    printed = run(*command, "--rootdir", str(tmp_path), str(file))
+    assert "plugins: " in printed
+    assert "eic-sandbox-" in printed
+    assert "1 passed" in printed
