@@ -194,8 +194,10 @@ def eic_sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     with contextlib.ExitStack() as stack:
         try:
             sandbox = stack.enter_context(running(Sandbox(_cloud(request))))
-        except (CannotListen, OSError, WorldError) as problem:
+        except (CannotListen, WorldError) as problem:
             _fail(str(problem))
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror or error}. Name a world file.")
         directory = tmp_path_factory.mktemp("eic-sandbox")
         sandbox.describe(str(directory))
         yield RunningSandbox(directory, sandbox.endpoints)

@@ -16,6 +16,9 @@ if [ "$target" = install ] && grep -Eiqs '^[[:space:]]*AuthorizedKeysCommand[[:s
     "$root/etc/ssh/sshd_config" "$root"/etc/ssh/sshd_config.d/*.conf; then
     refuse "sshd is configured to run eic-sshd. Run first: eic-sshd disable"
 fi
+if [ "$target" = install-sandbox ] && [ -e "$root/etc/systemd/system/multi-user.target.wants/eic-sandbox.service" ]; then
+    refuse "eic-sandbox.service is enabled. Run first: systemctl disable --now eic-sandbox.service"
+fi
 case $target in
     install-sandbox) landmark=/usr/bin/eic-sandbox ;;
     *) landmark=/usr/lib/eic-sshd/authorized-keys ;;

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..imds.metadata import InstanceMetadata
 from .control_client import Commands
+from .systemd import notify_ready
 
 if TYPE_CHECKING:
     from ..cloud.cloud import Cloud
@@ -59,6 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if cloud.other_ports:
             print("tunnels  to any port: AWS opens 22 and 3389 only")
         print("ready", flush=True)
+        notify_ready()
 
     serve(sandbox, ready)
     return 0

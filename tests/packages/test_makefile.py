@@ -91,6 +91,18 @@ def test_sandbox_can_be_uninstalled_alone(installed: Path) -> None:
     assert paths(installed) == before
 
 
+def test_sandbox_is_not_uninstalled_while_its_service_is_enabled(installed: Path) -> None:
+    make("install-sandbox", f"DESTDIR={installed}")
+    before = paths(installed)
+    wants = installed / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "eic-sandbox.service").write_text("")
+    done = make("uninstall-sandbox", f"DESTDIR={installed}")
+    assert done.returncode != 0
+    assert "eic-sandbox.service is enabled. Run first: systemctl disable --now eic-sandbox.service" in done.stderr
+    assert before <= paths(installed)
+
+
 @pytest.mark.parametrize(
     ("file", "line"),
     [

@@ -194,7 +194,7 @@ def test_marker_has_a_world_as_a_dict_and_wins_over_the_setting(plain: pytest.Py
 @pytest.mark.parametrize(
     ("marker", "says"),
     [
-        ('world="missing.yaml"', "No such file or directory"),
+        ('world="missing.yaml"', "missing.yaml: No such file or directory. Name a world file."),
         ('world="broken.yaml"', "broken.yaml:1: nonsense: unknown key. Use one of: "),
         ('world={"accounts": {"1": {}}}', "the marker's world:1: accounts.1: not an account id ('1'). Use twelve"),
         ('world={"accounts": {1, 2}}', "the world is not JSON"),
