@@ -18,7 +18,8 @@ _EVERY_ACTION = ("*",)
 _PUSH = ("ec2-instance-connect:SendSSHPublicKey",)
 _CONSOLE = ("ec2-instance-connect:SendSerialConsoleSSHPublicKey",)
 _TUNNEL = ("ec2-instance-connect:OpenTunnel",)
-_CREATE = ("ec2:CreateInstanceConnectEndpoint", "ec2:CreateTags")
+_CREATE = ("ec2:CreateInstanceConnectEndpoint", "ec2:CreateNetworkInterface", "ec2:CreateTags")
+_ASSUME = ("sts:AssumeRole", "sts:TagSession")
 _TAGGED = (
     *_PUSH,
     *_CONSOLE,
@@ -53,22 +54,25 @@ SUPPLIED: Tuple[SuppliedKey, ...] = (
     SuppliedKey("aws:RequestedRegion"),
     SuppliedKey("aws:SecureTransport"),
     SuppliedKey("aws:SourceIp"),
+    SuppliedKey("aws:TokenIssueTime"),
     SuppliedKey("aws:UserAgent"),
     SuppliedKey("aws:userid"),
     SuppliedKey("aws:username"),
-    SuppliedKey("aws:RequestTag/", _CREATE),
-    SuppliedKey("aws:TagKeys", (*_CREATE, "ec2:DeleteTags")),
-    SuppliedKey("aws:ResourceTag/", _TAGGED),
+    SuppliedKey("aws:RequestTag/", (*_CREATE, *_ASSUME)),
+    SuppliedKey("aws:TagKeys", (*_CREATE, *_ASSUME, "ec2:DeleteTags")),
+    SuppliedKey("aws:ResourceTag/", (*_TAGGED, *_ASSUME)),
     SuppliedKey("ec2:ResourceTag/", _TAGGED),
+    SuppliedKey("ec2:CreateAction", ("ec2:CreateTags",)),
     SuppliedKey("ec2:Region", ("ec2:*",)),
     SuppliedKey("ec2:osuser", _PUSH),
     SuppliedKey("ec2-instance-connect:maxTunnelDuration", _TUNNEL),
     SuppliedKey("ec2-instance-connect:privateIpAddress", _TUNNEL),
     SuppliedKey("ec2-instance-connect:remotePort", _TUNNEL),
-    SuppliedKey("sts:RoleSessionName", ("sts:AssumeRole",)),
+    SuppliedKey("sts:ExternalId", _ASSUME),
+    SuppliedKey("sts:RoleSessionName", _ASSUME),
 )
-"""Some depend on the principal: an assumed role has no `aws:username`. `aws:MultiFactorAuthPresent` and the keys of
-VPC endpoints and organizations are never supplied."""
+"""Some depend on the principal: an assumed role has no `aws:username`, a user no `aws:TokenIssueTime`.
+`aws:MultiFactorAuthPresent` and the keys of VPC endpoints and organizations are never supplied."""
 
 
 def is_supplied(key: str, action: str) -> bool:

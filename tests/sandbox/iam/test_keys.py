@@ -34,6 +34,11 @@ SEND, OPEN = "ec2-instance-connect:SendSSHPublicKey", "ec2-instance-connect:Open
         ("aws:RequestTag/team", "ec2:CreateInstanceConnectEndpoint", True),
         ("aws:RequestTag/team", SEND, False),
         ("sts:RoleSessionName", "sts:AssumeRole", True),
+        ("sts:ExternalId", "sts:AssumeRole", True),
+        ("aws:RequestTag/team", "sts:TagSession", True),
+        ("aws:TokenIssueTime", SEND, True),
+        ("ec2:CreateAction", "ec2:CreateTags", True),
+        ("ec2:CreateAction", "ec2:DeleteTags", False),
         ("aws:MultiFactorAuthPresent", SEND, False),
     ],
 )
@@ -72,7 +77,7 @@ def test_policy_without_conditions_names_no_key() -> None:
 
 
 def test_keys_of_a_trust_policy_are_named() -> None:
-    condition = {"StringEquals": {"sts:ExternalId": "x", "sts:RoleSessionName": "${aws:username}"}}
+    condition = {"StringEquals": {"sts:SourceIdentity": "x", "sts:RoleSessionName": "${aws:username}"}}
     statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole", "Condition": condition}
     made = parse_trust({"Version": "2012-10-17", "Statement": statement}, "test")
-    assert unsupplied(made) == ["sts:ExternalId"]
+    assert unsupplied(made) == ["sts:SourceIdentity"]
