@@ -28,7 +28,9 @@ _INSTALLED = (
     "python3", "ca-certificates",
 )  # fmt: skip
 # What the tests install later, with their dependencies and (apt's default) what they recommend.
-_AT_HAND = ("python3-requests", "python3-cryptography", "python3-systemd", "openssl", "python3-aiohttp")
+_AT_HAND = (
+    "python3-requests", "python3-cryptography", "python3-systemd", "openssl", "python3-aiohttp", "python3-yaml",
+)  # fmt: skip
 SSSD = ("sssd-common", "sssd-proxy", "sssd-tools")
 RPM = ("rpm",)
 SELINUX = ("selinux-policy-default",)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from testbed.machines.client import USER
@@ -28,6 +29,29 @@ def test_packaged_sandbox_runs_and_a_key_pushed_to_it_is_granted(bare: Instance)
     bare.apt("purge", "eic-sandbox")
     assert "sandbox" not in bare.machine.shell("ls -R /usr/lib/eic-sshd")
     bare.machine.run("eic-sshd", "--version")
+
+
+def test_packaged_service_serves_a_world_on_privileged_ports_and_ends_with_its_package(bare: Instance) -> None:
+    machine = bare.machine
+    bare.apt("install", machine.copy_in(packages.deb("eic-sandbox")))
+    assert machine.run("systemctl", "is-enabled", "eic-sandbox.service", check=False).stdout == "disabled\n"
+    assert machine.run("systemctl", "is-active", "eic-sandbox.service", check=False).stdout == "inactive\n"
+    options = "--imds-port 80 --tls-host 127.0.0.2 --tls-port 443"
+    drop_in = f'[Service]\nEnvironment="EIC_SANDBOX_OPTIONS={options}"\n'
+    machine.shell("mkdir -p /etc/systemd/system/eic-sandbox.service.d /etc/eic-sandbox")
+    machine.write("/etc/systemd/system/eic-sandbox.service.d/options.conf", drop_in)
+    # The service is ready when systemctl returns; any user may read its files.
+    machine.shell("systemctl daemon-reload && systemctl start eic-sandbox.service")
+    command = "setpriv --reuid=nobody --clear-groups eic-sandbox status --directory /run/eic-sandbox"
+    status = json.loads(machine.shell(command))
+    assert (status["endpoints"]["imds"], status["endpoints"]["tls"]) == ("http://127.0.0.1", "https://127.0.0.2")
+    assert [one["id"] for one in status["instances"]] == ["i-0123456789abcdef0"]
+    machine.shell("cp /usr/share/doc/eic-sandbox/examples/world.yaml /etc/eic-sandbox/world.yaml")
+    machine.shell("systemctl restart eic-sandbox.service")
+    assert len(json.loads(machine.shell(command))["instances"]) == 2
+    bare.apt("remove", "eic-sandbox")
+    assert not machine.exists("/run/eic-sandbox")
+    assert "eic_sandbox" not in machine.shell("ps -ef")
 
 
 def test_image_can_be_tested_without_aws_as_documented(bare: Instance) -> None:
