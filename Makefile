@@ -146,7 +146,7 @@ install-sandbox:
 	$(INSTALL) -m 0755 packaging/eic-sandbox $(USR)/bin/eic-sandbox
 	$(INSTALL) -D -m 0644 -t $(USR)/lib/systemd/system systemd/eic-sandbox.service
 	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sandbox docs/sandbox.md LICENSE
-	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sandbox/examples docs/sandbox/world.yaml
+	$(INSTALL) -D -m 0644 -t $(DOCDIR)/eic-sandbox/examples docs/examples/world.yaml
 	$(INSTALL) -D -m 0644 -t $(USR)/share/man/man8 docs/man/eic-sandbox.8
 	$(call install_completions,eic-sandbox)
 	[ $(COMPILE) != yes ] || (umask 022 && $(PYTHON) -m compileall -q -s '$(DESTDIR)' $(SANDBOX_LIBDIR)/eic_sandbox)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tools.documents import ROOT
@@ -104,6 +107,18 @@ def outcomes(run: pytest.RunResult, **expected: int) -> str:
 def test_fixture_gives_urls_files_credentials_and_the_trail(plain: pytest.Pytester) -> None:
     plain.makepyfile(USES_ALL)
     outcomes(plain.runpytest_subprocess("-W", "error", "-W", "ignore::DeprecationWarning"), passed=5)
+
+
+def test_the_guides_example_passes(plain: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ed25519: str) -> None:
+    text = (Path(ROOT) / "docs/sandbox.md").read_text().split("## pytest\n")[1].split("\n| of the fixture")[0]
+    example = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    plain.makepyfile(f"KEY = {ed25519!r}\n{example}\n")
+    plain.path.joinpath("world.yaml").write_text(WORLD)
+    tool = plain.mkdir("bin").joinpath("my-tool")
+    tool.write_text("#!/bin/sh\n[ $AWS_ACCESS_KEY_ID = AKIAALICEEXAMPLE0000 ]\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    outcomes(plain.runpytest_subprocess("--strict-markers"), passed=2)
 
 
 def test_each_test_has_a_world_of_its_own(plain: pytest.Pytester) -> None:
