@@ -14,10 +14,11 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 @needs_systemd
-def test_exposure_of_the_service_is_at_most_1_5() -> None:
+@pytest.mark.parametrize("name", ["eic-sshd.service", "eic-sandbox.service"])
+def test_exposure_of_the_service_is_at_most_1_5(name: str) -> None:
     # systemd-analyze(1): the threshold is in tenths.
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15"]
-    done = subprocess.run([*command, str(UNITS / "eic-sshd.service")], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, str(UNITS / name)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-500:]
     assert "Overall exposure level" in done.stdout
 

@@ -13,12 +13,20 @@ import pytest
 import yaml
 
 from eic_sandbox.cli import build_parser
+from eic_sandbox.cloud import directory
+from eic_sandbox.cloud.endpoint import MAX_TUNNELS
+from eic_sandbox.cloud.instance import ACTIVE_KEYS
+from eic_sandbox.cloud.region import MAX_ENDPOINTS
 from eic_sandbox.faults import Faults
 from eic_sandbox.iam.keys import SUPPLIED
 from eic_sandbox.iam.operators import OPERATORS
+from eic_sandbox.imds import signer
+from eic_sandbox.imds.metadata import InstanceMetadata, values
 from eic_sandbox.server import Sandbox
 from eic_sandbox.services import catalogue
+from eic_sandbox.trail import trail
 from eic_sandbox.tunnel import admission, endpoint, relay
+from eic_sandbox.world import document, identities
 from eic_sandbox.world.document import parse
 from eic_sandbox.world.world import build, load
 from tools.documents import ROOT
@@ -159,6 +167,28 @@ def test_guide_names_every_refusal_of_a_tunnel_and_every_reason_of_its_end() -> 
     assert [code for code in sorted(codes) if code not in text] == []
     reasons = [relay.TIME_OVER, relay.RESET, relay.ONLY_BINARY, endpoint.UNREACHABLE]
     assert [reason for reason in reasons if f"`{reason}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"fewer than {MAX_TUNNELS} tunnels",
+        f"at most {MAX_ENDPOINTS} endpoints in a Region",
+        f"of over {relay.MAX_MESSAGE // 1024**2} MiB",
+        f"1 to {admission.MAX_DURATION} seconds",
+        f"at most {document.MAX_FILE // 1024**2} MiB and {document._MAX_NODES:,} values",
+        f"at most {identities._MAX_POLICY // 1024} KiB",
+        f"the newest {directory._MAX_SESSIONS:,} sessions",
+        f"the newest {trail._KEPT:,}, of the caller's",
+    ],
+)
+def test_guide_states_the_limits_of_the_code(text: str) -> None:
+    assert text in " ".join(GUIDE.split())
+
+
+def test_guide_names_every_path_of_imds() -> None:
+    paths = [*values(InstanceMetadata(), Faults()), ACTIVE_KEYS, signer.SIGNER_CERT, signer.SIGNER_OCSP]
+    assert [path for path in paths if path not in section("## IMDS")] == []
 
 
 def test_unit_serves_the_world_file_that_documents_name() -> None:
