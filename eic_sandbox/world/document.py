@@ -10,72 +10,49 @@ from typing import Dict, Iterator, List, NoReturn, Optional, Tuple, Union
 
 import yaml
 
+from ..iam.errors import Path, show_path
+from .nodes import MAX_FILE, WorldError, compose
+
+__all__ = ["Address", "Json", "Network", "Value", "WorldError", "parse", "read"]
+
 Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-MAX_FILE = 4 * 1024 * 1024  # bytes
-_MAX_NODES = 200_000  # an alias counts each time that it is used
+_MAX_KEY = 512  # characters
+_MAX_TEXT = 4096  # characters
 _SHOWN = 64  # characters of a value that a message repeats
-
-
-class WorldError(ValueError):
-    """A world file is invalid. The message is `FILE:LINE: PLACE: problem (value). Remedy.`, one line."""
 
 
 def read(path: str) -> Value:
     """The document in a file. Raises WorldError, OSError."""
     with open(path, "rb") as file:
-        content = file.read(MAX_FILE + 1)
-    if len(content) > MAX_FILE:
-        raise WorldError(f"{path}: the file has over {MAX_FILE} bytes. Use a smaller world.")
-    return parse(content, path)
+        return parse(file.read(MAX_FILE + 1), path)
 
 
 def parse(content: bytes, name: str) -> Value:
     """The document in `content`; `name` is that of the file. Raises WorldError."""
-    try:
-        node = yaml.compose(content, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise WorldError(f"{name}:{line}: not YAML: {error.problem or error.context}. Correct the line.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise WorldError(f"{name}: not YAML in UTF-8: {str(error).splitlines()[0]}. Correct the file.") from None
-    except RecursionError:
-        raise WorldError(f"{name}: values are nested too deeply. Use fewer levels.") from None
-    if node is None:
-        raise WorldError(f"{name}: the file is empty. Describe at least one account.")
-    _require_bounded(node, name)
-    return Value(name, "", node)
-
-
-def _require_bounded(top: yaml.Node, name: str) -> None:
-    left: List[Tuple[yaml.Node, int]] = [(top, 0)]
-    for count in range(_MAX_NODES):
-        if not left:
-            return
-        node, depth = left.pop()
-        if depth > 40 or count + len(left) >= _MAX_NODES - 1:
-            break
-        if isinstance(node, yaml.MappingNode):
-            left += [(child, depth + 1) for pair in node.value for child in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            left += [(child, depth + 1) for child in node.value]
-    raise WorldError(f"{name}: too many values, or nested too deeply. Use a smaller world.")
+    return Value(name, (), compose(content, name))
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the file, and its place in it, such as `accounts.123456789012.users.alice`."""
+    """A value of the file, and its place in it. `key` is that of the entry of a mapping which has the value."""
 
     file: str
-    place: str
+    path: Path
     node: yaml.Node
+    key: Optional[yaml.Node] = None
 
-    def fail(self, problem: str, remedy: str) -> NoReturn:
-        """Raises WorldError."""
-        line = self.node.start_mark.line + 1
-        raise WorldError(f"{self.file}:{line}: {self.place or 'the file'}: {problem}. {remedy}")
+    @property
+    def line(self) -> int:
+        """The line of its key, else its own; the first is 1."""
+        return int((self.key or self.node).start_mark.line) + 1
+
+    def fail(self, problem: str, remedy: str, below: Path = ()) -> NoReturn:
+        """Raises WorldError. `below` leads from here to the place of the problem, as far as it exists."""
+        place = show_path((*self.path, *below)) or "the file"
+        raise WorldError(f"{self.file}:{self._at(below).line}: {place}: {problem}. {remedy}")
 
     def _wrong(self, what: str) -> NoReturn:
         seen = f" ({self.node.value[:_SHOWN]!r})" if isinstance(self.node, yaml.ScalarNode) else ""
@@ -97,13 +74,12 @@ class Value:
             self._wrong("a mapping")
         seen = set()
         for key, value in self.node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                Value(self.file, self.place, key).fail("a key is not plain text", "Use text as a key.")
-            below = Value(self.file, f"{self.place}.{key.value}" if self.place else key.value, value)
-            if key.value in seen:
-                Value(self.file, below.place, key).fail("given twice", "Remove one of them.")
-            seen.add(key.value)
-            yield key.value, below
+            name = _key(Value(self.file, self.path, key))
+            below = Value(self.file, (*self.path, name), value, key)
+            if name in seen:
+                below.fail("given twice", "Remove one of them.")
+            seen.add(name)
+            yield name, below
 
     def fields(self, *names: str) -> Dict[str, Value]:
         """The entries of a mapping that has no others than these. Empty ones are left out."""
@@ -119,15 +95,16 @@ class Value:
             return []
         if not isinstance(self.node, yaml.SequenceNode):
             return [self]
-        return [Value(self.file, f"{self.place}[{at}]", node) for at, node in enumerate(self.node.value)]
+        return [Value(self.file, (*self.path, at), node) for at, node in enumerate(self.node.value)]
 
-    def text(self, pattern: str = r"[^\x00-\x1f\x7f]*", what: str = "text of one line") -> str:
-        """A text that has the pattern."""
+    def text(self, pattern: str = ".*", what: str = "printable text of one line") -> str:
+        """A printable text that has the pattern; `what` names such a text in a message."""
         if not isinstance(self.node, yaml.ScalarNode) or self.is_null():
             self._wrong(what)
-        if not re.fullmatch(pattern, self.node.value) or len(self.node.value) > 4096:
+        text = str(self.node.value)
+        if len(text) > _MAX_TEXT or not text.isprintable() or not re.fullmatch(pattern, text):
             self._wrong(what)
-        return str(self.node.value)
+        return text
 
     def number(self, allowed: range) -> int:
         """A whole number."""
@@ -152,18 +129,23 @@ class Value:
         return str(self.node.value).lower() in ("true", "yes", "on")
 
     def address(self) -> Address:
-        """An IP address."""
+        """An IP address without a zone."""
         try:
-            return ipaddress.ip_address(self.text())
-        except ValueError:
+            return ipaddress.ip_address(self.text("[0-9A-Fa-f:.]+", "an IP address"))
+        except ValueError as error:
+            if isinstance(error, WorldError):
+                raise
             self._wrong("an IP address")
 
     def network(self) -> Network:
         """A network as ADDRESS/LENGTH."""
+        what = "a network, such as 10.0.0.0/16, whose address has no bits after its length"
         try:
-            return ipaddress.ip_network(self.text())
-        except ValueError:
-            self._wrong("a network, such as 10.0.0.0/16, whose address has no bits after its length")
+            return ipaddress.ip_network(self.text("[0-9A-Fa-f:.]+/[0-9]{1,3}", what))
+        except ValueError as error:
+            if isinstance(error, WorldError):
+                raise
+            self._wrong(what)
 
     def listener(self) -> Tuple[str, int]:
         """An address and a port: `127.0.0.1:22`, `[::1]:22`."""
@@ -178,7 +160,7 @@ class Value:
             self._wrong(what)
         return address, int(port)
 
-    def at(self, path: Tuple[Union[str, int], ...]) -> Value:
+    def _at(self, path: Path) -> Value:
         """The value at this path below this one, or as near to it as there is one."""
         value = self
         for step in path:
@@ -205,6 +187,16 @@ class Value:
         if kind == "float" and re.fullmatch(r"-?[0-9]{1,17}\.[0-9]{1,17}", text):
             return float(text)
         return text
+
+
+def _key(value: Value) -> str:
+    if not isinstance(value.node, yaml.ScalarNode):
+        value.fail("a key is not text", "Use text as a key.")
+    text = str(value.node.value)
+    if not text or len(text) > _MAX_KEY or not text.isprintable():
+        problem = f"a key is not 1 to {_MAX_KEY} printable characters ({text[:_SHOWN]!r})"
+        value.fail(problem, "Use another key.")
+    return text
 
 
 def _step(value: Value, step: Union[str, int]) -> Optional[Value]:

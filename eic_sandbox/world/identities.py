@@ -4,23 +4,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 import string
-from typing import Callable, Dict, Optional
+from typing import Dict, Optional, Tuple
 
 from ..cloud.directory import Directory
 from ..cloud.principals import Account, Credentials, Role, Session, User
-from ..iam.policy import Policy, PolicyError, parse, parse_trust
-from .document import Json, Value, WorldError
+from ..cloud.text import listed
+from ..iam.policy import Policy, parse, parse_trust
+from .document import Value
+from .policies import Policies
 
-_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
-_SESSION_NAME = r"[A-Za-z0-9+=,.@_-]{2,64}"
-_KEY_ID = r"[A-Z0-9]{16,128}"
+# Patterns of names, and what they are in words (IAM API Reference, CreateUser, CreatePolicy, AccessKey; AWS STS API
+# Reference, AssumeRole).
+_NAME = (r"[A-Za-z0-9+=,.@_-]{1,64}", "1 to 64 letters, digits and characters of +=,.@_-")
+_POLICY_NAME = (r"[A-Za-z0-9+=,.@_-]{1,128}", "1 to 128 letters, digits and characters of +=,.@_-")
+_SESSION_NAME = (r"[A-Za-z0-9+=,.@_-]{2,64}", "2 to 64 letters, digits and characters of +=,.@_-")
+_KEY_ID = (r"[A-Z0-9]{16,128}", "16 to 128 capital letters and digits")
 _SECRET = r"[\x21-\x7e]{1,128}"
 _PATH = r"/|/[\x21-\x7e]{1,510}/"
-_MAX_POLICY = 64 * 1024  # bytes of a policy's file
+_MAX_POLICIES = 1500  # customer managed policies of an account (IAM User Guide, "IAM and AWS STS quotas")
 _ALPHABET = string.ascii_uppercase + "234567"
 
 
@@ -29,13 +32,16 @@ class Identities:
 
     def __init__(self, folder: str, now: float) -> None:
         self.directory = Directory()
-        self._folder = folder
+        self._policies = Policies(folder)
         self._now = now
 
     def add_policies(self, value: Value) -> None:
         """The policies that users and roles name."""
         for name, document in value.entries():
-            self.directory.policies[name] = self._policy(document, name, parse)
+            _require_name(document, name, _POLICY_NAME)
+            if len(self.directory.policies) >= _MAX_POLICIES:
+                document.fail("too many policies", f"Use at most {_MAX_POLICIES}.")
+            self.directory.policies[name] = self._policies.policy(document, name, parse)
 
     def add_account(self, account: Account, users: Optional[Value], roles: Optional[Value]) -> None:
         """The users and roles of an account."""
@@ -54,7 +60,7 @@ class Identities:
             _stable_id("AIDA", account.id, name),
             fields["path"].text(_PATH, "a path that begins and ends with /") if "path" in fields else "/",
             tags(fields.get("tags")),
-            self._policies(fields.get("policies")),
+            self._attached(fields.get("policies")),
         )
         self.directory.users.append(user)
         for key_id, secret in fields["access_keys"].entries() if "access_keys" in fields else ():
@@ -67,13 +73,13 @@ class Identities:
             account,
             name,
             _stable_id("AROA", account.id, name),
-            self._policy(fields["trust"], f"trust policy of {name}", parse_trust)
+            self._policies.policy(fields["trust"], f"trust policy of {name}", parse_trust)
             if "trust" in fields
             else parse_trust(_trust_of_account(account), f"trust policy of {name}"),
             fields["path"].text(_PATH, "a path that begins and ends with /") if "path" in fields else "/",
             fields["max_session_duration"].number(range(3600, 43201)) if "max_session_duration" in fields else 3600,
             tags(fields.get("tags")),
-            self._policies(fields.get("policies")),
+            self._attached(fields.get("policies")),
         )
         self.directory.roles.append(role)
         for session_name, session in fields["sessions"].entries() if "sessions" in fields else ():
@@ -99,52 +105,20 @@ class Identities:
             value.fail(f"the access key {credentials.access_key_id} is given twice", "Use another id.")
         self.directory.add(credentials)
 
-    def _policies(self, value: Optional[Value]) -> Dict[str, Policy]:
+    def _attached(self, value: Optional[Value]) -> Dict[str, Policy]:
         """Named ones, and those that are written out where they are used."""
         found: Dict[str, Policy] = {}
         for number, item in enumerate(value.items() if value else (), start=1):
             if item.is_mapping():
-                policy = self._policy(item, f"policy {number}", parse)
+                policy = self._policies.policy(item, f"policy {number}", parse)
             else:
                 name = item.text()
                 if name not in self.directory.policies:
-                    known = ", ".join(self.directory.policies) or "none"
-                    item.fail(f"unknown policy ({name!r})", f"Add it to `policies`, which has: {known}.")
+                    known = listed(self.directory.policies)
+                    item.fail(f"unknown policy ({name[:64]!r})", f"Add it to `policies`, which has: {known}.")
                 policy = self.directory.policies[name]
             found[policy.name] = policy
         return found
-
-    def _policy(self, value: Value, name: str, parser: Callable[[object, str], Policy]) -> Policy:
-        if value.is_mapping() and [key for key, _ in value.entries()] == ["file"]:
-            file = dict(value.entries())["file"]
-            document = self._file(file)
-        else:
-            document = value.plain()
-        try:
-            return parser(document, name)
-        except PolicyError as error:
-            where = value.at(error.path)
-            inner = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.path)
-            line = where.node.start_mark.line + 1
-            place = f"{value.place}{inner}"
-            raise WorldError(f"{value.file}:{line}: {place}: {error.problem}. {error.remedy}") from None
-
-    def _file(self, value: Value) -> Json:
-        """The JSON in a file that is named relative to the world file's folder."""
-        path = os.path.join(self._folder, value.text())
-        try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read(_MAX_POLICY + 1)
-            if len(text) > _MAX_POLICY:
-                value.fail(f"the file has over {_MAX_POLICY} bytes", "Use a shorter policy.")
-            found: Json = json.loads(text)
-            return found
-        except OSError as error:
-            value.fail(f"cannot be read ({error.strerror})", "Name a file that has a policy.")
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, WorldError):
-                raise
-            value.fail(f"not JSON in UTF-8 ({str(error)[:80]})", "Correct the file.")
 
 
 def tags(value: Optional[Value]) -> Dict[str, str]:
@@ -153,13 +127,14 @@ def tags(value: Optional[Value]) -> Dict[str, str]:
     for key, text in value.entries() if value else ():
         if not 1 <= len(key) <= 128:
             text.fail("the tag's key does not have 1 to 128 characters", "Use another key.")
-        found[key] = "" if text.is_null() else text.text(r"[^\x00-\x1f\x7f]{0,256}", "text of at most 256 characters")
+        found[key] = "" if text.is_null() else text.text(".{0,256}", "printable text of at most 256 characters")
     return found
 
 
-def _require_name(value: Value, name: str, pattern: str) -> None:
+def _require_name(value: Value, name: str, form: Tuple[str, str]) -> None:
+    pattern, words = form
     if not re.fullmatch(pattern, name):
-        value.fail(f"invalid name ({name[:64]!r})", f"Use a name that fits {pattern}")
+        value.fail(f"invalid name ({name[:64]!r})", f"Use {words}.")
 
 
 def _trust_of_account(account: Account) -> Dict[str, object]:

@@ -12,32 +12,38 @@ from ..cloud.instance import Instance
 from ..cloud.machine import Machine, State
 from ..cloud.network import Address, Network, Rule, SecurityGroup, Subnet, Vpc
 from ..cloud.region import MAX_ENDPOINTS, Refused, Region
+from ..cloud.text import listed
 from ..imds.metadata import InstanceMetadata
 from .document import Value
 from .identities import tags
+from .ids import Ids
 
 NewInstance = Callable[[InstanceMetadata, Machine, Optional[Tuple[str, int]]], Instance]
 """Makes an instance; the last argument is where its IMDS listens."""
 
 _PORTS = r"[0-9]{1,5}(-[0-9]{1,5})?"
-_ZONE = r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]+[a-z0-9-]*"
+_MAX_NETWORKS = 50  # of a VPC (Amazon VPC User Guide, "Amazon VPC quotas")
 
 
 class Networks:
-    """Fills a Region. `domain` is that of its partition."""
+    """Fills a Region. `domain` is that of its partition. After the last VPC, call `require_known_groups`."""
 
-    def __init__(self, region: Region, domain: str, new_instance: NewInstance) -> None:
+    def __init__(self, region: Region, domain: str, new_instance: NewInstance, ids: Ids) -> None:
         self._region = region
         self._domain = domain
         self._new_instance = new_instance
+        self._ids = ids
+        self._peers: List[Value] = []  # the ids of groups in rules
 
     def add_vpc(self, vpc_id: str, value: Value) -> None:
         """A VPC with its subnets and security groups."""
-        _require_id(value, vpc_id, "vpc")
+        self._ids.take(value, vpc_id, "vpc")
         fields = value.fields("cidrs", "tags", "subnets", "security_groups")
         networks = tuple(item.network() for item in fields["cidrs"].items()) if "cidrs" in fields else ()
         if not networks:
             value.fail("cidrs is missing", "Add cidrs: [10.0.0.0/16].")
+        if len(networks) > _MAX_NETWORKS:
+            fields["cidrs"].fail("too many networks", f"Use at most {_MAX_NETWORKS}.")
         vpc = Vpc(vpc_id, networks, tags(fields.get("tags")))
         self._region.vpcs[vpc_id] = vpc
         for subnet_id, subnet in fields["subnets"].entries() if "subnets" in fields else ():
@@ -46,45 +52,46 @@ class Networks:
             self._add_group(vpc, group_id, group)
 
     def _add_subnet(self, vpc: Vpc, subnet_id: str, value: Value) -> None:
-        _require_id(value, subnet_id, "subnet")
+        self._ids.take(value, subnet_id, "subnet")
         fields = value.fields("cidr", "zone", "tags")
         network = _required(value, fields, "cidr").network()
         if not any(one.version == network.version and network.subnet_of(one) for one in vpc.networks):  # type: ignore[arg-type] # of one version
             fields["cidr"].fail(f"{network} is outside the VPC", f"Use a part of {', '.join(map(str, vpc.networks))}.")
-        zone = fields["zone"].text(_ZONE, "an availability zone") if "zone" in fields else f"{self._region.name}a"
+        zone = f"{self._region.name}a"
+        if "zone" in fields:
+            what = f"an availability zone of {self._region.name}, such as {zone}"
+            zone = fields["zone"].text(re.escape(self._region.name) + "[a-z0-9-]{1,16}", what)
         self._region.subnets[subnet_id] = Subnet(subnet_id, vpc.id, network, zone, tags(fields.get("tags")))
 
     def _add_group(self, vpc: Vpc, group_id: str, value: Value) -> None:
-        _require_id(value, group_id, "sg")
+        self._ids.take(value, group_id, "sg")
         fields = value.fields("name", "ingress", "egress", "tags")
+        rules = {
+            direction: tuple(self._rule(item, peers) for item in fields[direction].items())
+            for direction, peers in (("ingress", "sources"), ("egress", "destinations"))
+            if direction in fields
+        }
         self._region.groups[group_id] = SecurityGroup(
             group_id,
             vpc.id,
-            fields["name"].text() if "name" in fields else group_id,
-            tuple(_rule(item, "sources") for item in fields["ingress"].items()) if "ingress" in fields else (),
-            tuple(_rule(item, "destinations") for item in fields["egress"].items()) if "egress" in fields else (),
+            fields["name"].text(".{1,255}", "text of 1 to 255 characters") if "name" in fields else group_id,
+            rules.get("ingress", ()),
+            rules.get("egress", ()),
             tags(fields.get("tags")),
         )
 
     def add_instance(self, instance_id: str, value: Value) -> None:
         """An instance."""
-        _require_id(value, instance_id, "i")
+        self._ids.take_instance(value, instance_id)
         fields = value.fields(
             "subnet", "state", "private_ip", "ipv6", "public_ip", "security_groups", "type", "tags", "imds", "servers"
         )
         subnet = self._subnet(_required(value, fields, "subnet"))
-        private = _required(value, fields, "private_ip").address()
+        private = self._private_ip(_required(value, fields, "private_ip"), subnet)
+        ipv6 = self._ipv6(fields["ipv6"], subnet) if "ipv6" in fields else None
         public = fields["public_ip"].address() if "public_ip" in fields else None
-        ipv6 = fields["ipv6"].address() if "ipv6" in fields else None
-        if not isinstance(private, ipaddress.IPv4Address) or private not in subnet.network:
-            fields["private_ip"].fail(f"{private} is no IPv4 address of {subnet.network}", "Use one of the subnet.")
         if public is not None and not isinstance(public, ipaddress.IPv4Address):
-            fields["public_ip"].fail("not an IPv4 address", "Use an IPv4 address.")
-        if ipv6 is not None and not isinstance(ipv6, ipaddress.IPv6Address):
-            fields["ipv6"].fail("not an IPv6 address", "Use an IPv6 address.")
-        for other in self._region.instances.values():
-            if other.machine.private_ip == private and self._region.vpc_of(other).id == subnet.vpc_id:
-                fields["private_ip"].fail(f"{private} is that of {other.metadata.instance_id}", "Use another address.")
+            fields["public_ip"].fail(f"not an IPv4 address ({public})", "Use an IPv4 address.")
         machine = Machine(
             subnet.id,
             private,
@@ -100,6 +107,27 @@ class Networks:
         listen = fields["imds"].listener() if "imds" in fields else None
         self._region.instances[instance_id] = self._new_instance(metadata, machine, listen)
 
+    def _private_ip(self, value: Value, subnet: Subnet) -> ipaddress.IPv4Address:
+        address = value.address()
+        if not isinstance(address, ipaddress.IPv4Address) or address not in subnet.network:
+            value.fail(f"{address} is not an IPv4 address of {subnet.network}", "Use one of the subnet.")
+        self._require_free(value, address, subnet)
+        return address
+
+    def _ipv6(self, value: Value, subnet: Subnet) -> ipaddress.IPv6Address:
+        address = value.address()
+        if not isinstance(address, ipaddress.IPv6Address):
+            value.fail(f"not an IPv6 address ({address})", "Use an IPv6 address.")
+        if not self._region.vpcs[subnet.vpc_id].has(address):
+            value.fail(f"{address} is outside the VPC", f"Use an address of a network of {subnet.vpc_id}.")
+        self._require_free(value, address, subnet)
+        return address
+
+    def _require_free(self, value: Value, address: Address, subnet: Subnet) -> None:
+        other = self._region.instance_at(subnet.vpc_id, str(address))
+        if other is not None:
+            value.fail(f"{address} is that of {other.metadata.instance_id}", "Use another address.")
+
     @staticmethod
     def _state(value: Optional[Value]) -> State:
         if value is None:
@@ -112,7 +140,7 @@ class Networks:
 
     def add_endpoint(self, endpoint_id: str, value: Value, now: float) -> None:
         """An endpoint that is complete from the start."""
-        _require_id(value, endpoint_id, "eice")
+        self._ids.take(value, endpoint_id, "eice")
         fields = value.fields(
             "subnet", "security_groups", "preserve_client_ip", "ip_address_type", "tags", "private_ip"
         )
@@ -144,6 +172,7 @@ class Networks:
             address = given.address()
             if address not in subnet.network:
                 given.fail(f"{address} is outside {subnet.network}", "Use an address of the subnet.")
+            self._require_free(given, address, subnet)
             return address
         taken = {instance.machine.private_ip for instance in self._region.instances.values()}
         free = interface_address(subnet.network, set(taken))
@@ -154,7 +183,7 @@ class Networks:
     def _subnet(self, value: Value) -> Subnet:
         subnet_id = value.text()
         if subnet_id not in self._region.subnets:
-            known = ", ".join(self._region.subnets) or "none"
+            known = listed(self._region.subnets)
             value.fail(f"unknown subnet ({subnet_id[:64]!r})", f"Add it to a VPC of this Region, which has: {known}.")
         return self._region.subnets[subnet_id]
 
@@ -167,26 +196,35 @@ class Networks:
             found.append(group.id)
         return tuple(found)
 
+    def _rule(self, value: Value, peers: str) -> Rule:
+        fields = value.fields("ports", peers)
+        span = _span(_required(value, fields, "ports"))
+        networks: List[Network] = []
+        groups: List[str] = []
+        for item in _required(value, fields, peers).items():
+            if item.text().startswith("sg-"):
+                groups.append(item.text())
+                self._peers.append(item)
+            else:
+                networks.append(item.network())
+        return Rule(span, tuple(networks), tuple(groups))
 
-def _rule(value: Value, peers: str) -> Rule:
-    fields = value.fields("ports", peers)
-    ports = _required(value, fields, "ports")
-    if ports.text() == "all":
-        span = range(65536)
-    else:
-        text = ports.text(_PORTS, "a port, FIRST-LAST, or all")
-        first, _, last = text.partition("-")
-        span = range(int(first), int(last or first) + 1)
-        if not 0 <= span.start < span.stop <= 65536:
-            ports.fail(f"not a range of ports ({text})", "Use 0 to 65535, the lower number first.")
-    networks: List[Network] = []
-    groups: List[str] = []
-    for item in _required(value, fields, peers).items():
-        if item.text().startswith("sg-"):
-            groups.append(item.text(_id("sg"), "the id of a security group"))
-        else:
-            networks.append(item.network())
-    return Rule(span, tuple(networks), tuple(groups))
+    def require_known_groups(self) -> None:
+        """Raises WorldError if a rule names a group that is not in the Region."""
+        for value in self._peers:
+            if value.text() not in self._region.groups:
+                value.fail(f"unknown security group ({value.text()[:64]!r})", "Add it to a VPC of this Region.")
+
+
+def _span(value: Value) -> range:
+    if value.text() == "all":
+        return range(65536)
+    text = value.text(_PORTS, "a port, FIRST-LAST, or all")
+    first, _, last = text.partition("-")
+    span = range(int(first), int(last or first) + 1)
+    if not 0 <= span.start < span.stop <= 65536:
+        value.fail(f"not a range of ports ({text})", "Use 0 to 65535, the lower number first.")
+    return span
 
 
 def _servers(value: Optional[Value]) -> Dict[int, Tuple[str, int]]:
@@ -202,12 +240,3 @@ def _required(value: Value, fields: Dict[str, Value], name: str) -> Value:
     if name not in fields:
         value.fail(f"{name} is missing", f"Add {name}.")
     return fields[name]
-
-
-def _id(prefix: str) -> str:
-    return f"{prefix}-[0-9a-f]{{8,17}}"
-
-
-def _require_id(value: Value, text: str, prefix: str) -> None:
-    if not re.fullmatch(_id(prefix), text):
-        value.fail(f"not an id ({text[:64]!r})", f"Use {prefix}- and 8 to 17 hexadecimal digits.")
