@@ -55,8 +55,11 @@ class Value:
         raise WorldError(f"{self.file}:{self._at(below).line}: {place}: {problem}. {remedy}")
 
     def _wrong(self, what: str) -> NoReturn:
-        seen = f" ({self.node.value[:_SHOWN]!r})" if isinstance(self.node, yaml.ScalarNode) else ""
-        self.fail(f"not {what}{seen}", f"Use {what}.")
+        if isinstance(self.node, yaml.ScalarNode):
+            seen = "nothing" if self.is_null() else repr(self.node.value[:_SHOWN])
+        else:
+            seen = "a mapping" if self.is_mapping() else "a list"
+        self.fail(f"invalid ({seen})", f"Use {what}.")
 
     def is_null(self) -> bool:
         """Whether the value is left empty."""
@@ -116,7 +119,7 @@ class Value:
 
     def seconds(self, most: float) -> float:
         """A time span."""
-        what = f"a number of seconds from 0 to {most:g}"
+        what = f"a number of seconds from 0 to {most:.0f}"
         text = self.text(r"[0-9]{1,9}(\.[0-9]{1,6})?", what)
         if float(text) > most:
             self._wrong(what)
@@ -137,9 +140,8 @@ class Value:
                 raise
             self._wrong("an IP address")
 
-    def network(self) -> Network:
-        """A network as ADDRESS/LENGTH."""
-        what = "a network, such as 10.0.0.0/16, whose address has no bits after its length"
+    def network(self, what: str = "a network, such as 10.0.0.0/16") -> Network:
+        """A network as ADDRESS/LENGTH, whose address has no bits after its length."""
         try:
             return ipaddress.ip_network(self.text("[0-9A-Fa-f:.]+/[0-9]{1,3}", what))
         except ValueError as error:
@@ -148,7 +150,7 @@ class Value:
             self._wrong(what)
 
     def listener(self) -> Tuple[str, int]:
-        """An address and a port: `127.0.0.1:22`, `[::1]:22`."""
+        """An address and a port: `127.0.0.1:22`, `[::1]:22`; port 0 is any free one."""
         what = "ADDRESS:PORT, such as 127.0.0.1:2222 or [::1]:2222"
         text = self.text(r"\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[0-9.]+:[0-9]{1,5}", what)
         host, _, port = text.rpartition(":")

@@ -64,7 +64,9 @@ class Identities:
         )
         self.directory.users.append(user)
         for key_id, secret in fields["access_keys"].entries() if "access_keys" in fields else ():
-            self._add_key(secret, Credentials(key_id, secret.text(_SECRET, "a secret of printable ASCII"), user))
+            self._add_key(
+                secret, Credentials(key_id, secret.text(_SECRET, "a secret of printable ASCII without spaces"), user)
+            )
 
     def _add_role(self, account: Account, name: str, value: Value) -> None:
         _require_name(value, name, _NAME)
@@ -95,8 +97,8 @@ class Identities:
         own = tuple(tags(fields.get("tags")).items())
         session = Session(role, name, self._now, self._now + lifetime, own)
         key_id = fields["access_key"].text()
-        secret = fields["secret"].text(_SECRET, "a secret of printable ASCII")
-        token = fields["token"].text(r"[\x21-\x7e]{1,4096}", "a token of printable ASCII")
+        secret = fields["secret"].text(_SECRET, "a secret of printable ASCII without spaces")
+        token = fields["token"].text(r"[\x21-\x7e]{1,4096}", "a token of printable ASCII without spaces")
         self._add_key(fields["access_key"], Credentials(key_id, secret, session, token))
 
     def _add_key(self, value: Value, credentials: Credentials) -> None:

@@ -99,7 +99,9 @@ class Networks:
             ipv6,
             public,
             self._groups(fields.get("security_groups"), subnet.vpc_id),
-            fields["type"].text(r"[a-z0-9-]+\.[a-z0-9-]+", "an instance type") if "type" in fields else "t3.micro",
+            fields["type"].text(r"[a-z0-9-]+\.[a-z0-9-]+", "an instance type, such as t3.micro")
+            if "type" in fields
+            else "t3.micro",
             tags(fields.get("tags")),
             _servers(fields.get("servers")),
         )
@@ -206,7 +208,7 @@ class Networks:
                 groups.append(item.text())
                 self._peers.append(item)
             else:
-                networks.append(item.network())
+                networks.append(item.network("a network, such as 10.0.0.0/16, or the id of a security group"))
         return Rule(span, tuple(networks), tuple(groups))
 
     def require_known_groups(self) -> None:
@@ -223,7 +225,7 @@ def _span(value: Value) -> range:
     first, _, last = text.partition("-")
     span = range(int(first), int(last or first) + 1)
     if not 0 <= span.start < span.stop <= 65536:
-        value.fail(f"not a range of ports ({text})", "Use 0 to 65535, the lower number first.")
+        value.fail(f"invalid ({text})", "Use 0 to 65535, the lower number first.")
     return span
 
 
@@ -233,6 +235,8 @@ def _servers(value: Optional[Value]) -> Dict[int, Tuple[str, int]]:
         if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
             listener.fail(f"not a port ({port[:16]!r})", "Use 1 to 65535.")
         found[int(port)] = listener.listener()
+        if found[int(port)][1] == 0:
+            listener.fail("invalid (port 0)", "Use the port where the server listens.")
     return found
 
 

@@ -40,7 +40,7 @@ from eic_sshd.trust.roots import Roots
 from eic_sshd.trust.signer import SignerVerifier
 from testbed import keys
 
-from . import der
+from . import der, worlds
 
 REGION, DOMAIN = "us-west-2", "amazonaws.com"
 NAME = f"managed-ssh-signer.{REGION}.{DOMAIN}"
@@ -77,6 +77,7 @@ def targets(pki: Pki) -> List[Target]:
         Target("callers and patterns of them", st.tuples(_arns(), _arns(), _words()), _match_caller),
         Target("what eic-sshd log reads", _log_texts(), _read_log_text),
         Target("folders of explain --save", _indexes(), _load_saved),
+        Target("world files", worlds.contents(), lambda one: worlds.build_world(one, pki)),
         Target("signatures of blocks", st.binary(max_size=600), lambda one: _use_signature(one, pki)),
     ]
 
