@@ -83,7 +83,7 @@ class UnknownFault(ValueError):
 
 def unknown(name: str) -> UnknownFault:
     """The error for a fault that does not exist; it lists those that do."""
-    return UnknownFault(f"fault: unknown name ({name!r}). Use one of: {', '.join(ALL)}.")
+    return UnknownFault(f"fault: unknown name ({name[:64]!r}). Use one of: {', '.join(ALL)}.")
 
 
 @dataclass

@@ -9,6 +9,7 @@ import sys
 from typing import List, Optional
 
 from .. import __version__
+from ..cloud.text import one_line
 from . import ask, changes, environment, run
 from .control_client import CommandFailed
 
@@ -63,5 +64,5 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
 
 def _fail(problem: str) -> int:
-    print(f"eic-sandbox: {problem}", file=sys.stderr)
+    print(f"eic-sandbox: {one_line(problem)}", file=sys.stderr)
     return 1

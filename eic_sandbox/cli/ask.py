@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Dict
+from typing import Dict, List
 
+from ..cloud.text import one_line
 from ..faults import ALL
-from .control_client import CommandFailed, Commands, add_command, ask, show
+from .control_client import CommandFailed, Commands, add_command, ask, members_of_answer, show
 
 
 def add_to(commands: Commands) -> None:
@@ -28,7 +29,11 @@ def _add_can(commands: Commands) -> None:
     command.add_argument("action", help="such as ec2-instance-connect:OpenTunnel")
     command.add_argument("resource", help="an ARN, *, or the id of an instance or endpoint, whose tags then count")
     command.add_argument(
-        "--context", action="append", default=[], metavar="KEY=VALUE", help="a condition key; can be repeated"
+        "--context",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a condition key; again: one more of its values, or another key",
     )
     command.set_defaults(command=_can)
 
@@ -40,27 +45,27 @@ def _faults(_: argparse.Namespace) -> int:
 
 
 def _can(arguments: argparse.Namespace) -> int:
-    given: Dict[str, str] = {}
+    given: Dict[str, List[str]] = {}
     for one in arguments.context:
         key, equals, value = one.partition("=")
         if not equals or not key:
             raise CommandFailed(f"--context: not KEY=VALUE ({one!r}). Use e.g. aws:SourceIp=192.0.2.1.")
-        if key in given:
-            raise CommandFailed(f"--context: {key} is given twice. Remove one.")
-        given[key] = value
+        given.setdefault(key, []).append(value)
     body = {"principal": arguments.principal, "action": arguments.action, "resource": arguments.resource}
     answer = ask(arguments, "POST", "can", body={**body, "context": given})
-    if answer["statement"] is None:
-        decides = "no statement allows it"
-    else:
-        decides = f"{answer['statement']} of {answer['policy']}"
-    print(f"{'yes' if answer['allowed'] else 'no'}: {decides}")
-    if answer["message"]:
-        print(answer["message"])
-    return 0 if answer["allowed"] else 1
+    with members_of_answer():
+        allowed, policy, statement, message = (answer[one] for one in ("allowed", "policy", "statement", "message"))
+    decides = "no statement allows it" if statement is None else f"{statement} of {policy}"
+    print(one_line(f"{'yes' if allowed else 'no'}: {decides}"))
+    if message:
+        print(one_line(message))
+    return 0 if allowed else 1
 
 
 def _trail(arguments: argparse.Namespace) -> int:
-    for event in ask(arguments, "GET", "trail")["Records"]:
-        print(json.dumps(event))
+    answer = ask(arguments, "GET", "trail")
+    with members_of_answer():
+        lines = [json.dumps(event) for event in answer["Records"]]
+    for line in lines:
+        print(line)
     return 0

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Dict
+from urllib.parse import quote
 
 from ..faults import ALL
+from ..iam.document import decode
 from .control_client import CommandFailed, Commands, add_command, ask, show
+
+_MAX_FILE = 256 * 1024  # characters, more than a policy may have
 
 
 def add_to(commands: Commands) -> None:
@@ -28,7 +31,7 @@ def add_to(commands: Commands) -> None:
         command = add_command(commands, change, text)
         command.add_argument("instance", metavar="ID")
         command.set_defaults(
-            command=lambda it, change=change: show(ask(it, "POST", f"instances/{it.instance}/{change}"))
+            command=lambda it, change=change: show(ask(it, "POST", f"instances/{quote(it.instance, safe='')}/{change}"))
         )
 
 
@@ -88,7 +91,7 @@ def _attach(arguments: argparse.Namespace) -> int:
     if arguments.file is not None:
         try:
             with open(arguments.file, encoding="utf-8") as file:
-                body["document"] = json.loads(file.read(65536))
-        except (ValueError, RecursionError):
-            raise CommandFailed(f"{arguments.file}: not JSON in UTF-8. Use a file that contains one policy.") from None
+                body["document"] = decode(file.read(_MAX_FILE), arguments.file)
+        except UnicodeDecodeError:
+            raise CommandFailed(f"{arguments.file}: not UTF-8. Use a file that contains one policy.") from None
     return show(ask(arguments, "PUT", "policies", body=body))

@@ -5,14 +5,26 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 from typing import Any, Dict, List
 from urllib.parse import urlsplit
 
-from .control_client import CommandFailed, Commands, add_command, ask
+from .control_client import CommandFailed, Commands, add_command, ask, members_of_answer
 
-# Variables that would lead a client elsewhere.
-_UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN")
+# Variables that would lead a client elsewhere: those of a service count more than AWS_ENDPOINT_URL (AWS SDKs and Tools
+# Reference Guide, "Service-specific endpoints").
+_SERVICES = ("EC2", "EC2_INSTANCE_CONNECT", "STS", "CLOUDTRAIL")
+_UNSET = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    *(f"AWS_ENDPOINT_URL_{service}" for service in _SERVICES),
+)
+_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 
 def add_to(commands: Commands) -> None:
@@ -28,36 +40,45 @@ def add_to(commands: Commands) -> None:
 def _env(arguments: argparse.Namespace) -> int:
     status = ask(arguments, "GET", "status")
     if arguments.hosts:
-        for line in hosts(status):
+        with members_of_answer():
+            lines = hosts(status)
+        for line in lines:
             print(line)
         return 0
     credentials = ask(arguments, "GET", "credentials", {"as": arguments.name})
     ca = os.path.abspath(os.path.join(arguments.directory, "ca.pem"))
     if not os.path.exists(ca):
         raise CommandFailed(f"{ca}: no such file. Use the --directory of `eic-sandbox run`.")
-    for name, value in variables(status, credentials, ca).items():
-        print(f"export {name}={shlex.quote(value)}")
-    for name in _UNSET:
-        if name != "AWS_SESSION_TOKEN" or not credentials["token"]:
-            print(f"unset {name}")
+    with members_of_answer():
+        found = variables(status, credentials, ca, os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "")
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
+    for line in [*lines, *(f"unset {name}" for name in _UNSET if name not in found)]:
+        print(line)
     return 0
 
 
 def hosts(status: Dict[str, Any]) -> List[str]:
-    """Lines for /etc/hosts, one an endpoint; its tunnels are opened to port 443 of that name."""
-    address = urlsplit(status["endpoints"]["tls"]).hostname
-    return [f"{address} {one['dns_name']} {one['fips_dns_name']}" for one in status["instance_connect_endpoints"]]
+    """Lines for /etc/hosts, one an endpoint; its tunnels are opened to port 443 of that name.
+
+    Raises ValueError for what is not the name of a host.
+    """
+    address = str(urlsplit(status["endpoints"]["tls"]).hostname)
+    lines = [(address, one["dns_name"], one["fips_dns_name"]) for one in status["instance_connect_endpoints"]]
+    if not all(_HOST.fullmatch(name) for line in lines for name in line):
+        raise ValueError("not the name of a host")
+    return [" ".join(line) for line in lines]
 
 
-def variables(status: Dict[str, Any], credentials: Dict[str, Any], ca: str) -> Dict[str, str]:
-    """The environment of a client of a running sandbox.
+def variables(status: Dict[str, Any], credentials: Dict[str, Any], ca: str, no_proxy: str) -> Dict[str, str]:
+    """The environment of a client of a running sandbox; `no_proxy` is what NO_PROXY had before.
 
     SSL_CERT_FILE is read by the AWS CLI's WebSocket client, which ignores AWS_CA_BUNDLE. A proxy is not used for a host
-    name that stands in NO_PROXY in full.
+    whose whole name is in NO_PROXY.
     """
     api = status["endpoints"]["api"]
     names = [one["dns_name"] for one in status["instance_connect_endpoints"]]
-    no_proxy = ",".join([str(urlsplit(api).hostname), *names])
+    hosts_without_proxy = [*filter(None, no_proxy.split(",")), str(urlsplit(api).hostname), *names]
+    no_proxy = ",".join(dict.fromkeys(hosts_without_proxy))
     found = {
         "AWS_ACCESS_KEY_ID": credentials["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": credentials["secret"],

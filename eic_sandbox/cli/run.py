@@ -8,6 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from ..cloud.text import one_line
 from ..imds.metadata import InstanceMetadata
 from .control_client import Commands
 from .systemd import notify_ready
@@ -77,7 +78,7 @@ def _cloud(arguments: argparse.Namespace) -> Cloud:
 
     cloud, warnings = load(arguments.world)
     for warning in warnings:
-        print(f"eic-sandbox: {warning}", file=sys.stderr)
+        print(f"eic-sandbox: {one_line(warning)}", file=sys.stderr)
     return cloud
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accounts' users, roles, access keys and sessions."""
+"""The users, roles, access keys and sessions of all accounts."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ import string
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..iam.policy import Policy
-from .principals import Account, Credentials, Principal, Role, Session, User
+from .principals import Credentials, Principal, Role, Session, User
+from .text import listed, shown
 
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 _MAX_SESSIONS = 5000  # those of AssumeRole that are kept; the oldest are dropped
-_REVOCATION = "AWSRevokeOlderSessions"
+_MAX_POLICIES = 100  # of a user or role
 
 
 class UnknownName(ValueError):
-    """No user, role or session has the name, or several have it."""
+    """No user, role or session has the name, or several have it; or none of the right kind, or with the access key."""
+
+
+class TooManyPolicies(ValueError):
+    """A user or role has as many policies as the sandbox keeps."""
 
 
 class Directory:
-    """Everyone who can call the APIs."""
+    """Who can call the APIs, with which access keys, and the policies that can be attached."""
 
     def __init__(self) -> None:
-        self.accounts: Dict[str, Account] = {}
         self.users: List[User] = []
         self.roles: List[Role] = []
         self.policies: Dict[str, Policy] = {}
@@ -38,37 +42,43 @@ class Directory:
         """The access key with this id; None if there is none."""
         return self._credentials.get(access_key_id)
 
-    def credentials_of(self, name: str) -> Credentials:
-        """An access key of the user or session with this name. Raises UnknownName."""
-        principal = self.find(name)
+    def first_user(self) -> User:
+        """The first user of the world. Raises UnknownName."""
+        if not self.users:
+            raise UnknownName("the world has no user. Name a session: ROLE/SESSION.")
+        return self.users[0]
+
+    def credentials_of(self, principal: Union[User, Role, Session]) -> Credentials:
+        """The newest access key of a user or session. Raises UnknownName."""
         if isinstance(principal, Role):
-            raise UnknownName(f"{name}: a role has no access key. Name one of its sessions, or use sts assume-role.")
+            problem = "a role has no access key. Name one of its sessions, or use sts assume-role."
+            raise UnknownName(f"{principal.arn}: {problem}")
         of_it = [one for one in self._credentials.values() if one.principal is principal]
         if not of_it:
-            raise UnknownName(f"{name}: has no access key. Add one to the world file.")
+            raise UnknownName(f"{principal.arn}: no access key. Add one to the world file.")
         return of_it[-1]
 
     def find(self, name: str) -> Union[User, Role, Session]:
         """The user (`alice`), role (`Operators`) or session (`Operators/alice`) with this name, or with this ARN.
 
-        `123456789012/alice` names the account too. Raises UnknownName.
+        `123456789012/alice` names the account too. Of sessions with the same ARN, the newest is returned. Raises
+        UnknownName.
         """
         found = [one for one, names in self._named() if name in names]
-        if len(found) > 1 and all(isinstance(one, Session) for one in found):
-            return found[-1]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise UnknownName(f"{name}: {len(found)} have this name. Use ACCOUNT/{name} or an ARN.")
-        everyone: List[Union[User, Role]] = [*self.users, *self.roles]
-        known = sorted({one.name for one in everyone})
-        raise UnknownName(f"{name}: no such user, role or session. Use one of: {', '.join(known)}.")
+        if not found:
+            everyone: List[Union[User, Role]] = [*self.users, *self.roles]
+            known = listed(sorted({one.name for one in everyone}))
+            raise UnknownName(f"{shown(name)}: no such user, role or session. Use one of: {known}.")
+        arns = {one.arn: one for one in found}
+        if len(arns) > 1:
+            raise UnknownName(f"{shown(name)}: {len(arns)} have this name. Use one of: {listed(arns)}.")
+        return arns.popitem()[1]
 
     def principal(self, name: str) -> Principal:
         """As `find`, without roles, which call nothing themselves. Raises UnknownName."""
         found = self.find(name)
         if isinstance(found, Role):
-            raise UnknownName(f"{name}: is a role. Name one of its sessions: {name}/SESSION.")
+            raise UnknownName(f"{shown(name)}: a role. Name one of its sessions: {shown(name)}/SESSION.")
         return found
 
     def _named(self) -> Iterator[Tuple[Union[User, Role, Session], Sequence[str]]]:
@@ -97,28 +107,33 @@ class Directory:
         return made
 
     def attach(self, name: str, policy: Policy) -> None:
-        """Attach a policy to a user or role; one with the same name is replaced. Raises UnknownName."""
-        self._holder(name).policies[policy.name] = policy
+        """Attach a policy to a user or role; one with the same name is replaced.
+
+        Raises UnknownName, TooManyPolicies.
+        """
+        holder = self._holder(name)
+        if policy.name not in holder.policies and len(holder.policies) >= _MAX_POLICIES:
+            raise TooManyPolicies(f"{holder.arn}: has {_MAX_POLICIES} policies. Detach one.")
+        holder.policies[policy.name] = policy
 
     def detach(self, name: str, policy: str) -> None:
         """Detach a policy from a user or role. Raises UnknownName."""
         holder = self._holder(name)
         if policy not in holder.policies:
-            attached = ", ".join(holder.policies) or "none"
-            raise UnknownName(f"{name}: has no policy {policy!r}. Attached: {attached}.")
+            attached = listed(holder.policies)
+            raise UnknownName(f"{holder.arn}: no policy {shown(policy)} is attached. Attached: {attached}.")
         del holder.policies[policy]
 
     def revoke_sessions(self, name: str, policy: Policy) -> None:
-        """Deny everything to the sessions of a role that began so far, as IAM's console does. Raises UnknownName.
+        """Attach `policy`, which denies everything to the sessions that began so far, to a role. Raises UnknownName.
 
-        `policy` denies all requests whose aws:TokenIssueTime is before now.
+        The role is named by itself or by one of its sessions. IAM User Guide, "Revoke IAM role temporary security
+        credentials": the console does the same.
         """
-        role = self.find(name)
-        if isinstance(role, Session):
-            role = role.role
-        if isinstance(role, User):
-            raise UnknownName(f"{name}: is a user. Name a role.")
-        role.policies[_REVOCATION] = policy
+        holder = self._holder(name)
+        if isinstance(holder, User):
+            raise UnknownName(f"{shown(name)}: a user. Name a role.")
+        holder.policies[policy.name] = policy
 
     def _holder(self, name: str) -> Union[User, Role]:
         found = self.find(name)

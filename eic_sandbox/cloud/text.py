@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names in messages: printable, and not too many."""
+"""Text in messages: printable, on one line, and not too long."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ _LISTED = 20
 def shown(name: str) -> str:
     """A name that a user gave: as it is, or in quotes if it is not plain, and not longer than a line."""
     return name if _PLAIN.fullmatch(name) else repr(name[:_SHOWN])
+
+
+def one_line(text: str) -> str:
+    """The text with escapes in place of line breaks and of what would control a terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import time
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
@@ -16,16 +17,19 @@ from aiohttp import web
 from ..cloud.cloud import Cloud
 from ..cloud.instance import Instance
 from ..cloud.machine import State
+from ..cloud.text import listed, shown
 from ..faults import ALL, unknown
 from ..imds.app import Imds
 from ..pki.tls import TlsIdentity
 from ..trail.trail import Trail
 from . import http
+from .http import BadRequest
 from .identities import Identities
 
 _CALLER = "arn:aws:sts::123456789012:assumed-role/Sandbox/control"
 _CHANGES = {"start": State.RUNNING, "stop": State.STOPPED, "terminate": State.TERMINATED}
-_MAX_BODY = 256 * 1024  # bytes
+
+_TIMES = re.compile(r"0*[1-9][0-9]{0,8}")
 
 Urls = Tuple[Dict[str, str], Dict[str, str]]
 """The URLs of the sandbox by name, and those of each instance's IMDS by the instance's id."""
@@ -46,7 +50,7 @@ class Control:
 
     def application(self) -> web.Application:
         """The HTTP application, with the routes that docs/sandbox.md lists."""
-        application = web.Application(middlewares=[http.errors_as_json], client_max_size=_MAX_BODY)
+        application = web.Application(middlewares=[http.errors_as_json], client_max_size=http.MAX_BODY)
         application.add_routes(
             [
                 web.get("/status", self._status),
@@ -116,15 +120,20 @@ class Control:
         )
 
     def _chosen(self, request: web.Request) -> List[Instance]:
-        """The instance that the request names by `?instance=ID`, or all."""
+        """The instance that the request names by `?instance=ID`, or all, which are at least one."""
         name = request.query.get("instance")
-        return list(self._cloud.instances()) if name is None else [self._instance(name)]
+        if name is not None:
+            return [self._instance(name)]
+        everyone = list(self._cloud.instances())
+        if not everyone:
+            raise BadRequest("instance: the world has none. Add one to the world file.")
+        return everyone
 
     def _instance(self, instance_id: str) -> Instance:
         located = self._cloud.locate(instance_id)
         if located is None:
-            known = ", ".join(instance.metadata.instance_id for instance in self._cloud.instances())
-            raise ValueError(f"instance: unknown id ({instance_id[:64]!r}). Use one of: {known}.")
+            known = listed(instance.metadata.instance_id for instance in self._cloud.instances())
+            raise BadRequest(f"instance: unknown id ({shown(instance_id)}). Use one of: {known}.")
         return located[1]
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -135,10 +144,10 @@ class Control:
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         times = request.query.get("times")
-        if times is not None and not (times.isascii() and times.isdigit() and len(times) < 10 and int(times) > 0):
-            raise ValueError(f"times: not a positive whole number ({times[:64]!r})")
+        if times is not None and not _TIMES.fullmatch(times):
+            raise BadRequest(f"times: invalid ({shown(times)}). Use a positive whole number.")
+        count = None if times is None else int(times)
         for instance in self._chosen(request):
-            count = None if times is None else int(times)
             instance.faults.set(request.match_info["name"], request.query.get("path", ""), count)
         return http.answer(self.status())
 
@@ -162,11 +171,11 @@ class Control:
             for pki in {id(instance.pki): instance.pki for instance in self._chosen(request)}.values():
                 pki.rotate_signer()
         else:
-            raise ValueError(f"rotate: unknown name ({what[:64]!r}). Use one of: signer, staples, tokens.")
+            raise BadRequest(f"rotate: unknown name ({shown(what)}). Use one of: signer, staples, tokens.")
         return http.answer(self.status())
 
     async def _push(self, request: web.Request) -> web.Response:
-        members = await http.members(request, "user", "key")
+        members = await http.texts(request, ("user", "key"), ("caller",))
         caller = members.get("caller", _CALLER)
         ids = [instance.push(members["user"], members["key"], caller) for instance in self._chosen(request)]
         return http.answer({"request_id": ids[0]})
@@ -184,9 +193,11 @@ class Control:
         return web.Response(body=self._tls.ca_pem, content_type="application/x-pem-file")
 
     async def _config(self, request: web.Request) -> web.Response:
-        instance_id = request.query.get("instance")
-        url = None if instance_id is None else self._urls()[1][self._instance(instance_id).metadata.instance_id]
-        return web.Response(text=self.config(request.query.get("ca_file", "/etc/eic-sshd/sandbox-root.pem"), url))
+        instance = self._chosen(request)[0]
+        ca_file = request.query.get("ca_file", "/etc/eic-sshd/sandbox-root.pem")
+        if not ca_file.isprintable():
+            raise BadRequest(f"ca_file: invalid ({shown(ca_file)}). Use a path of printable characters.")
+        return web.Response(text=self.config(ca_file, self._urls()[1][instance.metadata.instance_id]))
 
     async def _events(self, _: web.Request) -> web.Response:
         return http.answer({"Records": list(reversed(self._trail.newest_first()))})
@@ -194,6 +205,8 @@ class Control:
     async def _change_instance(self, request: web.Request) -> web.Response:
         instance, change = self._instance(request.match_info["id"]), request.match_info["change"]
         if change not in _CHANGES:
-            raise ValueError(f"instance: unknown change ({change[:64]!r}). Use one of: {', '.join(_CHANGES)}.")
+            raise BadRequest(f"instance: unknown change ({shown(change)}). Use one of: {listed(_CHANGES)}.")
+        if instance.machine.state is State.TERMINATED:
+            raise BadRequest(f"{instance.metadata.instance_id}: is terminated, which is final. Use another instance.")
         instance.machine.state = _CHANGES[change]
         return http.answer(self._shown(instance, self._urls()[1]))

@@ -45,7 +45,6 @@ class Identities:
 
     def add_account(self, account: Account, users: Optional[Value], roles: Optional[Value]) -> None:
         """The users and roles of an account."""
-        self.directory.accounts[account.id] = account
         for name, value in users.entries() if users else ():
             self._add_user(account, name, value)
         for name, value in roles.entries() if roles else ():

@@ -29,7 +29,6 @@ def single(instance: Instance) -> Cloud:
     metadata = instance.metadata
     account = Account(ACCOUNT, partition(metadata.region).name)
     directory = Directory()
-    directory.accounts[account.id] = account
     everything = parse(_EVERYTHING, "everything")
     directory.policies[everything.name] = everything
     user = User(account, USER, "AIDASANDBOXEXAMPLE00", policies={everything.name: everything})

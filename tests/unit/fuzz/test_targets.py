@@ -23,6 +23,7 @@ NAMES = [
     "callers and patterns of them",
     "what eic-sshd log reads",
     "folders of explain --save",
+    "world files",
     "signatures of blocks",
 ]
 SLOW = {"a chain with a changed certificate": 8}
