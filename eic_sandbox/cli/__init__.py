@@ -10,7 +10,7 @@ from typing import List, Optional
 
 from .. import __version__
 from ..cloud.text import one_line
-from . import ask, changes, environment, run
+from . import changes, environment, queries, run
 from .control_client import CommandFailed
 
 
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"eic-sandbox {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.add_to(commands)
-    ask.add_to(commands)
+    queries.add_to(commands)
     environment.add_to(commands)
     changes.add_to(commands)
     return parser

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ..faults import ALL
 from ..iam.document import decode
-from .control_client import CommandFailed, Commands, add_command, ask, show
+from .control_client import CommandFailed, Commands, add_command, call, show
 
 _MAX_FILE = 256 * 1024  # characters, more than a policy may have
 
@@ -20,7 +20,9 @@ def add_to(commands: Commands) -> None:
     command = add_command(commands, "rotate", "make a new signer or new staples, or expire every token")
     command.add_argument("what", choices=["signer", "staples", "tokens"])
     command.add_argument("--instance", metavar="ID", help="only of this instance (the signer: of its Region)")
-    command.set_defaults(command=lambda it: show(ask(it, "POST", f"rotate/{it.what}", query={"instance": it.instance})))
+    command.set_defaults(
+        command=lambda it: show(call(it, "POST", f"rotate/{it.what}", query={"instance": it.instance}))
+    )
     command = add_command(commands, "push", "push a public key without the checks of the API")
     command.add_argument("user")
     command.add_argument("key", metavar="FILE", help="a file that contains one public key")
@@ -31,7 +33,9 @@ def add_to(commands: Commands) -> None:
         command = add_command(commands, change, text)
         command.add_argument("instance", metavar="ID")
         command.set_defaults(
-            command=lambda it, change=change: show(ask(it, "POST", f"instances/{quote(it.instance, safe='')}/{change}"))
+            command=lambda it, change=change: show(
+                call(it, "POST", f"instances/{quote(it.instance, safe='')}/{change}")
+            )
         )
 
 
@@ -58,22 +62,22 @@ def _add_policies(commands: Commands) -> None:
     command.add_argument("name", help="a user or role")
     command.add_argument("policy", help="the name of an attached policy")
     command.set_defaults(
-        command=lambda it: show(ask(it, "DELETE", "policies", body={"from": it.name, "policy": it.policy}))
+        command=lambda it: show(call(it, "DELETE", "policies", body={"from": it.name, "policy": it.policy}))
     )
     command = add_command(commands, "revoke", "deny everything to the sessions of a role that began until now")
     command.add_argument("role")
-    command.set_defaults(command=lambda it: show(ask(it, "POST", "revoke", body={"role": it.role})))
+    command.set_defaults(command=lambda it: show(call(it, "POST", "revoke", body={"role": it.role})))
 
 
 def _fault(arguments: argparse.Namespace) -> int:
     times = None if arguments.times is None else str(arguments.times)
     query = {"path": arguments.path, "times": times, "instance": arguments.instance}
-    return show(ask(arguments, "PUT", f"faults/{arguments.name}", query=query))
+    return show(call(arguments, "PUT", f"faults/{arguments.name}", query=query))
 
 
 def _clear(arguments: argparse.Namespace) -> int:
     path = f"faults/{arguments.name}" if arguments.name else "faults"
-    return show(ask(arguments, "DELETE", path, query={"instance": arguments.instance}))
+    return show(call(arguments, "DELETE", path, query={"instance": arguments.instance}))
 
 
 def _push(arguments: argparse.Namespace) -> int:
@@ -83,7 +87,7 @@ def _push(arguments: argparse.Namespace) -> int:
     except UnicodeDecodeError:
         raise CommandFailed(f"{arguments.key}: not a public key. Use a file that contains one public key.") from None
     body = {"user": arguments.user, "key": line}
-    return show(ask(arguments, "POST", "keys", query={"instance": arguments.instance}, body=body))
+    return show(call(arguments, "POST", "keys", query={"instance": arguments.instance}, body=body))
 
 
 def _attach(arguments: argparse.Namespace) -> int:
@@ -94,4 +98,4 @@ def _attach(arguments: argparse.Namespace) -> int:
                 body["document"] = decode(file.read(_MAX_FILE), arguments.file)
         except UnicodeDecodeError:
             raise CommandFailed(f"{arguments.file}: not UTF-8. Use a file that contains one policy.") from None
-    return show(ask(arguments, "PUT", "policies", body=body))
+    return show(call(arguments, "PUT", "policies", body=body))

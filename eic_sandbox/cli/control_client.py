@@ -45,7 +45,7 @@ def control_url(arguments: argparse.Namespace) -> str:
         raise CommandFailed(f"{file}: no such file. Use --control URL or --directory DIR.") from None
 
 
-def ask(
+def call(
     arguments: argparse.Namespace,
     method: str,
     path: str,

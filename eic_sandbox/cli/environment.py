@@ -10,7 +10,7 @@ import shlex
 from typing import Any, Dict, List
 from urllib.parse import urlsplit
 
-from .control_client import CommandFailed, Commands, add_command, ask, members_of_answer
+from .control_client import CommandFailed, Commands, add_command, call, members_of_answer
 
 # Variables that would lead a client elsewhere: those of a service count more than AWS_ENDPOINT_URL (AWS SDKs and Tools
 # Reference Guide, "Service-specific endpoints").
@@ -38,14 +38,14 @@ def add_to(commands: Commands) -> None:
 
 
 def _env(arguments: argparse.Namespace) -> int:
-    status = ask(arguments, "GET", "status")
+    status = call(arguments, "GET", "status")
     if arguments.hosts:
         with members_of_answer():
             lines = hosts(status)
         for line in lines:
             print(line)
         return 0
-    credentials = ask(arguments, "GET", "credentials", {"as": arguments.name})
+    credentials = call(arguments, "GET", "credentials", {"as": arguments.name})
     ca = os.path.abspath(os.path.join(arguments.directory, "ca.pem"))
     if not os.path.exists(ca):
         raise CommandFailed(f"{ca}: no such file. Use the --directory of `eic-sandbox run`.")

@@ -20,7 +20,7 @@ class AccessDenied(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a call comes from, as condition keys see it. `now` is in seconds since the epoch."""
+    """The place and time of a call. `now` is in seconds since the epoch."""
 
     now: float
     address: str
@@ -35,7 +35,7 @@ def utc(seconds: float) -> str:
 
 
 def principal_keys(principal: Principal) -> Dict[str, Union[str, Tuple[str, ...]]]:
-    """The condition keys that say who calls (IAM User Guide, "AWS global condition context keys")."""
+    """The condition keys of the caller (IAM User Guide, "AWS global condition context keys")."""
     keys: Dict[str, Union[str, Tuple[str, ...]]] = {
         "aws:PrincipalArn": principal.principal_arn,
         "aws:PrincipalAccount": principal.account.id,
@@ -52,7 +52,7 @@ def principal_keys(principal: Principal) -> Dict[str, Union[str, Tuple[str, ...]
 
 
 def origin_keys(origin: Origin) -> Dict[str, Union[str, Tuple[str, ...]]]:
-    """The condition keys that say where a call comes from, and when."""
+    """The condition keys of the place and time of a call."""
     keys: Dict[str, Union[str, Tuple[str, ...]]] = {
         "aws:SourceIp": origin.address,
         "aws:SecureTransport": "true" if origin.secure else "false",
@@ -67,19 +67,19 @@ def origin_keys(origin: Origin) -> Dict[str, Union[str, Tuple[str, ...]]]:
 
 
 def request(principal: Principal, origin: Origin, action: str, resource: str, keys: Keys) -> Request:
-    """The request that the policies are asked about; `keys` are those of the action and its resource."""
+    """The request that the policies judge; `keys` are those of the action and its resource."""
     return Request(action, resource, context({**origin_keys(origin), **principal_keys(principal), **keys}))
 
 
-def decide(principal: Principal, asked: Request) -> Verdict:
+def decide(principal: Principal, judged: Request) -> Verdict:
     """The verdict of each set of the principal's policies: a deny of any, else the first that does not allow."""
-    verdicts = [evaluate(policies, asked) for policies in principal.policy_sets]
+    verdicts = [evaluate(policies, judged) for policies in principal.policy_sets]
     denied = next((verdict for verdict in verdicts if verdict.explicit_deny), None)
     return denied or next((verdict for verdict in verdicts if not verdict.allowed), verdicts[0])
 
 
-def require(principal: Principal, asked: Request) -> None:
+def require(principal: Principal, judged: Request) -> None:
     """Raises AccessDenied unless the principal's policies allow the request."""
-    verdict = decide(principal, asked)
+    verdict = decide(principal, judged)
     if not verdict.allowed:
-        raise AccessDenied(refusal(principal.arn, asked, verdict))
+        raise AccessDenied(refusal(principal.arn, judged, verdict))

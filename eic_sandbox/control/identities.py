@@ -28,7 +28,7 @@ Keys = Dict[str, Union[str, Tuple[str, ...]]]
 
 
 class Identities:
-    """Changes and asks the directory of `cloud`."""
+    """Reads and changes the directory of `cloud`."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -100,15 +100,15 @@ class Identities:
         resource, region, tags = self._resource(text)
         given = _context(members.get("context", {}))
         origin = access.Origin(time.time(), "127.0.0.1", False, region or self._region(principal.account.id))
-        asked = access.request(principal, origin, action, resource, {**tags, **given})
-        verdict = access.decide(principal, asked)
+        judged = access.request(principal, origin, action, resource, {**tags, **given})
+        verdict = access.decide(principal, judged)
         return http.answer(
             {
                 "allowed": verdict.allowed,
                 "explicit_deny": verdict.explicit_deny,
                 "policy": verdict.policy,
                 "statement": verdict.statement,
-                "message": "" if verdict.allowed else refusal(principal.arn, asked, verdict),
+                "message": "" if verdict.allowed else refusal(principal.arn, judged, verdict),
             }
         )
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The world file: who and what the sandbox stands in for (docs/sandbox.md describes it)."""
+"""The world file, which describes accounts, identities, networks and instances (docs/sandbox.md)."""

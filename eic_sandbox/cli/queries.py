@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that only ask: `eic-sandbox status`, `faults`, `can`, `trail`."""
+"""The commands that change nothing: `eic-sandbox status`, `faults`, `can`, `trail`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Dict, List
 
 from ..cloud.text import one_line
 from ..faults import ALL
-from .control_client import CommandFailed, Commands, add_command, ask, members_of_answer, show
+from .control_client import CommandFailed, Commands, add_command, call, members_of_answer, show
 
 
 def add_to(commands: Commands) -> None:
     """Add the commands."""
     command = add_command(commands, "status", "print the URLs, instances, endpoints and faults of a running sandbox")
-    command.set_defaults(command=lambda arguments: show(ask(arguments, "GET", "status")))
+    command.set_defaults(command=lambda arguments: show(call(arguments, "GET", "status")))
     text = "list every fault"
     commands.add_parser("faults", help=text, description=text, allow_abbrev=False).set_defaults(command=_faults)
     _add_can(commands)
@@ -24,7 +24,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _add_can(commands: Commands) -> None:
-    command = add_command(commands, "can", "say whether policies allow a request, and which statement decides")
+    command = add_command(commands, "can", "print whether policies allow a request, and which statement decides")
     command.add_argument("principal", help="a user, a session (ROLE/SESSION), or an ARN")
     command.add_argument("action", help="such as ec2-instance-connect:OpenTunnel")
     command.add_argument("resource", help="an ARN, *, or the id of an instance or endpoint, whose tags then count")
@@ -52,7 +52,7 @@ def _can(arguments: argparse.Namespace) -> int:
             raise CommandFailed(f"--context: not KEY=VALUE ({one!r}). Use e.g. aws:SourceIp=192.0.2.1.")
         given.setdefault(key, []).append(value)
     body = {"principal": arguments.principal, "action": arguments.action, "resource": arguments.resource}
-    answer = ask(arguments, "POST", "can", body={**body, "context": given})
+    answer = call(arguments, "POST", "can", body={**body, "context": given})
     with members_of_answer():
         allowed, policy, statement, message = (answer[one] for one in ("allowed", "policy", "statement", "message"))
     decides = "no statement allows it" if statement is None else f"{statement} of {policy}"
@@ -63,7 +63,7 @@ def _can(arguments: argparse.Namespace) -> int:
 
 
 def _trail(arguments: argparse.Namespace) -> int:
-    answer = ask(arguments, "GET", "trail")
+    answer = call(arguments, "GET", "trail")
     with members_of_answer():
         lines = [json.dumps(event) for event in answer["Records"]]
     for line in lines:
