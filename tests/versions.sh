@@ -38,6 +38,6 @@ print("-- Python", sys.version.split()[0], "cryptography", c.__version__, "reque
 }
 
 arguments="$*"
-run oldest "$(find_python 3.9 3.10)" 'cryptography==36.*' 'requests==2.25.*' pytest pytest-xdist hypothesis
-run jammy "$(find_python 3.10)" 'cryptography==3.4.8' 'requests==2.25.*' pytest pytest-xdist hypothesis
-run newest "$(find_python 3.13 3.12)" cryptography requests pytest pytest-xdist hypothesis
+run oldest "$(find_python 3.9 3.10)" 'cryptography==36.*' 'requests==2.25.*' PyYAML pytest pytest-xdist hypothesis
+run jammy "$(find_python 3.10)" 'cryptography==3.4.8' 'requests==2.25.*' PyYAML pytest pytest-xdist hypothesis
+run newest "$(find_python 3.13 3.12)" cryptography requests PyYAML pytest pytest-xdist hypothesis

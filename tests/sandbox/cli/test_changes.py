@@ -9,9 +9,9 @@ from typing import List
 import pytest
 
 from eic_sandbox.server import Sandbox
-from tests.sandbox.control.conftest import FIRST, SECOND
+from tests.sandbox.control.answers import FIRST, SECOND
 
-from .conftest import Command
+from .commands import Command
 
 CAROL = "123456789012/Operators/carol"
 DESCRIBE, OPEN = "ec2:DescribeInstances", "ec2-instance-connect:OpenTunnel"

@@ -15,7 +15,7 @@ import pytest
 
 from eic_sandbox.server import Sandbox
 
-from .conftest import Command
+from .commands import Command
 
 SECRET = "it's;$(id)`id`&\\"
 ALICE = "123456789012/alice"

@@ -9,7 +9,7 @@ import pytest
 
 from eic_sandbox.server import Sandbox
 
-from .conftest import FIRST, OTHER, SECOND, Control
+from .answers import FIRST, OTHER, SECOND, Control
 
 DESCRIBE, OPEN = "ec2:DescribeInstances", "ec2-instance-connect:OpenTunnel"
 CAROL = "123456789012/Operators/carol"

@@ -13,7 +13,7 @@ from eic_sandbox.pki.authority import Pki
 from eic_sandbox.server import Sandbox, running
 from tests.sandbox.world.worlds import SMALL, built
 
-from .conftest import FIRST, OTHER, SECOND, Control
+from .answers import FIRST, OTHER, SECOND, Control
 
 CAN = {"principal": "bob", "action": "ec2:DescribeInstances", "resource": "*"}
 INSTANCES = f"{FIRST}, {SECOND}, {OTHER}"
