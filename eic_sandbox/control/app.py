@@ -75,11 +75,11 @@ class Control:
         """The answer to `GET /status`; `instance`, `window` and `faults` are those of the first instance."""
         urls, imds_urls = self._urls()
         status: Dict[str, object] = {"pid": os.getpid(), "endpoints": urls}
-        for first in self._cloud.instances():
+        first = next(self._cloud.instances(), None)
+        if first is not None:
             status["instance"] = dataclasses.asdict(first.metadata)
             status["window"] = first.window
             status["faults"] = [dataclasses.asdict(fault) for fault in first.faults.listed()]
-            break
         status["imds_requests"] = sum(imds.received for imds in self._imdses.values())
         status["instances"] = [self._shown(instance, imds_urls) for instance in self._cloud.instances()]
         now = time.time()

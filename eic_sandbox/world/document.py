@@ -37,7 +37,10 @@ def parse(content: bytes, name: str) -> Value:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the file, and its place in it. `key` is that of the entry of a mapping which has the value."""
+    """A value of the file, and its place in it. `key` is that of the entry of a mapping which has the value.
+
+    What reads the value raises WorldError where it is not of the kind that is wanted.
+    """
 
     file: str
     path: Path
@@ -133,20 +136,18 @@ class Value:
 
     def address(self) -> Address:
         """An IP address without a zone."""
+        text = self.text("[0-9A-Fa-f:.]+", "an IP address")
         try:
-            return ipaddress.ip_address(self.text("[0-9A-Fa-f:.]+", "an IP address"))
-        except ValueError as error:
-            if isinstance(error, WorldError):
-                raise
+            return ipaddress.ip_address(text)
+        except ValueError:
             self._wrong("an IP address")
 
     def network(self, what: str = "a network, such as 10.0.0.0/16") -> Network:
         """A network as ADDRESS/LENGTH, whose address has no bits after its length."""
+        text = self.text("[0-9A-Fa-f:.]+/[0-9]{1,3}", what)
         try:
-            return ipaddress.ip_network(self.text("[0-9A-Fa-f:.]+/[0-9]{1,3}", what))
-        except ValueError as error:
-            if isinstance(error, WorldError):
-                raise
+            return ipaddress.ip_network(text)
+        except ValueError:
             self._wrong(what)
 
     def listener(self) -> Tuple[str, int]:

@@ -31,9 +31,8 @@ def compose(content: bytes, name: str) -> yaml.Node:
         if node is not None:
             _check(node)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
         problem = ": ".join(part for part in (error.context, error.problem) if part)
-        raise _not_yaml(name, mark.line if mark else 0, problem) from None
+        raise _not_yaml(name, error.problem_mark.line if error.problem_mark else 0, problem) from None
     except (ValueError, OverflowError):  # such as "\UFFFFFFFF"
         raise _not_yaml(name, loader.line, "an escape that is not a character, or a number too large") from None
     except _OutOfBounds as error:
@@ -55,8 +54,6 @@ def _text(content: bytes, name: str) -> str:
 
 def _is_json(text: str) -> bool:
     """JSON has tabs only between values, where PyYAML rejects them."""
-    if not text.lstrip().startswith(("{", "[")):
-        return False
     try:
         json.loads(text)
     except (ValueError, RecursionError):

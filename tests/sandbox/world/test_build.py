@@ -17,6 +17,7 @@ from eic_sandbox.cloud.network import Rule
 from eic_sandbox.cloud.principals import Session
 from eic_sandbox.pki.authority import Pki
 from eic_sandbox.world.document import WorldError
+from eic_sandbox.world.nodes import MAX_FILE
 from eic_sandbox.world.world import load
 
 from .worlds import EVERY_KEY, NOW, SMALL, built
@@ -146,6 +147,13 @@ def test_a_world_in_json_builds_the_same_as_in_yaml(pki: Pki, indent: object) ->
 
 def test_a_world_with_a_byte_order_mark_is_read(pki: Pki) -> None:
     assert built("\ufeff" + SMALL.lstrip(), pki).directory.users
+
+
+def test_a_world_file_may_have_a_mebibyte(pki: Pki) -> None:
+    comment = "#" * (MAX_FILE - len(SMALL))
+    assert built(SMALL + comment, pki).directory.users
+    with pytest.raises(WorldError, match="over 1048576 bytes"):
+        built(SMALL + comment + "#", pki)
 
 
 def test_two_accounts_have_users_of_one_name_and_a_region_each_with_one_signer(pki: Pki, tmp_path: Path) -> None:
