@@ -31,6 +31,11 @@ def test_a_policy_in_a_file_is_that_of_the_file(tmp_path: Path, pki: Pki) -> Non
     assert built(WORLD, pki, tmp_path).directory.policies["readers"] == parse(json.loads(GOOD), "readers")
 
 
+def test_a_policy_file_may_have_64_kib(tmp_path: Path, pki: Pki) -> None:
+    (tmp_path / "readers.json").write_text(GOOD.ljust(65536))
+    assert built(WORLD, pki, tmp_path).directory.policies
+
+
 def test_a_policy_may_be_in_a_folder_below_that_of_the_world(tmp_path: Path, pki: Pki) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/b.json").write_text(GOOD)
