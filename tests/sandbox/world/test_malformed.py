@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -11,7 +12,7 @@ from eic_sandbox.pki.authority import Pki
 from eic_sandbox.world.document import WorldError, parse
 from eic_sandbox.world.nodes import MAX_FILE
 
-from .worlds import NAME, SMALL, Change, built, changes
+from .worlds import EVERY_KEY, NAME, SMALL, Change, built, changes
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{chr(ord(before) + 1)}: &{chr(ord(before) + 1)} [{', '.join([f'*{before}'] * 10)}]\n" for before in "abcde"
@@ -31,6 +32,16 @@ def test_a_malformed_value_is_an_error_that_names_its_line_and_place(change: Cha
         built(change.text(), pki)
     assert str(caught.value) == change.whole_message()
     assert str(caught.value).isprintable()
+
+
+def test_every_key_is_in_the_world_that_has_them_all() -> None:
+    marker = "unknown key. Use one of: "
+    known = [
+        set(one.message.partition(marker)[2].rstrip(".").split(", ")) for one in changes() if marker in one.message
+    ]
+    assert len(known) >= 13  # the mappings with fixed keys, of which rules have two kinds
+    missing = {key for keys in known for key in keys if not re.search(rf"(^|[\s-]){key}:", EVERY_KEY)}
+    assert missing == set()
 
 
 @pytest.mark.parametrize(
