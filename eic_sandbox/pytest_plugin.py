@@ -118,11 +118,12 @@ class RunningSandbox:
 
         AWS clients in it call the sandbox as the user or session `name` (default: the first user).
         """
-        from .cli.environment import variables
+        from .cli.environment import no_proxy, variables
 
         others = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         no_profiles = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        return {**others, **no_profiles, **variables(self.status(), self._credentials(name), str(self.ca))}
+        own = variables(self.status(), self._credentials(name), str(self.ca), no_proxy(os.environ))
+        return {**others, **no_profiles, **own}
 
     def push(self, user: str, key: str, instance: Optional[str] = None) -> str:
         """Push a public key for an OS user without the API's checks (default: to all instances).
@@ -145,9 +146,9 @@ class RunningSandbox:
         body: Optional[Mapping[str, object]] = None,
     ) -> Dict[str, Any]:
         """A request to the control API, such as `control("PUT", "faults/hang")`. Raises ValueError if it is refused."""
-        from .cli.control_client import ask
+        from .cli.control_client import call
 
-        return ask(
+        return call(
             argparse.Namespace(control=self.control_url, directory=str(self.directory)), method, path, query, body
         )
 

@@ -7,7 +7,7 @@ import argparse
 import os
 import re
 import shlex
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from .control_client import CommandFailed, Commands, add_command, call, members_of_answer
@@ -50,7 +50,7 @@ def _env(arguments: argparse.Namespace) -> int:
     if not os.path.exists(ca):
         raise CommandFailed(f"{ca}: no such file. Use the --directory of `eic-sandbox run`.")
     with members_of_answer():
-        found = variables(status, credentials, ca, os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "")
+        found = variables(status, credentials, ca, no_proxy(os.environ))
         lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
     for line in [*lines, *(f"unset {name}" for name in _UNSET if name not in found)]:
         print(line)
@@ -69,16 +69,23 @@ def hosts(status: Dict[str, Any]) -> List[str]:
     return [" ".join(line) for line in lines]
 
 
-def variables(status: Dict[str, Any], credentials: Dict[str, Any], ca: str, no_proxy: str) -> Dict[str, str]:
-    """The environment of a client of a running sandbox; `no_proxy` is what NO_PROXY had before.
+def no_proxy(environment: Mapping[str, str]) -> List[str]:
+    """The hosts for which a proxy is not used."""
+    listed = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    return [host for host in listed.split(",") if host]
+
+
+def variables(
+    status: Dict[str, Any], credentials: Dict[str, Any], ca: str, without_proxy: Sequence[str]
+) -> Dict[str, str]:
+    """The environment of a client of a running sandbox; `without_proxy` are hosts for which no proxy was used before.
 
     SSL_CERT_FILE is read by the AWS CLI's WebSocket client, which ignores AWS_CA_BUNDLE. A proxy is not used for a host
     whose whole name is in NO_PROXY.
     """
     api = status["endpoints"]["api"]
     names = [one["dns_name"] for one in status["instance_connect_endpoints"]]
-    hosts_without_proxy = [*filter(None, no_proxy.split(",")), str(urlsplit(api).hostname), *names]
-    no_proxy = ",".join(dict.fromkeys(hosts_without_proxy))
+    direct = ",".join(dict.fromkeys([*without_proxy, str(urlsplit(api).hostname), *names]))
     found = {
         "AWS_ACCESS_KEY_ID": credentials["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": credentials["secret"],
@@ -89,7 +96,7 @@ def variables(status: Dict[str, Any], credentials: Dict[str, Any], ca: str, no_p
         "AWS_CA_BUNDLE": ca,
         "SSL_CERT_FILE": ca,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": no_proxy,
-        "no_proxy": no_proxy,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
     }
     return {name: value for name, value in found.items() if value}

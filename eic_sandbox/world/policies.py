@@ -11,7 +11,7 @@ from typing import Callable, Dict, NoReturn, Optional, Tuple
 from ..iam.policy import Policy, PolicyError
 from .document import Json, Value, WorldError, parse
 
-_MAX_FILE = 64 * 1024  # bytes
+MAX_FILE = 64 * 1024  # bytes
 
 Parser = Callable[[object, str], Policy]
 
@@ -42,8 +42,8 @@ class Policies:
                 content = _content(path)
             except OSError as error:
                 value.fail(f"cannot be read ({error.strerror})", "Name a file that has a policy.")
-            if len(content) > _MAX_FILE:
-                value.fail(f"the file has over {_MAX_FILE} bytes", "Use a shorter policy.")
+            if len(content) > MAX_FILE:
+                value.fail(f"the file has over {MAX_FILE} bytes", "Use a shorter policy.")
             shown = os.path.join(os.path.dirname(value.file), value.text())
             document = _json(content, shown)
             places = parse(content, shown)
@@ -65,7 +65,7 @@ def _content(path: str) -> bytes:
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "not a regular file")
-        return file.read(_MAX_FILE + 1)
+        return file.read(MAX_FILE + 1)
 
 
 def _json(content: bytes, name: str) -> Json:

@@ -13,7 +13,7 @@ from eic_sandbox.cloud import access
 from eic_sandbox.cloud.principals import Principal
 from eic_sandbox.pki.authority import Pki
 from eic_sandbox.world.document import WorldError, parse
-from eic_sandbox.world.world import build, warnings
+from eic_sandbox.world.world import build, warnings_of
 
 _FOLDER = Path(__file__).parent.parent / "sandbox/world"
 _WORLD = (_FOLDER / "every_key.yaml").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def build_world(content: bytes, pki: Pki) -> None:
     except WorldError as error:
         lines = [str(error)]
     else:
-        lines = warnings(cloud.directory)
+        lines = warnings_of(cloud.directory)
         origin = access.Origin(0.0, "127.0.0.1", True, cloud.region_names[0])
         principals: List[Principal] = [*cloud.directory.users, *cloud.directory.sessions()]
         for principal in principals:

@@ -17,6 +17,7 @@ from eic_sandbox.cloud import directory
 from eic_sandbox.cloud.endpoint import MAX_TUNNELS
 from eic_sandbox.cloud.instance import ACTIVE_KEYS
 from eic_sandbox.cloud.region import MAX_ENDPOINTS
+from eic_sandbox.control import http
 from eic_sandbox.faults import Faults
 from eic_sandbox.iam.keys import SUPPLIED
 from eic_sandbox.iam.operators import OPERATORS
@@ -26,7 +27,7 @@ from eic_sandbox.server import Sandbox
 from eic_sandbox.services import catalogue
 from eic_sandbox.trail import trail
 from eic_sandbox.tunnel import admission, endpoint, relay
-from eic_sandbox.world import document, identities
+from eic_sandbox.world import identities, ids, nodes, policies, regions
 from eic_sandbox.world.document import parse
 from eic_sandbox.world.world import build, load
 from tools.documents import ROOT
@@ -176,8 +177,11 @@ def test_guide_names_every_refusal_of_a_tunnel_and_every_reason_of_its_end() -> 
         f"at most {MAX_ENDPOINTS} endpoints in a Region",
         f"of over {relay.MAX_MESSAGE // 1024**2} MiB",
         f"1 to {admission.MAX_DURATION} seconds",
-        f"at most {document.MAX_FILE // 1024**2} MiB and {document._MAX_NODES:,} values",
-        f"at most {identities._MAX_POLICY // 1024} KiB",
+        f"at most {nodes.MAX_FILE // 1024**2} MiB, {nodes.MAX_NODES:,} values and {nodes.MAX_DEPTH} levels",
+        f"at most {ids._MAX_INSTANCES} instances, {regions._MAX_REGIONS} Regions",
+        f"{identities._MAX_POLICIES:,} named policies",
+        f"at most {http.MAX_BODY // 1024} KiB",
+        f"at most {policies.MAX_FILE // 1024} KiB",
         f"the newest {directory._MAX_SESSIONS:,} sessions",
         f"the newest {trail._KEPT:,}, of the caller's",
     ],

@@ -12,7 +12,7 @@ import pytest
 from eic_sandbox.iam.policy import parse
 from eic_sandbox.pki.authority import Pki
 from eic_sandbox.world.document import WorldError
-from eic_sandbox.world.world import load, warnings
+from eic_sandbox.world.world import load, warnings_of
 
 from .worlds import SMALL, built
 
@@ -138,7 +138,7 @@ accounts:
 
 def test_condition_keys_that_no_request_has_are_warned_about_once_for_each_policy(pki: Pki) -> None:
     absent = "no request in the sandbox has the condition keys"
-    assert warnings(built(KEYS, pki).directory) == [
+    assert warnings_of(built(KEYS, pki).directory) == [
         f"policy mfa: {absent} aws:MultiFactorAuthPresent, aws:SourceVpc. They count as absent.",
         f"policy 2 of arn:aws:iam::123456789012:user/alice: {absent} a:b. They count as absent.",
         f"policy 1 of arn:aws:iam::123456789012:user/bob: {absent} aws:SourceVpce. They count as absent.",
@@ -148,4 +148,4 @@ def test_condition_keys_that_no_request_has_are_warned_about_once_for_each_polic
 
 
 def test_a_world_whose_keys_are_all_known_has_no_warnings(pki: Pki) -> None:
-    assert warnings(built(SMALL, pki).directory) == []
+    assert warnings_of(built(SMALL, pki).directory) == []
