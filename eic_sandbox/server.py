@@ -76,7 +76,7 @@ class Sandbox:
     """Stands in for `cloud`. `endpoints` has the URLs of `imds`, `api`, `tls` and `control` after `start`.
 
     `instance` and `imds` are the first instance and its IMDS. `host` is where everything listens; `tls_host`, if given,
-    is where tunnels do.
+    is where tunnels do. `clock` gives the time of calls and tunnels, in seconds since the epoch.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Sandbox:
         ports: Ports = _ANY_FREE_PORTS,
         token_clock: Callable[[], float] = time.monotonic,
         tls_host: Optional[str] = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.cloud = cloud
         self.trail = Trail()
@@ -93,8 +94,8 @@ class Sandbox:
             instance.metadata.instance_id: Imds(_reader(instance), instance.faults, token_clock)
             for instance in cloud.instances()
         }
-        self.api = Api(cloud, self.trail)
-        self.tunnels = Tunnels(cloud, self.api, self.trail)
+        self.api = Api(cloud, self.trail, clock)
+        self.tunnels = Tunnels(cloud, self.api, self.trail, clock)
         self.tls = TlsIdentity(_host_names(cloud), [tls_host or host])
         self.endpoints: Dict[str, str] = {}
         self.imds_urls: Dict[str, str] = {}

@@ -21,6 +21,7 @@ from .errors import ServiceError
 NAME = "cloudtrail"
 TARGETS = ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "CloudTrail_20131101")
 _PAGE = 50
+_MAX_TIME = 10.0**12  # seconds since the epoch: no event is as late
 
 
 def operations(trail: Trail) -> Mapping[str, Operation[Mapping[str, Json], Mapping[str, Json]]]:
@@ -68,7 +69,7 @@ def _time(members: Mapping[str, Json], name: str, default: float) -> float:
     value = members.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _MAX_TIME:
         raise ServiceError("InvalidTimeRangeException", f"{name} is not a number of seconds")
     return float(value)
 

@@ -28,7 +28,7 @@ from .errors import ServiceError
 
 MAX_BODY = 256 * 1024  # bytes
 _GLOBAL_REGION = "us-east-1"  # of STS's global endpoint
-_UNKNOWN_ACCOUNT = ""
+_UNKNOWN_ACCOUNT, _UNKNOWN_NAME = "", "Unknown"
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Api:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             body, problem = b"", ServiceError("RequestEntityTooLarge", f"The body has over {MAX_BODY} bytes", 413)
+        except (web.RequestPayloadError, web.HTTPBadRequest):
+            body, problem = b"", ServiceError("SerializationException", "The body does not have its encoding or length")
         raw = http.signed_request(request, body)
         request_id = str(uuid.uuid4())
         service = self._service(raw)
@@ -71,7 +73,7 @@ class Api:
         asked = Asked(
             at=now,
             source=service.source,
-            name="",
+            name=_UNKNOWN_NAME,
             region=self._cloud.region_names[0],
             address=http.peer(request),
             user_agent=http.user_agent(request),
@@ -167,19 +169,19 @@ class _Exchange:
         known = {*self._service.json_operations, *self._service.query_operations}
         if target in known:
             return target
-        return next((name for name in known if f"Action={name}&".encode() in self._raw.body + b"&"), "Unknown")
+        return next((name for name in known if f"Action={name}&".encode() in self._raw.body + b"&"), _UNKNOWN_NAME)
 
     def _json(self, call: Call) -> bytes:
         prefix, _, name = _header(self._raw, "X-Amz-Target").rpartition(".")
         operation = self._service.json_operations.get(name) if prefix in self._service.targets else None
         if operation is None or self._raw.method != "POST" or self._raw.path != "/":
-            self.asked = replace(self.asked, name=name[:64] or "Unknown")
+            self.asked = replace(self.asked, name=name[:64] or _UNKNOWN_NAME)
             raise ServiceError(
                 "UnknownOperationException", f"the sandbox does not offer this operation ({name[:64]!r})"
             )
         self.asked = replace(self.asked, name=name, read_only=operation.read_only)
         members = json_protocol.members(self._raw.body)
-        self._ask({query_protocol.camel(key): value for key, value in members.items()})
+        self._ask(query_protocol.trail_names(members))
         output = operation.run(call, members)
         self._succeeded(call)
         return json_protocol.answer(output)
@@ -191,7 +193,7 @@ class _Exchange:
         operation = self._service.query_operations.get(name)
         ec2 = self._service.protocol is Protocol.EC2
         if operation is None or self._raw.path not in ("/", ""):
-            self.asked = replace(self.asked, name=name[:64] or "Unknown")
+            self.asked = replace(self.asked, name=name[:64] or _UNKNOWN_NAME)
             text = f"The action {name[:64]} is not valid for this web service: the sandbox does not offer it"
             raise ServiceError("InvalidAction", text)
         self.asked = replace(self.asked, name=name, read_only=operation.read_only)

@@ -30,6 +30,9 @@ OS_USER = re.compile(
     r"|(?=.{2,32}$)[0-9]{1,32}[A-Za-z@._-][A-Za-z0-9@._-]*[A-Za-z0-9$_-]?"
     r")"
 )
+_XEN = re.compile(
+    r"(?:[cmt]1|m2|cc2|cr1|hi1|hs1|t2|[cmr]3|[cmr]4|[dgi]2|i3|g3s?|p[23]|f1|h1|x1e?)\.(?!metal)"
+)  # the types before Nitro
 _KEY_LENGTHS = range(80, 4097)  # characters
 _SHOWN = 64  # characters of a value that a message repeats
 
@@ -128,7 +131,7 @@ def _not_found(instance_id: str, zone: str = "") -> ServiceError:
 
 def _is_nitro(instance_type: str) -> bool:
     """Whether the type has a serial console (EC2 User Guide, "Instances built on the Nitro System")."""
-    return re.match(r"(?:[a-z]+1[a-z]*|[cmr]3|[cmr]4|t2|i2|i3|d2|g2|g3s?|p2|p3|f1|h1)\.", instance_type) is None
+    return _XEN.match(instance_type) is None
 
 
 def _require(members: Dict[str, str], name: str, pattern: Optional[re.Pattern[str]]) -> None:

@@ -103,14 +103,17 @@ def read(body: bytes) -> Query:
     return Query(pairs)
 
 
-def camel(name: str) -> str:
-    """The name as CloudTrail writes it: with a lower-case first letter."""
-    return name[:1].lower() + name[1:]
+def trail_names(members: Mapping[str, Json]) -> Dict[str, Json]:
+    """The members by the names that CloudTrail gives them: with a lower-case first letter.
+
+    Those of other spellings are left out. No service has any, and one could take the place of a real one.
+    """
+    return {name[0].lower() + name[1:]: value for name, value in members.items() if "A" <= name[:1] <= "Z"}
 
 
 def trail_parameters(query: Query) -> Dict[str, Json]:
     """The parameters as the trail shows them, without the name and the version of the operation."""
-    return {camel(name): value for name, value in query.pairs.items() if name not in ("Action", "Version")}
+    return trail_names({name: value for name, value in query.pairs.items() if name not in ("Action", "Version")})
 
 
 def ec2_answer(action: str, output: Members, request_id: str) -> bytes:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import struct
 from typing import List
 
@@ -27,14 +26,14 @@ def to_openssh(text: str) -> str:
     lines = text.strip().splitlines()
     if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
         raise Malformed("the first or the last line is not that of RFC 4716")
-    if any(len(line.encode()) > _LINE_LENGTH for line in lines):
+    if any(len(line.encode("utf-8", "surrogatepass")) > _LINE_LENGTH for line in lines):
         raise Malformed(f"a line is longer than {_LINE_LENGTH} bytes")
     body = _without_headers(lines[1:-1])
     try:
         blob = base64.b64decode("".join(body), validate=True)
         (length,) = struct.unpack_from(">I", blob)
         key_type = blob[4 : 4 + length].decode("ascii")
-    except (binascii.Error, struct.error, UnicodeDecodeError) as error:
+    except (ValueError, struct.error) as error:  # of base64 too, for text that is not ASCII
         raise Malformed(f"there is no public key in base64: {error}") from None
     return f"{key_type} {base64.b64encode(blob).decode()}"
 

@@ -7,6 +7,7 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail 
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Union
@@ -17,6 +18,7 @@ from ..cloud.principals import Credentials, Session
 Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
 Event = Dict[str, Json]
 _MAX_TEXT = 8192  # characters of one value
+_MAX_PARAMETERS = 32 * 1024  # characters of JSON, of requestParameters and of responseElements each
 
 
 @dataclass(frozen=True)
@@ -122,4 +124,6 @@ def _identity(asked: Asked) -> Json:
 def _bounded(found: Optional[Mapping[str, Json]]) -> Json:
     if found is None:
         return None
-    return {name[:128]: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in found.items()}
+    kept: Json = {name[:128]: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in found.items()}
+    size = len(json.dumps(kept))
+    return kept if size <= _MAX_PARAMETERS else {"omitted": True, "originalSize": size, "reason": "too large"}

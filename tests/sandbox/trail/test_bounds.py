@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trail costs bounded memory, and its file has every event."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eic_sandbox.cloud.principals import Account, Credentials, User
+from eic_sandbox.trail.event import Answered, Asked, Event, Json, event
+from eic_sandbox.trail.trail import Trail
+
+USER = User(Account("123456789012"), "alice", "AIDAEXAMPLE")
+CALLER = Credentials("AKIAEXAMPLE000000001", "secret", USER)
+
+
+def made(answered: Answered = Answered(), user_agent: str = "test") -> Event:  # noqa: B008 - it is immutable
+    asked = Asked(
+        1_700_000_000.9, "ec2.amazonaws.com", "DescribeVpcs", "us-east-1", "192.0.2.1", user_agent, "id", CALLER,
+        "123456789012",
+    )  # fmt: skip
+    return event(asked, answered)
+
+
+def test_the_oldest_events_are_dropped_from_memory_but_not_from_the_file(tmp_path: Path) -> None:
+    trail = Trail(max_events=3)
+    trail.open(str(tmp_path / "trail.json"))
+    recorded = [made() for _ in range(5)]
+    for one in recorded:
+        trail.record(one)
+    trail.close()
+    assert trail.newest_first() == [recorded[4], recorded[3], recorded[2]]
+    lines = (tmp_path / "trail.json").read_text().splitlines()
+    assert [json.loads(line)["eventID"] for line in lines] == [one["eventID"] for one in recorded]
+
+
+def test_events_are_dropped_when_their_text_is_too_large_together() -> None:
+    size = len(json.dumps(made()))
+    trail = Trail(max_size=2 * size)
+    recorded = [made() for _ in range(3)]
+    for one in recorded:
+        trail.record(one)
+    assert trail.newest_first() == [recorded[2], recorded[1]]
+    trail.record(made(Answered(error_code="x", error_message="y" * 2 * size)))
+    assert trail.newest_first() == []
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {f"p{number}": "v" * 8192 for number in range(1000)},
+        {"lookupAttributes": [{"AttributeKey": "x" * 1000}] * 1000},
+        {"deep": {"deeper": ["v" * 100_000]}},
+    ],
+)
+def test_large_parameters_are_left_out_of_an_event(parameters: Json) -> None:
+    assert isinstance(parameters, dict)
+    one = made(Answered(parameters, parameters, "E" * 10, "m" * 100_000), "u" * 100_000)
+    assert len(json.dumps(one)) < 16 * 1024
+    for name in ("requestParameters", "responseElements"):
+        assert one[name] == {"omitted": True, "originalSize": len(json.dumps(parameters)), "reason": "too large"}
+
+
+def test_the_parameters_of_a_push_are_kept_whole() -> None:
+    parameters: Json = {"instanceId": "i-0", "instanceOSUser": "root", "sSHPublicKey": "k" * 4096}
+    assert isinstance(parameters, dict)
+    assert made(Answered(parameters))["requestParameters"] == parameters
+
+
+def test_a_file_that_cannot_be_written_costs_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    trail = Trail()
+    trail.open("/dev/full")
+    for _ in range(3):
+        trail.record(made())
+    assert capsys.readouterr().err == "eic-sandbox: /dev/full: No space left on device. The trail is in memory only.\n"
+    assert len(trail.newest_first()) == 3
