@@ -57,7 +57,10 @@ class EndpointSettings:
 
 @dataclass
 class Endpoint:
-    """One endpoint. Times are in seconds since the epoch; `address` is that of its network interface."""
+    """One endpoint. Times are in seconds since the epoch; `address` is that of its network interface.
+
+    `created_with` are the settings of the request that made it; None if the world file did.
+    """
 
     id: str
     account: str
@@ -70,6 +73,7 @@ class Endpoint:
     created: float
     tags: Dict[str, str] = field(default_factory=dict)
     client_token: str = ""
+    created_with: Optional[EndpointSettings] = None
     tunnels: Set[str] = field(default_factory=set)
     _state: EndpointState = EndpointState.CREATE_COMPLETE
     _final_at: float = 0.0

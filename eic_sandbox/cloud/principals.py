@@ -106,8 +106,10 @@ class Session:
 
     @property
     def tags(self) -> Dict[str, str]:
-        """The tags of the role, and those of the session, which count where both have a key."""
-        return {**self.role.tags, **dict(self.session_tags)}
+        """The tags of the role, and those of the session, which count where both have a key, in any case."""
+        own = {key.lower() for key, _ in self.session_tags}
+        of_role = {key: value for key, value in self.role.tags.items() if key.lower() not in own}
+        return {**of_role, **dict(self.session_tags)}
 
     @property
     def policy_sets(self) -> Tuple[Sequence[Policy], ...]:

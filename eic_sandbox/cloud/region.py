@@ -43,6 +43,11 @@ class Region:
         """The ARN of a resource of EC2 here, such as `instance/i-...`."""
         return f"arn:{partition(self.name).name}:ec2:{self.name}:{self.account}:{resource}"
 
+    @property
+    def private_domain(self) -> str:
+        """What follows the label of an instance in its private DNS name (EC2 User Guide, "Instance hostname types")."""
+        return "ec2.internal" if self.name == "us-east-1" else f"{self.name}.compute.internal"
+
     def vpc_of(self, instance: Instance) -> Vpc:
         """The VPC of an instance."""
         return self.vpcs[self.subnets[instance.machine.subnet_id].vpc_id]
@@ -73,10 +78,13 @@ class Region:
 
     def described_endpoints(self, now: float) -> List[Endpoint]:
         """Every endpoint, and for a while those that were deleted."""
+        self._forget_deleted(now)
+        return list(self.endpoints.values())
+
+    def _forget_deleted(self, now: float) -> None:
         gone = [one for one in self.endpoints.values() if one.state(now - _REMEMBERED) is EndpointState.DELETE_COMPLETE]
         for endpoint in gone:
             del self.endpoints[endpoint.id]
-        return list(self.endpoints.values())
 
     def endpoint(self, endpoint_id: str, now: float) -> Endpoint:
         """Raises Refused for an id that is none, or that of a deleted endpoint."""
@@ -91,12 +99,17 @@ class Region:
     def create_endpoint(
         self, subnet_id: str, settings: EndpointSettings, tags: Dict[str, str], client_token: str, now: float
     ) -> Endpoint:
-        """A new endpoint, or the one that this client token made. Raises Refused."""
+        """A new endpoint, or the one that this client token made. Raises Refused.
+
+        A client token is compared with the request that made the endpoint, whatever became of the endpoint since (EC2
+        API Reference, "Ensuring idempotency").
+        """
         subnet = self.subnets[subnet_id]
         settings = self.complete_settings(settings, subnet.vpc_id)
+        self._forget_deleted(now)
         for endpoint in self.endpoints.values():
             if client_token and endpoint.client_token == client_token:
-                if (endpoint.subnet_id, endpoint.settings, endpoint.tags) != (subnet_id, settings, tags):
+                if (endpoint.subnet_id, endpoint.created_with, endpoint.tags) != (subnet_id, settings, tags):
                     raise Refused(
                         "IdempotentParameterMismatch",
                         "The client token was already used with other parameters of the request",
@@ -120,6 +133,7 @@ class Region:
             created=now,
             tags=tags,
             client_token=client_token or secrets.token_hex(16),
+            created_with=settings,
         )
         made.begin(EndpointState.CREATE_IN_PROGRESS, now + self.delay)
         self.endpoints[made.id] = made

@@ -6,7 +6,8 @@ Names are from the service model that botocore ships (ec2, version 2016-11-15) a
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence
+import re
+from typing import List, Mapping, Sequence
 
 from ..cloud.instance import Instance
 from ..cloud.machine import State
@@ -28,13 +29,22 @@ def dry_run(query: Query) -> None:
         raise ServiceError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 
 
-def named(query: Query, parameter: str, known: Dict[str, object], kind: str) -> Sequence[str]:
-    """The ids that a request names; all of them exist. Raises ServiceError."""
+def named(query: Query, parameter: str, known: Mapping[str, object], prefix: str, kind: str) -> Sequence[str]:
+    """The ids that a request names; all of them exist. Raises ServiceError.
+
+    Source: EC2 API Reference, "Error codes": Malformed for what has not the form of an id, else NotFound.
+    """
     ids = query.texts(parameter)
+    for one in ids:
+        if not re.fullmatch(f"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", one) and one not in known:
+            raise ServiceError(f"Invalid{kind}.Malformed", f'Invalid id: "{one[:64]}" (expecting "{prefix}-...")')
     missing = [one for one in ids if one not in known]
     if missing:
-        listed = ", ".join(one[:64] for one in missing[:5])
-        raise ServiceError(f"Invalid{kind}.NotFound", f"The {parameter} '{listed}' does not exist")
+        raise ServiceError(f"Invalid{kind}.NotFound", f"The {parameter} '{', '.join(missing[:5])}' does not exist")
+    if ids and query.has("MaxResults"):
+        raise ServiceError(
+            "InvalidParameterCombination", f"The parameter {parameter} cannot be used with the parameter MaxResults"
+        )
     return ids
 
 
@@ -42,7 +52,7 @@ def describe_instances(call: Call, query: Query) -> Members:
     """Instances in reservations of one."""
     call.require("ec2:DescribeInstances")
     region = call.region
-    ids = named(query, "InstanceId", dict(region.instances), "InstanceID")
+    ids = named(query, "InstanceId", region.instances, "i", "InstanceID")
     chosen = [one for id_, one in region.instances.items() if not ids or id_ in ids]
     fields = {
         "instance-id": lambda one: [one.metadata.instance_id],
@@ -98,21 +108,20 @@ def _instance(region: Region, instance: Instance) -> Members:
 
 
 def _private_name(region: Region, instance: Instance) -> str:
-    return f"ip-{str(instance.machine.private_ip).replace('.', '-')}.{region.name}.compute.internal"
+    return f"ip-{str(instance.machine.private_ip).replace('.', '-')}.{region.private_domain}"
 
 
 def _public_name(region: Region, instance: Instance) -> str:
     address = instance.machine.public_ip
-    return (
-        f"ec2-{str(address).replace('.', '-')}.{region.name}.compute.{partition(region.name).domain}" if address else ""
-    )
+    label = "compute-1" if region.name == "us-east-1" else f"{region.name}.compute"  # as us-east-1 was the first
+    return f"ec2-{str(address).replace('.', '-')}.{label}.{partition(region.name).domain}" if address else ""
 
 
 def describe_vpcs(call: Call, query: Query) -> Members:
     """VPCs."""
     call.require("ec2:DescribeVpcs")
     region = call.region
-    ids = named(query, "VpcId", dict(region.vpcs), "VpcID")
+    ids = named(query, "VpcId", region.vpcs, "vpc", "VpcID")
     chosen = [one for one in region.vpcs.values() if not ids or one.id in ids]
     fields = {
         "vpc-id": lambda one: [one.id],
@@ -148,7 +157,7 @@ def describe_subnets(call: Call, query: Query) -> Members:
     """Subnets."""
     call.require("ec2:DescribeSubnets")
     region = call.region
-    ids = named(query, "SubnetId", dict(region.subnets), "SubnetID")
+    ids = named(query, "SubnetId", region.subnets, "subnet", "SubnetID")
     chosen = [one for one in region.subnets.values() if not ids or one.id in ids]
     fields = {
         "subnet-id": lambda one: [one.id],

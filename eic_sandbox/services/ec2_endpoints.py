@@ -4,7 +4,8 @@
 Names are from the service model that botocore ships (ec2, version 2016-11-15) and the EC2 API Reference. What the
 caller needs is from the EC2 User Guide, "Permissions for EC2 Instance Connect Endpoint": its policy for administrators
 grants all three changes on subnets, and the Service Authorization Reference names the endpoint. Either is enough here,
-and a deny of either counts.
+and a deny of either counts. aws:ResourceTag has the tags of what exists: of the endpoint, or of the subnet that gets a
+new one. It is the same for both, or a condition on it could be met by the one without tags.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from .query_protocol import Members, Query, time_of
 
 _PAGE = range(1, 51)
 _ID = re.compile(r"eice-[0-9a-f]{8,17}")
+_SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8,17}")
+_MAX_TOKEN = 64  # characters
 _RESOURCE_TYPE = "instance-connect-endpoint"
 _ADDRESS_TYPES = ("ipv4", "dualstack", "ipv6")
 _MAX_TAGS, _MAX_KEY, _MAX_VALUE = 50, 128, 256
@@ -31,20 +34,21 @@ def create(call: Call, query: Query) -> Members:
     """A new endpoint."""
     region = call.region
     subnet_id = query.text("SubnetId")
+    if not _SUBNET_ID.fullmatch(subnet_id):
+        raise ServiceError("InvalidSubnetID.Malformed", f"The subnet ID '{subnet_id[:64]}' is malformed")
     subnet = region.subnets.get(subnet_id)
     settings = _settings(query, EndpointSettings(()))
     tags = _tags(query)
     token = query.text("ClientToken", "")
+    if len(token) > _MAX_TOKEN:
+        raise ServiceError("InvalidParameterValue", f"ClientToken has over {_MAX_TOKEN} characters")
     query.flag("DryRun")
     query.require_known()
     keys: Dict[str, Union[str, tuple[str, ...]]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     if tags:
         keys["aws:TagKeys"] = tuple(tags)
-    subnet_keys = tag_keys(subnet.tags) if subnet else {}
-    resources = {
-        region.arn(f"subnet/{subnet_id}"): {**keys, **subnet_keys},
-        region.arn(f"{_RESOURCE_TYPE}/*"): keys,
-    }
+    keys.update(tag_keys(subnet.tags) if subnet else {})
+    resources = dict.fromkeys([region.arn(f"subnet/{subnet_id}"), region.arn(f"{_RESOURCE_TYPE}/*")], keys)
     _require_any(call, "ec2:CreateInstanceConnectEndpoint", resources)
     _require_any(call, "ec2:CreateNetworkInterface", resources)
     if tags:
@@ -52,7 +56,7 @@ def create(call: Call, query: Query) -> Members:
         with_action = {resource: {**found, **creation} for resource, found in resources.items()}
         _require_any(call, "ec2:CreateTags", with_action)
     if subnet is None:
-        raise ServiceError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id[:64]}' does not exist")
+        raise ServiceError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
     dry_run(query)
     try:
         made = region.create_endpoint(subnet_id, settings, tags, token, call.origin.now)
@@ -118,12 +122,9 @@ def _named(call: Call, query: Query, action: str) -> Endpoint:
     query.flag("DryRun")
     region = call.region
     found = region.endpoints.get(endpoint_id)
-    resources: Dict[str, Mapping[str, Union[str, tuple[str, ...]]]] = {
-        region.arn(f"{_RESOURCE_TYPE}/{endpoint_id}"): found.tag_keys() if found else {}
-    }
-    if found is not None:
-        resources[region.arn(f"subnet/{found.subnet_id}")] = {}
-    _require_any(call, action, resources)
+    keys = found.tag_keys() if found else {}
+    names = [f"{_RESOURCE_TYPE}/{endpoint_id}", *([f"subnet/{found.subnet_id}"] if found else [])]
+    _require_any(call, action, dict.fromkeys(map(region.arn, names), keys))
     try:
         return region.endpoint(endpoint_id, call.origin.now)
     except Refused as refused:

@@ -26,6 +26,9 @@ _ARN = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/[\x21-\x7e]{1,576}")
 _MIN_DURATION, _MAX_DURATION = 900, 43200  # seconds
 _CHAINED_DURATION = 3600  # seconds: the most for a role that a role's session assumes
 _MAX_POLICY = 2048  # characters of a session policy
+_MAX_TAGS = 50
+_TAG_KEY = re.compile(r"[\w \t:/=+.@-]{1,128}")
+_TAG_VALUE = re.compile(r"[\w \t:/=+.@-]{0,256}")
 
 
 def get_caller_identity(call: Call, _: Query) -> Members:
@@ -36,17 +39,19 @@ def get_caller_identity(call: Call, _: Query) -> Members:
 
 def assume_role(call: Call, query: Query) -> Members:
     """Credentials for a new session of a role."""
-    arn = query.text("RoleArn")
+    try:
+        arn, name = query.text("RoleArn"), query.text("RoleSessionName")
+        duration = query.number("DurationSeconds", range(_MIN_DURATION, _MAX_DURATION + 1), 3600)
+        tags = _tags(query)
+    except ServiceError as problem:  # STS has one name for all of these
+        raise ServiceError("ValidationError", problem.message) from None
     if not _ARN.fullmatch(arn):
         raise ServiceError("ValidationError", f"{arn[:64]} is invalid")
-    name = query.text("RoleSessionName")
     if not _SESSION_NAME.fullmatch(name):
         raise ServiceError(
             "ValidationError", "RoleSessionName is not 2 to 64 letters, digits and characters of _+=,.@-"
         )
-    duration = query.number("DurationSeconds", range(_MIN_DURATION, _MAX_DURATION + 1), 3600)
     policy = _session_policy(query.text("Policy", ""))
-    tags = {query.text(f"{prefix}.Key"): query.text(f"{prefix}.Value") for prefix in query.structures("Tags")}
     keys: Dict[str, Union[str, tuple[str, ...]]] = {"sts:RoleSessionName": name}
     external_id = query.text("ExternalId", "")
     if external_id:
@@ -84,6 +89,21 @@ def assume_role(call: Call, query: Query) -> Members:
 
 def _text(value: object) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else str(value)
+
+
+def _tags(query: Query) -> Dict[str, str]:
+    """The session tags. Keys that differ in case only are the same key (IAM User Guide, "Pass session tags")."""
+    tags: Dict[str, str] = {}
+    for prefix in query.structures("Tags.member"):
+        key, value = query.text(f"{prefix}.Key"), query.text(f"{prefix}.Value")
+        if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value) or key.lower().startswith("aws:"):
+            raise ServiceError("ValidationError", f"The tag '{key[:64]}' is invalid")
+        if key.lower() in {one.lower() for one in tags}:
+            raise ServiceError("ValidationError", f"The tag key '{key[:64]}' is given twice")
+        tags[key] = value
+    if len(tags) > _MAX_TAGS:
+        raise ServiceError("ValidationError", f"A session has at most {_MAX_TAGS} tags")
+    return tags
 
 
 def _session_policy(text: str) -> Optional[Policy]:

@@ -180,14 +180,17 @@ class Fleet:
 
     def client(self, service: str, who: str = "admin", region: str = REGION) -> Any:
         """boto3's client of a service as a user or session; it sends each request once, whatever its arguments."""
-        made = self.sandbox.cloud.directory.credentials_of(who)
-        key = (service, made.access_key_id, region)
+        return self.client_with(service, self.credentials(who), region)
+
+    def client_with(self, service: str, credentials: Credentials, region: str = REGION) -> Any:
+        """As `client`, with these credentials."""
+        key = (service, credentials.access_key, region)
         if key not in self._clients:
             config = Config(retries={"total_max_attempts": 1}, parameter_validation=False, proxies={})
+            api, secret, token = self.sandbox.endpoints["api"], credentials.secret_key, credentials.token
             self._clients[key] = aws_sdk.client(
-                service, self.sandbox.endpoints["api"], region, made.access_key_id, made.secret, made.token,
-                config=config,
-            )  # fmt: skip
+                service, api, region, credentials.access_key, secret, token, config=config
+            )
         return self._clients[key]
 
     def close(self) -> None:
