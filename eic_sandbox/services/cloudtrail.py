@@ -79,9 +79,12 @@ def _after(token: Json) -> str:
     if token is None:
         return ""
     try:
-        return base64.urlsafe_b64decode(str(token).encode("ascii")).decode("ascii")
+        last = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii") if isinstance(token, str) else ""
     except ValueError:
-        raise ServiceError("InvalidNextTokenException", "The token is invalid") from None
+        last = ""
+    if not last:
+        raise ServiceError("InvalidNextTokenException", "The token is invalid")
+    return last
 
 
 def _seconds(event: Event) -> int:

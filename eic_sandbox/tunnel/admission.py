@@ -37,13 +37,17 @@ _NAME = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})\.[a-z0-9.-]{1,100}")
 
 
 class Refused(Exception):
-    """A tunnel is refused: an HTTP status, and the error that the client shows to its user."""
+    """A tunnel is refused: an HTTP status, and the error that the client shows to its user.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `access_key_id` is that of a request that is not authenticated, if it names one.
+    """
+
+    def __init__(self, status: int, code: str, message: str, access_key_id: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.access_key_id = access_key_id
 
 
 class Unreachable(Exception):
@@ -116,7 +120,8 @@ def identify(
             raise Unauthenticated(Failure.MISSING, "The URL is not signed.", signature.access_key_id)
         return authenticate(cloud.directory, request, signature, now=now, regions=(region.name,), service=SERVICE)
     except Unauthenticated as problem:
-        raise Refused(403, _AUTHENTICATION_CODES[problem.failure], problem.message) from problem
+        code = _AUTHENTICATION_CODES[problem.failure]
+        raise Refused(403, code, problem.message, problem.access_key_id) from None
 
 
 def admit(

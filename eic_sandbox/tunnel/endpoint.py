@@ -75,7 +75,8 @@ class Tunnels:
         request_id = str(uuid.uuid4())
         if located is None:
             refused = Refused(404, "ResourceNotFoundException", f"There is no instance connect endpoint {host[:255]}.")
-            return _refusal(refused, request_id)
+            asked = self._asked(request, Region("", self._cloud.region_names[0]), request_id)
+            return self._refuse(refused, asked, Answered())
         return await self._open(request, *located, request_id)
 
     async def _open(
@@ -85,16 +86,23 @@ class Tunnels:
         try:
             handshake, tunnel = self._admit(request, handshake)
         except _RefusedTunnel as refused:
-            answered = replace(
-                refused.handshake.answered, error_code=refused.why.code, error_message=refused.why.message
-            )
-            self._trail.record(event(refused.handshake.asked, answered))
-            return _refusal(refused.why, request_id)
+            return self._refuse(refused.why, refused.handshake.asked, refused.handshake.answered)
         endpoint.tunnels.add(request_id)
         try:
             return await self._run(request, handshake, tunnel)
         finally:
             endpoint.tunnels.discard(request_id)
+
+    def _refuse(self, why: Refused, asked: Asked, answered: Answered) -> web.Response:
+        """Record a refusal. Returns its HTTP answer."""
+        asked = replace(asked, access_key_id=why.access_key_id)
+        self._trail.record(event(asked, replace(answered, error_code=why.code, error_message=why.message)))
+        return web.Response(
+            status=why.status,
+            text=json.dumps({"ErrorCode": why.code, "Message": why.message}),
+            content_type="application/json",
+            headers={"X-Amzn-RequestId": asked.request_id},
+        )
 
     def _asked(self, request: web.Request, region: Region, request_id: str) -> Asked:
         return Asked(
@@ -162,15 +170,6 @@ def _host(request: web.Request) -> str:
 
 def _resource(endpoint: Endpoint) -> Dict[str, Optional[str]]:
     return {"accountId": endpoint.account, "type": "AWS::EC2::InstanceConnectEndpoint", "ARN": endpoint.arn}
-
-
-def _refusal(refused: Refused, request_id: str) -> web.Response:
-    return web.Response(
-        status=refused.status,
-        text=json.dumps({"ErrorCode": refused.code, "Message": refused.message}),
-        content_type="application/json",
-        headers={"X-Amzn-RequestId": request_id},
-    )
 
 
 async def _connect(handshake: _Handshake, tunnel: Tunnel) -> Target:

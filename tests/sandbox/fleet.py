@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, AsyncContextManager, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, AsyncContextManager, Coroutine, Dict, Iterator, List, Mapping, Optional, Tuple, TypeVar
 
 import aiohttp
 from botocore.config import Config
@@ -24,6 +24,8 @@ from eic_sandbox.server import Sandbox, running
 from eic_sandbox.world.document import parse
 from eic_sandbox.world.world import build
 from testbed import aws_sdk, tunnel
+
+Result = TypeVar("Result")
 
 REGION = "us-east-1"
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
@@ -257,7 +259,7 @@ class Fleet:
 
     def open(self, url: str, source: Optional[str] = None) -> Tuple[int, str]:
         """Opens a tunnel and closes it: 200 and the greeting, an HTTP status and body, or a close code and reason."""
-        return asyncio.run(self._open(url, source))
+        return run(self._open(url, source))
 
     async def _open(self, url: str, source: Optional[str]) -> Tuple[int, str]:
         try:
@@ -268,6 +270,21 @@ class Fleet:
                 return message.data, message.extra or ""
         except tunnel.Refused as refused:
             return refused.status, refused.body
+
+
+def run(opening: Coroutine[Any, Any, Result]) -> Result:
+    """The result, once every connection is closed: aiohttp does not wait for the end of TLS."""
+
+    async def all_of_it() -> Result:
+        try:
+            return await opening
+        finally:
+            selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined] # no public way lists them
+            deadline = time.monotonic() + ANSWER
+            while len(selector.get_map()) > 1 and time.monotonic() < deadline:  # one is asyncio's own
+                await asyncio.sleep(0.001)
+
+    return asyncio.run(all_of_it())
 
 
 @contextlib.contextmanager
