@@ -58,9 +58,16 @@ class Region:
         found = machine.ipv6 if machine.ipv6 is not None and str(machine.ipv6) == address else machine.private_ip
         return Interface(found, self._groups(machine.security_groups))
 
-    def endpoint_interface(self, endpoint: Endpoint) -> Interface:
-        """The network interface of an endpoint."""
-        return Interface(endpoint.address, self._groups(endpoint.settings.security_groups))
+    def endpoint_interface(self, endpoint: Endpoint, version: int) -> Interface:
+        """The network interface of an endpoint, with its address of an IP version.
+
+        Subnets have one network here: the address of the other version is one of the VPC's.
+        """
+        address = endpoint.address
+        networks = (one for one in self.vpcs[endpoint.vpc_id].networks if one.version == version)
+        if address.version != version:
+            address = next((interface_address(one, set()) for one in networks), None) or address
+        return Interface(address, self._groups(endpoint.settings.security_groups))
 
     def _groups(self, ids: Tuple[str, ...]) -> Tuple[SecurityGroup, ...]:
         return tuple(self.groups[one] for one in ids if one in self.groups)

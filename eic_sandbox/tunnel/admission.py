@@ -33,7 +33,8 @@ ACTION = f"{SERVICE}:OpenTunnel"
 PATH = "/openTunnel"
 MAX_DURATION = 3600  # seconds
 _OWN = ("instanceConnectEndpointId", "remotePort", "privateIpAddress", "maxTunnelDuration")
-_NAME = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})\.[a-z0-9.-]{1,100}")
+_LABEL = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})")  # of a private DNS name
+_VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dualstack": (4, 6)}
 
 
 class Refused(Exception):
@@ -128,7 +129,7 @@ def admit(
     cloud: Cloud, region: Region, endpoint: Endpoint, caller: Credentials, origin: access.Origin, given: Parameters
 ) -> Tunnel:
     """Steps 4 to 8. Raises Refused."""
-    tunnel = _parse(given)
+    tunnel = _parse(given, region.private_domain)
     _authorize(region, endpoint, caller, origin, tunnel)
     if tunnel.port not in (SSH, RDP) and not cloud.other_ports:
         raise _invalid(
@@ -146,7 +147,7 @@ def admit(
     return tunnel
 
 
-def _parse(given: Parameters) -> Tunnel:
+def _parse(given: Parameters, domain: str) -> Tunnel:
     port = given.get("remotePort")
     if not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
         raise _invalid("The specified RemotePort is not valid.")
@@ -154,9 +155,12 @@ def _parse(given: Parameters) -> Tunnel:
     if not re.fullmatch("[1-9][0-9]{0,3}", duration) or int(duration) > MAX_DURATION:
         raise _invalid(f"The specified MaxTunnelDuration is not valid. Specify 1 to {MAX_DURATION} seconds.")
     text = given.get("privateIpAddress")
-    name = _NAME.fullmatch(text)
+    label, _, rest = text.partition(".")
+    name = _LABEL.fullmatch(label) if rest == domain else None
     try:
         address = ipaddress.ip_address(name.group(1).replace("-", ".") if name else text)
+        if "%" in text:  # a zone, which only the sender's machine knows (RFC 4007)
+            raise ValueError
     except ValueError:
         raise _invalid("The specified PrivateIpAddress is not valid.") from None
     return Tunnel(address, int(port), int(duration))
@@ -190,7 +194,10 @@ def reach(region: Region, endpoint: Endpoint, tunnel: Tunnel, client: str) -> Tu
     if instance.machine.state is not State.RUNNING:
         raise Unreachable(f"{instance.metadata.instance_id} is {instance.machine.state.value}")
     target = region.interface(instance, address)
-    own = region.endpoint_interface(endpoint)
+    version, address_type = target.address.version, endpoint.settings.ip_address_type
+    if version not in _VERSIONS[address_type]:
+        raise Unreachable(f"{endpoint.id} does not reach {address}: its IpAddressType is {address_type}")
+    own = region.endpoint_interface(endpoint, version)
     if not lets_out(own, target, tunnel.port):
         raise Unreachable(f"no security group of {endpoint.id} lets connections out to {address} port {tunnel.port}")
     source = own

@@ -122,7 +122,7 @@ class Tunnels:
         """Raises _RefusedTunnel."""
         raw, region, endpoint = http.signed_request(request, b""), handshake.region, handshake.endpoint
         try:
-            if request.body_exists or not web.WebSocketResponse().can_prepare(request):
+            if _has_body(request) or not web.WebSocketResponse().can_prepare(request):
                 raise Refused(400, "InvalidParameter", "The request is not a WebSocket handshake.")
             given = admission.parameters(raw)
             answered = Answered(parameters=dict(given.values), resources=[_resource(endpoint)])
@@ -151,7 +151,11 @@ class Tunnels:
                 await websocket.close(code=_INTERNAL_ERROR, message=UNREACHABLE.encode())
                 return websocket
             self._trail.record(event(handshake.asked, handshake.answered))
-            await relay(websocket, _transport(request), target, max_duration=tunnel.duration, stop=stop)
+            client = request.transport
+            if client is None:  # the client closed its connection meanwhile
+                target.abort()
+                return websocket
+            await relay(websocket, client, target, max_duration=tunnel.duration, stop=stop)
         finally:
             self._stops.discard(stop)
         return websocket
@@ -168,6 +172,12 @@ def _host(request: web.Request) -> str:
     return request.headers.get("Host", "").partition(":")[0].lower()
 
 
+def _has_body(request: web.Request) -> bool:
+    """Whether a body is announced. The headers count too: behind a handshake, aiohttp may take a body for frames."""
+    announced = "Transfer-Encoding" in request.headers or request.headers.get("Content-Length", "0") != "0"
+    return announced or request.body_exists
+
+
 def _resource(endpoint: Endpoint) -> Dict[str, Optional[str]]:
     return {"accountId": endpoint.account, "type": "AWS::EC2::InstanceConnectEndpoint", "ARN": endpoint.arn}
 
@@ -180,12 +190,6 @@ async def _connect(handshake: _Handshake, tunnel: Tunnel) -> Target:
     if source is None and is_local(str(endpoint.address)):
         source = str(endpoint.address)
     return await connect(address, port, source=source, timeout=_CONNECT_TIMEOUT)
-
-
-def _transport(request: web.Request) -> asyncio.Transport:
-    transport = request.transport
-    assert transport is not None  # the WebSocket was just opened on it
-    return transport
 
 
 def is_local(address: str) -> bool:

@@ -161,6 +161,19 @@ class Counting:
             with contextlib.suppress(OSError):
                 connection.sendall(GREETING)
 
+    def say(self, data: bytes) -> None:
+        """Sends to whoever connected first."""
+        self._connections[0].sendall(data)
+
+    def ended(self, count: int) -> bool:
+        """Whether the other sides of the first connections end them; fails after a while."""
+        for connection in self._connections[:count]:
+            connection.settimeout(ANSWER)
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(4096):
+                    pass
+        return True
+
     def close(self) -> None:
         self._closing = True
         with contextlib.suppress(OSError), socket.create_connection(self._listener.getsockname()):
@@ -281,6 +294,7 @@ def run(opening: Coroutine[Any, Any, Result]) -> Result:
         finally:
             selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined] # no public way lists them
             deadline = time.monotonic() + ANSWER
+            await asyncio.sleep(0)
             while len(selector.get_map()) > 1 and time.monotonic() < deadline:  # one is asyncio's own
                 await asyncio.sleep(0.001)
 
