@@ -203,10 +203,20 @@ def running(sandbox: Sandbox) -> Iterator[Sandbox]:
         asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(timeout=_THREAD_TIMEOUT)
         yield sandbox
     finally:
-        asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(timeout=_THREAD_TIMEOUT)
+        asyncio.run_coroutine_threadsafe(_stop(sandbox), loop).result(timeout=_THREAD_TIMEOUT)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=_THREAD_TIMEOUT)
         loop.close()
+
+
+async def _stop(sandbox: Sandbox) -> None:
+    """Stop, and wait for the handlers of open requests, as asyncio.run() does."""
+    await sandbox.stop()
+    handlers = asyncio.all_tasks() - {asyncio.current_task()}
+    for handler in handlers:
+        handler.cancel()
+    if handlers:
+        await asyncio.wait(handlers, timeout=_THREAD_TIMEOUT / 2)
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:

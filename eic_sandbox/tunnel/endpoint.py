@@ -76,7 +76,7 @@ class Tunnels:
         if located is None:
             refused = Refused(404, "ResourceNotFoundException", f"There is no instance connect endpoint {host[:255]}.")
             asked = self._asked(request, Region("", self._cloud.region_names[0]), request_id)
-            return self._refuse(refused, asked, Answered())
+            return await self._refuse(request, refused, asked, Answered())
         return await self._open(request, *located, request_id)
 
     async def _open(
@@ -86,23 +86,29 @@ class Tunnels:
         try:
             handshake, tunnel = self._admit(request, handshake)
         except _RefusedTunnel as refused:
-            return self._refuse(refused.why, refused.handshake.asked, refused.handshake.answered)
+            handshake = refused.handshake
+            return await self._refuse(request, refused.why, handshake.asked, handshake.answered)
         endpoint.tunnels.add(request_id)
         try:
             return await self._run(request, handshake, tunnel)
         finally:
             endpoint.tunnels.discard(request_id)
 
-    def _refuse(self, why: Refused, asked: Asked, answered: Answered) -> web.Response:
-        """Record a refusal. Returns its HTTP answer."""
+    async def _refuse(self, request: web.Request, why: Refused, asked: Asked, answered: Answered) -> web.StreamResponse:
+        """Record a refusal and answer it: the AWS CLI waits without end for an answer that does not come."""
         asked = replace(asked, access_key_id=why.access_key_id)
         self._trail.record(event(asked, replace(answered, error_code=why.code, error_message=why.message)))
-        return web.Response(
+        answer = web.Response(
             status=why.status,
             text=json.dumps({"ErrorCode": why.code, "Message": why.message}),
             content_type="application/json",
             headers={"X-Amzn-RequestId": asked.request_id},
         )
+        # Before aiohttp 3.9 looks at bytes behind the handshake, which may be no HTTP.
+        answer.force_close()
+        await answer.prepare(request)
+        await answer.write_eof()
+        return answer
 
     def _asked(self, request: web.Request, region: Region, request_id: str) -> Asked:
         return Asked(
