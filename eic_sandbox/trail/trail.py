@@ -11,13 +11,13 @@ from typing import Deque, List, Optional, TextIO, Tuple
 
 from .event import Event
 
-_MAX_EVENTS, _MAX_SIZE = 10_000, 32 * 1024 * 1024  # events in memory, and the characters of their JSON
+_KEPT, _KEPT_SIZE = 10_000, 32 * 1024 * 1024  # events in memory, and the characters of their JSON together
 
 
 class Trail:
     """`record` adds an event; a file that cannot be written costs one message, and no call."""
 
-    def __init__(self, max_events: int = _MAX_EVENTS, max_size: int = _MAX_SIZE) -> None:
+    def __init__(self, max_events: int = _KEPT, max_size: int = _KEPT_SIZE) -> None:
         self._events: Deque[Tuple[Event, int]] = collections.deque()
         self._max_events, self._max_size = max_events, max_size
         self._size = 0

@@ -6,7 +6,8 @@ for the endpoint whose host name was asked; 3. it is signed by an access key, fo
 parameters are valid; 5. the caller is of the endpoint's account, and its policies allow ec2-instance-connect:OpenTunnel
 on the endpoint; 6. the port is one that the endpoint opens; 7. the address belongs to the endpoint's VPC; 8. the
 endpoint is complete and has fewer than 20 tunnels. A tunnel that passes is opened, and then 9. ends if there is no
-running instance at the address, or the security groups do not allow the connection.
+running instance at the address, if it is not of the endpoint's IpAddressType, or if the security groups do not allow
+the connection.
 
 Source: EC2 User Guide, "EC2 Instance Connect Endpoint"; the parameters are those that the AWS CLI sends.
 """
