@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from eic_sshd.log import trail
 from testbed import keys
-from tests.sandbox.fleet import ANSWER, ENDPOINT, FIRST, OTHER_ENDPOINT, REGION, SECOND, STOPPED, SUBNET, Fleet, fleet
+from tests.sandbox.fleet import ANSWER, Fleet, fleet
+from tests.sandbox.fleet_world import ENDPOINT, FIRST, OTHER_ENDPOINT, REGION, SECOND, STOPPED, SUBNET
 from tests.sandbox.tunnel.handshake import UPGRADE
 
 from .targets import Target

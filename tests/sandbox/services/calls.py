@@ -12,14 +12,18 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from ..fleet import ANSWER, REGION, Fleet
+from ..fleet import ANSWER, Fleet
+from ..fleet_world import REGION
 
 EC2, STS = "Version=2016-11-15", "Version=2011-06-15"
 PUSH_TARGET = "AWSEC2InstanceConnectService.SendSSHPublicKey"
 LOOKUP_TARGET = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
 
+Answer = Tuple[str, int]
+"""The name and the HTTP status of an error."""
 
-def problem(call: Callable[[], Any]) -> Tuple[str, int]:
+
+def problem(call: Callable[[], Any]) -> Answer:
     """The name and the HTTP status of the error that a call ends with; it has a message and a request id."""
     with pytest.raises(ClientError) as refused:
         call()
@@ -57,3 +61,11 @@ def json_call(world: Fleet, target: str, body: bytes, who: str = "admin") -> req
     """The answer to a JSON request with a valid signature."""
     service = "cloudtrail" if "CloudTrail" in target else "ec2-instance-connect"
     return send(world, service, body, {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}, who)
+
+
+def error_of(answer: requests.Response) -> Answer:
+    """The name and the status of the error in an answer of any protocol."""
+    assert answer.headers["x-amzn-RequestId"]
+    if answer.text.startswith("{"):
+        return answer.json()["__type"], answer.status_code
+    return answer.text.partition("<Code>")[2].partition("</Code>")[0], answer.status_code

@@ -7,7 +7,8 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ..fleet import FIRST, FOREIGN, SECOND, STOPPED, SUBNET, THIRD, VPC, Fleet
+from ..fleet import Fleet
+from ..fleet_world import FIRST, FOREIGN, SECOND, STOPPED, SUBNET, THIRD, VPC
 from .calls import problem
 
 IN_B = "i-0000000000000000b"

@@ -3,35 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import pytest
 
-from ..fleet import ENDPOINT, FOREIGN_ENDPOINT, OTHER_ENDPOINT, SUBNET, VPC, Fleet
+from ..fleet import Fleet
+from ..fleet_world import ENDPOINT, FOREIGN_ENDPOINT, OTHER_ENDPOINT, SUBNET, VPC
 from .calls import problem
-
-FREE = "subnet-00000000000000003"
-TYPE = "instance-connect-endpoint"
-TAGS = [{"ResourceType": TYPE, "Tags": [{"Key": "team", "Value": "blue"}, {"Key": "Team", "Value": ""}]}]
-
-
-def create(world: Fleet, subnet: str = FREE, who: str = "admin", **more: Any) -> Dict[str, Any]:
-    answer: Dict[str, Any] = world.client("ec2", who).create_instance_connect_endpoint(SubnetId=subnet, **more)
-    return answer
-
-
-def describe(world: Fleet, who: str = "admin", **arguments: Any) -> List[Dict[str, Any]]:
-    answer = world.client("ec2", who).describe_instance_connect_endpoints(**arguments)
-    found: List[Dict[str, Any]] = answer["InstanceConnectEndpoints"]
-    return found
-
-
-def modify(world: Fleet, endpoint: str = ENDPOINT, who: str = "admin", **settings: Any) -> Any:
-    return world.client("ec2", who).modify_instance_connect_endpoint(InstanceConnectEndpointId=endpoint, **settings)
-
-
-def delete(world: Fleet, endpoint: str = ENDPOINT, who: str = "admin", **more: Any) -> Any:
-    return world.client("ec2", who).delete_instance_connect_endpoint(InstanceConnectEndpointId=endpoint, **more)
+from .endpoints import FREE, TAGS, TYPE, create, delete, describe, modify
 
 
 def state(world: Fleet, endpoint: str) -> str:
@@ -223,72 +202,3 @@ def test_an_endpoint_that_does_not_exist_or_is_anothers_is_neither_changed_nor_d
     assert problem(lambda: modify(shared_world, endpoint, PreserveClientIp=True)) == (error, 400)
     assert problem(lambda: delete(shared_world, endpoint)) == (error, 400)
     assert len(describe(shared_world, "mallory")) == 1
-
-
-CHANGES: Dict[str, Callable[[Fleet, str, bool], Any]] = {
-    "Create": lambda world, who, dry_run: create(world, who=who, TagSpecifications=TAGS, DryRun=dry_run),
-    "Modify": lambda world, who, dry_run: modify(world, who=who, PreserveClientIp=True, DryRun=dry_run),
-    "Delete": lambda world, who, dry_run: delete(world, who=who, DryRun=dry_run),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_dry_run_says_whether_a_change_is_allowed_and_changes_nothing(shared_world: Fleet, change: str) -> None:
-    before = (dict(shared_world.region.endpoints), shared_world.endpoint.settings)
-    denied = ("UnauthorizedOperation", 403)
-    assert problem(lambda: CHANGES[change](shared_world, "admin", True)) == ("DryRunOperation", 412)
-    assert problem(lambda: CHANGES[change](shared_world, "bob", True)) == denied
-    assert problem(lambda: CHANGES[change](shared_world, "bob", False)) == denied
-    assert (shared_world.region.endpoints, shared_world.endpoint.settings) == before
-    assert shared_world.endpoint.state(shared_world.clock()).value == "create-complete"
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize(
-    "statements",
-    [
-        [{"Action": "ec2-instance-connect:*", "Resource": "*"}],
-        [{"Action": "ec2:Describe*", "Resource": "*"}],
-        [{"Action": "*", "Resource": f"arn:aws:ec2:us-east-1:123456789012:{TYPE}/{OTHER_ENDPOINT}"}],
-        [{"Action": "*", "Resource": "arn:aws:ec2:us-east-1:210987654321:*"}],
-        [{"Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/env": "dev"}}}],
-        # The negated operator holds for a resource without the tag: neither may count as one.
-        [{"Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:ResourceTag/env": ["test", "prod"]}}}],
-        [{"Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "*", "Resource": "arn:aws:ec2:*:*:subnet/*"}],
-        [{"Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "*", "Resource": f"arn:aws:ec2:*:*:{TYPE}/*"}],
-        [
-            {"Action": "*", "Resource": "*"},
-            {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Null": {"aws:ResourceTag/env": "false"}}},
-        ],
-    ],
-)
-def test_policies_that_do_not_allow_a_change(
-    shared_world: Fleet, change: str, statements: List[Dict[str, object]]
-) -> None:
-    shared_world.attach("alice", *({"Effect": "Allow", **statement} for statement in statements))
-    assert problem(lambda: CHANGES[change](shared_world, "alice", True)) == ("UnauthorizedOperation", 403)
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"StringEquals": {"aws:RequestTag/team": "red"}},
-        {"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}},
-        {"StringEquals": {"ec2:CreateAction": "RunInstances"}},
-        {"Null": {"aws:RequestTag/team": "true"}},
-    ],
-)
-def test_tags_need_a_policy_that_allows_to_create_them(
-    shared_world: Fleet, condition: Dict[str, Dict[str, object]]
-) -> None:
-    endpoints = {"Effect": "Allow", "Action": ["ec2:CreateInstanceConnectEndpoint", "ec2:CreateNetworkInterface"]}
-    shared_world.attach("alice", {**endpoints, "Resource": "*"})
-    with_tags: Dict[str, Any] = {"who": "alice", "TagSpecifications": [{"ResourceType": TYPE, "Tags": TAGS[0]["Tags"]}]}
-    assert problem(lambda: create(shared_world, who="alice", DryRun=True)) == ("DryRunOperation", 412)
-    assert problem(lambda: create(shared_world, DryRun=True, **with_tags)) == ("UnauthorizedOperation", 403)
-    tags = {"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*"}
-    shared_world.attach("alice", {**endpoints, "Resource": "*"}, {**tags, "Condition": condition})
-    assert problem(lambda: create(shared_world, DryRun=True, **with_tags)) == ("UnauthorizedOperation", 403)
-    create_action = {"StringEquals": {"ec2:CreateAction": "CreateInstanceConnectEndpoint"}}
-    shared_world.attach("alice", {**endpoints, "Resource": "*"}, {**tags, "Condition": create_action})
-    assert problem(lambda: create(shared_world, DryRun=True, **with_tags)) == ("DryRunOperation", 412)

@@ -11,7 +11,8 @@ import pytest
 
 from testbed import keys
 
-from ..fleet import FIRST, Fleet
+from ..fleet import Fleet
+from ..fleet_world import FIRST
 from .calls import LOOKUP_TARGET, json_call, problem
 
 ATTRIBUTE = "AttributeKey", "AttributeValue"

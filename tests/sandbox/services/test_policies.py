@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from eic_sandbox.iam.policy import parse
 from testbed import keys
 
-from ..fleet import ENDPOINT, FIRST, OTHER_ENDPOINT, SECOND, THIRD, Fleet
+from ..fleet import Fleet
+from ..fleet_world import ENDPOINT, FIRST, OTHER_ENDPOINT, SECOND, THIRD
 from ..iam.vectors import cases
 
 KEY = keys.ed25519_line()

@@ -13,7 +13,8 @@ from eic_sandbox.cloud.machine import State
 from eic_sandbox.services.instance_connect import OPERATIONS
 from testbed import keys
 
-from ..fleet import FIRST, FOREIGN, SECOND, STOPPED, THIRD, Fleet
+from ..fleet import Fleet
+from ..fleet_world import FIRST, FOREIGN, SECOND, STOPPED, THIRD
 from .calls import PUSH_TARGET, json_call, problem
 
 KEY = keys.ed25519_line()

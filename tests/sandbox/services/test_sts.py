@@ -13,7 +13,8 @@ from botocore.credentials import Credentials
 from eic_sandbox.cloud.principals import Account, Role
 from eic_sandbox.iam.policy import parse_trust
 
-from ..fleet import ACCOUNT, EVERYTHING, FIRST, OTHER_ACCOUNT, Fleet
+from ..fleet import EVERYTHING, Fleet
+from ..fleet_world import ACCOUNT, FIRST, OTHER_ACCOUNT
 from .calls import problem
 
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
@@ -165,6 +166,7 @@ def test_a_role_that_does_not_exist_is_refused_as_one_that_may_not_be_assumed(sh
         ({"Tags": [{"Key": "aws:x", "Value": ""}]}, INVALID),
         ({"Tags": [{"Key": "k" * 129, "Value": ""}]}, INVALID),
         ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, INVALID),
+        ({"Tags": [{"Key": "k", "Value": "i-*"}]}, INVALID),  # a policy variable would be a wildcard
         ({"Tags": [{"Key": "k", "Value": "v"}] * 2}, INVALID),
         ({"Tags": [{"Key": "k", "Value": "v"}, {"Key": "K", "Value": "w"}]}, INVALID),
         ({"Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(51)]}, INVALID),

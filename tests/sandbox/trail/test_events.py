@@ -13,7 +13,8 @@ import pytest
 from eic_sshd.log import trail
 from testbed import keys
 
-from ..fleet import ACCOUNT, ENDPOINT, FIRST, STOPPED, Fleet
+from ..fleet import Fleet
+from ..fleet_world import ACCOUNT, ENDPOINT, FIRST, STOPPED
 
 KEY = keys.ed25519_line()
 ENVELOPE = {

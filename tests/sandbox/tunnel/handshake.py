@@ -6,13 +6,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import json
 import ssl
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
-from ..fleet import ANSWER, REGION, Fleet
+from ..fleet import ANSWER, Fleet
+from ..fleet_world import REGION
 
 Headers = Sequence[Tuple[str, str]]
 UPGRADE: List[Tuple[str, str]] = [
@@ -48,6 +50,14 @@ def presigned(world: Fleet, parameters: str, headers: Dict[str, str], who: str =
     signed = AWSRequest("GET", f"https://endpoint/openTunnel?{parameters}", headers)
     SigV4QueryAuth(world.credentials(who), "ec2-instance-connect", REGION, expires=60).add_auth(signed)
     return str(signed.url)
+
+
+def code(answer: Tuple[int, str]) -> Tuple[int, str]:
+    """The status and the code of a refusal, which has a message too."""
+    found = json.loads(answer[1])
+    assert set(found) == {"ErrorCode", "Message"}
+    assert found["Message"]
+    return answer[0], found["ErrorCode"]
 
 
 def without(headers: Headers, name: str) -> Headers:

@@ -5,45 +5,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
 from eic_sandbox.cloud.endpoint import EndpointState
-from eic_sandbox.cloud.machine import State
 from eic_sandbox.cloud.principals import Session
 
-from ..fleet import ENDPOINT, FOREIGN_ENDPOINT, GREETING, OTHER_ENDPOINT, Fleet
+from ..fleet import GREETING, Fleet
+from ..fleet_world import ENDPOINT, FOREIGN_ENDPOINT, OTHER_ENDPOINT
+from .handshake import code
 
+pytestmark = pytest.mark.usefixtures("nothing_else_connects")
 OPEN = (200, GREETING.decode())
-CLOSED = (1011, "Unable to connect to target")
 TUNNEL = "ec2-instance-connect:OpenTunnel"
 ARN = f"arn:aws:ec2:us-east-1:123456789012:instance-connect-endpoint/{ENDPOINT}"
-TO_THE_GROUP, FROM_THE_GROUP, FROM_THE_ENDPOINT, FROM_THE_CLIENT = (
-    f"sg-0000000000000000{number}" for number in (7, 3, 4, 5)
-)
-TO_ALL, TO_THE_FIRST, NONE = (f"sg-0000000000000000{number}" for number in (2, 6, 1))
-
-
-@pytest.fixture(autouse=True)
-def nothing_else_connects(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The target counts connections: none but those of tunnels that were opened."""
-    name = "world" if "world" in request.fixturenames else "shared_world"
-    world: Fleet = request.getfixturevalue(name)
-    before = len(world.events), len(world.target.peers)
-    yield
-    tunnels = [event for event in world.events[before[0] :] if event["eventName"] == "OpenTunnel"]
-    opened = [event for event in tunnels if "errorCode" not in event]
-    assert len(world.target.peers) - before[1] == len(opened)
-
-
-def refusal(answer: Tuple[int, str]) -> Tuple[int, str]:
-    """The status and the code of a refusal in the form that the AWS CLI shows to its user."""
-    status, body = answer
-    found = json.loads(body)
-    assert set(found) == {"ErrorCode", "Message"}
-    assert found["Message"]
-    return status, found["ErrorCode"]
 
 
 def edited(old: str, new: str) -> Callable[[Fleet], str]:
@@ -125,7 +101,7 @@ REFUSED: Dict[str, Tuple[Callable[[Fleet], str], Tuple[int, str]]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_tunnel_is_refused_with_an_http_answer(shared_world: Fleet, name: str) -> None:
     url, expected = REFUSED[name]
-    assert refusal(shared_world.open(url(shared_world))) == expected
+    assert code(shared_world.open(url(shared_world))) == expected
     assert shared_world.events[-1]["errorCode"] == expected[1]
 
 
@@ -139,7 +115,7 @@ def test_a_url_is_valid_for_as_long_as_it_says(world: Fleet) -> None:
     assert world.open(url) == OPEN
     assert world.open(url) == OPEN
     world.clock.ahead = 61
-    assert refusal(world.open(url)) == (403, "ExpiredTokenException")
+    assert code(world.open(url)) == (403, "ExpiredTokenException")
 
 
 def test_a_url_of_a_session_is_refused_when_the_session_has_expired(world: Fleet) -> None:
@@ -153,7 +129,7 @@ def test_a_url_of_a_session_is_refused_when_the_session_has_expired(world: Fleet
     url = world.url("Operators/s1")
     expired = dataclasses.replace(session, expires=world.clock() - 1)
     world.sandbox.cloud.directory.add(dataclasses.replace(credentials, principal=expired))
-    assert refusal(world.open(url)) == (403, "ExpiredTokenException")
+    assert code(world.open(url)) == (403, "ExpiredTokenException")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +168,7 @@ def test_a_condition_of_a_policy_decides_over_a_tunnel(
     found = shared_world.open(
         shared_world.url("alice", **{name: value for name, value in more.items() if name != "source"}), source
     )
-    assert (found if allowed else refusal(found)) == (OPEN if allowed else (403, "AccessDeniedException"))
+    assert (found if allowed else code(found)) == (OPEN if allowed else (403, "AccessDeniedException"))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +183,7 @@ def test_a_condition_of_a_policy_decides_over_a_tunnel(
 )
 def test_a_policy_for_something_else_gives_no_tunnel(shared_world: Fleet, statement: Dict[str, str]) -> None:
     shared_world.attach("alice", {"Effect": "Allow", **statement})
-    assert refusal(shared_world.open(shared_world.url("alice"))) == (403, "AccessDeniedException")
+    assert code(shared_world.open(shared_world.url("alice"))) == (403, "AccessDeniedException")
 
 
 def test_a_refusal_names_the_caller_and_the_endpoint_in_the_words_of_iam(shared_world: Fleet) -> None:
@@ -221,12 +197,12 @@ def test_a_refusal_names_the_caller_and_the_endpoint_in_the_words_of_iam(shared_
 def test_a_caller_without_permission_does_not_learn_which_ports_and_addresses_there_are(shared_world: Fleet) -> None:
     tried: List[Dict[str, Any]] = [{"port": 5432}, *({"address": one} for one in ("10.1.0.5", "10.0.1.3", "10.0.9.9"))]
     for more in tried:
-        found = refusal(shared_world.open(shared_world.url("bob", **more)))
+        found = code(shared_world.open(shared_world.url("bob", **more)))
         assert found == (403, "AccessDeniedException")
 
 
 def test_other_ports_are_opened_only_where_the_world_says_so(world: Fleet) -> None:
-    assert refusal(world.open(world.url(port=5432))) == INVALID
+    assert code(world.open(world.url(port=5432))) == INVALID
     world.sandbox.cloud.other_ports = True
     assert world.open(world.url(port=5432)) == OPEN
 
@@ -245,78 +221,4 @@ def test_other_ports_are_opened_only_where_the_world_says_so(world: Fleet) -> No
 def test_an_endpoint_opens_tunnels_in_these_states(world: Fleet, state: EndpointState, usable: bool) -> None:
     world.endpoint.begin(state, world.clock() + 600)
     found = world.open(world.url())
-    assert (found if usable else refusal(found)) == (OPEN if usable else (400, "IncorrectState"))
-
-
-@pytest.mark.parametrize("state", [state for state in State if state is not State.RUNNING])
-def test_an_instance_that_does_not_run_is_unreachable(world: Fleet, state: State) -> None:
-    world.instance().machine.state = state
-    assert world.open(world.url()) == CLOSED
-    assert world.events[-1]["errorCode"] == "TargetUnreachable"
-
-
-def test_an_address_of_no_instance_is_unreachable(shared_world: Fleet) -> None:
-    for address in ("10.0.9.9", "fd00:1::11"):
-        assert shared_world.open(shared_world.url(address=address)) == CLOSED
-        assert f"no instance has the address {address}" in shared_world.events[-1]["errorMessage"]
-
-
-@pytest.mark.parametrize(
-    ("of_endpoint", "of_instance", "preserve", "source", "peer"),
-    [
-        (TO_ALL, FROM_THE_GROUP, False, None, "127.0.0.1"),
-        (TO_ALL, NONE, False, None, None),
-        (NONE, FROM_THE_GROUP, False, None, None),
-        (TO_THE_GROUP, FROM_THE_GROUP, False, None, None),  # the endpoint is not in the group that may enter
-        (f"{TO_THE_GROUP} {TO_ALL}", FROM_THE_GROUP, False, None, "127.0.0.1"),
-        (f"{NONE} {TO_THE_FIRST} {TO_ALL}", f"{NONE} {FROM_THE_GROUP}", False, None, "127.0.0.1"),
-        (TO_THE_FIRST, FROM_THE_ENDPOINT, False, None, "127.0.0.1"),
-        (TO_THE_FIRST, FROM_THE_CLIENT, False, "127.0.0.2", None),  # it sees the endpoint's address
-        (TO_THE_FIRST, FROM_THE_CLIENT, True, "127.0.0.2", "127.0.0.2"),
-        (TO_THE_FIRST, FROM_THE_CLIENT, True, "127.0.0.3", None),
-        (TO_THE_FIRST, FROM_THE_ENDPOINT, True, "127.0.0.2", None),  # it sees the client's address
-        (TO_ALL, FROM_THE_GROUP, True, "127.0.0.3", "127.0.0.3"),
-        (NONE, FROM_THE_CLIENT, True, "127.0.0.2", None),
-    ],
-)
-def test_security_groups_decide_by_address_and_by_group_and_deny_by_default(
-    world: Fleet, of_endpoint: str, of_instance: str, preserve: bool, source: Optional[str], peer: Optional[str]
-) -> None:
-    address_type = "ipv4" if preserve else "dualstack"
-    world.endpoint.settings = dataclasses.replace(
-        world.endpoint.settings, security_groups=tuple(of_endpoint.split()), preserve_client_ip=preserve,
-        ip_address_type=address_type,
-    )  # fmt: skip
-    world.instance().machine.security_groups = tuple(of_instance.split())
-    assert world.open(world.url(), source) == (OPEN if peer else CLOSED)
-    assert world.target.peers == ([peer] if peer else [])
-
-
-def test_a_group_that_lets_connections_out_to_one_address_does_not_for_another(world: Fleet) -> None:
-    world.endpoint.settings = dataclasses.replace(world.endpoint.settings, security_groups=(TO_THE_FIRST, TO_ALL))
-    assert world.open(world.url(address="10.0.1.1")) == OPEN
-    world.endpoint.settings = dataclasses.replace(world.endpoint.settings, security_groups=(TO_THE_FIRST,))
-    world.instance().machine.security_groups = (FROM_THE_ENDPOINT,)
-    assert world.open(world.url(address="10.0.1.1")) == CLOSED
-    assert world.open(world.url(port=3389)) == CLOSED
-    assert world.open(world.url()) == OPEN
-
-
-@pytest.mark.parametrize(
-    ("address_type", "address", "opened"),
-    [
-        ("ipv4", "10.0.1.0", True),
-        ("ipv4", "fd00:1::10", False),
-        ("ipv6", "10.0.1.0", False),
-        ("ipv6", "fd00:1::10", True),
-        ("dualstack", "10.0.1.0", True),
-        ("dualstack", "FD00:1:0::10", True),
-    ],
-)
-@pytest.mark.parametrize("group", [FROM_THE_GROUP, FROM_THE_ENDPOINT])
-def test_an_endpoint_reaches_addresses_of_its_address_type(
-    world: Fleet, address_type: str, address: str, opened: bool, group: str
-) -> None:
-    world.endpoint.settings = dataclasses.replace(world.endpoint.settings, ip_address_type=address_type)
-    world.instance().machine.security_groups = (group,)
-    assert world.open(world.url(address=address)) == (OPEN if opened else CLOSED)
+    assert (found if usable else code(found)) == (OPEN if usable else (400, "IncorrectState"))
