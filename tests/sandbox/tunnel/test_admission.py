@@ -205,6 +205,7 @@ def test_other_ports_are_opened_only_where_the_world_says_so(world: Fleet) -> No
     assert code(world.open(world.url(port=5432))) == INVALID
     world.sandbox.cloud.other_ports = True
     assert world.open(world.url(port=5432)) == OPEN
+    assert code(world.open(world.url(port=65536))) == INVALID
 
 
 @pytest.mark.parametrize(
