@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from typing import Optional
 
 import pytest
@@ -100,3 +101,12 @@ def test_an_endpoint_of_another_account_leads_to_the_instance_of_that_account_at
     world.sandbox.cloud.region(OTHER_ACCOUNT, REGION).instances[FOREIGN].machine.state = State.STOPPED
     assert world.open(world.url("mallory", endpoint=FOREIGN_ENDPOINT)) == CLOSED
     assert world.events[-1]["errorMessage"] == f"{FOREIGN} is stopped"
+
+
+def test_an_instance_of_another_vpc_is_not_reached_though_it_has_an_address_of_this_one(world: Fleet) -> None:
+    other = world.instance("i-0000000000000000b")
+    other.machine = dataclasses.replace(
+        other.machine, private_ip=ipaddress.IPv4Address("10.0.1.9"), security_groups=(FROM_THE_GROUP,)
+    )
+    assert world.open(world.url(address="10.0.1.9")) == CLOSED
+    assert world.events[-1]["errorMessage"] == "no instance has the address 10.0.1.9"
