@@ -79,3 +79,11 @@ def test_tags_need_a_policy_that_allows_to_create_them(
     create_action = {"StringEquals": {"ec2:CreateAction": "CreateInstanceConnectEndpoint"}}
     shared_world.attach("alice", {**endpoints, "Resource": "*"}, {**tags, "Condition": create_action})
     assert problem(lambda: create(shared_world, DryRun=True, **with_tags)) == ("DryRunOperation", 412)
+
+
+def test_a_new_endpoint_needs_a_permission_for_its_network_interface_too(shared_world: Fleet) -> None:
+    own = {"Effect": "Allow", "Action": "ec2:CreateInstanceConnectEndpoint", "Resource": "*"}
+    shared_world.attach("alice", own)
+    assert problem(lambda: create(shared_world, who="alice", DryRun=True)) == ("UnauthorizedOperation", 403)
+    shared_world.attach("alice", own, {**own, "Action": "ec2:CreateNetworkInterface"})
+    assert problem(lambda: create(shared_world, who="alice", DryRun=True)) == ("DryRunOperation", 412)
