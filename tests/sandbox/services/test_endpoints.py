@@ -202,3 +202,12 @@ def test_an_endpoint_that_does_not_exist_or_is_anothers_is_neither_changed_nor_d
     assert problem(lambda: modify(shared_world, endpoint, PreserveClientIp=True)) == (error, 400)
     assert problem(lambda: delete(shared_world, endpoint)) == (error, 400)
     assert len(describe(shared_world, "mallory")) == 1
+
+
+def test_a_client_token_may_be_used_again_when_its_endpoint_is_forgotten(world: Fleet) -> None:
+    first = create(world, ClientToken="t")["InstanceConnectEndpoint"]["InstanceConnectEndpointId"]
+    world.clock.ahead += 61
+    delete(world, first)
+    world.clock.ahead += 122
+    assert create(world, ClientToken="t")["InstanceConnectEndpoint"]["InstanceConnectEndpointId"] != first
+    assert first not in world.region.endpoints

@@ -246,6 +246,9 @@ def test_a_tag_of_a_session_replaces_that_of_its_role_in_any_case(world: Fleet) 
     assert as_session(world, assume(world), "ec2").describe_vpcs()["Vpcs"]
     tagged = as_session(world, assume(world, Tags=[{"Key": "tEAM", "Value": "blue"}]), "ec2")
     assert problem(tagged.describe_vpcs) == ("UnauthorizedOperation", 403)
+    blue = {"StringEquals": {"aws:PrincipalTag/team": "blue"}}
+    world.attach("Tested", {"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": blue})
+    assert tagged.describe_vpcs()["Vpcs"]
 
 
 def test_the_trail_has_the_assumed_role_but_no_secret(world: Fleet) -> None:
