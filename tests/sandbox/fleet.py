@@ -143,7 +143,7 @@ class Fleet:
         return list(reversed(self.sandbox.trail.newest_first()))
 
     def credentials(self, who: str) -> Credentials:
-        found = self.sandbox.cloud.directory.credentials_of(who)
+        found = self.sandbox.cloud.directory.credentials_of(self.sandbox.cloud.directory.find(who))
         return Credentials(found.access_key_id, found.secret, found.token)
 
     @property

@@ -125,7 +125,7 @@ def test_a_url_of_a_session_is_refused_when_the_session_has_expired(world: Fleet
     assert world.open(world.url("Operators/s1")) == OPEN
     session = world.sandbox.cloud.directory.find("Operators/s1")
     assert isinstance(session, Session)
-    credentials = world.sandbox.cloud.directory.credentials_of("Operators/s1")
+    credentials = world.sandbox.cloud.directory.credentials_of(session)
     url = world.url("Operators/s1")
     expired = dataclasses.replace(session, expires=world.clock() - 1)
     world.sandbox.cloud.directory.add(dataclasses.replace(credentials, principal=expired))
