@@ -13,13 +13,13 @@ from typing import List
 
 from testbed import private_host
 
-from . import cases, counts, load, logins, oslogin, picture
+from . import cases, counts, load, logins, oslogin, picture, tunnel
 from .bench import Bench
 from .measure import Case, WrongAnswer, bare_python, run, save, table
 from .measure import load as load_ratios
 
 
-def measured(bench: Bench, stack: contextlib.ExitStack, rounds: int) -> List[Case]:
+def measured(bench: Bench, peers: tunnel.Peers, stack: contextlib.ExitStack, rounds: int) -> List[Case]:
     """Every case, measured."""
     ordinary = [Case("python3 -IS -c pass", bare_python), *cases.client_cases(bench)]
     without_imds = cases.hanging(bench)
@@ -34,7 +34,9 @@ def measured(bench: Bench, stack: contextlib.ExitStack, rounds: int) -> List[Cas
     bench.clear_cache()
     concurrent = [load.storm(bench), load.cached_while_others_wait(bench, stack)]
     run(concurrent, rounds)
-    return [*ordinary, *without_imds, *concurrent]
+    tunnels = tunnel.cases(peers)
+    run(tunnels, rounds)
+    return [*ordinary, *without_imds, *concurrent, *tunnels]
 
 
 def main() -> int:
@@ -57,8 +59,9 @@ def main() -> int:
         os.chmod(name, 0o755)  # noqa: S103 - sshd's command must be readable
         bench = Bench(Path(name), stack)
         try:
-            found = measured(bench, stack, arguments.rounds)
-            lines = list(counts.counts(bench, stack))
+            peers = tunnel.Peers(Path(name, "tunnel"), stack)
+            found = measured(bench, peers, stack, arguments.rounds)
+            lines = [*counts.counts(bench, stack), *tunnel.lines(peers)]
         except WrongAnswer as problem:
             print(f"eic-sshd: {problem}", file=sys.stderr)
             return 1

@@ -26,8 +26,9 @@ from ..trail.event import Answered, Asked, event
 from ..trail.trail import Trail
 from . import admission
 from .admission import Refused, Tunnel, Unreachable
-from .relay import new_websocket, relay
+from .relay import relay
 from .target import CannotConnect, Target, connect
+from .websocket import new_websocket
 
 UNREACHABLE = "Unable to connect to target"
 _MARK = ".ec2-instance-connect-endpoint."
@@ -143,7 +144,9 @@ class Tunnels:
             raise _RefusedTunnel(handshake, refused) from None
 
     async def _run(self, request: web.Request, handshake: _Handshake, tunnel: Tunnel) -> web.StreamResponse:
-        websocket = new_websocket()
+        websocket, transport = new_websocket(), request.transport
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
         websocket.headers["X-Amzn-RequestId"] = handshake.asked.request_id
         await websocket.prepare(request)
         stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -157,11 +160,7 @@ class Tunnels:
                 await websocket.close(code=_INTERNAL_ERROR, message=UNREACHABLE.encode())
                 return websocket
             self._trail.record(event(handshake.asked, handshake.answered))
-            client = request.transport
-            if client is None:  # the client closed its connection meanwhile
-                target.abort()
-                return websocket
-            await relay(websocket, client, target, max_duration=tunnel.duration, stop=stop)
+            await relay(websocket, transport, target, max_duration=tunnel.duration, stop=stop)
         finally:
             self._stops.discard(stop)
         return websocket

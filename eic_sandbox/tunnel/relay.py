@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Relays between a client's WebSocket and its target until one of them ends, or the time is over.
 
-What one side does not read is not read from the other: the client's connection is paused while its target takes
-nothing, so that a client that sends without end (the AWS CLI sends empty frames at the end of its input) fills no
-memory.
+What one side does not read is not read from the other. Empty frames and PINGs without end
+fill no memory either.
 """
 
 from __future__ import annotations
@@ -12,23 +11,22 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
-from aiohttp import WSMsgType, web
+from aiohttp import WebSocketError, WSMessage, WSMsgType
 
 from .target import Target
+from .websocket import GONE, GRACE, LINGER, WebSocket, uninterrupted, within
 
 TIME_OVER = "The tunnel reached its maximum duration"
 RESET = "The target reset the connection"
 ONLY_BINARY = "Only binary messages are accepted"
-MAX_MESSAGE = 1024 * 1024  # bytes; the AWS CLI sends up to 65,000 in a message
-GRACE = 1.0  # seconds for which a peer may take its last bytes, and close
-_PIECE = 256 * 1024  # bytes in a message to the client
-_HIGH_WATER = 512 * 1024  # bytes that wait for the target when the client is paused
+_TO_CLIENT = 512 * 1024  # bytes that may wait for the client before its target is not read
+_OVERHEAD = 16 * 1024  # bytes that WebSocket and TLS add to a message at most
+_PONGS = 64 * 1024  # bytes that wait for the client when PINGs are not answered
 
-# RFC 6455 section 7.4.1.
-_OK, _GOING_AWAY, _UNSUPPORTED, _ABNORMAL, _INTERNAL_ERROR = 1000, 1001, 1003, 1006, 1011
-_CLOSED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+# RFC 6455 section 7.4.1. 1005 and 1006 are in no frame: no code was sent, or no Close at all.
+_OK, _GOING_AWAY, _UNSUPPORTED, _NO_CODE, _ABNORMAL, _INTERNAL_ERROR = 1000, 1001, 1003, 1005, 1006, 1011
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,8 @@ class Counts:
     down: int = 0
 
 
-def new_websocket() -> web.WebSocketResponse:
-    """A WebSocket for `relay`: without compression, which costs more than it saves for what ssh has encrypted."""
-    return web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE, timeout=GRACE, autoping=True)
-
-
 async def relay(
-    websocket: web.WebSocketResponse,
+    websocket: WebSocket,
     client: asyncio.Transport,
     target: Target,
     *,
@@ -67,28 +60,33 @@ async def relay(
     counts: Optional[Counts] = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
-    """Relay, then close both connections, within `max_duration` and GRACE, in seconds.
+    """Relay, then close both connections, within `max_duration` and twice GRACE, in seconds.
 
     `client` is the connection below the WebSocket. `stop` ends the tunnel with a reason for the client.
     """
     deadline = clock() + max_duration
     counts = counts or Counts()
     up = asyncio.ensure_future(_up(websocket, client, target, counts))
-    down = asyncio.ensure_future(_down(websocket, target, counts))
+    down = asyncio.ensure_future(_down(websocket, client, target, counts))
     causes: List[asyncio.Future[Any]] = [up, down, *([stop] if stop is not None else [])]
     try:
         await asyncio.wait(causes, timeout=max(deadline - clock(), 0), return_when=asyncio.FIRST_COMPLETED)
         ended = _cause(up, down, stop)
-        if ended.by == "client":
-            await _finish(target)
         await _end(up, down)
-        if ended.code != _ABNORMAL:
-            await _within_grace(websocket.close(code=ended.code, message=ended.reason.encode()))
+        left = max(deadline - clock(), GRACE)
+        if not websocket.closed:
+            seconds = left if ended.by == "target" else GRACE
+            await websocket.close_and_wait(client, ended.code, ended.reason, seconds)
+        if ended.by == "client":
+            if not client.is_closing():
+                client.close()  # a second close() would make abort() impossible for TLS of Python 3.11
+            await _finish(target, min(left, LINGER))
         return ended
     finally:
         await _end(up, down)
-        target.abort()
-        client.abort()
+        target.connection.abort()
+        with contextlib.suppress(*GONE):
+            client.abort()
 
 
 def _cause(up: asyncio.Future[Ended], down: asyncio.Future[Ended], stop: Optional[asyncio.Future[str]]) -> Ended:
@@ -100,55 +98,93 @@ def _cause(up: asyncio.Future[Ended], down: asyncio.Future[Ended], stop: Optiona
     return Ended(_GOING_AWAY, TIME_OVER, "time")
 
 
-async def _up(websocket: web.WebSocketResponse, client: asyncio.Transport, target: Target, counts: Counts) -> Ended:
+async def _up(websocket: WebSocket, client: asyncio.Transport, target: Target, counts: Counts) -> Ended:
     """From the client to the target, until the client closes."""
-    to_target = target.writer.transport
     while True:
         message = await websocket.receive()
         if message.type is WSMsgType.BINARY:
             if not message.data:
                 continue
+            if target.connection.is_closing():
+                return Ended(_INTERNAL_ERROR, RESET, "target")
             counts.up += len(message.data)
-            target.writer.write(message.data)
-            if to_target.get_write_buffer_size() > _HIGH_WATER:
-                client.pause_reading()
-                try:
-                    await target.writer.drain()
-                except OSError:
-                    return Ended(_INTERNAL_ERROR, RESET, "target")
-                client.resume_reading()
-        elif message.type in _CLOSED:
-            return Ended(websocket.close_code or _ABNORMAL, "", "client")
-        elif message.type is WSMsgType.TEXT:
-            return Ended(_UNSUPPORTED, ONLY_BINARY, "client")
+            target.connection.write(message.data)
+            if target.busy:
+                with _paused(client):
+                    await target.drain()
+        elif message.type is WSMsgType.PING:
+            await _pong(websocket, client, message.data)
+        elif message.type is not WSMsgType.PONG:
+            return _end_of(message)
 
 
-async def _down(websocket: web.WebSocketResponse, target: Target, counts: Counts) -> Ended:
+def _end_of(message: WSMessage) -> Ended:
+    if message.type is WSMsgType.TEXT:
+        return Ended(_UNSUPPORTED, ONLY_BINARY, "client")
+    if message.type is WSMsgType.CLOSE:
+        return Ended(message.data or _NO_CODE, message.extra or "", "client")
+    if message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
+        return Ended(message.data.code, str(message.data), "client")
+    return Ended(_ABNORMAL, "", "client")
+
+
+async def _pong(websocket: WebSocket, client: asyncio.Transport, data: bytes) -> None:
+    """Answer a PING, unless answers already wait for the client: RFC 6455 section 5.5.3 allows to leave some out."""
+    with contextlib.suppress(*GONE):
+        if client.get_write_buffer_size() < _PONGS:
+            await uninterrupted(websocket.pong(data))
+
+
+@contextlib.contextmanager
+def _paused(client: asyncio.Transport) -> Iterator[None]:
+    """Reads nothing of the client: aiohttp 3.8 sets no limit to the number of empty messages that wait."""
+    with contextlib.suppress(*GONE):
+        client.pause_reading()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(*GONE):
+            client.resume_reading()
+
+
+async def _down(websocket: WebSocket, client: asyncio.Transport, target: Target, counts: Counts) -> Ended:
     """From the target to the client, until the target closes, or the client is gone."""
+    with contextlib.suppress(*GONE):
+        client.set_write_buffer_limits(_TO_CLIENT, _TO_CLIENT)
     while True:
         try:
-            data = await target.reader.read(_PIECE)
+            data = await target.read()
         except OSError:
             return Ended(_INTERNAL_ERROR, RESET, "target")
         if not data:
             return Ended(_OK, "", "target")
         counts.down += len(data)
         try:
-            await websocket.send_bytes(data)
-        except (OSError, RuntimeError):  # the connection is closed, or closing: RuntimeError in aiohttp before 3.11
+            await _send(websocket, client, data)
+        except GONE:
+            await asyncio.sleep(GRACE)  # while the client sends no more than its target takes, _up knows how it closed
             return Ended(_ABNORMAL, "", "client")
 
 
-async def _finish(target: Target) -> None:
-    """Let the target take what the client sent last."""
-    with contextlib.suppress(OSError):
-        target.writer.close()
-        await _within_grace(target.writer.wait_closed())
+async def _send(websocket: WebSocket, client: asyncio.Transport, data: bytes) -> None:
+    if client.get_write_buffer_size() + len(data) + _OVERHEAD <= _TO_CLIENT:
+        await websocket.send_bytes(data)  # does not wait: a task would cost more than the message
+    else:
+        await uninterrupted(websocket.send_bytes(data))
 
 
-async def _within_grace(waiting: Any) -> None:
-    with contextlib.suppress(asyncio.TimeoutError, OSError):
-        await asyncio.wait_for(waiting, GRACE)
+async def _finish(target: Target, seconds: float) -> None:
+    """Let the target take what the client sent last, for up to `seconds`, and then close, for up to GRACE.
+
+    A connection with bytes that were not read would be reset, and the target could lose its last ones too.
+    """
+    await within(seconds, target.finish())
+    await within(GRACE, _read_to_end(target))
+
+
+async def _read_to_end(target: Target) -> None:
+    while await target.read():
+        pass
 
 
 async def _end(*tasks: asyncio.Future[Ended]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, seed, settings
 
 from eic_sandbox.pki.authority import Pki
 
-from . import services
+from . import frames, services
 from .targets import DOMAIN, REGION, Target, targets
 
 _BATCH = 500
@@ -44,7 +44,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the first seed (default: by the clock)")
     parser.add_argument("--target", default="", metavar="TEXT", help="only targets whose name has TEXT in it")
     arguments = parser.parse_args()
-    everything = [*targets(Pki(REGION, DOMAIN)), *services.targets()]
+    of_tunnels = Target(frames.NAME, frames.examples(), frames.run)
+    everything = [*targets(Pki(REGION, DOMAIN)), *services.targets(), of_tunnels]
     chosen = [one for one in everything if arguments.target in one.name]
     failed = []
     for target in chosen:

@@ -26,7 +26,7 @@ from eic_sandbox.imds.metadata import InstanceMetadata, values
 from eic_sandbox.server import Sandbox
 from eic_sandbox.services import catalogue
 from eic_sandbox.trail import trail
-from eic_sandbox.tunnel import admission, endpoint, relay
+from eic_sandbox.tunnel import admission, endpoint, relay, websocket
 from eic_sandbox.world import identities, ids, nodes, policies, regions
 from eic_sandbox.world.document import parse
 from eic_sandbox.world.world import build, load
@@ -175,7 +175,7 @@ def test_guide_names_every_refusal_of_a_tunnel_and_every_reason_of_its_end() -> 
     [
         f"fewer than {MAX_TUNNELS} tunnels",
         f"at most {MAX_ENDPOINTS} endpoints in a Region",
-        f"of over {relay.MAX_MESSAGE // 1024**2} MiB",
+        f"of over {websocket.MAX_MESSAGE // 1024**2} MiB",
         f"1 to {admission.MAX_DURATION} seconds",
         f"at most {nodes.MAX_FILE // 1024**2} MiB, {nodes.MAX_NODES:,} values and {nodes.MAX_DEPTH} levels",
         f"at most {ids._MAX_INSTANCES} instances, {regions._MAX_REGIONS} Regions",
