@@ -66,6 +66,7 @@ async def relay(
     """
     deadline = clock() + max_duration
     counts = counts or Counts()
+    websocket.bound(client)
     up = asyncio.ensure_future(_up(websocket, client, target, counts))
     down = asyncio.ensure_future(_down(websocket, client, target, counts))
     causes: List[asyncio.Future[Any]] = [up, down, *([stop] if stop is not None else [])]

@@ -2,7 +2,7 @@
 """The WebSocket of a tunnel: aiohttp's, with an end that a client cannot delay, and that takes nothing from it.
 
 aiohttp's own close() waits without limit for a client that reads nothing. In 3.8 it waits for one message only, not for
-the client's Close.
+the client's Close. 3.9 to 3.13 collect a frame before they compare its length with the limit.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import contextlib
 import time
 from typing import Any, Coroutine, Optional, cast
 
-from aiohttp import web
+from aiohttp import WSMessage, web
 
 MAX_MESSAGE = 1024 * 1024  # bytes; the AWS CLI sends up to 65,000 in a message
 GRACE = 1.0  # seconds for which a peer may take its last bytes, and close
+_MAX_UNREAD = 4 * MAX_MESSAGE  # bytes of a client without a whole message; aiohttp itself pauses a client long before
 LINGER = 30.0  # seconds for which a client may take what its target sent before it closed
 # A connection that is closed, or closing. aiohttp before 3.11 raises RuntimeError, Python before 3.11 AttributeError.
 GONE = (OSError, RuntimeError, AttributeError)
@@ -38,7 +39,24 @@ async def uninterrupted(sending: Coroutine[Any, Any, object]) -> None:
 
 
 class WebSocket(web.WebSocketResponse):
-    """A WebSocket whose Close takes a limited time."""
+    """A WebSocket whose messages and Close are bounded. `bound` must be called once it is open."""
+
+    _client: Optional[_Client] = None
+
+    def bound(self, connection: asyncio.Transport) -> None:
+        """Abort `connection`, which is the one below, when the client sends too much that is no whole message."""
+        with contextlib.suppress(*GONE):
+            aiohttps = cast(asyncio.Protocol, connection.get_protocol())
+            if getattr(aiohttps, "transport", None) is not None:  # aiohttp's protocol has not seen the end
+                self._client = _Client(aiohttps, connection)
+                connection.set_protocol(self._client)
+
+    async def receive(self, timeout: Optional[float] = None) -> WSMessage:
+        """The next message of the client."""
+        message = await super().receive(timeout)
+        if self._client is not None:
+            self._client.unread = 0
+        return message
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
         """Send a Close and wait up to GRACE for the client's. Does nothing if it was called before."""
@@ -52,7 +70,7 @@ class WebSocket(web.WebSocketResponse):
         `connection` is the one below. Once it takes the Close, the client has LINGER at most.
         """
         until = time.monotonic() + seconds
-        aiohttps = cast(asyncio.Protocol, connection.get_protocol())
+        aiohttps = self._client.aiohttps if self._client else cast(asyncio.Protocol, connection.get_protocol())
         await within(seconds, uninterrupted(super().close(code=code, message=reason.encode())))
         await within(min(until - time.monotonic(), LINGER), _discard(connection, aiohttps))
 
@@ -77,19 +95,46 @@ async def _discard(connection: asyncio.Transport, aiohttps: asyncio.Protocol) ->
         await discarding.lost.wait()
 
 
-class _Discarding(asyncio.Protocol):
+class _Replacement(asyncio.Protocol):
     """Takes the place of aiohttp's protocol, and passes on to it all but data."""
 
-    def __init__(self, replaced: asyncio.Protocol) -> None:
-        self._replaced = replaced
+    def __init__(self, aiohttps: asyncio.Protocol) -> None:
+        self.aiohttps = aiohttps
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        self.aiohttps.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.aiohttps.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.aiohttps.resume_writing()
+
+
+class _Client(_Replacement):
+    """Passes data on too, until there is too much without a whole message; `unread` counts its bytes."""
+
+    def __init__(self, aiohttps: asyncio.Protocol, connection: asyncio.Transport) -> None:
+        super().__init__(aiohttps)
+        self.unread = 0
+        self._connection = connection
+
+    def data_received(self, data: bytes) -> None:
+        self.unread += len(data)
+        if self.unread > _MAX_UNREAD:
+            self._connection.abort()
+        else:
+            self.aiohttps.data_received(data)
+
+    def eof_received(self) -> Optional[bool]:
+        return self.aiohttps.eof_received()
+
+
+class _Discarding(_Replacement):
+    def __init__(self, aiohttps: asyncio.Protocol) -> None:
+        super().__init__(aiohttps)
         self.lost = asyncio.Event()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        self._replaced.connection_lost(exc)
+        super().connection_lost(exc)
         self.lost.set()
-
-    def pause_writing(self) -> None:
-        self._replaced.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._replaced.resume_writing()

@@ -12,6 +12,7 @@ from typing import List, Optional, Tuple
 
 import pytest
 
+from eic_sandbox.tunnel import websocket
 from eic_sandbox.tunnel.relay import ONLY_BINARY, RESET, TIME_OVER
 
 from .tunnels import close_payload, echo, frame, run, silent, tunnels
@@ -232,6 +233,26 @@ def test_a_client_that_vanishes_within_a_frame_sends_nothing_of_it(cut: int) -> 
 
     run(scenario)
     assert got == [b""]
+
+
+def test_a_client_whose_frame_fills_memory_is_cut_off_by_any_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp 3.9 to 3.13 collect a frame of any length; here the sandbox's own bound is below a frame that is valid."""
+    monkeypatch.setattr(websocket, "_MAX_UNREAD", 256 * 1024)
+    got: List[bytes] = []
+
+    async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append(await reader.read())
+        writer.close()
+
+    async def scenario() -> None:
+        async with tunnels(target) as served:
+            client = await served.raw()
+            client.writer.write(frame(2, b"before"))
+            client.writer.write(frame(2, b"x" * (1 << 20)))
+            assert (await served.end()).code == 1006
+
+    run(scenario)
+    assert got == [b"before"]
 
 
 def test_a_client_that_sends_without_end_still_gets_the_last_bytes_and_the_close_of_its_target() -> None:
