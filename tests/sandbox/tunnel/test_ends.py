@@ -236,7 +236,7 @@ def test_a_client_that_vanishes_within_a_frame_sends_nothing_of_it(cut: int) -> 
 
 
 def test_a_client_whose_frame_fills_memory_is_cut_off_by_any_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """aiohttp 3.9 to 3.13 collect a frame of any length; here the sandbox's own bound is below a frame that is valid."""
+    """aiohttp 3.9 to 3.13 collect frames of any length. Here the own bound of the sandbox is below a valid frame."""
     monkeypatch.setattr(websocket, "_MAX_UNREAD", 256 * 1024)
     got: List[bytes] = []
 
