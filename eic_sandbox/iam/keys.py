@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The condition keys that the sandbox supplies, and for which actions.
+"""The condition keys that the sandbox supplies; docs/sandbox.md, "IAM", lists for which requests.
 
 Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2" and "... for Amazon EC2
 Instance Connect"; IAM User Guide, "AWS global condition context keys".
@@ -7,84 +7,53 @@ Instance Connect"; IAM User Guide, "AWS global condition context keys".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import Sequence
 
-from . import patterns
 from .patterns import ascii_lower
 from .policy import Policy
 
-_EVERY_ACTION = ("*",)
-_PUSH = ("ec2-instance-connect:SendSSHPublicKey",)
-_CONSOLE = ("ec2-instance-connect:SendSerialConsoleSSHPublicKey",)
-_TUNNEL = ("ec2-instance-connect:OpenTunnel",)
-_CREATE = ("ec2:CreateInstanceConnectEndpoint", "ec2:CreateNetworkInterface", "ec2:CreateTags")
-_ASSUME = ("sts:AssumeRole", "sts:TagSession")
-_TAGGED = (
-    *_PUSH,
-    *_CONSOLE,
-    *_TUNNEL,
-    "ec2:ModifyInstanceConnectEndpoint",
-    "ec2:DeleteInstanceConnectEndpoint",
-    "ec2:CreateTags",
-    "ec2:DeleteTags",
+SUPPLIED = (
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalTag/",
+    "aws:PrincipalType",
+    "aws:RequestTag/",
+    "aws:RequestedRegion",
+    "aws:ResourceTag/",
+    "aws:SecureTransport",
+    "aws:SourceIp",
+    "aws:TagKeys",
+    "aws:TokenIssueTime",
+    "aws:UserAgent",
+    "aws:userid",
+    "aws:username",
+    "ec2:CreateAction",
+    "ec2:Region",
+    "ec2:ResourceTag/",
+    "ec2:osuser",
+    "ec2-instance-connect:maxTunnelDuration",
+    "ec2-instance-connect:privateIpAddress",
+    "ec2-instance-connect:remotePort",
+    "sts:ExternalId",
+    "sts:RoleSessionName",
 )
+"""A name with a final slash is that of all keys that begin with it. `aws:MultiFactorAuthPresent` and the keys of VPC
+endpoints and organizations are never supplied."""
 
 
-@dataclass(frozen=True)
-class SuppliedKey:
-    """A key, or with a final slash all keys that begin with it; and the patterns of the actions that have it."""
-
-    name: str
-    actions: Tuple[str, ...] = _EVERY_ACTION
-
-    def covers(self, key: str) -> bool:
-        """Whether `key`, in any case, is this key."""
-        name, key = ascii_lower(self.name), ascii_lower(key)
-        return key.startswith(name) and len(key) > len(name) if name.endswith("/") else key == name
-
-
-SUPPLIED: Tuple[SuppliedKey, ...] = (
-    SuppliedKey("aws:CurrentTime"),
-    SuppliedKey("aws:EpochTime"),
-    SuppliedKey("aws:PrincipalAccount"),
-    SuppliedKey("aws:PrincipalArn"),
-    SuppliedKey("aws:PrincipalTag/"),
-    SuppliedKey("aws:PrincipalType"),
-    SuppliedKey("aws:RequestedRegion"),
-    SuppliedKey("aws:SecureTransport"),
-    SuppliedKey("aws:SourceIp"),
-    SuppliedKey("aws:TokenIssueTime"),
-    SuppliedKey("aws:UserAgent"),
-    SuppliedKey("aws:userid"),
-    SuppliedKey("aws:username"),
-    SuppliedKey("aws:RequestTag/", (*_CREATE, *_ASSUME)),
-    SuppliedKey("aws:TagKeys", (*_CREATE, *_ASSUME, "ec2:DeleteTags")),
-    SuppliedKey("aws:ResourceTag/", (*_TAGGED, *_ASSUME)),
-    SuppliedKey("ec2:ResourceTag/", _TAGGED),
-    SuppliedKey("ec2:CreateAction", ("ec2:CreateTags",)),
-    SuppliedKey("ec2:Region", ("ec2:*",)),
-    SuppliedKey("ec2:osuser", _PUSH),
-    SuppliedKey("ec2-instance-connect:maxTunnelDuration", _TUNNEL),
-    SuppliedKey("ec2-instance-connect:privateIpAddress", _TUNNEL),
-    SuppliedKey("ec2-instance-connect:remotePort", _TUNNEL),
-    SuppliedKey("sts:ExternalId", _ASSUME),
-    SuppliedKey("sts:RoleSessionName", _ASSUME),
-)
-"""Some depend on the principal: an assumed role has no `aws:username`, a user no `aws:TokenIssueTime`.
-`aws:MultiFactorAuthPresent` and the keys of VPC endpoints and organizations are never supplied."""
-
-
-def is_supplied(key: str, action: str) -> bool:
-    """Whether the sandbox can supply the key for this action."""
-    folded = ascii_lower(action)
-    return any(
-        supplied.covers(key)
-        and any(patterns.matches(patterns.wild(ascii_lower(pattern)), folded) for pattern in supplied.actions)
-        for supplied in SUPPLIED
-    )
+def is_supplied(key: str) -> bool:
+    """Whether some request in the sandbox can have `key`, in any case."""
+    folded = ascii_lower(key)
+    for name in map(ascii_lower, SUPPLIED):
+        if folded == name and not name.endswith("/"):
+            return True
+        if name.endswith("/") and folded.startswith(name) and folded != name:
+            return True
+    return False
 
 
 def unsupplied(policy: Policy) -> Sequence[str]:
     """The keys that the policy names and that the sandbox never supplies, sorted; in the policy's spelling."""
-    return [key for key in policy.condition_keys if not any(supplied.covers(key) for supplied in SUPPLIED)]
+    return [key for key in policy.condition_keys if not is_supplied(key)]

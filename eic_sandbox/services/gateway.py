@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Callable, Mapping, Optional, Tuple
 
 from aiohttp import web
@@ -29,17 +29,6 @@ from .errors import ServiceError
 MAX_BODY = 256 * 1024  # bytes
 _GLOBAL_REGION = "us-east-1"  # of STS's global endpoint
 _UNKNOWN_ACCOUNT, _UNKNOWN_NAME = "", "Unknown"
-
-
-@dataclass(frozen=True)
-class _Request:
-    """A request that was read: `service` is that of its signature, or the one that its form suggests."""
-
-    raw: HttpRequest
-    service: Service
-    operation: str
-    query: Optional[query_protocol.Query]
-    id: str
 
 
 class Api:

@@ -147,7 +147,7 @@ def test_guide_names_every_operator_and_condition_key() -> None:
     written = set(re.findall(r"`([A-Za-z]+)`", text))
     written |= {name.replace("Numeric", "Date") for name in written if name.startswith("Numeric")}
     assert set(OPERATORS) - written == set()
-    keys = [f"{one.name}KEY" if one.name.endswith("/") else one.name for one in SUPPLIED]
+    keys = [f"{name}KEY" if name.endswith("/") else name for name in SUPPLIED]
     assert [key for key in keys if f"`{key}`" not in text] == []
 
 

@@ -8,42 +8,24 @@ import pytest
 from eic_sandbox.iam.keys import is_supplied, unsupplied
 from eic_sandbox.iam.policy import Policy, parse, parse_trust
 
-SEND, OPEN = "ec2-instance-connect:SendSSHPublicKey", "ec2-instance-connect:OpenTunnel"
-
 
 @pytest.mark.parametrize(
-    ("key", "action", "supplied"),
+    ("key", "supplied"),
     [
-        ("aws:SourceIp", SEND, True),
-        ("AWS:SOURCEIP", "EC2:DescribeInstances", True),
-        ("aws:SourceIp2", SEND, False),
-        ("aws:PrincipalTag/team", OPEN, True),
-        ("aws:PrincipalTag/", OPEN, False),
-        ("aws:PrincipalTag", OPEN, False),
-        ("ec2:osuser", SEND, True),
-        ("ec2:osuser", "ec2-instance-connect:sendsshpublickey", True),
-        ("ec2:osuser", OPEN, False),
-        ("ec2:osuser", "ec2-instance-connect:SendSerialConsoleSSHPublicKey", False),
-        ("ec2-instance-connect:remotePort", OPEN, True),
-        ("ec2-instance-connect:MaxTunnelDuration", OPEN, True),
-        ("ec2-instance-connect:remotePort", SEND, False),
-        ("aws:ResourceTag/team", SEND, True),
-        ("ec2:ResourceTag/team", OPEN, True),
-        ("ec2:ResourceTag/team", "ec2:DescribeInstances", False),
-        ("ec2:Region", "ec2:DescribeInstances", True),
-        ("aws:RequestTag/team", "ec2:CreateInstanceConnectEndpoint", True),
-        ("aws:RequestTag/team", SEND, False),
-        ("sts:RoleSessionName", "sts:AssumeRole", True),
-        ("sts:ExternalId", "sts:AssumeRole", True),
-        ("aws:RequestTag/team", "sts:TagSession", True),
-        ("aws:TokenIssueTime", SEND, True),
-        ("ec2:CreateAction", "ec2:CreateTags", True),
-        ("ec2:CreateAction", "ec2:DeleteTags", False),
-        ("aws:MultiFactorAuthPresent", SEND, False),
+        ("aws:SourceIp", True),
+        ("AWS:SOURCEIP", True),
+        ("aws:SourceIp2", False),
+        ("aws:SourceI", False),
+        ("aws:PrincipalTag/team", True),
+        ("AWS:PrincipalTag/Team", True),
+        ("aws:PrincipalTag/", False),
+        ("aws:PrincipalTag", False),
+        ("ec2-instance-connect:MaxTunnelDuration", True),
+        ("aws:MultiFactorAuthPresent", False),
     ],
 )
-def test_key_is_supplied_for_these_actions(key: str, action: str, supplied: bool) -> None:
-    assert is_supplied(key, action) is supplied
+def test_key_is_supplied_in_any_case(key: str, supplied: bool) -> None:
+    assert is_supplied(key) is supplied
 
 
 def policy(**statement: object) -> Policy:
