@@ -11,7 +11,10 @@ from ..iam.evaluate import Verdict, evaluate, refusal
 from ..iam.request import Request, context
 from .principals import Principal, Session
 
-Keys = Mapping[str, Union[str, Tuple[str, ...]]]
+KeyValue = Union[str, Tuple[str, ...]]
+"""The value of a condition key, or its values."""
+
+Keys = Mapping[str, KeyValue]
 
 
 class AccessDenied(Exception):
@@ -34,9 +37,9 @@ def utc(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def principal_keys(principal: Principal) -> Dict[str, Union[str, Tuple[str, ...]]]:
+def principal_keys(principal: Principal) -> Dict[str, KeyValue]:
     """The condition keys of the caller (IAM User Guide, "AWS global condition context keys")."""
-    keys: Dict[str, Union[str, Tuple[str, ...]]] = {
+    keys: Dict[str, KeyValue] = {
         "aws:PrincipalArn": principal.principal_arn,
         "aws:PrincipalAccount": principal.account.id,
         "aws:PrincipalType": "User" if principal.kind == "IAMUser" else principal.kind,
@@ -51,9 +54,9 @@ def principal_keys(principal: Principal) -> Dict[str, Union[str, Tuple[str, ...]
     return keys
 
 
-def origin_keys(origin: Origin) -> Dict[str, Union[str, Tuple[str, ...]]]:
+def origin_keys(origin: Origin) -> Dict[str, KeyValue]:
     """The condition keys of the place and time of a call."""
-    keys: Dict[str, Union[str, Tuple[str, ...]]] = {
+    keys: Dict[str, KeyValue] = {
         "aws:SourceIp": origin.address,
         "aws:SecureTransport": "true" if origin.secure else "false",
         "aws:CurrentTime": utc(origin.now),

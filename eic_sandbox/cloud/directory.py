@@ -11,7 +11,7 @@ from ..iam.policy import Policy
 from .principals import Credentials, Principal, Role, Session, User
 from .text import listed, shown
 
-_KEY_ALPHABET = string.ascii_uppercase + "234567"
+ID_ALPHABET = string.ascii_uppercase + "234567"  # of the ids that IAM makes
 _MAX_SESSIONS = 5000  # those of AssumeRole that are kept; the oldest are dropped
 _MAX_POLICIES = 100  # of a user or role
 
@@ -142,4 +142,4 @@ class Directory:
 
 def unique_id(prefix: str) -> str:
     """A new id of IAM: 4 letters for the kind of thing, 16 random ones (IAM User Guide, "Unique identifiers")."""
-    return prefix + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16))
+    return prefix + "".join(secrets.choice(ID_ALPHABET) for _ in range(16))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Set, Tuple
 
-from .network import Address
+from .network import Address, Network
 from .partitions import partition
 
 MAX_TUNNELS = 20
@@ -126,12 +125,11 @@ def dns_suffix(region: str, fips: bool = False) -> str:
     return f"{word}.{middle}ec2-instance-connect-endpoint.{region}.{partition(region).domain}"
 
 
-def interface_address(network: object, taken: Set[Address]) -> Optional[Address]:
+def interface_address(network: Network, taken: Set[Address]) -> Optional[Address]:
     """A free address of a subnet for an endpoint's network interface; None if there is none.
 
     The first four addresses of a subnet and its last are AWS's own (Amazon VPC User Guide, "Subnet sizing").
     """
-    assert isinstance(network, (ipaddress.IPv4Network, ipaddress.IPv6Network))
     for offset in range(2, min(network.num_addresses - 4, 1000)):
         address = network[network.num_addresses - offset]
         if address not in taken:

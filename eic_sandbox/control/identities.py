@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Dict, List, Tuple, Union
+from typing import Dict, List, Tuple
 
 from aiohttp import web
 
@@ -23,8 +23,6 @@ from .http import BadRequest
 _ACTION = re.compile(r"[A-Za-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _POLICY_NAME = re.compile(r"[A-Za-z0-9+=,.@_ -]{1,128}")  # with a space: "policy 1" is written out in a world file
 _REVOCATION = "AWSRevokeOlderSessions"
-
-Keys = Dict[str, Union[str, Tuple[str, ...]]]
 
 
 class Identities:
@@ -139,11 +137,11 @@ def _policy_name(name: str) -> str:
     return name
 
 
-def _context(given: object) -> Keys:
+def _context(given: object) -> access.Keys:
     """The condition keys of a request, each with a text or a list of them. Raises BadRequest."""
     if not isinstance(given, dict):
         raise BadRequest('the body: context is not an object. Send {"KEY": "VALUE"}.')
-    found: Keys = {}
+    found: Dict[str, access.KeyValue] = {}
     for key, value in given.items():
         if not is_key(key):
             raise BadRequest(f"context: not a condition key ({shown(key)}). Use SERVICE:NAME, such as aws:SourceIp.")

@@ -7,9 +7,12 @@ import difflib
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Dict, Iterable, List, NoReturn, Sequence, Tuple
+from typing import Dict, Iterable, List, NoReturn, Sequence, Tuple, Union
 
 from .errors import Path, PolicyError, show
+
+Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
+"""A value of a decoded JSON document."""
 
 MAX_SIZE = 10_240
 """Characters without white space. IAM's largest limit: the inline policies of a role (IAM User Guide, "IAM and AWS STS

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Generic, List, Mapping, Optional, TypeVar, Union
+from typing import Callable, Generic, List, Mapping, Optional, TypeVar
 
 from ..cloud import access
 from ..cloud.cloud import Cloud
 from ..cloud.principals import Principal
 from ..cloud.region import Region
+from ..iam.document import Json
 from ..iam.request import Request
 
-Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
 Parameters = TypeVar("Parameters")
 Output = TypeVar("Output")
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Dict, Mapping, Tuple
 
 from ..cloud.authentication import Failure
+from ..iam.document import Json
 from ..trail.trail import Trail
 from . import cloudtrail, ec2, ec2_endpoints, instance_connect, sts
-from .call import Json, Operation
+from .call import Operation
 from .query_protocol import Members, Query
 
 JsonOperation = Operation[Mapping[str, Json], Mapping[str, Json]]

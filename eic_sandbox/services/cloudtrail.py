@@ -13,9 +13,10 @@ import json
 import time
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
+from ..iam.document import Json
 from ..trail.event import Event
 from ..trail.trail import Trail
-from .call import Call, Json, Operation
+from .call import Call, Operation
 from .errors import ServiceError
 
 NAME = "cloudtrail"

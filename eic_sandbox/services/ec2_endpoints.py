@@ -11,8 +11,9 @@ new one. It is the same for both, or a condition on it could be met by the one w
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Mapping, Union
+from typing import Dict, List, Mapping
 
+from ..cloud.access import Keys, KeyValue
 from ..cloud.endpoint import Endpoint, EndpointSettings, tag_keys
 from ..cloud.region import Refused, Region
 from . import filters
@@ -44,7 +45,7 @@ def create(call: Call, query: Query) -> Members:
         raise ServiceError("InvalidParameterValue", f"ClientToken has over {_MAX_TOKEN} characters")
     query.flag("DryRun")
     query.require_known()
-    keys: Dict[str, Union[str, tuple[str, ...]]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    keys: Dict[str, KeyValue] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     if tags:
         keys["aws:TagKeys"] = tuple(tags)
     keys.update(tag_keys(subnet.tags) if subnet else {})
@@ -131,7 +132,7 @@ def _named(call: Call, query: Query, action: str) -> Endpoint:
         raise ServiceError(refused.code, refused.message) from None
 
 
-def _require_any(call: Call, action: str, resources: Mapping[str, Mapping[str, Union[str, tuple[str, ...]]]]) -> None:
+def _require_any(call: Call, action: str, resources: Mapping[str, Keys]) -> None:
     """Raises AccessDenied unless the action is allowed on one of the resources, and denied on none."""
     for resource, keys in resources.items():
         if call.denied(action, resource, keys):

@@ -18,8 +18,9 @@ from ..cloud.access import AccessDenied, Origin
 from ..cloud.authentication import Failure, Unauthenticated, authenticate, read
 from ..cloud.cloud import Cloud
 from ..cloud.principals import Credentials
+from ..iam.document import Json
 from ..iam.sigv4 import HttpRequest, Signature
-from ..trail.event import Answered, Asked, Json, event
+from ..trail.event import Answered, Asked, event
 from ..trail.trail import Trail
 from . import http, json_protocol, query_protocol
 from .call import Call

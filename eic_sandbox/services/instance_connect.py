@@ -13,8 +13,9 @@ from typing import Dict, Mapping, Optional
 from ..cloud.endpoint import tag_keys
 from ..cloud.instance import Instance
 from ..cloud.machine import State
+from ..iam.document import Json
 from . import json_protocol
-from .call import Call, Json, Operation
+from .call import Call, Operation
 from .errors import ServiceError
 from .ssh_public_key import UnacceptableKey, authorized_keys_line
 

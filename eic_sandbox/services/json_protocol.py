@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Dict, Mapping
 
-from .call import Json
+from ..iam.document import Json
 from .errors import ServiceError
 
 CONTENT_TYPE = "application/x-amz-json-1.1"

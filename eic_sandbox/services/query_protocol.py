@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
-from .call import Json
+from ..iam.document import Json
 from .errors import ServiceError
 
 CONTENT_TYPE = "text/xml;charset=UTF-8"

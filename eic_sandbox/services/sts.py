@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, Optional, Union
+from typing import Dict, Optional
 
 from ..cloud import access
 from ..cloud.principals import Principal, Role, Session
@@ -52,7 +52,7 @@ def assume_role(call: Call, query: Query) -> Members:
             "ValidationError", "RoleSessionName is not 2 to 64 letters, digits and characters of _+=,.@-"
         )
     policy = _session_policy(query.text("Policy", ""))
-    keys: Dict[str, Union[str, tuple[str, ...]]] = {"sts:RoleSessionName": name}
+    keys: Dict[str, access.KeyValue] = {"sts:RoleSessionName": name}
     external_id = query.text("ExternalId", "")
     if external_id:
         if not _EXTERNAL_ID.fullmatch(external_id):
@@ -119,7 +119,7 @@ def _session_policy(text: str) -> Optional[Policy]:
         raise ServiceError("MalformedPolicyDocument", "The session policy is not JSON") from None
 
 
-def _require_assumable(call: Call, arn: str, keys: Dict[str, Union[str, tuple[str, ...]]], tagged: bool) -> Role:
+def _require_assumable(call: Call, arn: str, keys: access.Keys, tagged: bool) -> Role:
     """The role, if the caller may assume it; a role that does not exist is refused as one that may not be assumed."""
     principal = call.principal
     role = call.cloud.directory.role(arn)
@@ -131,9 +131,7 @@ def _require_assumable(call: Call, arn: str, keys: Dict[str, Union[str, tuple[st
     )
 
 
-def _may(
-    call: Call, principal: Principal, role: Role, action: str, keys: Dict[str, Union[str, tuple[str, ...]]]
-) -> bool:
+def _may(call: Call, principal: Principal, role: Role, action: str, keys: access.Keys) -> bool:
     """The role's trust policy must allow it. So must the caller's policies, unless it names a caller of its account."""
     role_arn = principal.role.arn if isinstance(principal, Session) else None
     asked = access.request(principal, call.origin, action, role.arn, {**keys, **_role_tags(role)})

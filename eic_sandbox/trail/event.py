@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Union
+from typing import Dict, List, Mapping, Optional
 
 from ..cloud.access import utc
 from ..cloud.principals import Credentials, Session
+from ..iam.document import Json
 
-Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
 Event = Dict[str, Json]
 _MAX_TEXT = 8192  # characters of one value
 _MAX_PARAMETERS = 32 * 1024  # characters of JSON, of requestParameters and of responseElements each

@@ -10,14 +10,12 @@ from typing import Dict, Iterator, List, NoReturn, Optional, Tuple, Union
 
 import yaml
 
+from ..cloud.network import Address, Network
+from ..iam.document import Json
 from ..iam.errors import Path, show_path
 from .nodes import MAX_FILE, WorldError, compose
 
-__all__ = ["Address", "Json", "Network", "Value", "WorldError", "parse", "read"]
-
-Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
-Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+__all__ = ["Value", "WorldError", "parse", "read"]
 
 _MAX_KEY = 512  # characters
 _MAX_TEXT = 4096  # characters

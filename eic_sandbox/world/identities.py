@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import string
 from typing import Dict, Optional, Tuple
 
-from ..cloud.directory import Directory
+from ..cloud.directory import ID_ALPHABET, Directory
 from ..cloud.principals import Account, Credentials, Role, Session, User
 from ..cloud.text import listed
 from ..iam.policy import Policy, parse, parse_trust
@@ -24,7 +23,6 @@ _KEY_ID = (r"[A-Z0-9]{16,128}", "16 to 128 capital letters and digits")
 _SECRET = r"[\x21-\x7e]{1,128}"
 _PATH = r"/|/[\x21-\x7e]{1,510}/"
 _MAX_POLICIES = 1500  # customer managed policies of an account (IAM User Guide, "IAM and AWS STS quotas")
-_ALPHABET = string.ascii_uppercase + "234567"
 
 
 class Identities:
@@ -148,4 +146,4 @@ def _trust_of_account(account: Account) -> Dict[str, object]:
 def _stable_id(prefix: str, account: str, name: str) -> str:
     """An id in IAM's form that is the same at each start."""
     digest = hashlib.sha256(f"{prefix} {account} {name}".encode()).digest()
-    return prefix + "".join(_ALPHABET[byte % 32] for byte in digest[:16])
+    return prefix + "".join(ID_ALPHABET[byte % 32] for byte in digest[:16])

@@ -8,8 +8,9 @@ import os
 import stat
 from typing import Callable, Dict, NoReturn, Optional, Tuple
 
+from ..iam.document import Json
 from ..iam.policy import Policy, PolicyError
-from .document import Json, Value, WorldError, parse
+from .document import Value, WorldError, parse
 
 MAX_FILE = 64 * 1024  # bytes
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from eic_sandbox.cloud.principals import Account, Credentials, User
-from eic_sandbox.trail.event import Answered, Asked, Event, Json, event
+from eic_sandbox.iam.document import Json
+from eic_sandbox.trail.event import Answered, Asked, Event, event
 from eic_sandbox.trail.trail import Trail
 
 USER = User(Account("123456789012"), "alice", "AIDAEXAMPLE")
