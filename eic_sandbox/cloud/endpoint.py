@@ -18,7 +18,7 @@ MAX_TUNNELS = 20
 
 
 class EndpointState(enum.Enum):
-    """The states of an endpoint that the sandbox uses; nothing of its fails to be created."""
+    """The states that an endpoint has in the sandbox, where no change of one fails."""
 
     CREATE_IN_PROGRESS = "create-in-progress"
     CREATE_COMPLETE = "create-complete"
@@ -33,7 +33,7 @@ class EndpointState(enum.Enum):
         return self.value == "create-complete" or self.value.startswith("update-")
 
     @property
-    def quiet(self) -> bool:
+    def stable(self) -> bool:
         """Whether no change of the endpoint is in progress."""
         return self.value.endswith("-complete")
 
@@ -100,7 +100,7 @@ class Endpoint:
 
     @property
     def fips_dns_name(self) -> str:
-        """The host name for clients that ask for FIPS endpoints."""
+        """The host name for clients that use FIPS endpoints."""
         return f"{self.id}.{dns_suffix(self.region, fips=True)}"
 
     @property

@@ -13,10 +13,10 @@ from .network import Interface, SecurityGroup, Subnet, Vpc
 from .partitions import partition
 
 MAX_ENDPOINTS = 5  # an account and Region (EC2 User Guide, "Quotas for EC2 Instance Connect Endpoint")
-_REMEMBERED = 60  # seconds for which a deleted endpoint is still described
+_DELETED_SHOWN = 60  # seconds for which a deleted endpoint is still described
 
 
-class Refused(Exception):
+class ChangeRefused(Exception):
     """EC2 refuses a change: the error code of its API, and its message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -85,19 +85,21 @@ class Region:
 
     def described_endpoints(self, now: float) -> List[Endpoint]:
         """Every endpoint, and for a while those that were deleted."""
-        self._forget_deleted(now)
+        self._drop_deleted(now)
         return list(self.endpoints.values())
 
-    def _forget_deleted(self, now: float) -> None:
-        gone = [one for one in self.endpoints.values() if one.state(now - _REMEMBERED) is EndpointState.DELETE_COMPLETE]
-        for endpoint in gone:
+    def _drop_deleted(self, now: float) -> None:
+        old = [
+            one for one in self.endpoints.values() if one.state(now - _DELETED_SHOWN) is EndpointState.DELETE_COMPLETE
+        ]
+        for endpoint in old:
             del self.endpoints[endpoint.id]
 
     def endpoint(self, endpoint_id: str, now: float) -> Endpoint:
-        """Raises Refused for an id that is none, or that of a deleted endpoint."""
+        """Raises ChangeRefused for an id that is none, or that of a deleted endpoint."""
         found = self.endpoints.get(endpoint_id)
         if found is None or found.state(now) is EndpointState.DELETE_COMPLETE:
-            raise Refused(
+            raise ChangeRefused(
                 "InvalidInstanceConnectEndpointId.NotFound",
                 f"The instance connect endpoint ID '{endpoint_id}' does not exist",
             )
@@ -106,18 +108,18 @@ class Region:
     def create_endpoint(
         self, subnet_id: str, settings: EndpointSettings, tags: Dict[str, str], client_token: str, now: float
     ) -> Endpoint:
-        """A new endpoint, or the one that this client token made. Raises Refused.
+        """A new endpoint, or the one that this client token made. Raises ChangeRefused.
 
         A client token is compared with the request that made the endpoint, whatever became of the endpoint since (EC2
         API Reference, "Ensuring idempotency").
         """
         subnet = self.subnets[subnet_id]
         settings = self.complete_settings(settings, subnet.vpc_id)
-        self._forget_deleted(now)
+        self._drop_deleted(now)
         for endpoint in self.endpoints.values():
             if client_token and endpoint.client_token == client_token:
                 if (endpoint.subnet_id, endpoint.created_with, endpoint.tags) != (subnet_id, settings, tags):
-                    raise Refused(
+                    raise ChangeRefused(
                         "IdempotentParameterMismatch",
                         "The client token was already used with other parameters of the request",
                     )
@@ -127,7 +129,7 @@ class Region:
         taken |= {instance.machine.private_ip for instance in self.instances.values()}
         address = interface_address(subnet.network, taken)
         if address is None:
-            raise Refused("InsufficientFreeAddressesInSubnet", f"The subnet '{subnet_id}' has no free address")
+            raise ChangeRefused("InsufficientFreeAddressesInSubnet", f"The subnet '{subnet_id}' has no free address")
         made = Endpoint(
             id=f"eice-{secrets.token_hex(9)[:17]}",
             account=self.account,
@@ -149,40 +151,46 @@ class Region:
     def _require_room(self, subnet: Subnet, now: float) -> None:
         there = [one for one in self.endpoints.values() if one.state(now) is not EndpointState.DELETE_COMPLETE]
         if any(endpoint.vpc_id == subnet.vpc_id for endpoint in there):
-            raise Refused(
+            raise ChangeRefused(
                 "InstanceConnectEndpointLimitExceeded",
                 f"The VPC '{subnet.vpc_id}' has an instance connect endpoint already; the limit of a VPC is 1",
             )
         if len(there) >= MAX_ENDPOINTS:
-            raise Refused(
+            raise ChangeRefused(
                 "InstanceConnectEndpointLimitExceeded",
                 f"The limit of {MAX_ENDPOINTS} instance connect endpoints of the account in {self.name} is reached",
             )
 
     def modify_endpoint(self, endpoint: Endpoint, settings: EndpointSettings, now: float) -> None:
-        """Raises Refused while another change is in progress."""
-        self._require_quiet(endpoint, now)
+        """Raises ChangeRefused while another change is in progress."""
+        self._require_stable(endpoint, now)
         endpoint.settings = self.complete_settings(settings, endpoint.vpc_id)
         endpoint.begin(EndpointState.UPDATE_IN_PROGRESS, now + self.delay)
 
     def delete_endpoint(self, endpoint: Endpoint, now: float) -> None:
-        """Raises Refused while another change is in progress."""
-        self._require_quiet(endpoint, now)
+        """Raises ChangeRefused while another change is in progress."""
+        self._require_stable(endpoint, now)
         endpoint.begin(EndpointState.DELETE_IN_PROGRESS, now + self.delay)
 
     @staticmethod
-    def _require_quiet(endpoint: Endpoint, now: float) -> None:
+    def _require_stable(endpoint: Endpoint, now: float) -> None:
         state = endpoint.state(now)
-        if not state.quiet:
-            raise Refused("IncorrectState", f"The instance connect endpoint '{endpoint.id}' is in state {state.value}")
+        if not state.stable:
+            raise ChangeRefused(
+                "IncorrectState", f"The instance connect endpoint '{endpoint.id}' is in state {state.value}"
+            )
 
     def complete_settings(self, settings: EndpointSettings, vpc_id: str) -> EndpointSettings:
-        """With the VPC's default group where none is named. Raises Refused for groups that the VPC does not have."""
+        """With the VPC's default group where none is named. Raises ChangeRefused for a group of another VPC."""
         for group in settings.security_groups:
             if group not in self.groups or self.groups[group].vpc_id != vpc_id:
-                raise Refused("InvalidGroup.NotFound", f"The security group '{group}' does not exist in VPC '{vpc_id}'")
+                raise ChangeRefused(
+                    "InvalidGroup.NotFound", f"The security group '{group}' does not exist in VPC '{vpc_id}'"
+                )
         if settings.preserve_client_ip and settings.ip_address_type != "ipv4":
-            raise Refused("InvalidParameterCombination", "PreserveClientIp is possible with IpAddressType ipv4 only")
+            raise ChangeRefused(
+                "InvalidParameterCombination", "PreserveClientIp is possible with IpAddressType ipv4 only"
+            )
         if settings.security_groups:
             return settings
         default = [one.id for one in self.groups.values() if one.vpc_id == vpc_id and one.name == "default"]

@@ -6,6 +6,8 @@ caller needs is from the EC2 User Guide, "Permissions for EC2 Instance Connect E
 grants all three changes on subnets, and the Service Authorization Reference names the endpoint. Either is enough here,
 and a deny of either counts. aws:ResourceTag has the tags of what exists: of the endpoint, or of the subnet that gets a
 new one. It is the same for both, or a condition on it could be met by the one without tags.
+
+What the Region refuses (ChangeRefused) becomes a ServiceError in the gateway, as AccessDenied does.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Dict, List, Mapping
 
 from ..cloud.access import Keys, KeyValue
 from ..cloud.endpoint import Endpoint, EndpointSettings, tag_keys
-from ..cloud.region import Refused, Region
+from ..cloud.region import Region
 from . import filters
 from .call import Call
 from .ec2 import dry_run
@@ -59,10 +61,7 @@ def create(call: Call, query: Query) -> Members:
     if subnet is None:
         raise ServiceError("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
     dry_run(query)
-    try:
-        made = region.create_endpoint(subnet_id, settings, tags, token, call.origin.now)
-    except Refused as refused:
-        raise ServiceError(refused.code, refused.message) from None
+    made = region.create_endpoint(subnet_id, settings, tags, token, call.origin.now)
     return {"instanceConnectEndpoint": _endpoint(region, made, call.origin.now), "clientToken": made.client_token}
 
 
@@ -97,10 +96,7 @@ def modify(call: Call, query: Query) -> Members:
     settings = _settings(query, endpoint.settings)
     query.require_known()
     dry_run(query)
-    try:
-        call.region.modify_endpoint(endpoint, settings, call.origin.now)
-    except Refused as refused:
-        raise ServiceError(refused.code, refused.message) from None
+    call.region.modify_endpoint(endpoint, settings, call.origin.now)
     return {"return": True}
 
 
@@ -109,10 +105,7 @@ def delete(call: Call, query: Query) -> Members:
     endpoint = _named(call, query, "ec2:DeleteInstanceConnectEndpoint")
     query.require_known()
     dry_run(query)
-    try:
-        call.region.delete_endpoint(endpoint, call.origin.now)
-    except Refused as refused:
-        raise ServiceError(refused.code, refused.message) from None
+    call.region.delete_endpoint(endpoint, call.origin.now)
     return {"instanceConnectEndpoint": _endpoint(call.region, endpoint, call.origin.now)}
 
 
@@ -126,10 +119,7 @@ def _named(call: Call, query: Query, action: str) -> Endpoint:
     keys = found.tag_keys() if found else {}
     names = [f"{_RESOURCE_TYPE}/{endpoint_id}", *([f"subnet/{found.subnet_id}"] if found else [])]
     _require_any(call, action, dict.fromkeys(map(region.arn, names), keys))
-    try:
-        return region.endpoint(endpoint_id, call.origin.now)
-    except Refused as refused:
-        raise ServiceError(refused.code, refused.message) from None
+    return region.endpoint(endpoint_id, call.origin.now)
 
 
 def _require_any(call: Call, action: str, resources: Mapping[str, Keys]) -> None:

@@ -18,9 +18,10 @@ from ..cloud.access import AccessDenied, Origin
 from ..cloud.authentication import Failure, Unauthenticated, authenticate, read
 from ..cloud.cloud import Cloud
 from ..cloud.principals import Credentials
+from ..cloud.region import ChangeRefused
 from ..iam.document import Json
 from ..iam.sigv4 import HttpRequest, Signature
-from ..trail.event import Answered, Asked, event
+from ..trail.event import Attempt, Outcome, event
 from ..trail.trail import Trail
 from . import http, json_protocol, query_protocol
 from .call import Call
@@ -60,7 +61,7 @@ class Api:
         request_id = str(uuid.uuid4())
         service = self._service(raw)
         now = self._clock()
-        asked = Asked(
+        attempt = Attempt(
             at=now,
             source=service.source,
             name=_UNKNOWN_NAME,
@@ -72,7 +73,7 @@ class Api:
             account=_UNKNOWN_ACCOUNT,
             tls=http.tls(request),
         )
-        exchange = _Exchange(self._cloud, service, raw, asked)
+        exchange = _Exchange(self._cloud, service, raw, attempt)
         try:
             if problem is not None:
                 raise problem
@@ -80,7 +81,7 @@ class Api:
         except ServiceError as error:
             exchange.failed(error)
             answer, status = _error(service, error, request_id), error.status
-        self._trail.record(event(exchange.asked, exchange.answered))
+        self._trail.record(event(exchange.attempt, exchange.outcome))
         kind = json_protocol.CONTENT_TYPE if service.protocol is Protocol.JSON else query_protocol.CONTENT_TYPE
         headers = {"Content-Type": kind, "x-amzn-RequestId": request_id}
         return web.Response(status=status, body=answer, headers=headers)
@@ -100,30 +101,30 @@ class Api:
 
 
 class _Exchange:
-    """One request to a service: `asked` and `answered` are what the trail shows of it."""
+    """One request to a service: `attempt` and `outcome` are what the trail shows of it."""
 
-    def __init__(self, cloud: Cloud, service: Service, raw: HttpRequest, asked: Asked) -> None:
-        self.asked = asked
-        self.answered = Answered()
+    def __init__(self, cloud: Cloud, service: Service, raw: HttpRequest, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.outcome = Outcome()
         self._cloud = cloud
         self._service = service
         self._raw = raw
 
     def failed(self, error: ServiceError) -> None:
         """The request ended with an error."""
-        self.answered = replace(self.answered, error_code=error.name, error_message=error.message, response=None)
+        self.outcome = replace(self.outcome, error_code=error.name, error_message=error.message, response=None)
 
     def run(self) -> bytes:
         """The body of the answer. Raises ServiceError."""
         try:
             signature, credentials = self._authenticate()
         except Unauthenticated as problem:
-            self.asked = replace(self.asked, access_key_id=problem.access_key_id, name=self._guess_name())
+            self.attempt = replace(self.attempt, access_key_id=problem.access_key_id, name=self._guess_name())
             raise ServiceError(*self._failure(problem)) from None
         account = credentials.principal.account.id
-        self.asked = replace(self.asked, caller=credentials, account=account, region=signature.region)
+        self.attempt = replace(self.attempt, caller=credentials, account=account, region=signature.region)
         region = self._cloud.region(account, signature.region)
-        call = Call(self._cloud, region, credentials.principal, self._origin(signature), self.asked.request_id)
+        call = Call(self._cloud, region, credentials.principal, self._origin(signature), self.attempt.request_id)
         try:
             return self._json(call) if self._service.protocol is Protocol.JSON else self._query(call)
         except AccessDenied as denied:
@@ -132,11 +133,13 @@ class _Exchange:
             if self._service.protocol is Protocol.EC2:
                 text = f"You are not authorized to perform this operation. {text}"
             raise ServiceError(name, text, status) from None
+        except ChangeRefused as refused:
+            raise ServiceError(refused.code, refused.message) from None
 
     def _authenticate(self) -> Tuple[Signature, Credentials]:
         signature = read(self._raw)
         regions = set(self._cloud.region_names) | ({_GLOBAL_REGION} if self._service.name == "sts" else set())
-        now = self.asked.at
+        now = self.attempt.at
         credentials = authenticate(
             self._cloud.directory, self._raw, signature, now=now, regions=regions, service=self._service.name
         )
@@ -150,8 +153,8 @@ class _Exchange:
         return name, text, status
 
     def _origin(self, signature: Signature) -> Origin:
-        asked = self.asked
-        return Origin(asked.at, asked.address, asked.tls is not None, signature.region, asked.user_agent)
+        attempt = self.attempt
+        return Origin(attempt.at, attempt.address, attempt.tls is not None, signature.region, attempt.user_agent)
 
     def _guess_name(self) -> str:
         """The name of the operation for the trail, where the request was refused before it was read."""
@@ -165,13 +168,13 @@ class _Exchange:
         prefix, _, name = _header(self._raw, "X-Amz-Target").rpartition(".")
         operation = self._service.json_operations.get(name) if prefix in self._service.targets else None
         if operation is None or self._raw.method != "POST" or self._raw.path != "/":
-            self.asked = replace(self.asked, name=name[:64] or _UNKNOWN_NAME)
+            self.attempt = replace(self.attempt, name=name[:64] or _UNKNOWN_NAME)
             raise ServiceError(
                 "UnknownOperationException", f"the sandbox does not offer this operation ({name[:64]!r})"
             )
-        self.asked = replace(self.asked, name=name, read_only=operation.read_only)
+        self.attempt = replace(self.attempt, name=name, read_only=operation.read_only)
         members = json_protocol.members(self._raw.body)
-        self._ask(query_protocol.trail_names(members))
+        self._record_parameters(query_protocol.trail_names(members))
         output = operation.run(call, members)
         self._succeeded(call)
         return json_protocol.answer(output)
@@ -183,11 +186,11 @@ class _Exchange:
         operation = self._service.query_operations.get(name)
         ec2 = self._service.protocol is Protocol.EC2
         if operation is None or self._raw.path not in ("/", ""):
-            self.asked = replace(self.asked, name=name[:64] or _UNKNOWN_NAME)
+            self.attempt = replace(self.attempt, name=name[:64] or _UNKNOWN_NAME)
             text = f"The action {name[:64]} is not valid for this web service: the sandbox does not offer it"
             raise ServiceError("InvalidAction", text)
-        self.asked = replace(self.asked, name=name, read_only=operation.read_only)
-        self._ask(query_protocol.trail_parameters(query))
+        self.attempt = replace(self.attempt, name=name, read_only=operation.read_only)
+        self._record_parameters(query_protocol.trail_parameters(query))
         version = query_protocol.EC2_VERSION if ec2 else query_protocol.STS_VERSION
         if query.pairs.get("Version") != version:
             raise ServiceError("InvalidAction", f"The version is not {version}")
@@ -195,13 +198,13 @@ class _Exchange:
         query.require_known()
         self._succeeded(call)
         write = query_protocol.ec2_answer if ec2 else query_protocol.sts_answer
-        return write(name, output, self.asked.request_id)
+        return write(name, output, self.attempt.request_id)
 
-    def _ask(self, parameters: Mapping[str, Json]) -> None:
-        self.answered = replace(self.answered, parameters=parameters or None)
+    def _record_parameters(self, parameters: Mapping[str, Json]) -> None:
+        self.attempt = replace(self.attempt, parameters=parameters or None)
 
     def _succeeded(self, call: Call) -> None:
-        self.answered = replace(self.answered, response=call.trail_response, resources=call.resources or None)
+        self.outcome = replace(self.outcome, response=call.trail_response, resources=call.resources or None)
 
 
 def _header(raw: HttpRequest, name: str) -> str:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was asked of the sandbox, as events of AWS CloudTrail."""
+"""Calls and tunnels as events of AWS CloudTrail."""

@@ -31,8 +31,8 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A call or a tunnel as it was asked for. `at` is in seconds since the epoch; `caller` is None if it is unknown."""
+class Attempt:
+    """A call, or the handshake of a tunnel. `at` is in seconds since the epoch; `caller` is None if it is unknown."""
 
     at: float
     source: str
@@ -46,64 +46,64 @@ class Asked:
     access_key_id: str = ""
     read_only: bool = False
     tls: Optional[Tls] = None
+    parameters: Optional[Mapping[str, Json]] = None
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came of it: `error_code` is empty if it succeeded."""
+class Outcome:
+    """How an attempt ended: `error_code` is empty if it succeeded."""
 
-    parameters: Optional[Mapping[str, Json]] = None
     response: Optional[Mapping[str, Json]] = None
     error_code: str = ""
     error_message: str = ""
     resources: Optional[List[Mapping[str, Json]]] = None
 
 
-def event(asked: Asked, answered: Answered) -> Event:
+def event(attempt: Attempt, outcome: Outcome) -> Event:
     """The event, with the fields in the order of the user guide."""
     made: Event = {
         "eventVersion": "1.08",
-        "userIdentity": _identity(asked),
-        "eventTime": utc(asked.at),
-        "eventSource": asked.source,
-        "eventName": asked.name,
-        "awsRegion": asked.region,
-        "sourceIPAddress": asked.address,
-        "userAgent": asked.user_agent[:1024],
+        "userIdentity": _identity(attempt),
+        "eventTime": utc(attempt.at),
+        "eventSource": attempt.source,
+        "eventName": attempt.name,
+        "awsRegion": attempt.region,
+        "sourceIPAddress": attempt.address,
+        "userAgent": attempt.user_agent[:1024],
     }
-    if answered.error_code:
-        made["errorCode"] = answered.error_code
-        made["errorMessage"] = answered.error_message[:_MAX_TEXT]
-    made["requestParameters"] = _bounded(answered.parameters)
-    made["responseElements"] = _bounded(answered.response)
-    made["requestID"] = asked.request_id
+    if outcome.error_code:
+        made["errorCode"] = outcome.error_code
+        made["errorMessage"] = outcome.error_message[:_MAX_TEXT]
+    made["requestParameters"] = _bounded(attempt.parameters)
+    made["responseElements"] = _bounded(outcome.response)
+    made["requestID"] = attempt.request_id
     made["eventID"] = str(uuid.uuid4())
-    made["readOnly"] = asked.read_only
-    if answered.resources:
-        made["resources"] = [dict(one) for one in answered.resources]
+    made["readOnly"] = attempt.read_only
+    if outcome.resources:
+        made["resources"] = [dict(one) for one in outcome.resources]
     made["eventType"] = "AwsApiCall"
     made["managementEvent"] = True
-    made["recipientAccountId"] = asked.account
+    made["recipientAccountId"] = attempt.account
     made["eventCategory"] = "Management"
-    if asked.tls is not None:
+    if attempt.tls is not None:
         made["tlsDetails"] = {
-            "tlsVersion": asked.tls.version,
-            "cipherSuite": asked.tls.cipher_suite,
-            "clientProvidedHostHeader": asked.tls.host[:255],
+            "tlsVersion": attempt.tls.version,
+            "cipherSuite": attempt.tls.cipher_suite,
+            "clientProvidedHostHeader": attempt.tls.host[:255],
         }
     return made
 
 
-def _identity(asked: Asked) -> Json:
-    if asked.caller is None:
-        return {"type": "Unknown", "principalId": "", "accountId": "", "accessKeyId": asked.access_key_id[:128]}
-    principal = asked.caller.principal
+def _identity(attempt: Attempt) -> Json:
+    if attempt.caller is None:
+        return {"type": "Unknown", "principalId": "", "accountId": "", "accessKeyId": attempt.access_key_id[:128]}
+    principal = attempt.caller.principal
     identity: Dict[str, Json] = {
         "type": principal.kind,
         "principalId": principal.unique_id,
         "arn": principal.arn,
         "accountId": principal.account.id,
-        "accessKeyId": asked.caller.access_key_id,
+        "accessKeyId": attempt.caller.access_key_id,
     }
     if not isinstance(principal, Session):
         identity["userName"] = principal.name

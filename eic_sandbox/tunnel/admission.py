@@ -38,7 +38,7 @@ _LABEL = re.compile(r"ip-([0-9]{1,3}(?:-[0-9]{1,3}){3})")  # of a private DNS na
 _VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dualstack": (4, 6)}
 
 
-class Refused(Exception):
+class TunnelRefused(Exception):
     """A tunnel is refused: an HTTP status, and the error that the client shows to its user.
 
     `access_key_id` is that of a request that is not authenticated, if it names one.
@@ -88,14 +88,14 @@ _AUTHENTICATION_CODES = {
 }
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(400, "InvalidParameter", message)
+def _invalid(message: str) -> TunnelRefused:
+    return TunnelRefused(400, "InvalidParameter", message)
 
 
 def parameters(request: HttpRequest) -> Parameters:
-    """Step 1. Raises Refused."""
+    """Step 1. Raises TunnelRefused."""
     if request.method != "GET" or request.path != PATH:
-        raise Refused(404, "UnknownOperationException", f"The endpoint answers GET {PATH} only.")
+        raise TunnelRefused(404, "UnknownOperationException", f"The endpoint answers GET {PATH} only.")
     found: Dict[str, str] = {}
     try:
         pairs = query_pairs(request.query)
@@ -113,7 +113,7 @@ def parameters(request: HttpRequest) -> Parameters:
 def identify(
     cloud: Cloud, request: HttpRequest, region: Region, endpoint: Endpoint, given: Parameters, now: float
 ) -> Credentials:
-    """Steps 2 and 3: whose request it is. Raises Refused."""
+    """Steps 2 and 3: whose request it is. Raises TunnelRefused."""
     if given.get("instanceConnectEndpointId") != endpoint.id:
         raise _invalid("The specified InstanceConnectEndpointId is not that of the host name.")
     try:
@@ -123,13 +123,13 @@ def identify(
         return authenticate(cloud.directory, request, signature, now=now, regions=(region.name,), service=SERVICE)
     except Unauthenticated as problem:
         code = _AUTHENTICATION_CODES[problem.failure]
-        raise Refused(403, code, problem.message, problem.access_key_id) from None
+        raise TunnelRefused(403, code, problem.message, problem.access_key_id) from None
 
 
 def admit(
     cloud: Cloud, region: Region, endpoint: Endpoint, caller: Credentials, origin: access.Origin, given: Parameters
 ) -> Tunnel:
-    """Steps 4 to 8. Raises Refused."""
+    """Steps 4 to 8. Raises TunnelRefused."""
     tunnel = _parse(given, region.private_domain)
     _authorize(region, endpoint, caller, origin, tunnel)
     if tunnel.port not in (SSH, RDP) and not cloud.other_ports:
@@ -140,9 +140,9 @@ def admit(
         raise _invalid(f"The specified PrivateIpAddress does not belong to the VPC {endpoint.vpc_id}.")
     state = endpoint.state(origin.now)
     if not state.usable:
-        raise Refused(400, "IncorrectState", f"The instance connect endpoint is in state {state.value}.")
+        raise TunnelRefused(400, "IncorrectState", f"The instance connect endpoint is in state {state.value}.")
     if len(endpoint.tunnels) >= MAX_TUNNELS:
-        raise Refused(
+        raise TunnelRefused(
             400, "ConnectionLimitExceeded", f"The instance connect endpoint has {MAX_TUNNELS} connections already."
         )
     return tunnel
@@ -183,7 +183,7 @@ def _authorize(region: Region, endpoint: Endpoint, caller: Credentials, origin: 
             )
         access.require(caller.principal, asked)
     except access.AccessDenied as denied:
-        raise Refused(403, "AccessDeniedException", str(denied)) from None
+        raise TunnelRefused(403, "AccessDeniedException", str(denied)) from None
 
 
 def reach(region: Region, endpoint: Endpoint, tunnel: Tunnel, client: str) -> Tuple[Tuple[str, int], Optional[str]]:

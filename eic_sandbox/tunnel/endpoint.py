@@ -22,10 +22,10 @@ from ..cloud.endpoint import Endpoint
 from ..cloud.region import Region
 from ..services import http
 from ..services.gateway import Api
-from ..trail.event import Answered, Asked, event
+from ..trail.event import Attempt, Outcome, event
 from ..trail.trail import Trail
 from . import admission
-from .admission import Refused, Tunnel, Unreachable
+from .admission import Tunnel, TunnelRefused, Unreachable
 from .relay import relay
 from .target import CannotConnect, Target, connect
 from .websocket import new_websocket
@@ -36,14 +36,14 @@ _CONNECT_TIMEOUT = 5.0  # seconds
 _INTERNAL_ERROR = 1011  # RFC 6455 section 7.4.1
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Handshake:
-    """What is known of a tunnel while it is opened."""
+    """A tunnel while it is opened; `attempt` and `outcome` are what the trail shows of it."""
 
     region: Region
     endpoint: Endpoint
-    asked: Asked
-    answered: Answered
+    attempt: Attempt
+    outcome: Outcome = Outcome()  # noqa: RUF009 - it is immutable
 
 
 class Tunnels:
@@ -75,35 +75,38 @@ class Tunnels:
         located = self._cloud.endpoint_by_host(host)
         request_id = str(uuid.uuid4())
         if located is None:
-            refused = Refused(404, "ResourceNotFoundException", f"There is no instance connect endpoint {host[:255]}.")
-            asked = self._asked(request, Region("", self._cloud.region_names[0]), request_id)
-            return await self._refuse(request, refused, asked, Answered())
+            refused = TunnelRefused(
+                404, "ResourceNotFoundException", f"There is no instance connect endpoint {host[:255]}."
+            )
+            attempt = self._attempt(request, Region("", self._cloud.region_names[0]), request_id)
+            return await self._refuse(request, refused, attempt, Outcome())
         return await self._open(request, *located, request_id)
 
     async def _open(
         self, request: web.Request, region: Region, endpoint: Endpoint, request_id: str
     ) -> web.StreamResponse:
-        handshake = _Handshake(region, endpoint, self._asked(request, region, request_id), Answered())
+        handshake = _Handshake(region, endpoint, self._attempt(request, region, request_id))
         try:
-            handshake, tunnel = self._admit(request, handshake)
-        except _RefusedTunnel as refused:
-            handshake = refused.handshake
-            return await self._refuse(request, refused.why, handshake.asked, handshake.answered)
+            tunnel = self._admit(request, handshake)
+        except TunnelRefused as refused:
+            return await self._refuse(request, refused, handshake.attempt, handshake.outcome)
         endpoint.tunnels.add(request_id)
         try:
             return await self._run(request, handshake, tunnel)
         finally:
             endpoint.tunnels.discard(request_id)
 
-    async def _refuse(self, request: web.Request, why: Refused, asked: Asked, answered: Answered) -> web.StreamResponse:
+    async def _refuse(
+        self, request: web.Request, why: TunnelRefused, attempt: Attempt, outcome: Outcome
+    ) -> web.StreamResponse:
         """Record a refusal and answer it: the AWS CLI waits without end for an answer that does not come."""
-        asked = replace(asked, access_key_id=why.access_key_id)
-        self._trail.record(event(asked, replace(answered, error_code=why.code, error_message=why.message)))
+        attempt = replace(attempt, access_key_id=why.access_key_id)
+        self._trail.record(event(attempt, replace(outcome, error_code=why.code, error_message=why.message)))
         answer = web.Response(
             status=why.status,
             text=json.dumps({"ErrorCode": why.code, "Message": why.message}),
             content_type="application/json",
-            headers={"X-Amzn-RequestId": asked.request_id},
+            headers={"X-Amzn-RequestId": attempt.request_id},
         )
         # Before aiohttp 3.9 looks at bytes behind the handshake, which may be no HTTP.
         answer.force_close()
@@ -111,8 +114,8 @@ class Tunnels:
         await answer.write_eof()
         return answer
 
-    def _asked(self, request: web.Request, region: Region, request_id: str) -> Asked:
-        return Asked(
+    def _attempt(self, request: web.Request, region: Region, request_id: str) -> Attempt:
+        return Attempt(
             at=self._clock(),
             source=f"{admission.SERVICE}.amazonaws.com",
             name="OpenTunnel",
@@ -125,29 +128,25 @@ class Tunnels:
             tls=http.tls(request),
         )
 
-    def _admit(self, request: web.Request, handshake: _Handshake) -> tuple[_Handshake, Tunnel]:
-        """Raises _RefusedTunnel."""
+    def _admit(self, request: web.Request, handshake: _Handshake) -> Tunnel:
+        """Adds to `handshake` what is read of the request, also if it is refused. Raises TunnelRefused."""
         raw, region, endpoint = http.signed_request(request, b""), handshake.region, handshake.endpoint
-        try:
-            if _has_body(request) or not web.WebSocketResponse().can_prepare(request):
-                raise Refused(400, "InvalidParameter", "The request is not a WebSocket handshake.")
-            given = admission.parameters(raw)
-            answered = Answered(parameters=dict(given.values), resources=[_resource(endpoint)])
-            handshake = replace(handshake, answered=answered)
-            now = handshake.asked.at
-            caller = admission.identify(self._cloud, raw, region, endpoint, given, now)
-            handshake = replace(handshake, asked=replace(handshake.asked, caller=caller))
-            asked = handshake.asked
-            origin = Origin(now, asked.address, asked.tls is not None, region.name, asked.user_agent)
-            return handshake, admission.admit(self._cloud, region, endpoint, caller, origin, given)
-        except Refused as refused:
-            raise _RefusedTunnel(handshake, refused) from None
+        if _has_body(request) or not web.WebSocketResponse().can_prepare(request):
+            raise TunnelRefused(400, "InvalidParameter", "The request is not a WebSocket handshake.")
+        given = admission.parameters(raw)
+        handshake.attempt = replace(handshake.attempt, parameters=dict(given.values))
+        handshake.outcome = Outcome(resources=[_resource(endpoint)])
+        now = handshake.attempt.at
+        caller = admission.identify(self._cloud, raw, region, endpoint, given, now)
+        handshake.attempt = attempt = replace(handshake.attempt, caller=caller)
+        origin = Origin(now, attempt.address, attempt.tls is not None, region.name, attempt.user_agent)
+        return admission.admit(self._cloud, region, endpoint, caller, origin, given)
 
     async def _run(self, request: web.Request, handshake: _Handshake, tunnel: Tunnel) -> web.StreamResponse:
         websocket, transport = new_websocket(), request.transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
-        websocket.headers["X-Amzn-RequestId"] = handshake.asked.request_id
+        websocket.headers["X-Amzn-RequestId"] = handshake.attempt.request_id
         await websocket.prepare(request)
         stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._stops.add(stop)
@@ -155,22 +154,15 @@ class Tunnels:
             try:
                 target = await _connect(handshake, tunnel)
             except (Unreachable, CannotConnect) as problem:
-                failed = replace(handshake.answered, error_code="TargetUnreachable", error_message=str(problem))
-                self._trail.record(event(handshake.asked, failed))
+                failed = replace(handshake.outcome, error_code="TargetUnreachable", error_message=str(problem))
+                self._trail.record(event(handshake.attempt, failed))
                 await websocket.close(code=_INTERNAL_ERROR, message=UNREACHABLE.encode())
                 return websocket
-            self._trail.record(event(handshake.asked, handshake.answered))
+            self._trail.record(event(handshake.attempt, handshake.outcome))
             await relay(websocket, transport, target, max_duration=tunnel.duration, stop=stop)
         finally:
             self._stops.discard(stop)
         return websocket
-
-
-class _RefusedTunnel(Exception):
-    def __init__(self, handshake: _Handshake, why: Refused) -> None:
-        super().__init__(why.message)
-        self.handshake = handshake
-        self.why = why
 
 
 def _host(request: web.Request) -> str:
@@ -190,7 +182,7 @@ def _resource(endpoint: Endpoint) -> Dict[str, Optional[str]]:
 async def _connect(handshake: _Handshake, tunnel: Tunnel) -> Target:
     """Raises Unreachable, CannotConnect."""
     endpoint = handshake.endpoint
-    (address, port), preserved = admission.reach(handshake.region, endpoint, tunnel, handshake.asked.address)
+    (address, port), preserved = admission.reach(handshake.region, endpoint, tunnel, handshake.attempt.address)
     source = preserved
     if source is None and is_local(str(endpoint.address)):
         source = str(endpoint.address)

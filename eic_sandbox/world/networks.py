@@ -11,7 +11,7 @@ from ..cloud.endpoint import Endpoint, EndpointSettings, interface_address
 from ..cloud.instance import Instance
 from ..cloud.machine import Machine, State
 from ..cloud.network import Address, Network, Rule, SecurityGroup, Subnet, Vpc
-from ..cloud.region import MAX_ENDPOINTS, Refused, Region
+from ..cloud.region import MAX_ENDPOINTS, ChangeRefused, Region
 from ..cloud.text import listed
 from ..imds.metadata import InstanceMetadata
 from .document import Value
@@ -161,7 +161,7 @@ class Networks:
         )
         try:
             settings = region.complete_settings(settings, subnet.vpc_id)
-        except Refused as refused:
+        except ChangeRefused as refused:
             value.fail(refused.message, "Correct the settings.")
         address = self._endpoint_address(value, fields.get("private_ip"), subnet)
         region.endpoints[endpoint_id] = Endpoint(

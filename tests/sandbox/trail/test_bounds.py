@@ -5,24 +5,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Mapping, Optional
 
 import pytest
 
 from eic_sandbox.cloud.principals import Account, Credentials, User
 from eic_sandbox.iam.document import Json
-from eic_sandbox.trail.event import Answered, Asked, Event, event
+from eic_sandbox.trail.event import Attempt, Event, Outcome, event
 from eic_sandbox.trail.trail import Trail
 
 USER = User(Account("123456789012"), "alice", "AIDAEXAMPLE")
 CALLER = Credentials("AKIAEXAMPLE000000001", "secret", USER)
 
 
-def made(answered: Answered = Answered(), user_agent: str = "test") -> Event:  # noqa: B008 - it is immutable
-    asked = Asked(
+def made(
+    outcome: Outcome = Outcome(),  # noqa: B008 - it is immutable
+    user_agent: str = "test",
+    parameters: Optional[Mapping[str, Json]] = None,
+) -> Event:
+    attempt = Attempt(
         1_700_000_000.9, "ec2.amazonaws.com", "DescribeVpcs", "us-east-1", "192.0.2.1", user_agent, "id", CALLER,
-        "123456789012",
+        "123456789012", parameters=parameters,
     )  # fmt: skip
-    return event(asked, answered)
+    return event(attempt, outcome)
 
 
 def test_the_oldest_events_are_dropped_from_memory_but_not_from_the_file(tmp_path: Path) -> None:
@@ -44,7 +49,7 @@ def test_events_are_dropped_when_their_text_is_too_large_together() -> None:
     for one in recorded:
         trail.record(one)
     assert trail.newest_first() == [recorded[2], recorded[1]]
-    trail.record(made(Answered(error_code="x", error_message="y" * 2 * size)))
+    trail.record(made(Outcome(error_code="x", error_message="y" * 2 * size)))
     assert trail.newest_first() == []
 
 
@@ -58,7 +63,7 @@ def test_events_are_dropped_when_their_text_is_too_large_together() -> None:
 )
 def test_large_parameters_are_left_out_of_an_event(parameters: Json) -> None:
     assert isinstance(parameters, dict)
-    one = made(Answered(parameters, parameters, "E" * 10, "m" * 100_000), "u" * 100_000)
+    one = made(Outcome(parameters, "E" * 10, "m" * 100_000), "u" * 100_000, parameters)
     assert len(json.dumps(one)) < 16 * 1024
     for name in ("requestParameters", "responseElements"):
         assert one[name] == {"omitted": True, "originalSize": len(json.dumps(parameters)), "reason": "too large"}
@@ -67,7 +72,7 @@ def test_large_parameters_are_left_out_of_an_event(parameters: Json) -> None:
 def test_the_parameters_of_a_push_are_kept_whole() -> None:
     parameters: Json = {"instanceId": "i-0", "instanceOSUser": "root", "sSHPublicKey": "k" * 4096}
     assert isinstance(parameters, dict)
-    assert made(Answered(parameters))["requestParameters"] == parameters
+    assert made(parameters=parameters)["requestParameters"] == parameters
 
 
 def test_a_file_that_cannot_be_written_costs_one_message(capsys: pytest.CaptureFixture[str]) -> None:
