@@ -179,7 +179,7 @@ class Sandbox:
 
 
 def _reader(instance: Instance) -> Read:
-    """What the instance reads when it is asked: tests replace its method."""
+    """Calls the instance's method by name at each request, since tests replace it."""
     return lambda path: instance.read(path)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SendSSHPublicKey through boto3, against a sandbox's API."""
+"""boto3's clients of a sandbox's APIs, and a push through one."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def client(
 
 def push(endpoint: str, instance: Mapping[str, str], user: str, line: str) -> str:
     """Push the public key `line`; `instance` is the instance's metadata in sandbox.json. Returns the request id."""
-    client = instance_connect(endpoint, instance["region"])
-    answer = client.send_ssh_public_key(InstanceId=instance["instance_id"], InstanceOSUser=user, SSHPublicKey=line)
+    service = instance_connect(endpoint, instance["region"])
+    answer = service.send_ssh_public_key(InstanceId=instance["instance_id"], InstanceOSUser=user, SSHPublicKey=line)
     if answer["Success"] is not True:
         raise RuntimeError(f"SendSSHPublicKey did not succeed: {answer}")
     return str(answer["RequestId"])

@@ -21,16 +21,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("user", help="the OS user")
     parser.add_argument("key", metavar="FILE", help="the public key")
     arguments = parser.parse_args(argv)
-    with open(arguments.key, encoding="ascii") as file:
-        line = file.read()
     try:
+        with open(arguments.key, encoding="ascii") as file:
+            line = file.read()
         answer = boto3.client("ec2-instance-connect").send_ssh_public_key(
             InstanceId=arguments.instance, InstanceOSUser=arguments.user, SSHPublicKey=line
         )
     except ClientError as error:
         print(error, file=sys.stderr)
         return 254
-    except BotoCoreError as error:
+    except (BotoCoreError, OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)
         return 255
     print(f"RequestId: {answer['RequestId']}")

@@ -63,8 +63,8 @@ def run() -> None:
         stack.enter_context(tour_machines.sandbox(_SANDBOX, os.path.join(_SANDBOX, os.path.basename(_WORLD))))
         _write_commands()
         machines = _start(stack, environment)
-        for tell in (_no_permission, _push, _wrong_user, _wrong_address, _private_instance, _time_over, _log):
-            tell(machines)
+        for show in (_no_permission, _push, _wrong_user, _wrong_address, _private_instance, _time_over, _log):
+            show(machines)
     step(f"The tour took {time.monotonic() - begun:.0f} s. Everything is removed.")
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the simulated cloud: one instance and the keys pushed to it."""
+"""The cloud as it is now: users and roles, networks, instances, endpoints; and who may do what with them."""

@@ -25,7 +25,7 @@ class Cloud:
         self._regions[region.account, region.name] = region
 
     def region(self, account: str, name: str) -> Region:
-        """What an account has in a Region: nothing, if the world does not say."""
+        """What an account has in a Region: nothing, if the world does not describe it."""
         return self._regions.get((account, name)) or Region(account, name)
 
     def regions(self) -> List[Region]:

@@ -31,10 +31,10 @@ class State(enum.Enum):
 
 @dataclass
 class Machine:
-    """What the EC2 API says of an instance; `state` and `tags` change while the sandbox runs.
+    """What the EC2 API shows of an instance; `state` and `tags` change while the sandbox runs.
 
-    `servers` maps a port of the instance to the address and port where its server really listens; a port that is not in
-    it is at the instance's own address.
+    `servers` maps a port of the instance to the address and port where its server listens; a port that is not in it is
+    at the instance's own address.
     """
 
     subnet_id: str
@@ -55,7 +55,7 @@ class Machine:
             return False
 
     def server(self, address: str, port: int) -> Tuple[str, int]:
-        """Where the server at this port of the instance really listens."""
+        """The address and port where the server at this port of the instance listens."""
         return self.servers.get(port, (address, port))
 
 
@@ -63,7 +63,7 @@ SUBNET_ID = "subnet-0123456789abcdef0"
 
 
 def default_machine() -> Machine:
-    """That of the one instance of a sandbox without a world file: its sshd is this machine's own."""
+    """The machine of the one instance of a sandbox without a world file: its sshd is this machine's own."""
     return Machine(
         SUBNET_ID,
         ipaddress.IPv4Address("10.0.0.10"),

@@ -2,7 +2,7 @@
 """VPCs, subnets and security groups, and which connections the groups allow.
 
 Source: Amazon VPC User Guide, "Security group rules". Groups are stateful: only the direction in which a connection is
-opened counts. A group without a rule that fits denies.
+opened counts. What no rule permits is denied.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ class Interface:
     groups: Tuple[SecurityGroup, ...] = ()
 
 
-def allows(opener: Interface, target: Interface, port: int) -> bool:
+def allows_ingress(opener: Interface, target: Interface, port: int) -> bool:
     """Whether `target` accepts a TCP connection from `opener` to `port`."""
-    return _fit((rule for group in target.groups for rule in group.ingress), opener, port)
+    return _permits((rule for group in target.groups for rule in group.ingress), opener, port)
 
 
-def lets_out(opener: Interface, target: Interface, port: int) -> bool:
+def allows_egress(opener: Interface, target: Interface, port: int) -> bool:
     """Whether the groups of `opener` allow it to open a TCP connection to `target`."""
-    return _fit((rule for group in opener.groups for rule in group.egress), target, port)
+    return _permits((rule for group in opener.groups for rule in group.egress), target, port)
 
 
-def _fit(rules: Iterable[Rule], peer: Interface, port: int) -> bool:
+def _permits(rules: Iterable[Rule], peer: Interface, port: int) -> bool:
     peer_groups = {group.id for group in peer.groups}
     return any(
         port in rule.ports

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Partition:
-    """`name` stands in ARNs, `domain` ends the names of hosts."""
+    """`name` is the second field of ARNs, `domain` ends the names of hosts."""
 
     name: str
     domain: str

@@ -51,7 +51,7 @@ class User:
 
 @dataclass
 class Role:
-    """An IAM role. `trust` says who may assume it; `max_duration` is that of its sessions, in seconds."""
+    """An IAM role. `trust` is the policy of who may assume it; `max_duration` is that of its sessions, in seconds."""
 
     account: Account
     name: str

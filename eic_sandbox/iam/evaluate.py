@@ -29,7 +29,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class TrustVerdict:
-    """What a role's trust policy says of a principal.
+    """The decision of a role's trust policy about a principal.
 
     With `needs_identity_policy`, an identity-based policy of the principal must allow the request as well. An explicit
     Deny of an identity-based policy counts without it too.

@@ -220,12 +220,13 @@ def _require_current(signature: Signature, now: float) -> None:
 
 
 def _epoch(time: str) -> float:
+    problem = _incomplete("X-Amz-Date", time, "a UTC time, YYYYMMDDTHHMMSSZ")
+    if not _TIME.fullmatch(time):
+        raise problem
     try:
-        if _TIME.fullmatch(time):
-            return datetime.datetime.strptime(time, _TIME_FORMAT).replace(tzinfo=datetime.timezone.utc).timestamp()
-    except ValueError:
-        pass
-    raise _incomplete("X-Amz-Date", time, "a UTC time, YYYYMMDDTHHMMSSZ")
+        return datetime.datetime.strptime(time, _TIME_FORMAT).replace(tzinfo=datetime.timezone.utc).timestamp()
+    except ValueError:  # such as the 31st of February
+        raise problem from None
 
 
 def _iso(at: float) -> str:

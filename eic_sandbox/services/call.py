@@ -50,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation(Generic[Parameters, Output]):
-    """An operation of a service. `read_only` is what the trail says of it."""
+    """An operation of a service. `read_only` is that of its events in the trail."""
 
     run: Callable[[Call, Parameters], Output]
     read_only: bool = True

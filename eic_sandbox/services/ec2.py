@@ -24,7 +24,7 @@ _LAUNCHED = 1_700_000_000  # seconds since the epoch: the same for every instanc
 
 
 def dry_run(query: Query) -> None:
-    """Raises ServiceError where the request only asks whether it is allowed, which it is."""
+    """Raises ServiceError for a request with DryRun, once it is known to be allowed."""
     if query.flag("DryRun"):
         raise ServiceError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 

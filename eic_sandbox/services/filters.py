@@ -65,7 +65,7 @@ def _pattern(value: str) -> re.Pattern[str]:
 
 
 def page(query: Query, items: Sequence[Item], sizes: range) -> Tuple[List[Item], Optional[str]]:
-    """The page of `items` that the request asks for, and the token of the next one. Raises ServiceError."""
+    """The page of `items` that the request names, and the token of the next one. Raises ServiceError."""
     size = query.number("MaxResults", sizes, sizes.stop - 1)
     token = query.text("NextToken", "")
     begin = _offset(token) if token else 0
@@ -79,12 +79,13 @@ def _token(offset: int) -> str:
 
 def _offset(token: str) -> int:
     try:
-        word, _, number = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii").partition(":")
-        if word == "page" and number.isdigit() and len(number) < 8:
-            return int(number)
+        text = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii")
     except ValueError:
-        pass  # as for any other token that is not ours
-    raise ServiceError("InvalidNextToken", "The token is invalid")
+        text = ""
+    found = re.fullmatch("page:([0-9]{1,7})", text)
+    if found is None:
+        raise ServiceError("InvalidNextToken", "The token is invalid")
+    return int(found[1])
 
 
 def tag_set(tags: Mapping[str, str]) -> List[Dict[str, str]]:

@@ -13,7 +13,7 @@ from ..trail.event import Tls
 
 
 def signed_request(request: web.Request, body: bytes) -> HttpRequest:
-    """The request as it stands on the wire."""
+    """The request as it was received."""
     path, _, query = request.raw_path.partition("?")
     headers = tuple((_text(name), _text(value)) for name, value in request.raw_headers)
     return HttpRequest(request.method, path, query, headers, body)

@@ -29,7 +29,7 @@ Items = Sequence[Node]
 
 
 class Query:
-    """The parameters of a request; those that nothing asked for are unknown."""
+    """The parameters of a request; those that no operation read are unknown."""
 
     def __init__(self, pairs: Sequence[Tuple[str, str]]) -> None:
         self.pairs: Dict[str, str] = {}
@@ -85,7 +85,7 @@ class Query:
         return sorted(int(one) for one in found if one.isascii() and one.isdigit() and len(one) < 5)
 
     def require_known(self) -> None:
-        """Raises ServiceError for a parameter that nothing asked for."""
+        """Raises ServiceError for a parameter that the operation did not read."""
         for name in self.pairs:
             if name not in self._used:
                 raise ServiceError("UnknownParameter", f"The parameter {name[:64]} is not recognized")

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Dict, Optional
 
 from ..cloud import access
 from ..cloud.principals import Principal, Role, Session
 from ..iam.evaluate import evaluate_trust
 from ..iam.policy import Policy, PolicyError, parse
-from ..iam.request import Principal as Asking
+from ..iam.request import Principal as RequestPrincipal
 from .call import Call
 from .errors import ServiceError
-from .query_protocol import Members, Query, time_of
+from .query_protocol import Members, Query
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
@@ -37,8 +38,59 @@ def get_caller_identity(call: Call, _: Query) -> Members:
     return {"Arn": principal.arn, "UserId": principal.unique_id, "Account": principal.account.id}
 
 
+@dataclass(frozen=True)
+class _SessionRequest:
+    """The parameters of AssumeRole; `duration` is in seconds."""
+
+    role_arn: str
+    name: str
+    duration: int
+    tags: Dict[str, str]
+    policy: Optional[Policy]
+    external_id: str
+
+    def keys(self) -> access.Keys:
+        """Their condition keys."""
+        keys: Dict[str, access.KeyValue] = {f"aws:RequestTag/{key}": value for key, value in self.tags.items()}
+        keys["sts:RoleSessionName"] = self.name
+        if self.external_id:
+            keys["sts:ExternalId"] = self.external_id
+        if self.tags:
+            keys["aws:TagKeys"] = tuple(self.tags)
+        return keys
+
+
 def assume_role(call: Call, query: Query) -> Members:
     """Credentials for a new session of a role."""
+    wanted = _session_request(query)
+    role = _require_assumable(call, wanted)
+    most = min(role.max_duration, _CHAINED_DURATION if isinstance(call.principal, Session) else _MAX_DURATION)
+    if wanted.duration > most:
+        raise ServiceError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role, or 1 hour where a "
+            "role's session assumes a role",
+        )
+    now = call.origin.now
+    session = Session(role, wanted.name, now, now + wanted.duration, tuple(wanted.tags.items()), wanted.policy)
+    made = call.cloud.directory.begin_session(session)
+    expiration = access.utc(session.expires)
+    call.trail_response = {
+        "credentials": {"accessKeyId": made.access_key_id, "expiration": expiration},
+        "assumedRoleUser": {"assumedRoleId": session.unique_id, "arn": session.arn},
+    }
+    return {
+        "Credentials": {
+            "AccessKeyId": made.access_key_id,
+            "SecretAccessKey": made.secret,
+            "SessionToken": made.token,
+            "Expiration": expiration,
+        },
+        "AssumedRoleUser": {"AssumedRoleId": session.unique_id, "Arn": session.arn},
+    }
+
+
+def _session_request(query: Query) -> _SessionRequest:
     try:
         arn, name = query.text("RoleArn"), query.text("RoleSessionName")
         duration = query.number("DurationSeconds", range(_MIN_DURATION, _MAX_DURATION + 1), 3600)
@@ -52,43 +104,11 @@ def assume_role(call: Call, query: Query) -> Members:
             "ValidationError", "RoleSessionName is not 2 to 64 letters, digits and characters of _+=,.@-"
         )
     policy = _session_policy(query.text("Policy", ""))
-    keys: Dict[str, access.KeyValue] = {"sts:RoleSessionName": name}
     external_id = query.text("ExternalId", "")
-    if external_id:
-        if not _EXTERNAL_ID.fullmatch(external_id):
-            raise ServiceError("ValidationError", "ExternalId is invalid")
-        keys["sts:ExternalId"] = external_id
-    keys.update({f"aws:RequestTag/{key}": value for key, value in tags.items()})
-    if tags:
-        keys["aws:TagKeys"] = tuple(tags)
+    if external_id and not _EXTERNAL_ID.fullmatch(external_id):
+        raise ServiceError("ValidationError", "ExternalId is invalid")
     query.require_known()
-    role = _require_assumable(call, arn, keys, bool(tags))
-    most = min(role.max_duration, _CHAINED_DURATION if isinstance(call.principal, Session) else _MAX_DURATION)
-    if duration > most:
-        raise ServiceError(
-            "ValidationError",
-            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role, or 1 hour where a "
-            "role's session assumes a role",
-        )
-    now = call.origin.now
-    session = Session(role, name, now, now + duration, tuple(tags.items()), policy)
-    made = call.cloud.directory.begin_session(session)
-    credentials: Dict[str, object] = {
-        "AccessKeyId": made.access_key_id,
-        "SecretAccessKey": made.secret,
-        "SessionToken": made.token,
-        "Expiration": time_of(session.expires),
-    }
-    user = {"AssumedRoleId": session.unique_id, "Arn": session.arn}
-    call.trail_response = {
-        "credentials": {"accessKeyId": made.access_key_id, "expiration": access.utc(session.expires)},
-        "assumedRoleUser": {"assumedRoleId": session.unique_id, "arn": session.arn},
-    }
-    return {"Credentials": {name: _text(value) for name, value in credentials.items()}, "AssumedRoleUser": user}
-
-
-def _text(value: object) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else str(value)
+    return _SessionRequest(arn, name, duration, tags, policy, external_id)
 
 
 def _tags(query: Query) -> Dict[str, str]:
@@ -119,12 +139,12 @@ def _session_policy(text: str) -> Optional[Policy]:
         raise ServiceError("MalformedPolicyDocument", "The session policy is not JSON") from None
 
 
-def _require_assumable(call: Call, arn: str, keys: access.Keys, tagged: bool) -> Role:
+def _require_assumable(call: Call, wanted: _SessionRequest) -> Role:
     """The role, if the caller may assume it; a role that does not exist is refused as one that may not be assumed."""
-    principal = call.principal
+    principal, arn = call.principal, wanted.role_arn
     role = call.cloud.directory.role(arn)
-    actions = ["sts:AssumeRole", *(["sts:TagSession"] if tagged else [])]
-    if role is not None and all(_may(call, principal, role, action, keys) for action in actions):
+    actions = ["sts:AssumeRole", *(["sts:TagSession"] if wanted.tags else [])]
+    if role is not None and all(_may(call, principal, role, action, wanted.keys()) for action in actions):
         return role
     raise access.AccessDenied(
         f"User: {principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn[:640]}"
@@ -134,9 +154,9 @@ def _require_assumable(call: Call, arn: str, keys: access.Keys, tagged: bool) ->
 def _may(call: Call, principal: Principal, role: Role, action: str, keys: access.Keys) -> bool:
     """The role's trust policy must allow it. So must the caller's policies, unless it names a caller of its account."""
     role_arn = principal.role.arn if isinstance(principal, Session) else None
-    asked = access.request(principal, call.origin, action, role.arn, {**keys, **_role_tags(role)})
-    trusted = evaluate_trust(role.trust, Asking(principal.arn, principal.account.id, role_arn), asked)
-    own = access.decide(principal, asked)
+    judged = access.request(principal, call.origin, action, role.arn, {**keys, **_role_tags(role)})
+    trusted = evaluate_trust(role.trust, RequestPrincipal(principal.arn, principal.account.id, role_arn), judged)
+    own = access.decide(principal, judged)
     if not trusted.allowed or trusted.explicit_deny or own.explicit_deny:
         return False
     by_name = not trusted.needs_identity_policy and principal.account.id == role.account.id

@@ -2,7 +2,7 @@
 """Whether a tunnel may be opened, and where to.
 
 Steps, in this order; the first that fails refuses: 1. the request has the parameters of OpenTunnel, each once; 2. it is
-for the endpoint whose host name was asked; 3. it is signed by an access key, for this Region, and not expired; 4. the
+for the endpoint of the host name; 3. it is signed by an access key, for this Region, and not expired; 4. the
 parameters are valid; 5. the caller is of the endpoint's account, and its policies allow ec2-instance-connect:OpenTunnel
 on the endpoint; 6. the port is one that the endpoint opens; 7. the address belongs to the endpoint's VPC; 8. the
 endpoint is complete and has fewer than 20 tunnels. A tunnel that passes is opened, and then 9. ends if there is no
@@ -24,7 +24,7 @@ from ..cloud.authentication import Failure, Unauthenticated, authenticate, read
 from ..cloud.cloud import Cloud
 from ..cloud.endpoint import MAX_TUNNELS, Endpoint
 from ..cloud.machine import RDP, SSH, State
-from ..cloud.network import Address, Interface, allows, lets_out
+from ..cloud.network import Address, Interface, allows_egress, allows_ingress
 from ..cloud.principals import Credentials
 from ..cloud.region import Region
 from ..iam.sigv4 import HttpRequest, SignatureError, query_pairs
@@ -174,20 +174,20 @@ def _authorize(region: Region, endpoint: Endpoint, caller: Credentials, origin: 
         f"{SERVICE}:maxTunnelDuration": str(tunnel.duration),
         **endpoint.tag_keys(),
     }
-    asked = access.request(caller.principal, origin, ACTION, endpoint.arn, keys)
+    judged = access.request(caller.principal, origin, ACTION, endpoint.arn, keys)
     try:
         if caller.principal.account.id != region.account:
             raise access.AccessDenied(
                 f"User: {caller.principal.arn} is not authorized to perform: {ACTION} on resource: {endpoint.arn} "
                 f"because no resource-based policy allows the {ACTION} action"
             )
-        access.require(caller.principal, asked)
+        access.require(caller.principal, judged)
     except access.AccessDenied as denied:
         raise TunnelRefused(403, "AccessDeniedException", str(denied)) from None
 
 
 def reach(region: Region, endpoint: Endpoint, tunnel: Tunnel, client: str) -> Tuple[Tuple[str, int], Optional[str]]:
-    """Step 9: where the target's server really listens, and the address to connect from if any. Raises Unreachable."""
+    """Step 9: where the target's server listens, and the address to connect from, if it is set. Raises Unreachable."""
     address = str(tunnel.address)
     instance = region.instance_at(endpoint.vpc_id, address)
     if instance is None:
@@ -199,16 +199,17 @@ def reach(region: Region, endpoint: Endpoint, tunnel: Tunnel, client: str) -> Tu
     if version not in _VERSIONS[address_type]:
         raise Unreachable(f"{endpoint.id} does not reach {address}: its IpAddressType is {address_type}")
     own = region.endpoint_interface(endpoint, version)
-    if not lets_out(own, target, tunnel.port):
-        raise Unreachable(f"no security group of {endpoint.id} lets connections out to {address} port {tunnel.port}")
+    if not allows_egress(own, target, tunnel.port):
+        raise Unreachable(f"no security group of {endpoint.id} allows connections to {address} port {tunnel.port}")
     source = own
     if endpoint.settings.preserve_client_ip:
         source = Interface(ipaddress.ip_address(client), own.groups)
         if source.address.version != 4 or target.address.version != 4:
             raise Unreachable("client IP preservation is for IPv4 only")
-    if not allows(source, target, tunnel.port):
+    if not allows_ingress(source, target, tunnel.port):
+        instance_id = instance.metadata.instance_id
         raise Unreachable(
-            f"no security group of {instance.metadata.instance_id} lets {source.address} in to port {tunnel.port}"
+            f"no security group of {instance_id} allows connections from {source.address} to port {tunnel.port}"
         )
     preserved = client if endpoint.settings.preserve_client_ip else None
     return instance.machine.server(address, tunnel.port), preserved

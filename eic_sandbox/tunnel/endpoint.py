@@ -21,7 +21,7 @@ from ..cloud.cloud import Cloud
 from ..cloud.endpoint import Endpoint
 from ..cloud.region import Region
 from ..services import http
-from ..services.gateway import Api
+from ..services.gateway import MAX_BODY, Api
 from ..trail.event import Attempt, Outcome, event
 from ..trail.trail import Trail
 from . import admission
@@ -58,7 +58,7 @@ class Tunnels:
 
     def application(self) -> web.Application:
         """One handler for every path."""
-        application = web.Application(client_max_size=256 * 1024)
+        application = web.Application(client_max_size=MAX_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application
 
