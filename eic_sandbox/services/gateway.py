@@ -170,7 +170,7 @@ class _Exchange:
         if operation is None or self._raw.method != "POST" or self._raw.path != "/":
             self.attempt = replace(self.attempt, name=name[:64] or _UNKNOWN_NAME)
             raise ServiceError(
-                "UnknownOperationException", f"the sandbox does not offer this operation ({name[:64]!r})"
+                "UnknownOperationException", f"The sandbox does not offer this operation ({name[:64]!r})"
             )
         self.attempt = replace(self.attempt, name=name, read_only=operation.read_only)
         members = json_protocol.members(self._raw.body)

@@ -20,9 +20,9 @@ def members(body: bytes) -> Dict[str, Json]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
-        raise ServiceError("SerializationException", "the body is not JSON") from None
+        raise ServiceError("SerializationException", "The body is not JSON") from None
     if not isinstance(found, dict):
-        raise ServiceError("SerializationException", "the body is not a JSON object")
+        raise ServiceError("SerializationException", "The body is not a JSON object")
     return found
 
 

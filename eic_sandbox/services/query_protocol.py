@@ -23,9 +23,10 @@ _STS_NAMESPACE = f"https://sts.amazonaws.com/doc/{STS_VERSION}/"
 _MAX_PARAMETERS = 1000
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-Node = Union[None, bool, int, str, datetime.datetime, "Members", "Items", Mapping[str, "Node"], Sequence["Node"]]
+Node = Union[None, bool, int, str, datetime.datetime, Mapping[str, "Node"], Sequence["Node"]]
+"""A value in an answer: text, a structure, or a list."""
+
 Members = Mapping[str, Node]
-Items = Sequence[Node]
 
 
 class Query:
