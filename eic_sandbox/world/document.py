@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, NoReturn, Optional, Tuple, Union
+from typing import Callable, Iterator, List, Mapping, NoReturn, Optional, Tuple, TypeVar, Union
 
 import yaml
 
@@ -15,7 +15,9 @@ from ..iam.document import Json
 from ..iam.errors import Path, show_path
 from .nodes import MAX_FILE, WorldError, compose
 
-__all__ = ["Value", "WorldError", "parse", "read"]
+__all__ = ["Fields", "Value", "WorldError", "parse", "read"]
+
+Read = TypeVar("Read")
 
 _MAX_KEY = 512  # characters
 _MAX_TEXT = 4096  # characters
@@ -85,13 +87,13 @@ class Value:
             seen.add(name)
             yield name, below
 
-    def fields(self, *names: str) -> Dict[str, Value]:
-        """The entries of a mapping that has no others than these. Empty ones are left out."""
+    def fields(self, *names: str) -> Fields:
+        """The entries of a mapping that has no others than these."""
         found = dict(self.entries())
         for name, value in found.items():
             if name not in names:
                 value.fail("unknown key", f"Use one of: {', '.join(names)}.")
-        return {name: value for name, value in found.items() if not value.is_null()}
+        return Fields(self, {name: value for name, value in found.items() if not value.is_null()})
 
     def items(self) -> List[Value]:
         """The items of a list; an empty value has none, and a single value is a list of one."""
@@ -188,6 +190,36 @@ class Value:
         if kind == "float" and re.fullmatch(r"-?[0-9]{1,17}\.[0-9]{1,17}", text):
             return float(text)
         return text
+
+
+class Fields:
+    """The entries of a mapping whose keys are known; one that is left empty counts as missing."""
+
+    def __init__(self, owner: Value, found: Mapping[str, Value]) -> None:
+        self._owner = owner
+        self._found = found
+
+    def get(self, name: str) -> Optional[Value]:
+        """The value of a key; None if it is missing."""
+        return self._found.get(name)
+
+    def required(self, name: str, remedy: str = "") -> Value:
+        """The value of a key. Raises WorldError if it is missing."""
+        if name not in self._found:
+            self._owner.fail(f"{name} is missing", remedy or f"Add {name}.")
+        return self._found[name]
+
+    def read(self, name: str, default: Read, parse: Callable[[Value], Read]) -> Read:
+        """What `parse` makes of the value of a key, or the default if it is missing."""
+        return parse(self._found[name]) if name in self._found else default
+
+    def entries(self, name: str) -> Iterator[Tuple[str, Value]]:
+        """The entries of a mapping; none if it is missing."""
+        return self._found[name].entries() if name in self._found else iter(())
+
+    def items(self, name: str) -> List[Value]:
+        """The items of a list; none if it is missing."""
+        return self._found[name].items() if name in self._found else []
 
 
 def _key(value: Value) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from ..cloud.directory import ID_ALPHABET, Directory
 from ..cloud.principals import Account, Credentials, Role, Session, User
 from ..cloud.text import listed
 from ..iam.policy import Policy, parse, parse_trust
-from .document import Value
+from .document import Fields, Value
 from .policies import Policies
 
 # Patterns of names, and what they are in words (IAM API Reference, CreateUser, CreatePolicy, AccessKey; AWS STS API
@@ -20,8 +20,9 @@ _NAME = (r"[A-Za-z0-9+=,.@_-]{1,64}", "1 to 64 letters, digits and characters of
 _POLICY_NAME = (r"[A-Za-z0-9+=,.@_-]{1,128}", "1 to 128 letters, digits and characters of +=,.@_-")
 _SESSION_NAME = (r"[A-Za-z0-9+=,.@_-]{2,64}", "2 to 64 letters, digits and characters of +=,.@_-")
 _KEY_ID = (r"[A-Z0-9]{16,128}", "16 to 128 capital letters and digits")
-_SECRET = r"[\x21-\x7e]{1,128}"
-_PATH = r"/|/[\x21-\x7e]{1,510}/"
+_SECRET = (r"[\x21-\x7e]{1,128}", "a secret of printable ASCII without spaces")
+_TOKEN = (r"[\x21-\x7e]{1,4096}", "a token of printable ASCII without spaces")
+_PATH = (r"/|/[\x21-\x7e]{1,510}/", "a path that begins and ends with /")
 _MAX_POLICIES = 1500  # customer managed policies of an account (IAM User Guide, "IAM and AWS STS quotas")
 
 
@@ -33,70 +34,61 @@ class Identities:
         self._policies = Policies(folder)
         self._now = now
 
-    def add_policies(self, value: Value) -> None:
-        """The policies that users and roles name."""
-        for name, document in value.entries():
-            _require_name(document, name, _POLICY_NAME)
-            if len(self.directory.policies) >= _MAX_POLICIES:
-                document.fail("too many policies", f"Use at most {_MAX_POLICIES}.")
-            self.directory.policies[name] = self._policies.policy(document, name, parse)
+    def add_policy(self, name: str, value: Value) -> None:
+        """A policy that users and roles can name."""
+        _require_name(value, name, _POLICY_NAME)
+        if len(self.directory.policies) >= _MAX_POLICIES:
+            value.fail("too many policies", f"Use at most {_MAX_POLICIES}.")
+        self.directory.policies[name] = self._policies.policy(value, name, parse)
 
-    def add_account(self, account: Account, users: Optional[Value], roles: Optional[Value]) -> None:
-        """The users and roles of an account."""
-        for name, value in users.entries() if users else ():
-            self._add_user(account, name, value)
-        for name, value in roles.entries() if roles else ():
-            self._add_role(account, name, value)
-
-    def _add_user(self, account: Account, name: str, value: Value) -> None:
+    def add_user(self, account: Account, name: str, value: Value) -> None:
+        """A user with their access keys."""
         _require_name(value, name, _NAME)
         fields = value.fields("path", "access_keys", "tags", "policies")
         user = User(
             account,
             name,
             _stable_id("AIDA", account.id, name),
-            fields["path"].text(_PATH, "a path that begins and ends with /") if "path" in fields else "/",
-            tags(fields.get("tags")),
-            self._attached(fields.get("policies")),
+            fields.read("path", "/", lambda path: path.text(*_PATH)),
+            tags(fields),
+            self._attached(fields.items("policies")),
         )
         self.directory.users.append(user)
-        for key_id, secret in fields["access_keys"].entries() if "access_keys" in fields else ():
-            self._add_key(
-                secret, Credentials(key_id, secret.text(_SECRET, "a secret of printable ASCII without spaces"), user)
-            )
+        for key_id, secret in fields.entries("access_keys"):
+            self._add_key(secret, Credentials(key_id, secret.text(*_SECRET), user))
 
-    def _add_role(self, account: Account, name: str, value: Value) -> None:
+    def add_role(self, account: Account, name: str, value: Value) -> None:
+        """A role with its sessions."""
         _require_name(value, name, _NAME)
         fields = value.fields("path", "trust", "max_session_duration", "tags", "policies", "sessions")
         role = Role(
             account,
             name,
             _stable_id("AROA", account.id, name),
-            self._policies.policy(fields["trust"], f"trust policy of {name}", parse_trust)
-            if "trust" in fields
-            else parse_trust(_trust_of_account(account), f"trust policy of {name}"),
-            fields["path"].text(_PATH, "a path that begins and ends with /") if "path" in fields else "/",
-            fields["max_session_duration"].number(range(3600, 43201)) if "max_session_duration" in fields else 3600,
-            tags(fields.get("tags")),
-            self._attached(fields.get("policies")),
+            self._trust(account, name, fields.get("trust")),
+            fields.read("path", "/", lambda path: path.text(*_PATH)),
+            fields.read("max_session_duration", 3600, lambda span: span.number(range(3600, 43201))),
+            tags(fields),
+            self._attached(fields.items("policies")),
         )
         self.directory.roles.append(role)
-        for session_name, session in fields["sessions"].entries() if "sessions" in fields else ():
+        for session_name, session in fields.entries("sessions"):
             self._add_session(role, session_name, session)
+
+    def _trust(self, account: Account, role: str, value: Optional[Value]) -> Policy:
+        name = f"trust policy of {role}"
+        if value is None:
+            return parse_trust(_trust_of_account(account), name)
+        return self._policies.policy(value, name, parse_trust)
 
     def _add_session(self, role: Role, name: str, value: Value) -> None:
         _require_name(value, name, _SESSION_NAME)
         fields = value.fields("access_key", "secret", "token", "expires_in", "tags")
-        for required in ("access_key", "secret", "token"):
-            if required not in fields:
-                value.fail(f"{required} is missing", f"Add {required}.")
-        lifetime = fields["expires_in"].seconds(10**8) if "expires_in" in fields else 43200.0
-        own = tuple(tags(fields.get("tags")).items())
+        key, secret, token = (fields.required(required) for required in ("access_key", "secret", "token"))
+        lifetime = fields.read("expires_in", 43200.0, lambda span: span.seconds(10**8))
+        own = tuple(tags(fields).items())
         session = Session(role, name, self._now, self._now + lifetime, own)
-        key_id = fields["access_key"].text()
-        secret = fields["secret"].text(_SECRET, "a secret of printable ASCII without spaces")
-        token = fields["token"].text(r"[\x21-\x7e]{1,4096}", "a token of printable ASCII without spaces")
-        self._add_key(fields["access_key"], Credentials(key_id, secret, session, token))
+        self._add_key(key, Credentials(key.text(), secret.text(*_SECRET), session, token.text(*_TOKEN)))
 
     def _add_key(self, value: Value, credentials: Credentials) -> None:
         _require_name(value, credentials.access_key_id, _KEY_ID)
@@ -104,10 +96,10 @@ class Identities:
             value.fail(f"the access key {credentials.access_key_id} is given twice", "Use another id.")
         self.directory.add(credentials)
 
-    def _attached(self, value: Optional[Value]) -> Dict[str, Policy]:
+    def _attached(self, items: Sequence[Value]) -> Dict[str, Policy]:
         """Named ones, and those that are written out where they are used."""
         found: Dict[str, Policy] = {}
-        for number, item in enumerate(value.items() if value else (), start=1):
+        for number, item in enumerate(items, start=1):
             if item.is_mapping():
                 policy = self._policies.policy(item, f"policy {number}", parse)
             else:
@@ -120,10 +112,10 @@ class Identities:
         return found
 
 
-def tags(value: Optional[Value]) -> Dict[str, str]:
-    """Tags: keys and values of text."""
+def tags(fields: Fields) -> Dict[str, str]:
+    """The tags among the fields of a resource or identity: keys and values of text."""
     found: Dict[str, str] = {}
-    for key, text in value.entries() if value else ():
+    for key, text in fields.entries("tags"):
         if not 1 <= len(key) <= 128:
             text.fail("the tag's key does not have 1 to 128 characters", "Use another key.")
         found[key] = "" if text.is_null() else text.text(".{0,256}", "printable text of at most 256 characters")

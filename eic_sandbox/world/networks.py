@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ..cloud.endpoint import Endpoint, EndpointSettings, interface_address
 from ..cloud.instance import Instance
@@ -21,7 +21,9 @@ from .ids import Ids
 NewInstance = Callable[[InstanceMetadata, Machine, Optional[Tuple[str, int]]], Instance]
 """Makes an instance; the last argument is where its IMDS listens."""
 
+_ADD_CIDRS = "Add cidrs: [10.0.0.0/16]."
 _PORTS = r"[0-9]{1,5}(-[0-9]{1,5})?"
+_TYPE = r"[a-z0-9-]+\.[a-z0-9-]+"
 _MAX_NETWORKS = 50  # of a VPC (Amazon VPC User Guide, "Amazon VPC quotas")
 
 
@@ -39,45 +41,43 @@ class Networks:
         """A VPC with its subnets and security groups."""
         self._ids.take(value, vpc_id, "vpc")
         fields = value.fields("cidrs", "tags", "subnets", "security_groups")
-        networks = tuple(item.network() for item in fields["cidrs"].items()) if "cidrs" in fields else ()
+        cidrs = fields.required("cidrs", _ADD_CIDRS)
+        networks = tuple(item.network() for item in cidrs.items())
         if not networks:
-            value.fail("cidrs is missing", "Add cidrs: [10.0.0.0/16].")
+            value.fail("cidrs is missing", _ADD_CIDRS)
         if len(networks) > _MAX_NETWORKS:
-            fields["cidrs"].fail("too many networks", f"Use at most {_MAX_NETWORKS}.")
-        vpc = Vpc(vpc_id, networks, tags(fields.get("tags")))
+            cidrs.fail("too many networks", f"Use at most {_MAX_NETWORKS}.")
+        vpc = Vpc(vpc_id, networks, tags(fields))
         self._region.vpcs[vpc_id] = vpc
-        for subnet_id, subnet in fields["subnets"].entries() if "subnets" in fields else ():
+        for subnet_id, subnet in fields.entries("subnets"):
             self._add_subnet(vpc, subnet_id, subnet)
-        for group_id, group in fields["security_groups"].entries() if "security_groups" in fields else ():
+        for group_id, group in fields.entries("security_groups"):
             self._add_group(vpc, group_id, group)
 
     def _add_subnet(self, vpc: Vpc, subnet_id: str, value: Value) -> None:
         self._ids.take(value, subnet_id, "subnet")
         fields = value.fields("cidr", "zone", "tags")
-        network = _required(value, fields, "cidr").network()
+        cidr = fields.required("cidr")
+        network = cidr.network()
         if not any(one.version == network.version and network.subnet_of(one) for one in vpc.networks):  # type: ignore[arg-type] # of one version
-            fields["cidr"].fail(f"{network} is outside the VPC", f"Use a part of {', '.join(map(str, vpc.networks))}.")
-        zone = f"{self._region.name}a"
-        if "zone" in fields:
-            what = f"an availability zone of {self._region.name}, such as {zone}"
-            zone = fields["zone"].text(re.escape(self._region.name) + "[a-z0-9-]{1,16}", what)
-        self._region.subnets[subnet_id] = Subnet(subnet_id, vpc.id, network, zone, tags(fields.get("tags")))
+            cidr.fail(f"{network} is outside the VPC", f"Use a part of {', '.join(map(str, vpc.networks))}.")
+        zone = fields.read("zone", f"{self._region.name}a", self._zone)
+        self._region.subnets[subnet_id] = Subnet(subnet_id, vpc.id, network, zone, tags(fields))
+
+    def _zone(self, value: Value) -> str:
+        name = self._region.name
+        return value.text(re.escape(name) + "[a-z0-9-]{1,16}", f"an availability zone of {name}, such as {name}a")
 
     def _add_group(self, vpc: Vpc, group_id: str, value: Value) -> None:
         self._ids.take(value, group_id, "sg")
         fields = value.fields("name", "ingress", "egress", "tags")
-        rules = {
-            direction: tuple(self._rule(item, peers) for item in fields[direction].items())
-            for direction, peers in (("ingress", "sources"), ("egress", "destinations"))
-            if direction in fields
-        }
         self._region.groups[group_id] = SecurityGroup(
             group_id,
             vpc.id,
-            fields["name"].text(".{1,255}", "text of 1 to 255 characters") if "name" in fields else group_id,
-            rules.get("ingress", ()),
-            rules.get("egress", ()),
-            tags(fields.get("tags")),
+            fields.read("name", group_id, lambda name: name.text(".{1,255}", "text of 1 to 255 characters")),
+            tuple(self._rule(item, "sources") for item in fields.items("ingress")),
+            tuple(self._rule(item, "destinations") for item in fields.items("egress")),
+            tags(fields),
         )
 
     def add_instance(self, instance_id: str, value: Value) -> None:
@@ -86,27 +86,23 @@ class Networks:
         fields = value.fields(
             "subnet", "state", "private_ip", "ipv6", "public_ip", "security_groups", "type", "tags", "imds", "servers"
         )
-        subnet = self._subnet(_required(value, fields, "subnet"))
-        private = self._private_ip(_required(value, fields, "private_ip"), subnet)
-        ipv6 = self._ipv6(fields["ipv6"], subnet) if "ipv6" in fields else None
-        public = fields["public_ip"].address() if "public_ip" in fields else None
-        if public is not None and not isinstance(public, ipaddress.IPv4Address):
-            fields["public_ip"].fail(f"not an IPv4 address ({public})", "Use an IPv4 address.")
+        subnet = self._subnet(fields.required("subnet"))
+        private = self._private_ip(fields.required("private_ip"), subnet)
+        ipv6 = fields.read("ipv6", None, lambda address: self._ipv6(address, subnet))
+        public = fields.read("public_ip", None, _public_ip)
         machine = Machine(
             subnet.id,
             private,
-            self._state(fields.get("state")),
+            fields.read("state", State.RUNNING, _state),
             ipv6,
             public,
-            self._groups(fields.get("security_groups"), subnet.vpc_id),
-            fields["type"].text(r"[a-z0-9-]+\.[a-z0-9-]+", "an instance type, such as t3.micro")
-            if "type" in fields
-            else "t3.micro",
-            tags(fields.get("tags")),
-            _servers(fields.get("servers")),
+            self._groups(fields.items("security_groups"), subnet.vpc_id),
+            fields.read("type", "t3.micro", lambda kind: kind.text(_TYPE, "an instance type, such as t3.micro")),
+            tags(fields),
+            _servers(fields.entries("servers")),
         )
         metadata = InstanceMetadata(instance_id, self._region.name, subnet.zone, self._domain)
-        listen = fields["imds"].listener() if "imds" in fields else None
+        listen = fields.read("imds", None, Value.listener)
         self._region.instances[instance_id] = self._new_instance(metadata, machine, listen)
 
     def _private_ip(self, value: Value, subnet: Subnet) -> ipaddress.IPv4Address:
@@ -130,34 +126,24 @@ class Networks:
         if other is not None:
             value.fail(f"{address} is that of {other.metadata.instance_id}", "Use another address.")
 
-    @staticmethod
-    def _state(value: Optional[Value]) -> State:
-        if value is None:
-            return State.RUNNING
-        names = [state.value for state in State]
-        text = value.text()
-        if text not in names:
-            value.fail(f"unknown state ({text[:64]!r})", f"Use one of: {', '.join(names)}.")
-        return State(text)
-
     def add_endpoint(self, endpoint_id: str, value: Value, now: float) -> None:
         """An endpoint that is complete from the start."""
         self._ids.take(value, endpoint_id, "eice")
         fields = value.fields(
             "subnet", "security_groups", "preserve_client_ip", "ip_address_type", "tags", "private_ip"
         )
-        subnet = self._subnet(_required(value, fields, "subnet"))
+        subnet = self._subnet(fields.required("subnet"))
         region = self._region
         if any(one.vpc_id == subnet.vpc_id for one in region.endpoints.values()):
             value.fail(f"{subnet.vpc_id} has an endpoint already", "Remove one: a VPC has at most one.")
         if len(region.endpoints) >= MAX_ENDPOINTS:
             value.fail("too many endpoints", f"Use at most {MAX_ENDPOINTS} in an account and Region.")
         settings = EndpointSettings(
-            self._groups(fields.get("security_groups"), subnet.vpc_id),
-            fields["preserve_client_ip"].flag() if "preserve_client_ip" in fields else False,
-            fields["ip_address_type"].text("ipv4|ipv6|dualstack", "ipv4, ipv6 or dualstack")
-            if "ip_address_type" in fields
-            else "ipv4",
+            self._groups(fields.items("security_groups"), subnet.vpc_id),
+            fields.read("preserve_client_ip", False, Value.flag),
+            fields.read(
+                "ip_address_type", "ipv4", lambda kind: kind.text("ipv4|ipv6|dualstack", "ipv4, ipv6 or dualstack")
+            ),
         )
         try:
             settings = region.complete_settings(settings, subnet.vpc_id)
@@ -166,7 +152,7 @@ class Networks:
         address = self._endpoint_address(value, fields.get("private_ip"), subnet)
         region.endpoints[endpoint_id] = Endpoint(
             endpoint_id, region.account, region.name, subnet.id, subnet.vpc_id, subnet.zone, address, settings, now,
-            tags(fields.get("tags")),
+            tags(fields),
         )  # fmt: skip
 
     def _endpoint_address(self, value: Value, given: Optional[Value], subnet: Subnet) -> Address:
@@ -189,9 +175,9 @@ class Networks:
             value.fail(f"unknown subnet ({subnet_id[:64]!r})", f"Add it to a VPC of this Region, which has: {known}.")
         return self._region.subnets[subnet_id]
 
-    def _groups(self, value: Optional[Value], vpc_id: str) -> Tuple[str, ...]:
+    def _groups(self, items: Sequence[Value], vpc_id: str) -> Tuple[str, ...]:
         found: List[str] = []
-        for item in value.items() if value else ():
+        for item in items:
             group = self._region.groups.get(item.text())
             if group is None or group.vpc_id != vpc_id:
                 item.fail(f"unknown security group ({item.text()[:64]!r})", f"Add it to {vpc_id}.")
@@ -200,10 +186,10 @@ class Networks:
 
     def _rule(self, value: Value, peers: str) -> Rule:
         fields = value.fields("ports", peers)
-        span = _span(_required(value, fields, "ports"))
+        span = _span(fields.required("ports"))
         networks: List[Network] = []
         groups: List[str] = []
-        for item in _required(value, fields, peers).items():
+        for item in fields.required(peers).items():
             if item.text().startswith("sg-"):
                 groups.append(item.text())
                 self._peers.append(item)
@@ -229,18 +215,27 @@ def _span(value: Value) -> range:
     return span
 
 
-def _servers(value: Optional[Value]) -> Dict[int, Tuple[str, int]]:
+def _state(value: Value) -> State:
+    names = [state.value for state in State]
+    text = value.text()
+    if text not in names:
+        value.fail(f"unknown state ({text[:64]!r})", f"Use one of: {', '.join(names)}.")
+    return State(text)
+
+
+def _public_ip(value: Value) -> ipaddress.IPv4Address:
+    address = value.address()
+    if not isinstance(address, ipaddress.IPv4Address):
+        value.fail(f"not an IPv4 address ({address})", "Use an IPv4 address.")
+    return address
+
+
+def _servers(entries: Iterable[Tuple[str, Value]]) -> Dict[int, Tuple[str, int]]:
     found: Dict[int, Tuple[str, int]] = {}
-    for port, listener in value.entries() if value else ():
+    for port, listener in entries:
         if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
             listener.fail(f"not a port ({port[:16]!r})", "Use 1 to 65535.")
         found[int(port)] = listener.listener()
         if found[int(port)][1] == 0:
             listener.fail("invalid (port 0)", "Use the port where the server listens.")
     return found
-
-
-def _required(value: Value, fields: Dict[str, Value], name: str) -> Value:
-    if name not in fields:
-        value.fail(f"{name} is missing", f"Add {name}.")
-    return fields[name]

@@ -42,7 +42,7 @@ class Regions:
         """What an account has in a Region. Raises WorldError."""
         fields = value.fields("vpcs", "instances", "endpoints", "serial_console")
         region = Region(account, name, delay=self._delay)
-        region.serial_console = fields["serial_console"].flag() if "serial_console" in fields else False
+        region.serial_console = fields.read("serial_console", False, Value.flag)
         domain = partition(name).domain
         pki = self._pki(value, name, domain)
 
@@ -50,12 +50,12 @@ class Regions:
             return Instance(metadata, pki, self._window, self._clock, machine, listen)
 
         networks = Networks(region, domain, new_instance, self._ids)
-        for vpc_id, vpc in fields["vpcs"].entries() if "vpcs" in fields else ():
+        for vpc_id, vpc in fields.entries("vpcs"):
             networks.add_vpc(vpc_id, vpc)
         networks.require_known_groups()
-        for instance_id, instance in fields["instances"].entries() if "instances" in fields else ():
+        for instance_id, instance in fields.entries("instances"):
             networks.add_instance(instance_id, instance)
-        for endpoint_id, endpoint in fields["endpoints"].entries() if "endpoints" in fields else ():
+        for endpoint_id, endpoint in fields.entries("endpoints"):
             networks.add_endpoint(endpoint_id, endpoint, self._clock())
         return region
 

@@ -27,26 +27,28 @@ def load(path: str, clock: Clock = time.time) -> Tuple[Cloud, List[str]]:
 def build(world: Value, folder: str, clock: Clock = time.time, new_pki: NewPki = Pki) -> Cloud:
     """The cloud that a document describes; files that it names are below `folder`. Raises WorldError."""
     fields = world.fields("window", "endpoint_delay", "other_ports", "policies", "accounts")
-    if "accounts" not in fields:
-        world.fail("accounts is missing", "Describe at least one account.")
-    window = fields["window"].number(range(1, 86401)) if "window" in fields else 60
-    delay = fields["endpoint_delay"].seconds(3600) if "endpoint_delay" in fields else 2.0
+    accounts = fields.required("accounts", "Describe at least one account.")
+    window = fields.read("window", 60, lambda value: value.number(range(1, 86401)))
+    delay = fields.read("endpoint_delay", 2.0, lambda value: value.seconds(3600))
     identities = Identities(folder, clock())
-    if "policies" in fields:
-        identities.add_policies(fields["policies"])
-    cloud = Cloud(identities.directory, fields["other_ports"].flag() if "other_ports" in fields else False)
+    for name, policy in fields.entries("policies"):
+        identities.add_policy(name, policy)
+    cloud = Cloud(identities.directory, fields.read("other_ports", False, Value.flag))
     regions = Regions(window, delay, clock, new_pki)
-    for account_id, value in fields["accounts"].entries():
+    for account_id, value in accounts.entries():
         if not re.fullmatch("[0-9]{12}", account_id):
             value.fail(f"not an account id ({account_id[:64]!r})", "Use twelve digits.")
         parts = value.fields("users", "roles", "regions")
-        inner = dict(parts["regions"].entries()) if "regions" in parts else {}
+        inner = dict(parts.entries("regions"))
         account = Account(account_id, partition_of(value, tuple(inner)))
-        identities.add_account(account, parts.get("users"), parts.get("roles"))
+        for name, user in parts.entries("users"):
+            identities.add_user(account, name, user)
+        for name, role in parts.entries("roles"):
+            identities.add_role(account, name, role)
         for name, region in inner.items():
             cloud.add(regions.region(account_id, name, region))
     if not cloud.regions():
-        fields["accounts"].fail("no account has a Region", "Add regions: to an account.")
+        accounts.fail("no account has a Region", "Add regions: to an account.")
     return cloud
 
 
