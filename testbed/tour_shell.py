@@ -59,7 +59,7 @@ class Machine:
         ) as process:  # fmt: skip
             os.close(slave)
             try:
-                printed = "\n".join(map(_shown, _lines(terminal.fileno(), begun + _COMMAND_TIMEOUT)))
+                printed = "\n".join(map(_show, _lines(terminal.fileno(), begun + _COMMAND_TIMEOUT)))
                 status = process.wait(timeout=_COMMAND_TIMEOUT)
             finally:
                 process.kill()
@@ -77,7 +77,7 @@ def step(title: str, why: str = "") -> None:
         print(_INDENT + line, flush=True)
 
 
-def _shown(line: str) -> str:
+def _show(line: str) -> str:
     """Print a line of output. Returns it."""
     indent = _INDENT + "  "
     width = COLUMNS - len(indent)

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Tuple
 
 from .endpoint import Endpoint, EndpointSettings, EndpointState, interface_address
 from .instance import Instance
-from .network import Interface, SecurityGroup, Subnet, Vpc
+from .network import Address, Interface, SecurityGroup, Subnet, Vpc
 from .partitions import partition
 
 MAX_ENDPOINTS = 5  # an account and Region (EC2 User Guide, "Quotas for EC2 Instance Connect Endpoint")
@@ -84,7 +84,7 @@ class Region:
         )
 
     def described_endpoints(self, now: float) -> List[Endpoint]:
-        """Every endpoint, and for a while those that were deleted."""
+        """Every endpoint, also those that were deleted in the last minute."""
         self._drop_deleted(now)
         return list(self.endpoints.values())
 
@@ -96,7 +96,7 @@ class Region:
             del self.endpoints[endpoint.id]
 
     def endpoint(self, endpoint_id: str, now: float) -> Endpoint:
-        """Raises ChangeRefused for an id that is none, or that of a deleted endpoint."""
+        """The endpoint with this id. Raises ChangeRefused for an unknown id, or that of a deleted endpoint."""
         found = self.endpoints.get(endpoint_id)
         if found is None or found.state(now) is EndpointState.DELETE_COMPLETE:
             raise ChangeRefused(
@@ -116,20 +116,17 @@ class Region:
         subnet = self.subnets[subnet_id]
         settings = self.complete_settings(settings, subnet.vpc_id)
         self._drop_deleted(now)
-        for endpoint in self.endpoints.values():
-            if client_token and endpoint.client_token == client_token:
-                if (endpoint.subnet_id, endpoint.created_with, endpoint.tags) != (subnet_id, settings, tags):
-                    raise ChangeRefused(
-                        "IdempotentParameterMismatch",
-                        "The client token was already used with other parameters of the request",
-                    )
-                return endpoint
+        same_token = (one for one in self.endpoints.values() if client_token and one.client_token == client_token)
+        earlier = next(same_token, None)
+        if earlier is not None:
+            if (earlier.subnet_id, earlier.created_with, earlier.tags) != (subnet_id, settings, tags):
+                raise ChangeRefused(
+                    "IdempotentParameterMismatch",
+                    "The client token was already used with other parameters of the request",
+                )
+            return earlier
         self._require_room(subnet, now)
-        taken = {endpoint.address for endpoint in self.endpoints.values()}
-        taken |= {instance.machine.private_ip for instance in self.instances.values()}
-        address = interface_address(subnet.network, taken)
-        if address is None:
-            raise ChangeRefused("InsufficientFreeAddressesInSubnet", f"The subnet '{subnet_id}' has no free address")
+        address = self._free_address(subnet)
         made = Endpoint(
             id=f"eice-{secrets.token_hex(9)[:17]}",
             account=self.account,
@@ -147,6 +144,14 @@ class Region:
         made.begin(EndpointState.CREATE_IN_PROGRESS, now + self.delay)
         self.endpoints[made.id] = made
         return made
+
+    def _free_address(self, subnet: Subnet) -> Address:
+        taken = {endpoint.address for endpoint in self.endpoints.values()}
+        taken |= {instance.machine.private_ip for instance in self.instances.values()}
+        address = interface_address(subnet.network, taken)
+        if address is None:
+            raise ChangeRefused("InsufficientFreeAddressesInSubnet", f"The subnet '{subnet.id}' has no free address")
+        return address
 
     def _require_room(self, subnet: Subnet, now: float) -> None:
         there = [one for one in self.endpoints.values() if one.state(now) is not EndpointState.DELETE_COMPLETE]
