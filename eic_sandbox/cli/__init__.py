@@ -60,7 +60,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if error.filename is None:  # standard output
             raise
-        return _fail(f"{error.filename}: {error.strerror or error}.")
+        return _fail(f"{error.filename}: {error.strerror or error}. Use another path.")
 
 
 def _fail(problem: str) -> int:

@@ -60,7 +60,7 @@ def call(
             session.trust_env = False
             response = session.request(method, url, timeout=_TIMEOUT, params=chosen, json=body, allow_redirects=False)
     except requests.RequestException as error:
-        problem = f"control API: no answer ({type(error).__name__}). Start a sandbox: eic-sandbox run."
+        problem = f"control API: no answer from {url} ({type(error).__name__}). Start a sandbox: eic-sandbox run."
         raise CommandFailed(problem) from None
     try:
         answer = json.loads(response.text)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ def add_to(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from ..server import Ports, Sandbox, serve  # only this command needs aiohttp
 
+    _require_addresses(arguments)
     _require_valid_ports(arguments)
     cloud = _cloud(arguments)
     if arguments.allow_other_ports:
@@ -104,6 +106,15 @@ def _single(arguments: argparse.Namespace) -> Cloud:
     if not 1 <= window <= 86400:
         raise ValueError(f"--window: out of range ({window}). Use 1 to 86400 seconds.")
     return single(Instance(metadata, Pki(metadata.region, metadata.domain), window))
+
+
+def _require_addresses(arguments: argparse.Namespace) -> None:
+    for option, address in (("--host", arguments.host), ("--tls-host", arguments.tls_host or arguments.host)):
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            problem = f"{option}: not an IP address ({address!r}). Use one of this machine, such as 127.0.0.1."
+            raise ValueError(problem) from None
 
 
 def _require_valid_ports(arguments: argparse.Namespace) -> None:

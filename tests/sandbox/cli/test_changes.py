@@ -114,7 +114,7 @@ def test_the_trail_has_one_event_a_line(command: Command, world: Sandbox) -> Non
         (["can", "bob", DESCRIBE, "*", "--context", "x=y"], "context: not a condition key (x). Use SERVICE:NAME, such"),
         (["attach", "bob", "x"], "policy: unknown name (x). Use one of: readers, tunnels, regional; or add a "),
         (["attach", "\x1b[31m", "readers"], "'\\x1b[31m': no such user, role or session. Use one of: Operators, Twin,"),
-        (["attach", "bob", "x", "--file", "/nonexistent"], "/nonexistent: No such file or directory."),
+        (["attach", "bob", "x", "--file", "/nonexistent"], "/nonexistent: No such file or directory. Use another"),
         (["detach", "bob", "x"], "arn:aws:iam::123456789012:user/bob: no policy x is attached. Attached: regional."),
         (["revoke", "bob"], "bob: a user. Name a role."),
         (["stop", "i-1"], "instance: unknown id (i-1). Use one of: i-0000000000000000a, i-0000000000000000b, i-0000"),

@@ -16,6 +16,7 @@ from eic_sandbox import cli
 from testbed import processes
 from tests.sandbox.world.worlds import EVERY_KEY, SMALL
 
+USE_ADDRESS = "Use one of this machine, such as 127.0.0.1."
 WITH_WORLD = "cannot be used with --world. Set it in the world file."
 WARNED = SMALL.replace('Resource: "*"', 'Resource: "*", Condition: {Bool: {"aws:MultiFactorAuthPresent": true}}')
 
@@ -46,11 +47,13 @@ def test_a_malformed_world_is_one_line_and_status_1(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--world", "/nonexistent"], "/nonexistent: No such file or directory."),
-        (["--world", "/"], "/: Is a directory."),
+        (["--world", "/nonexistent"], "/nonexistent: No such file or directory. Use another path."),
+        (["--world", "/"], "/: Is a directory. Use another path."),
         (["--world", "/x", "--region", "us-west-2"], f"--region: {WITH_WORLD}"),
         (["--world", "/x", "--instance-id", ""], f"--instance-id: {WITH_WORLD}"),
         (["--world", "/x", "--window", "0"], f"--window: {WITH_WORLD}"),
+        (["--host", "localhost"], f"--host: not an IP address ('localhost'). {USE_ADDRESS}"),
+        (["--tls-host", "x"], f"--tls-host: not an IP address ('x'). {USE_ADDRESS}"),
         (["--domain", "a\nb"], "--domain: invalid ('a\\nb'). Use lower-case letters, digits, dots and hyphens."),
         (["--tls-port", "65536"], "--tls-port: out of range (65536). Use 1 to 65535, or 0 for any free port."),
     ],
