@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Set, Tuple
+from typing import AbstractSet, Dict, Mapping, Optional, Set, Tuple
 
 from .network import Address, Network
 from .partitions import partition
@@ -125,7 +125,7 @@ def dns_suffix(region: str, fips: bool = False) -> str:
     return f"{word}.{middle}ec2-instance-connect-endpoint.{region}.{partition(region).domain}"
 
 
-def interface_address(network: Network, taken: Set[Address]) -> Optional[Address]:
+def interface_address(network: Network, taken: AbstractSet[Address]) -> Optional[Address]:
     """A free address of a subnet for an endpoint's network interface; None if there is none.
 
     The first four addresses of a subnet and its last are AWS's own (Amazon VPC User Guide, "Subnet sizing").

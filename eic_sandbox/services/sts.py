@@ -62,17 +62,19 @@ class _SessionRequest:
 
 def assume_role(call: Call, query: Query) -> Members:
     """Credentials for a new session of a role."""
-    wanted = _session_request(query)
-    role = _require_assumable(call, wanted)
+    requested = _session_request(query)
+    role = _require_assumable(call, requested)
     most = min(role.max_duration, _CHAINED_DURATION if isinstance(call.principal, Session) else _MAX_DURATION)
-    if wanted.duration > most:
+    if requested.duration > most:
         raise ServiceError(
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role, or 1 hour where a "
             "role's session assumes a role",
         )
     now = call.origin.now
-    session = Session(role, wanted.name, now, now + wanted.duration, tuple(wanted.tags.items()), wanted.policy)
+    session = Session(
+        role, requested.name, now, now + requested.duration, tuple(requested.tags.items()), requested.policy
+    )
     made = call.cloud.directory.begin_session(session)
     expiration = access.utc(session.expires)
     call.trail_response = {
@@ -139,12 +141,12 @@ def _session_policy(text: str) -> Optional[Policy]:
         raise ServiceError("MalformedPolicyDocument", "The session policy is not JSON") from None
 
 
-def _require_assumable(call: Call, wanted: _SessionRequest) -> Role:
+def _require_assumable(call: Call, requested: _SessionRequest) -> Role:
     """The role, if the caller may assume it; a role that does not exist is refused as one that may not be assumed."""
-    principal, arn = call.principal, wanted.role_arn
+    principal, arn = call.principal, requested.role_arn
     role = call.cloud.directory.role(arn)
-    actions = ["sts:AssumeRole", *(["sts:TagSession"] if wanted.tags else [])]
-    if role is not None and all(_may(call, principal, role, action, wanted.keys()) for action in actions):
+    actions = ["sts:AssumeRole", *(["sts:TagSession"] if requested.tags else [])]
+    if role is not None and all(_may(call, principal, role, action, requested.keys()) for action in actions):
         return role
     raise access.AccessDenied(
         f"User: {principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn[:640]}"

@@ -163,7 +163,7 @@ class Networks:
             self._require_free(given, address, subnet)
             return address
         taken = {instance.machine.private_ip for instance in self._region.instances.values()}
-        free = interface_address(subnet.network, set(taken))
+        free = interface_address(subnet.network, taken)
         if free is None:
             value.fail(f"{subnet.network} has no free address", "Use a larger subnet.")
         return free
