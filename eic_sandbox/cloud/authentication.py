@@ -71,7 +71,7 @@ def authenticate(
     if not hmac.compare_digest(given.encode(), own.encode()):
         raise Unauthenticated(Failure.INVALID_TOKEN, "The security token included in the request is invalid.", key_id)
     try:
-        sigv4.verify(request, signature, credentials.secret, now=now, region=regions, service=service)
+        sigv4.verify(request, signature, credentials.secret, now=now, regions=regions, service=service)
     except SignatureError as error:
         raise _unauthenticated(error, key_id) from None
     principal = credentials.principal

@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from typing import Collection, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Collection, Dict, Mapping, Optional, Sequence, Tuple
 
 from .canonical_request import canonical
 from .signed_request import (
@@ -94,14 +94,14 @@ def verify(
     secret: str,
     *,
     now: float,
-    region: Union[str, Collection[str]],
+    regions: Collection[str],
     service: str,
 ) -> None:
     """Returns if `signature`, as read from `request`, was made with `secret` for `service` in one of the Regions.
 
     `now` is in epoch seconds. Raises SignatureError: WRONG_SCOPE, EXPIRED, NOT_YET_VALID, UNSUPPORTED, MISMATCH.
     """
-    if signature.region not in ((region,) if isinstance(region, str) else region):
+    if signature.region not in regions:
         raise SignatureError(Problem.WRONG_SCOPE, "Credential should be scoped to a valid region.")
     if signature.service != service:
         raise SignatureError(Problem.WRONG_SCOPE, f"Credential should be scoped to correct service: '{service}'.")

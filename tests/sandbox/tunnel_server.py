@@ -66,7 +66,7 @@ def signature_of(request: web.Request, secret: str, region: str) -> Signature:
     path, _, query = request.raw_path.partition("?")
     received = HttpRequest(request.method, path, query, list(request.headers.items()), b"")
     signature = sigv4.read(received)
-    sigv4.verify(received, signature, secret, now=signature.at, region=region, service="ec2-instance-connect")
+    sigv4.verify(received, signature, secret, now=signature.at, regions=(region,), service="ec2-instance-connect")
     return signature
 
 

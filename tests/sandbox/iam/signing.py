@@ -65,7 +65,7 @@ def verify(
 ) -> Signature:
     """The signature of a request that arrives `later` seconds after it was signed. Raises SignatureError."""
     signature = sigv4.read(request)
-    sigv4.verify(request, signature, secret, now=signature.at + later, region=region, service=service)
+    sigv4.verify(request, signature, secret, now=signature.at + later, regions=(region,), service=service)
     return signature
 
 

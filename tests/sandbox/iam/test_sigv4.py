@@ -133,9 +133,9 @@ def test_one_of_several_regions_is_accepted() -> None:
     signature = sigv4.read(request)
     now, service = signature.at, signing.SERVICE
     both = {"eu-west-1", signing.REGION}
-    sigv4.verify(request, signature, signing.SECRET, now=now, region=both, service=service)
+    sigv4.verify(request, signature, signing.SECRET, now=now, regions=both, service=service)
     with pytest.raises(SignatureError):
-        sigv4.verify(request, signature, signing.SECRET, now=now, region=["eu-west-1"], service=service)
+        sigv4.verify(request, signature, signing.SECRET, now=now, regions=["eu-west-1"], service=service)
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,14 @@ def test_the_published_example_is_verified_and_its_expiry_is_explained() -> None
     signature = sigv4.read(PUBLISHED)
     assert signature.at == 1440938160.0
     secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-    sigv4.verify(PUBLISHED, signature, secret, now=1440938160.0, region="us-east-1", service="iam")
+    sigv4.verify(PUBLISHED, signature, secret, now=1440938160.0, regions=("us-east-1",), service="iam")
     with pytest.raises(SignatureError) as late:
-        sigv4.verify(PUBLISHED, signature, secret, now=1440939061.0, region="us-east-1", service="iam")
+        sigv4.verify(PUBLISHED, signature, secret, now=1440939061.0, regions=("us-east-1",), service="iam")
     assert late.value.message == (
         "Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T125101Z - 15 min.)"
     )
     with pytest.raises(SignatureError) as early:
-        sigv4.verify(PUBLISHED, signature, secret, now=1440937259.0, region="us-east-1", service="iam")
+        sigv4.verify(PUBLISHED, signature, secret, now=1440937259.0, regions=("us-east-1",), service="iam")
     assert early.value.message == (
         "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T122059Z + 15 min.)"
     )

@@ -125,7 +125,7 @@ def test_times_at_the_ends_of_the_calendar_are_refused(year: str, problem: Probl
     request = with_header(request, "X-Amz-Date", f"{year}1231T235959Z")
     with pytest.raises(SignatureError) as refused:
         sigv4.verify(
-            request, sigv4.read(request), signing.SECRET, now=NOW, region=signing.REGION, service=signing.SERVICE
+            request, sigv4.read(request), signing.SECRET, now=NOW, regions=(signing.REGION,), service=signing.SERVICE
         )
     assert refused.value.problem is problem
 
