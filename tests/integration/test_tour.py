@@ -35,7 +35,9 @@ def test_tour_tells_its_seven_steps_and_removes_everything() -> None:
 @pytest.mark.parametrize("step", ["The world", "2.", "6."])
 def test_tour_that_is_interrupted_leaves_no_process_namespace_mount_or_file(step: str) -> None:
     before = traces()
-    with subprocess.Popen(TOUR, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    # What a shell starts in the background ignores SIGINT, and so do its descendants.
+    command = ["env", "--default-signal=INT", *TOUR]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         assert any(line.startswith(f"==> {step}") for line in process.stdout)
         inside = namespaces_of_descendants(process.pid)
