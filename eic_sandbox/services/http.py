@@ -20,9 +20,8 @@ def signed_request(request: web.Request, body: bytes) -> HttpRequest:
 
 
 def peer(request: web.Request) -> str:
-    """The address of the caller."""
-    found = request.transport.get_extra_info("peername") if request.transport is not None else None
-    return str(found[0]).partition("%")[0] if found else "0.0.0.0"  # noqa: S104 - no address
+    """The address of the caller, also of one that has closed its connection since: its request is carried out."""
+    return (request.remote or "0.0.0.0").partition("%")[0]  # noqa: S104 - no address
 
 
 def tls(request: web.Request) -> Optional[Tls]:
