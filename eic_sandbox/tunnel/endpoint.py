@@ -28,7 +28,7 @@ from . import admission
 from .admission import Tunnel, TunnelRefused, Unreachable
 from .relay import relay
 from .target import CannotConnect, Target, connect
-from .websocket import new_websocket
+from .websocket import GONE, new_websocket
 
 UNREACHABLE = "Unable to connect to target"
 _MARK = ".ec2-instance-connect-endpoint."
@@ -144,18 +144,21 @@ class Tunnels:
 
     async def _run(self, request: web.Request, handshake: _Handshake, tunnel: Tunnel) -> web.StreamResponse:
         websocket, transport = new_websocket(), request.transport
-        if transport is None:
-            raise ConnectionResetError("the client is gone")
         websocket.headers["X-Amzn-RequestId"] = handshake.attempt.request_id
-        await websocket.prepare(request)
+        try:
+            if transport is None:
+                raise ConnectionResetError("the client is gone")
+            await websocket.prepare(request)
+        except (*GONE, AssertionError):  # aiohttp asserts that there is a connection
+            self._fail(handshake, "ClientDisconnected", "the client closed its connection before it had an answer")
+            raise
         stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._stops.add(stop)
         try:
             try:
                 target = await _connect(handshake, tunnel)
             except (Unreachable, CannotConnect) as problem:
-                failed = replace(handshake.outcome, error_code="TargetUnreachable", error_message=str(problem))
-                self._trail.record(event(handshake.attempt, failed))
+                self._fail(handshake, "TargetUnreachable", str(problem))
                 await websocket.close(code=_INTERNAL_ERROR, message=UNREACHABLE.encode())
                 return websocket
             self._trail.record(event(handshake.attempt, handshake.outcome))
@@ -163,6 +166,11 @@ class Tunnels:
         finally:
             self._stops.discard(stop)
         return websocket
+
+    def _fail(self, handshake: _Handshake, code: str, message: str) -> None:
+        """Record a tunnel that was granted and does not come about."""
+        failed = replace(handshake.outcome, error_code=code, error_message=message)
+        self._trail.record(event(handshake.attempt, failed))
 
 
 def _host(request: web.Request) -> str:
