@@ -134,7 +134,9 @@ class Sandbox:
         self, name: str, application: web.Application, host: str, port: int, tls: Optional[ssl.SSLContext] = None
     ) -> str:
         """Returns the URL. Raises CannotListen."""
-        runner = web.AppRunner(application, access_log=None, logger=_logger(), **_RUNNER_OPTIONS)
+        # A body counts as it was sent: it is what is signed, and its size is limited before it could expand.
+        options = {**_RUNNER_OPTIONS, "auto_decompress": False}
+        runner = web.AppRunner(application, access_log=None, logger=_logger(), **options)
         await runner.setup()
         self._runners.append(runner)
         try:

@@ -76,3 +76,9 @@ def test_a_body_of_more_than_256_kib_is_refused_and_is_in_the_trail(shared_world
 )
 def test_a_compressed_body_is_no_error_of_the_sandbox(shared_world: Fleet, body: bytes) -> None:
     assert 400 <= send(shared_world, "ec2", body, {"Content-Encoding": "gzip"}).status_code < 500
+
+
+def test_a_compressed_body_is_not_expanded(shared_world: Fleet) -> None:
+    body = gzip.compress(b"a" * (1 << 24), mtime=0)
+    answer = send(shared_world, "ec2", body, {"Content-Encoding": "gzip"})
+    assert error_of(answer) == ("MalformedQueryString", 400)
