@@ -7,7 +7,9 @@ import datetime
 from dataclasses import dataclass
 from typing import Dict, Mapping, Tuple, Union
 
+from ..iam import arn
 from ..iam.evaluate import Verdict, evaluate, refusal
+from ..iam.patterns import ascii_lower
 from ..iam.request import Request, context
 from .principals import Principal, Session
 
@@ -44,9 +46,12 @@ def principal_keys(principal: Principal) -> Dict[str, KeyValue]:
         "aws:PrincipalAccount": principal.account.id,
         "aws:PrincipalType": "User" if principal.kind == "IAMUser" else principal.kind,
         "aws:userid": principal.unique_id,
+        "aws:PrincipalIsAWSService": "false",
+        "aws:ViaAWSService": "false",
     }
     if isinstance(principal, Session):
         keys["aws:TokenIssueTime"] = utc(principal.issued)
+        keys["aws:MultiFactorAuthPresent"] = "false"  # an access key of a user does not have it at all
     else:
         keys["aws:username"] = principal.name
     for key, value in principal.tags.items():
@@ -70,8 +75,21 @@ def origin_keys(origin: Origin) -> Dict[str, KeyValue]:
 
 
 def request(principal: Principal, origin: Origin, action: str, resource: str, keys: Keys) -> Request:
-    """The request that the policies judge; `keys` are those of the action and its resource."""
-    return Request(action, resource, context({**origin_keys(origin), **principal_keys(principal), **keys}))
+    """The request that the policies judge; `keys` are those of the action and its resource.
+
+    aws:ResourceAccount is that of the resource's ARN; an action that has none is about the caller's account.
+    """
+    account = principal.account.id if resource == "*" else arn.account(resource)
+    always = {**origin_keys(origin), **principal_keys(principal)}
+    if account:
+        always["aws:ResourceAccount"] = account
+    return Request(action, resource, context(replaced(always, keys)))
+
+
+def replaced(keys: Keys, by: Keys) -> Dict[str, KeyValue]:
+    """The condition keys, with those of `by` in place of the ones with the same names; case does not count."""
+    given = {ascii_lower(key) for key in by}
+    return {**{key: value for key, value in keys.items() if ascii_lower(key) not in given}, **by}
 
 
 def decide(principal: Principal, judged: Request) -> Verdict:

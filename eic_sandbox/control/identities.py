@@ -98,7 +98,7 @@ class Identities:
         resource, region, tags = self._resource(text)
         given = _context(members.get("context", {}))
         origin = access.Origin(time.time(), "127.0.0.1", False, region or self._region(principal.account.id))
-        judged = access.request(principal, origin, action, resource, {**tags, **given})
+        judged = access.request(principal, origin, action, resource, access.replaced(tags, given))
         verdict = access.decide(principal, judged)
         return http.answer(
             {

@@ -15,18 +15,22 @@ from .policy import Policy
 SUPPLIED = (
     "aws:CurrentTime",
     "aws:EpochTime",
+    "aws:MultiFactorAuthPresent",
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
+    "aws:PrincipalIsAWSService",
     "aws:PrincipalTag/",
     "aws:PrincipalType",
     "aws:RequestTag/",
     "aws:RequestedRegion",
+    "aws:ResourceAccount",
     "aws:ResourceTag/",
     "aws:SecureTransport",
     "aws:SourceIp",
     "aws:TagKeys",
     "aws:TokenIssueTime",
     "aws:UserAgent",
+    "aws:ViaAWSService",
     "aws:userid",
     "aws:username",
     "ec2:CreateAction",
@@ -39,8 +43,8 @@ SUPPLIED = (
     "sts:ExternalId",
     "sts:RoleSessionName",
 )
-"""A name with a final slash is that of all keys that begin with it. `aws:MultiFactorAuthPresent` and the keys of VPC
-endpoints and organizations are never supplied."""
+"""A name with a final slash is that of all keys that begin with it. Those of VPC endpoints and
+organizations are never supplied."""
 
 
 def is_supplied(key: str) -> bool:

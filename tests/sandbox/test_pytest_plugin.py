@@ -263,7 +263,7 @@ def test_an_unknown_scope_is_a_usage_error(plain: pytest.Pytester) -> None:
 
 
 def test_a_condition_key_that_no_request_has_is_a_warning(plain: pytest.Pytester) -> None:
-    condition = "Condition: {Bool: {'aws:MultiFactorAuthPresent': 'true'}}"
+    condition = "Condition: {StringEquals: {'aws:PrincipalOrgID': 'o-1'}}"
     plain.path.joinpath("two.yaml").write_text(WORLD.replace('Resource: "*"', f'Resource: "*", {condition}'))
     plain.makepyfile('import pytest\n\n\n@pytest.mark.eic_sandbox(world="two.yaml")\ndef test_it(eic_sandbox): pass\n')
     assert "SandboxWarning: policy push: no request in the sandbox" in outcomes(

@@ -18,7 +18,7 @@ from tests.sandbox.world.worlds import EVERY_KEY, SMALL
 
 USE_ADDRESS = "Use one of this machine, such as 127.0.0.1."
 WITH_WORLD = "cannot be used with --world. Set it in the world file."
-WARNED = SMALL.replace('Resource: "*"', 'Resource: "*", Condition: {Bool: {"aws:MultiFactorAuthPresent": true}}')
+WARNED = SMALL.replace('Resource: "*"', 'Resource: "*", Condition: {StringEquals: {"aws:PrincipalOrgID": o-1}}')
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_world_runs_and_its_author_is_warned(tmp_path: Path, world: str) -> No
         assert process.stderr is not None
         assert process.stderr.read() == (
             "eic-sandbox: policy everything: no request in the sandbox has the condition keys "
-            "aws:MultiFactorAuthPresent. They count as absent.\n"
+            "aws:PrincipalOrgID. They count as absent.\n"
         )
     status = json.loads((folder / "sandbox.json").read_text())
     assert [one["id"] for one in status["instances"]] == ["i-11111111"]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
+from typing import Callable, Dict, Optional
 
 import pytest
 
@@ -54,6 +54,9 @@ def test_the_condition_keys_of_a_user() -> None:
         "aws:principaltype": ("User",),
         "aws:userid": ("AIDA1",),
         "aws:username": ("alice",),
+        "aws:principalisawsservice": ("false",),
+        "aws:viaawsservice": ("false",),
+        "aws:resourceaccount": ("123456789012",),
         "aws:principaltag/team": ("blue",),
         "ec2:osuser": ("root",),
     }
@@ -67,6 +70,9 @@ def test_the_condition_keys_of_a_session_have_the_role_its_tags_and_no_user_name
         "aws:PrincipalType": "AssumedRole",
         "aws:userid": "AROA1:carol",
         "aws:TokenIssueTime": "2023-11-14T22:13:20Z",
+        "aws:MultiFactorAuthPresent": "false",
+        "aws:PrincipalIsAWSService": "false",
+        "aws:ViaAWSService": "false",
         "aws:PrincipalTag/team": "blue",
         "aws:PrincipalTag/cost": "1",
     }
@@ -122,3 +128,40 @@ def test_tags_of_a_resource_cannot_stand_for_keys_of_the_principal() -> None:
     hostile = {"aws:ResourceTag//../aws:username": "bob", "aws:ResourceTag/x": "y"}
     only_bob = user(policy("Bob", condition={"StringEquals": {"aws:username": "bob"}}))
     assert not access.decide(only_bob, asked(only_bob, hostile)).allowed
+
+
+OUTSIDE = {"NotIpAddress": {"aws:SourceIp": "198.51.100.0/24"}}
+NO_MFA = {"aws:MultiFactorAuthPresent": "false"}
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition", "denied"),
+    [
+        (user, {**OUTSIDE, "Bool": {"aws:ViaAWSService": "false"}}, True),  # from the IAM User Guide's examples
+        (user, {"Bool": {"aws:PrincipalIsAWSService": "false"}}, True),
+        (user, {"Bool": NO_MFA}, False),
+        (user, {"BoolIfExists": NO_MFA}, True),
+        (session, {"Bool": NO_MFA}, True),
+        (session, {"Null": {"aws:MultiFactorAuthAge": "true"}}, True),
+        (user, {"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}, False),
+        (session, {"StringNotEquals": {"aws:ResourceAccount": "210987654321"}}, True),
+    ],
+)
+def test_a_deny_by_what_every_request_of_aws_has(
+    principal: Callable[..., Principal], condition: Dict[str, object], denied: bool
+) -> None:
+    judged = asked(principal(policy("all"), policy("deny", "Deny", condition)))
+    assert access.decide(principal(policy("all"), policy("deny", "Deny", condition)), judged).explicit_deny is denied
+
+
+@pytest.mark.parametrize(
+    ("resource", "account"),
+    [
+        ("*", "123456789012"),
+        ("arn:aws:ec2:us-west-2:210987654321:instance/i-0", "210987654321"),
+        ("arn:aws:s3:::b", None),
+    ],
+)
+def test_the_account_of_the_resource(resource: str, account: Optional[str]) -> None:
+    context = access.request(user(), ORIGIN, ACTION, resource, {}).context
+    assert context.get("aws:resourceaccount") == (None if account is None else (account,))

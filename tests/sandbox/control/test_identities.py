@@ -125,13 +125,14 @@ def test_revocation_denies_everything_to_the_sessions_of_the_role_until_now(cont
     ("resource", "context", "expected"),
     [
         ("eice-0000000a", {"aws:SourceIp": "192.0.2.7"}, True),
-        ("eice-0000000a", {"AWS:sourceip": "192.0.2.7"}, False),  # one more value of the key, which has one already
+        ("eice-0000000a", {"AWS:sourceip": "192.0.2.7"}, True),
         ("eice-0000000a", {"aws:SourceIp": ["192.0.2.7"]}, True),
         ("eice-0000000a", {"aws:SourceIp": "198.51.100.7"}, False),
         ("eice-0000000a", {}, False),
         (FIRST, {"aws:SourceIp": "192.0.2.7"}, True),  # its tag fits; a tunnel's resource is the endpoint
         (SECOND, {"aws:SourceIp": "192.0.2.7"}, False),
         (SECOND, {"aws:SourceIp": "192.0.2.7", "aws:ResourceTag/team": "blue"}, True),
+        (FIRST, {"aws:SourceIp": "192.0.2.7", "aws:resourcetag/TEAM": "red"}, False),
         ("eice-0000000a", {"aws:SourceIp": "192.0.2.7", "aws:ResourceTag/team": "red"}, False),
         (
             "arn:aws:ec2:us-west-2:123456789012:instance-connect-endpoint/eice-0000000a",

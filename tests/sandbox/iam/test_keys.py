@@ -21,7 +21,8 @@ from eic_sandbox.iam.policy import Policy, parse, parse_trust
         ("aws:PrincipalTag/", False),
         ("aws:PrincipalTag", False),
         ("ec2-instance-connect:MaxTunnelDuration", True),
-        ("aws:MultiFactorAuthPresent", False),
+        ("aws:MultiFactorAuthPresent", True),
+        ("aws:MultiFactorAuthAge", False),
     ],
 )
 def test_key_is_supplied_in_any_case(key: str, supplied: bool) -> None:
@@ -39,18 +40,18 @@ def test_condition_keys_are_those_of_conditions_and_variables() -> None:
         Condition={
             "StringLike": {"aws:UserName": ["x", "${aws:userid, 'u'}"], "aws:username": "y"},
             "ArnLike": {"aws:PrincipalArn": "${aws:SourceArn}"},
-            "Bool": {"aws:ViaAWSService": "true"},
+            "Bool": {"aws:FederatedProvider": "true"},
         },
     )
     assert made.condition_keys == (
+        "aws:FederatedProvider",
         "aws:PrincipalArn",
         "aws:PrincipalTag/Host",
         "aws:SourceArn",
         "aws:UserName",
-        "aws:ViaAWSService",
         "aws:userid",
     )
-    assert unsupplied(made) == ["aws:SourceArn", "aws:ViaAWSService"]
+    assert unsupplied(made) == ["aws:FederatedProvider", "aws:SourceArn"]
 
 
 def test_policy_without_conditions_names_no_key() -> None:

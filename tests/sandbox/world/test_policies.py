@@ -119,7 +119,7 @@ KEYS = """
 policies:
   known: {Statement: {Effect: Deny, Action: "*", Resource: "*", Condition: {Bool: {"aws:SecureTransport": "false"}}}}
   mfa: {Statement: {Effect: Deny, Action: "*", Resource: "*", Condition: {Bool: {"aws:MultiFactorAuthPresent": "false"},
-        StringEquals: {"aws:SourceVpc": "vpc-1", "aws:username": "alice"}}}}
+        Null: {"aws:MultiFactorAuthAge": "true"}, StringEquals: {"aws:SourceVpc": "vpc-1", "aws:username": "alice"}}}}
 accounts:
   "123456789012":
     users:
@@ -139,7 +139,7 @@ accounts:
 def test_condition_keys_that_no_request_has_are_warned_about_once_for_each_policy(pki: Pki) -> None:
     absent = "no request in the sandbox has the condition keys"
     assert warnings_of(built(KEYS, pki).directory) == [
-        f"policy mfa: {absent} aws:MultiFactorAuthPresent, aws:SourceVpc. They count as absent.",
+        f"policy mfa: {absent} aws:MultiFactorAuthAge, aws:SourceVpc. They count as absent.",
         f"policy 2 of arn:aws:iam::123456789012:user/alice: {absent} a:b. They count as absent.",
         f"policy 1 of arn:aws:iam::123456789012:user/bob: {absent} aws:SourceVpce. They count as absent.",
         "trust policy of Operators of arn:aws:iam::123456789012:role/Operators: "
