@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, Optional, Sequence, Tuple, Union
 
+from ..iam.patterns import ascii_lower
 from ..iam.policy import Policy
 
 
@@ -106,9 +107,9 @@ class Session:
 
     @property
     def tags(self) -> Dict[str, str]:
-        """The tags of the role, and those of the session, which count where both have a key, in any case."""
-        own = {key.lower() for key, _ in self.session_tags}
-        of_role = {key: value for key, value in self.role.tags.items() if key.lower() not in own}
+        """The tags of the role, and those of the session, which count where both have a key, in any case of A to Z."""
+        own = {ascii_lower(key) for key, _ in self.session_tags}
+        of_role = {key: value for key, value in self.role.tags.items() if ascii_lower(key) not in own}
         return {**of_role, **dict(self.session_tags)}
 
     @property

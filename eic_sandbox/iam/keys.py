@@ -40,6 +40,7 @@ SUPPLIED = (
     "ec2-instance-connect:maxTunnelDuration",
     "ec2-instance-connect:privateIpAddress",
     "ec2-instance-connect:remotePort",
+    "iam:ResourceTag/",
     "sts:ExternalId",
     "sts:RoleSessionName",
 )

@@ -7,14 +7,15 @@ evaluation logic" and "How to specify a principal".
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Dict, Optional
 
 from ..cloud import access
 from ..cloud.principals import Principal, Role, Session
-from ..iam.evaluate import evaluate_trust
+from ..iam.document import decode
+from ..iam.evaluate import evaluate, evaluate_trust
+from ..iam.patterns import ascii_lower
 from ..iam.policy import Policy, PolicyError, parse
 from ..iam.request import Principal as RequestPrincipal
 from .call import Call
@@ -27,6 +28,7 @@ _ARN = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/[\x21-\x7e]{1,576}")
 _MIN_DURATION, _MAX_DURATION = 900, 43200  # seconds
 _CHAINED_DURATION = 3600  # seconds: the most for a role that a role's session assumes
 _MAX_POLICY = 2048  # characters of a session policy
+_SESSION_POLICY = "session policy"
 _MAX_TAGS = 50
 _TAG_KEY = re.compile(r"[\w \t:/=+.@-]{1,128}")
 _TAG_VALUE = re.compile(r"[\w \t:/=+.@-]{0,256}")
@@ -120,7 +122,7 @@ def _tags(query: Query) -> Dict[str, str]:
         key, value = query.text(f"{prefix}.Key"), query.text(f"{prefix}.Value")
         if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value) or key.lower().startswith("aws:"):
             raise ServiceError("ValidationError", f"The tag '{key[:64]}' is invalid")
-        if key.lower() in {one.lower() for one in tags}:
+        if ascii_lower(key) in map(ascii_lower, tags):
             raise ServiceError("ValidationError", f"The tag key '{key[:64]}' is given twice")
         tags[key] = value
     if len(tags) > _MAX_TAGS:
@@ -134,11 +136,9 @@ def _session_policy(text: str) -> Optional[Policy]:
     if len(text) > _MAX_POLICY:
         raise ServiceError("PackedPolicyTooLarge", f"The session policy is longer than {_MAX_POLICY} characters")
     try:
-        return parse(json.loads(text), "session policy")
+        return parse(decode(text, _SESSION_POLICY), _SESSION_POLICY)
     except PolicyError as error:
         raise ServiceError("MalformedPolicyDocument", str(error)) from None
-    except (ValueError, RecursionError):
-        raise ServiceError("MalformedPolicyDocument", "The session policy is not JSON") from None
 
 
 def _require_assumable(call: Call, requested: _SessionRequest) -> Role:
@@ -154,7 +154,10 @@ def _require_assumable(call: Call, requested: _SessionRequest) -> Role:
 
 
 def _may(call: Call, principal: Principal, role: Role, action: str, keys: access.Keys) -> bool:
-    """The role's trust policy must allow it. So must the caller's policies, unless it names a caller of its account."""
+    """The role's trust policy must allow it. So must the caller's policies, unless it names a caller of its account.
+
+    The policy of a caller's session must always allow it (IAM User Guide, "Session policies").
+    """
     role_arn = principal.role.arn if isinstance(principal, Session) else None
     judged = access.request(principal, call.origin, action, role.arn, {**keys, **_role_tags(role)})
     trusted = evaluate_trust(role.trust, RequestPrincipal(principal.arn, principal.account.id, role_arn), judged)
@@ -162,8 +165,9 @@ def _may(call: Call, principal: Principal, role: Role, action: str, keys: access
     if not trusted.allowed or trusted.explicit_deny or own.explicit_deny:
         return False
     by_name = not trusted.needs_identity_policy and principal.account.id == role.account.id
-    return own.allowed or (by_name and not (isinstance(principal, Session) and principal.policy))
+    _, *of_session = principal.policy_sets
+    return own.allowed or (by_name and all(evaluate(policies, judged).allowed for policies in of_session))
 
 
 def _role_tags(role: Role) -> Dict[str, str]:
-    return {f"aws:ResourceTag/{key}": value for key, value in role.tags.items()}
+    return {f"{prefix}:ResourceTag/{key}": value for key, value in role.tags.items() for prefix in ("aws", "iam")}
