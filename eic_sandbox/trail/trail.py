@@ -5,22 +5,54 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import heapq
+import itertools
 import json
 import sys
-from typing import Deque, List, Optional, TextIO, Tuple
+from typing import Deque, Dict, List, NamedTuple, Optional, TextIO
 
 from .event import Event
 
 _KEPT, _KEPT_SIZE = 10_000, 32 * 1024 * 1024  # events in memory, and the characters of their JSON together
 
 
+class _Kept(NamedTuple):
+    """An event with the characters of its JSON; `number` counts all events."""
+
+    number: int
+    event: Event
+    size: int
+
+
+class _Events:
+    """Those of the callers of one account, or of callers that are not authenticated; the oldest first."""
+
+    def __init__(self) -> None:
+        self.kept: Deque[_Kept] = collections.deque()
+        self.size = 0
+
+    def append(self, one: _Kept) -> None:
+        self.kept.append(one)
+        self.size += one.size
+
+    def drop_oldest(self) -> int:
+        """Returns its size."""
+        size = self.kept.popleft().size
+        self.size -= size
+        return size
+
+
 class Trail:
-    """`record` adds an event; a file that cannot be written costs one message, and no call."""
+    """`record` adds an event; a file that cannot be written costs one message, and no call.
+
+    Who sends too many requests drops its own account's events from memory, not those of others.
+    """
 
     def __init__(self, max_events: int = _KEPT, max_size: int = _KEPT_SIZE) -> None:
-        self._events: Deque[Tuple[Event, int]] = collections.deque()
+        self._by_account: Dict[str, _Events] = {}
+        self._numbers = itertools.count()
         self._max_events, self._max_size = max_events, max_size
-        self._size = 0
+        self._count = self._size = 0
         self._file: Optional[TextIO] = None
 
     def open(self, path: str) -> None:
@@ -34,12 +66,14 @@ class Trail:
             self._file = None
 
     def record(self, event: Event) -> None:
-        """Add an event. The oldest are dropped from memory when there are too many, or too large ones."""
+        """Add an event. Old ones are dropped from memory when there are too many, or too large ones."""
         line = json.dumps(event)
-        self._events.append((event, len(line)))
+        identity = event.get("userIdentity")
+        account = str(identity.get("accountId", "")) if isinstance(identity, dict) else ""
+        self._by_account.setdefault(account, _Events()).append(_Kept(next(self._numbers), event, len(line)))
+        self._count += 1
         self._size += len(line)
-        while self._size > self._max_size or len(self._events) > self._max_events:
-            self._size -= self._events.popleft()[1]
+        self._drop()
         if self._file is None:
             return
         try:
@@ -52,6 +86,15 @@ class Trail:
                 self._file.close()
             self._file = None
 
+    def _drop(self) -> None:
+        """Drop the oldest events of the account that has the most, until they are within the limits."""
+        while self._size > self._max_size or self._count > self._max_events:
+            too_large = self._size > self._max_size
+            most = max(self._by_account.values(), key=lambda one: one.size if too_large else len(one.kept))
+            self._size -= most.drop_oldest()
+            self._count -= 1
+
     def newest_first(self) -> List[Event]:
         """All events in memory."""
-        return [event for event, _ in reversed(self._events)]
+        newest = (reversed(one.kept) for one in self._by_account.values())
+        return [one.event for one in heapq.merge(*newest, key=lambda one: -one.number)]

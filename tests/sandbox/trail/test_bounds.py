@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Dict, Mapping, Optional
 
 import pytest
 
@@ -16,15 +16,17 @@ from eic_sandbox.trail.trail import Trail
 
 USER = User(Account("123456789012"), "alice", "AIDAEXAMPLE")
 CALLER = Credentials("AKIAEXAMPLE000000001", "secret", USER)
+OTHER = Credentials("AKIAEXAMPLE000000002", "secret", User(Account("210987654321"), "mallory", "AIDAOTHER"))
 
 
 def made(
     outcome: Outcome = Outcome(),  # noqa: B008 - it is immutable
     user_agent: str = "test",
     parameters: Optional[Mapping[str, Json]] = None,
+    caller: Optional[Credentials] = CALLER,
 ) -> Event:
     attempt = Attempt(
-        1_700_000_000.9, "ec2.amazonaws.com", "DescribeVpcs", "us-east-1", "192.0.2.1", user_agent, "id", CALLER,
+        1_700_000_000.9, "ec2.amazonaws.com", "DescribeVpcs", "us-east-1", "192.0.2.1", user_agent, "id", caller,
         "123456789012", parameters=parameters,
     )  # fmt: skip
     return event(attempt, outcome)
@@ -51,6 +53,26 @@ def test_events_are_dropped_when_their_text_is_too_large_together() -> None:
     assert trail.newest_first() == [recorded[2], recorded[1]]
     trail.record(made(Outcome(error_code="x", error_message="y" * 2 * size)))
     assert trail.newest_first() == []
+
+
+@pytest.mark.parametrize("caller", [None, OTHER])
+@pytest.mark.parametrize("bounds", [{"max_events": 6}, {"max_size": 6 * len(json.dumps(made()))}])
+def test_a_caller_who_sends_too_many_requests_drops_no_events_of_other_accounts(
+    bounds: Dict[str, int], caller: Optional[Credentials]
+) -> None:
+    trail = Trail(**bounds)
+    first = made()
+    trail.record(first)
+    flood = [made(caller=caller) for _ in range(20)]
+    for one in flood:
+        trail.record(one)
+    last = made()
+    trail.record(last)
+    kept = trail.newest_first()
+    assert kept[0] == last
+    assert kept[-1] == first
+    assert kept[1:-1] == flood[: -len(kept) + 1 : -1]
+    assert len(kept) >= 5
 
 
 @pytest.mark.parametrize(
