@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ _SHUTDOWN: Dict[str, Any] = {"shutdown_timeout": 0.1}
 _SINCE_3_9 = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 9)
 _RUNNER_OPTIONS, _SITE_OPTIONS = (_SHUTDOWN, {}) if _SINCE_3_9 else ({}, _SHUTDOWN)
 _THREAD_TIMEOUT = 10  # seconds to start or to stop on a thread
+_REPORT_EVERY = 60.0  # seconds between two messages about too many connections
 _APIS = ("ec2", "ec2-instance-connect", "sts", "cloudtrail")
 TRAIL = "trail.json"
 
@@ -231,7 +233,23 @@ def serve(sandbox: Sandbox, ready: Callable[[], None]) -> None:
     asyncio.run(_serve(sandbox, ready))
 
 
+class _TooManyConnections:
+    """The event loop's handler of errors. asyncio has a traceback for each connection that it cannot accept."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, problem: Dict[str, Any]) -> None:
+        error = problem.get("exception")
+        if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
+            loop.default_exception_handler(problem)
+        elif loop.time() >= self._next:
+            self._next = loop.time() + _REPORT_EVERY
+            _logger().warning("too many connections (%s). Close some.", os.strerror(error.errno))
+
+
 async def _serve(sandbox: Sandbox, ready: Callable[[], None]) -> None:
+    asyncio.get_running_loop().set_exception_handler(_TooManyConnections())
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

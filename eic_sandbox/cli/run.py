@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import re
+import resource
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,32}")
 _PORTS = ("imds", "api", "control", "tls")
+_MAX_FILES = 65_536
 _OF_ONE_INSTANCE = ("instance_id", "region", "zone", "domain", "window")
 
 
@@ -65,8 +67,16 @@ def _run(arguments: argparse.Namespace) -> int:
         print("ready", flush=True)
         notify_ready()
 
+    _allow_connections()
     serve(sandbox, ready)
     return 0
+
+
+def _allow_connections() -> None:
+    """Raise the limit of open files to what the system allows: the usual 1,024 are soon idle connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if most == resource.RLIM_INFINITY else min(_MAX_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _cloud(arguments: argparse.Namespace) -> Cloud:
