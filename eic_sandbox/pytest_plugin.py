@@ -232,10 +232,10 @@ def _described(world: World, folder: str) -> Cloud:
 
     if isinstance(world, Mapping):
         try:
-            text = json.dumps(world, default=os.fspath, ensure_ascii=False)
+            text = json.dumps(world, default=os.fspath, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             _fail(f"@pytest.mark.eic_sandbox: the world is not JSON ({error}). Use texts, numbers, lists and dicts.")
-        cloud = build(parse(text.encode(), "the marker's world"), folder)
+        cloud = build(parse(text, "the marker's world"), folder)
         warnings = warnings_of(cloud.directory)
     else:
         cloud, warnings = load(os.path.join(folder, world))

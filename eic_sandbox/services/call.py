@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Generic, List, Mapping, Optional, TypeVar
+from typing import Callable, Generic, List, Mapping, Optional, Tuple, TypeVar
 
 from ..cloud import access
 from ..cloud.cloud import Cloud
@@ -50,7 +50,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation(Generic[Parameters, Output]):
-    """An operation of a service. `read_only` is that of its events in the trail."""
+    """An operation of a service. `read_only` is that of its events in the trail.
+
+    `members` are those of its requests in JSON: the trail shows no others, with which a caller could hide these. Forms
+    with unknown parameters are refused.
+    """
 
     run: Callable[[Call, Parameters], Output]
     read_only: bool = True
+    members: Tuple[str, ...] = ()

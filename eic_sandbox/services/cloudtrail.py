@@ -21,20 +21,20 @@ from .errors import ServiceError
 
 NAME = "cloudtrail"
 TARGETS = ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "CloudTrail_20131101")
+_MEMBERS = ("LookupAttributes", "StartTime", "EndTime", "EventCategory", "MaxResults", "NextToken")
 _PAGE = 50
 _MAX_TIME = 10.0**12  # seconds since the epoch: no event is as late
 
 
 def operations(trail: Trail) -> Mapping[str, Operation[Mapping[str, Json], Mapping[str, Json]]]:
     """The operations on this trail."""
-    return {"LookupEvents": Operation(lambda call, members: _lookup(trail, call, members))}
+    return {"LookupEvents": Operation(lambda call, members: _lookup(trail, call, members), members=_MEMBERS)}
 
 
 def _lookup(trail: Trail, call: Call, members: Mapping[str, Json]) -> Mapping[str, Json]:
     call.require(f"{NAME}:LookupEvents")
-    known = {"LookupAttributes", "StartTime", "EndTime", "EventCategory", "MaxResults", "NextToken"}
     for name in members:
-        if name not in known:
+        if name not in _MEMBERS:
             raise ServiceError("InvalidParameterException", f"{name[:64]} is not a member of LookupEvents")
     begin, end = _time(members, "StartTime", 0.0), _time(members, "EndTime", float("inf"))
     if begin > end:

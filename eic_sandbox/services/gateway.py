@@ -174,7 +174,8 @@ class _Exchange:
             )
         self.attempt = replace(self.attempt, name=name, read_only=operation.read_only)
         members = json_protocol.members(self._raw.body)
-        self._record_parameters(query_protocol.trail_names(members))
+        known = {name: value for name, value in members.items() if name in operation.members}
+        self._record_parameters(query_protocol.trail_names(known))
         output = operation.run(call, members)
         self._succeeded(call)
         return json_protocol.answer(output)

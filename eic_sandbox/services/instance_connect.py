@@ -101,8 +101,14 @@ def _send_serial_console_ssh_public_key(call: Call, found: Mapping[str, Json]) -
 
 
 OPERATIONS = {
-    "SendSSHPublicKey": Operation(_send_ssh_public_key, read_only=False),
-    "SendSerialConsoleSSHPublicKey": Operation(_send_serial_console_ssh_public_key, read_only=False),
+    "SendSSHPublicKey": Operation(
+        _send_ssh_public_key,
+        read_only=False,
+        members=("InstanceId", "InstanceOSUser", "SSHPublicKey", "AvailabilityZone"),
+    ),
+    "SendSerialConsoleSSHPublicKey": Operation(
+        _send_serial_console_ssh_public_key, read_only=False, members=("InstanceId", "SerialPort", "SSHPublicKey")
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from ..iam.document import Json
 Event = Dict[str, Json]
 _MAX_TEXT = 8192  # characters of one value
 _MAX_PARAMETERS = 32 * 1024  # characters of JSON, of requestParameters and of responseElements each
+_MAX_SHORTEST = 4096  # characters of those that are kept if they are more
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,22 @@ def _identity(attempt: Attempt) -> Json:
 def _bounded(found: Optional[Mapping[str, Json]]) -> Json:
     if found is None:
         return None
-    kept: Json = {name[:128]: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in found.items()}
+    kept: Dict[str, Json] = {
+        name[:128]: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in found.items()
+    }
     size = len(json.dumps(kept))
-    return kept if size <= _MAX_PARAMETERS else {"omitted": True, "originalSize": size, "reason": "too large"}
+    if size <= _MAX_PARAMETERS:
+        return kept
+    return {**_shortest(kept), "omitted": True, "originalSize": size, "reason": "too large"}
+
+
+def _shortest(found: Dict[str, Json]) -> Dict[str, Json]:
+    """The shortest ones: the ids and names of resources. What makes the others too large is of the caller's choice."""
+    kept: Dict[str, Json] = {}
+    size = 0
+    for name, value in sorted(found.items(), key=lambda one: len(json.dumps(one))):
+        size += len(json.dumps({name: value}))
+        if size > _MAX_SHORTEST:
+            break
+        kept[name] = value
+    return kept

@@ -213,6 +213,7 @@ def test_marker_has_a_world_as_a_dict_and_wins_over_the_setting(plain: pytest.Py
         ('world="broken.yaml"', "broken.yaml:1: nonsense: unknown key. Use one of: "),
         ('world={"accounts": {"1": {}}}', "the marker's world:1: accounts.1: not an account id ('1'). Use twelve"),
         ('world={"accounts": {1, 2}}', "the world is not JSON"),
+        ('world={"accounts": "\\ud800"}', "the world is not JSON"),
         ("world=3", "not world=FILE or world=DICT (world=3). Use"),
         ('"world.yaml"', "not world=FILE or world=DICT"),
         ('word="world.yaml"', "not world=FILE or world=DICT"),

@@ -91,6 +91,17 @@ def test_large_parameters_are_left_out_of_an_event(parameters: Json) -> None:
         assert one[name] == {"omitted": True, "originalSize": len(json.dumps(parameters)), "reason": "too large"}
 
 
+def test_the_short_ones_of_too_large_parameters_are_kept() -> None:
+    short: Dict[str, Json] = {"roleArn": "arn:aws:iam::123456789012:role/Operators", "roleSessionName": "alice"}
+    tags: Dict[str, Json] = {f"tags.member.{n}.value": "\u00e9" * 256 for n in range(50)}
+    found = made(parameters={**tags, **short})["requestParameters"]
+    assert isinstance(found, dict)
+    assert {name: found.pop(name) for name in short} == short
+    assert found.pop("originalSize") == len(json.dumps({**tags, **short}))
+    assert (found.pop("omitted"), found.pop("reason")) == (True, "too large")
+    assert len(found) < 3  # a tag or two
+
+
 def test_the_parameters_of_a_push_are_kept_whole() -> None:
     parameters: Json = {"instanceId": "i-0", "instanceOSUser": "root", "sSHPublicKey": "k" * 4096}
     assert isinstance(parameters, dict)

@@ -15,6 +15,7 @@ from testbed import keys
 
 from ..fleet import Fleet
 from ..fleet_world import ACCOUNT, ENDPOINT, FIRST, STOPPED
+from ..services.calls import PUSH_TARGET, json_call
 
 KEY = keys.ed25519_line()
 ENVELOPE = {
@@ -181,3 +182,10 @@ def test_eic_sshd_reads_the_trail_of_the_sandbox(world: Fleet, tmp_path: Path) -
     assert (refused.caller, refused.error) == (f"arn:aws:iam::{ACCOUNT}:user/alice", "AccessDeniedException")
     listed = world.client("cloudtrail").lookup_events()["Events"]
     assert trail.parse(json.dumps({"Events": listed}, default=str).encode()).pushes == (refused, granted)
+
+
+def test_members_that_a_push_does_not_have_hide_none_of_its_own(world: Fleet) -> None:
+    own = {"InstanceId": FIRST, "InstanceOSUser": "root", "SSHPublicKey": KEY}
+    body = json.dumps({**{f"Junk{number}": "x" * 8192 for number in range(5)}, **own}).encode()
+    assert json_call(world, PUSH_TARGET, body).json()["Success"] is True
+    assert last(world)["requestParameters"] == {"instanceId": FIRST, "instanceOSUser": "root", "sSHPublicKey": KEY}
