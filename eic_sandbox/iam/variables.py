@@ -16,7 +16,8 @@ from .patterns import Pattern, Token, Wildcard, ascii_lower
 from .request import Context
 
 _VARIABLE = re.compile(r"\$\{(?:(?P<special>[*?$])|(?P<key>[^{}',]+)(?:, ?'(?P<default>[^']*)')?)\}")
-_KEY = re.compile(r"[A-Za-z0-9-]+:[^\s\x00-\x1f\x7f*?$](?:[^\x00-\x1f\x7f*?$]*[^\s\x00-\x1f\x7f*?$])?")
+# The service of a key is a host name, with a path or not, for those of an identity provider (OpenID Connect).
+_KEY = re.compile(r"[A-Za-z0-9-][A-Za-z0-9._/-]*:[^\s\x00-\x1f\x7f*?$](?:[^\x00-\x1f\x7f*?$]*[^\s\x00-\x1f\x7f*?$])?")
 _MAX_KEY = 256
 """Characters. IAM's longest is `aws:RequestTag/` and a tag's key of 128 characters."""
 

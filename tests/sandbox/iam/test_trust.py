@@ -140,3 +140,22 @@ def test_trust_policy_and_identity_based_policy_are_not_exchanged() -> None:
 def test_trust_policy_may_have_an_id_and_an_empty_sid() -> None:
     document = {"Id": "x y", "Statement": [statement("*", Sid=""), statement({"AWS": OTHER}, Sid="")]}
     assert [one.label for one in parse_trust(document, "admin").statements] == ["statement 1", "statement 2"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "token.actions.githubusercontent.com:sub",
+        "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE:aud",
+        "cognito-identity.amazonaws.com:amr",
+        "saml:edupersonorgdn",
+    ],
+)
+def test_a_role_for_an_identity_provider_has_conditions_by_its_keys(key: str) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringLike": {key: "repo:example/*"}},
+    }
+    assert parse_trust({"Version": "2012-10-17", "Statement": statement}, "trust").condition_keys == (key,)
