@@ -11,7 +11,7 @@ import pytest
 from ..fleet import Fleet
 from ..fleet_world import ACCOUNT
 from .calls import problem
-from .test_sts import ALICE, ASSUME, DENIED, ROLE, add_role, as_session, assume
+from .roles import ALICE, ASSUME, DENIED, ROLE, add_role, as_session, assume
 
 NEXT = f"arn:aws:iam::{ACCOUNT}:role/Next"
 

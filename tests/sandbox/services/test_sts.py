@@ -5,50 +5,17 @@ from __future__ import annotations
 
 import datetime
 import json
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional
 
 import pytest
-from botocore.credentials import Credentials
-
-from eic_sandbox.cloud.principals import Account, Role
-from eic_sandbox.iam.policy import parse_trust
 
 from ..fleet import EVERYTHING, Fleet
 from ..fleet_world import ACCOUNT, FIRST, OTHER_ACCOUNT
 from .calls import problem
+from .roles import ALICE, ASSUME, DENIED, ROLE, Statement, add_role, as_session, assume
 
-ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
 MALLORY = f"arn:aws:iam::{OTHER_ACCOUNT}:user/mallory"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/Tested"
-ASSUME = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": ROLE}
-DENIED = ("AccessDenied", 403)
 INVALID = ("ValidationError", 400)
-Statement = Dict[str, Any]
-
-
-def add_role(world: Fleet, *trust: Statement, name: str = "Tested", max_duration: int = 3600) -> Role:
-    """A role with this trust policy; it replaces one with the same name."""
-    statements = [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], **one} for one in trust]
-    document = {"Version": "2012-10-17", "Statement": statements}
-    account = Account(ACCOUNT)
-    role = Role(account, name, "AROATESTED", parse_trust(document, "trust"), max_duration=max_duration)
-    roles = world.sandbox.cloud.directory.roles
-    roles[:] = [*(one for one in roles if one.name != name), role]
-    return role
-
-
-def assume(world: Fleet, who: Union[str, Any] = "alice", role: str = ROLE, **more: Any) -> Dict[str, Any]:
-    client = world.client("sts", who) if isinstance(who, str) else who
-    answer: Dict[str, Any] = client.assume_role(**{"RoleArn": role, "RoleSessionName": "session", **more})
-    return answer
-
-
-def as_session(world: Fleet, answer: Dict[str, Any], service: str) -> Any:
-    """boto3's client of a service with the credentials in an answer."""
-    found = answer["Credentials"]
-    return world.client_with(
-        service, Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-    )
 
 
 def test_a_user_and_a_session_are_told_who_they_are(world: Fleet) -> None:
