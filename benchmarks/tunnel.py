@@ -31,7 +31,7 @@ from .tunnel_peers import PATTERN
 
 _SIZE = 256 << 20  # bytes of a timed transfer
 _WHOLE = 1 << 30  # bytes that are compared
-_ROUNDS = 7
+_ROUNDS = 15
 _ENDING = 5.0  # seconds for the sandbox to close earlier tunnels
 _AT_ONCE = 20  # as many as an endpoint has
 _REGION = "us-west-2"
