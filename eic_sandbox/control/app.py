@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control API of a running sandbox: JSON over HTTP (docs/sandbox.md lists the requests).
 
-It has no password: whoever reaches it controls the sandbox.
+It has no password: any program that can connect to it controls the sandbox.
 """
 
 from __future__ import annotations

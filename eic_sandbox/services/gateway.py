@@ -8,13 +8,12 @@ suggest.
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import replace
 from typing import Callable, Mapping, Optional, Tuple
 
 from aiohttp import web
 
-from ..cloud.access import AccessDenied, Origin
+from ..cloud.access import AccessDenied
 from ..cloud.authentication import Failure, Unauthenticated, authenticate, read
 from ..cloud.cloud import Cloud
 from ..cloud.principals import Credentials
@@ -58,21 +57,16 @@ class Api:
         except (web.RequestPayloadError, web.HTTPBadRequest):
             body, problem = b"", ServiceError("SerializationException", "The body does not have its encoding or length")
         raw = http.signed_request(request, body)
-        request_id = str(uuid.uuid4())
         service = self._service(raw)
-        now = self._clock()
-        attempt = Attempt(
-            at=now,
+        attempt = http.attempt(
+            request,
+            at=self._clock(),
             source=service.source,
             name=_UNKNOWN_NAME,
             region=self._cloud.region_names[0],
-            address=http.peer(request),
-            user_agent=http.user_agent(request),
-            request_id=request_id,
-            caller=None,
             account=_UNKNOWN_ACCOUNT,
-            tls=http.tls(request),
         )
+        request_id = attempt.request_id
         exchange = _Exchange(self._cloud, service, raw, attempt)
         try:
             if problem is not None:
@@ -124,7 +118,13 @@ class _Exchange:
         account = credentials.principal.account.id
         self.attempt = replace(self.attempt, caller=credentials, account=account, region=signature.region)
         region = self._cloud.region(account, signature.region)
-        call = Call(self._cloud, region, credentials.principal, self._origin(signature), self.attempt.request_id)
+        call = Call(
+            self._cloud,
+            region,
+            credentials.principal,
+            http.origin(self.attempt, signature.region),
+            self.attempt.request_id,
+        )
         try:
             return self._json(call) if self._service.protocol is Protocol.JSON else self._query(call)
         except AccessDenied as denied:
@@ -151,10 +151,6 @@ class _Exchange:
         if name == "AuthFailure" and problem.failure is not Failure.WRONG_SCOPE:
             text = "AWS was not able to validate the provided access credentials"
         return name, text, status
-
-    def _origin(self, signature: Signature) -> Origin:
-        attempt = self.attempt
-        return Origin(attempt.at, attempt.address, attempt.tls is not None, signature.region, attempt.user_agent)
 
     def _guess_name(self) -> str:
         """The name of the operation for the trail, where the request was refused before it was read."""

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import ssl
+import uuid
 from typing import Optional
 
 from aiohttp import web
 
+from ..cloud.access import Origin
 from ..iam.sigv4 import HttpRequest
-from ..trail.event import Tls
+from ..trail.event import Attempt, Tls
 
 
 def signed_request(request: web.Request, body: bytes) -> HttpRequest:
@@ -36,6 +38,27 @@ def tls(request: web.Request) -> Optional[Tls]:
 def user_agent(request: web.Request) -> str:
     """The User-Agent header."""
     return request.headers.get("User-Agent", "")[:1024]
+
+
+def attempt(request: web.Request, *, at: float, source: str, name: str, region: str, account: str) -> Attempt:
+    """The request for the trail, with a new request id, before it is known who calls."""
+    return Attempt(
+        at=at,
+        source=source,
+        name=name,
+        region=region,
+        address=peer(request),
+        user_agent=user_agent(request),
+        request_id=str(uuid.uuid4()),
+        caller=None,
+        account=account,
+        tls=tls(request),
+    )
+
+
+def origin(of: Attempt, region: str) -> Origin:
+    """Where a request comes from, as condition keys see it."""
+    return Origin(of.at, of.address, of.tls is not None, region, of.user_agent)
 
 
 def _text(value: bytes) -> str:

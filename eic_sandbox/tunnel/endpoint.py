@@ -10,13 +10,11 @@ import asyncio
 import json
 import socket
 import time
-import uuid
 from dataclasses import dataclass, replace
 from typing import Callable, Dict, Optional, Set
 
 from aiohttp import web
 
-from ..cloud.access import Origin
 from ..cloud.cloud import Cloud
 from ..cloud.endpoint import Endpoint
 from ..cloud.region import Region
@@ -73,19 +71,17 @@ class Tunnels:
         if _MARK not in host:
             return await self._api.handle(request)
         located = self._cloud.endpoint_by_host(host)
-        request_id = str(uuid.uuid4())
         if located is None:
             refused = TunnelRefused(
                 404, "ResourceNotFoundException", f"There is no instance connect endpoint {host[:255]}."
             )
-            attempt = self._attempt(request, Region("", self._cloud.region_names[0]), request_id)
+            attempt = self._attempt(request, Region("", self._cloud.region_names[0]))
             return await self._refuse(request, refused, attempt, Outcome())
-        return await self._open(request, *located, request_id)
+        return await self._open(request, *located)
 
-    async def _open(
-        self, request: web.Request, region: Region, endpoint: Endpoint, request_id: str
-    ) -> web.StreamResponse:
-        handshake = _Handshake(region, endpoint, self._attempt(request, region, request_id))
+    async def _open(self, request: web.Request, region: Region, endpoint: Endpoint) -> web.StreamResponse:
+        handshake = _Handshake(region, endpoint, self._attempt(request, region))
+        request_id = handshake.attempt.request_id
         try:
             tunnel = self._admit(request, handshake)
         except TunnelRefused as refused:
@@ -114,18 +110,10 @@ class Tunnels:
         await answer.write_eof()
         return answer
 
-    def _attempt(self, request: web.Request, region: Region, request_id: str) -> Attempt:
-        return Attempt(
-            at=self._clock(),
-            source=f"{admission.SERVICE}.amazonaws.com",
-            name="OpenTunnel",
-            region=region.name,
-            address=http.peer(request),
-            user_agent=http.user_agent(request),
-            request_id=request_id,
-            caller=None,
-            account=region.account,
-            tls=http.tls(request),
+    def _attempt(self, request: web.Request, region: Region) -> Attempt:
+        source = f"{admission.SERVICE}.amazonaws.com"
+        return http.attempt(
+            request, at=self._clock(), source=source, name="OpenTunnel", region=region.name, account=region.account
         )
 
     def _admit(self, request: web.Request, handshake: _Handshake) -> Tunnel:
@@ -138,8 +126,8 @@ class Tunnels:
         handshake.outcome = Outcome(resources=[_resource(endpoint)])
         now = handshake.attempt.at
         caller = admission.identify(self._cloud, raw, region, endpoint, given, now)
-        handshake.attempt = attempt = replace(handshake.attempt, caller=caller)
-        origin = Origin(now, attempt.address, attempt.tls is not None, region.name, attempt.user_agent)
+        handshake.attempt = replace(handshake.attempt, caller=caller)
+        origin = http.origin(handshake.attempt, region.name)
         return admission.admit(self._cloud, region, endpoint, caller, origin, given)
 
     async def _run(self, request: web.Request, handshake: _Handshake, tunnel: Tunnel) -> web.StreamResponse:

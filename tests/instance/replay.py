@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opens tunnels with presigned URLs, whoever signed them: `python -m tests.instance.replay CA ADDRESS URL...`.
+"""Opens tunnels with presigned URLs of any signer: `python -m tests.instance.replay CA ADDRESS URL...`.
 
 It prints a line for each: what the target sends first, or the refusal.
 """

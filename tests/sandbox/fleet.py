@@ -71,7 +71,7 @@ class Counting:
                 connection.sendall(GREETING)
 
     def say(self, data: bytes) -> None:
-        """Sends to whoever connected first."""
+        """Sends to the first connection."""
         self._connections[0].sendall(data)
 
     def ended(self, count: int) -> bool:
